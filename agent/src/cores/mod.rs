@@ -1,0 +1,157 @@
+//! Proxy cores behind one trait. The run loop knows nothing of any core's protocol.
+
+use core::fmt;
+use core::future::Future;
+use core::pin::Pin;
+use core::time::Duration;
+
+use tokio::sync::mpsc;
+use weir_wire::SlotName;
+use weir_wire::credential::SlotSecret;
+use weir_wire::sync::Inbound;
+
+pub mod singbox;
+
+/// A future that a trait object can return.
+pub type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// What a core tells, in order. All totals are absolute, so that a repeated or skipped event changes no sum.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CoreEvent {
+    /// The core answers. All that follows belongs to this incarnation, until the next `Up` or `Down`.
+    Up {
+        /// The core's start in unix milliseconds; another value means that its counters began anew.
+        incarnation: i64,
+        /// The core's version.
+        version: String,
+    },
+    /// Connections that are new, moved bytes, or ended since the event before.
+    Connections {
+        /// The list is complete: a live connection that it does not name has ended unseen.
+        reset: bool,
+        /// What happened.
+        events: Vec<ConnectionEvent>,
+    },
+    /// The core's own totals of this incarnation, over all connections.
+    Totals {
+        /// Bytes read from clients.
+        up: u64,
+        /// Bytes written to clients.
+        down: u64,
+    },
+    /// The core does not answer (any more).
+    Down {
+        /// Why, for the operator.
+        reason: String,
+    },
+}
+
+/// One connection at one instant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConnectionEvent {
+    /// The core's id of the connection; unique within an incarnation.
+    pub id: String,
+    /// Who and where; absent when the core names only the id (an update, or a connection whose start was missed).
+    pub origin: Option<Origin>,
+    /// Bytes read from the client since the connection began.
+    pub up: u64,
+    /// Bytes written to the client since the connection began.
+    pub down: u64,
+    /// The connection has ended and these totals are final.
+    pub closed: bool,
+}
+
+/// Where a connection came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// The name of the inbound's user; empty when the inbound has none.
+    pub user: String,
+    /// The inbound's tag.
+    pub inbound: String,
+    /// The client's `address:port`.
+    pub source: String,
+}
+
+/// A slot as the core's configuration must have it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfiguredSlot {
+    /// The user's name in every inbound.
+    pub slot: SlotName,
+    /// What the credentials are derived from.
+    pub secret: SlotSecret,
+    /// The gate's state at writing, which the core starts with.
+    pub open: bool,
+}
+
+/// What a reload did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reload {
+    /// The incarnation after it.
+    pub incarnation: i64,
+    /// Live connections that it cut.
+    pub cut: u32,
+}
+
+/// What went wrong, in a sentence for the operator.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CoreError {
+    /// The core does not answer; the same call may work later.
+    Unreachable(String),
+    /// The template, or the file made from it, is wrong; the running core and its file were left as they are.
+    Config(String),
+    /// The new file made the core fail; the last good file is back in place.
+    RolledBack(String),
+    /// A file could not be written.
+    Disk(String),
+}
+
+impl fmt::Display for CoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreachable(why) => write!(f, "the core does not answer: {why}"),
+            Self::Config(why) => write!(f, "the core's configuration is wrong: {why}"),
+            Self::RolledBack(why) => write!(f, "the new configuration failed and the last good one is back: {why}"),
+            Self::Disk(why) => write!(f, "a file could not be written: {why}"),
+        }
+    }
+}
+
+impl std::error::Error for CoreError {}
+
+/// A proxy core on this host.
+pub trait Core: Send + Sync {
+    /// What the operator calls it: `sing-box`.
+    fn kind(&self) -> &'static str;
+
+    /// Tells every event until the receiver is dropped, reconnecting with back-off. Never waits for the receiver: a
+    /// reader that stalls loses events in the core, so the channel is unbounded and drained in memory.
+    fn watch(&self, events: mpsc::UnboundedSender<CoreEvent>) -> Boxed<'_, ()>;
+
+    /// Sets how often totals of live connections are told (1 s at rest, 100 ms while somebody nears a limit).
+    fn set_tick(&self, tick: Duration);
+
+    /// Opens or shuts one slot's gate, without a reload and without touching anybody else. Shutting ends the slot's
+    /// connections. Fails with [`CoreError::Config`] when the running core has not loaded the slot.
+    fn set_gate<'a>(&'a self, slot: &'a SlotName, open: bool) -> Boxed<'a, Result<(), CoreError>>;
+
+    /// Ends one connection.
+    fn close<'a>(&'a self, id: &'a str) -> Boxed<'a, Result<(), CoreError>>;
+
+    /// Writes the core's file with these slots, without a reload: it counts from the core's next start. When
+    /// `forget_choices` is set, what the core remembers of earlier gate changes is removed as well (it outranks the
+    /// file), which only works while the core is down.
+    fn write<'a>(&'a self, slots: &'a [ConfiguredSlot], forget_choices: bool) -> Boxed<'a, Result<(), CoreError>>;
+
+    /// Writes the file and makes the core load it: stage, validate, check, drain, rename, reload, expect a new
+    /// incarnation, otherwise put the last good file back. Starts the core when it does not run.
+    fn reload<'a>(&'a self, slots: &'a [ConfiguredSlot]) -> Boxed<'a, Result<Reload, CoreError>>;
+
+    /// Slots that the running core has loaded, as far as the file on disk that it started from tells.
+    fn loaded(&self) -> Vec<SlotName>;
+
+    /// What clients can connect to, from the operator's template.
+    fn inbounds(&self) -> Result<Vec<Inbound>, CoreError>;
+
+    /// Template rules that stand before the gate and so bypass it, in words.
+    fn bypasses(&self) -> Vec<String>;
+}

@@ -1,0 +1,276 @@
+//! `POST /agent/v1/sync`: the one message that an agent sends again and again.
+
+use serde::{Deserialize, Serialize};
+
+use crate::bytes::Bytes;
+use crate::id::{Epoch, SlotName};
+use crate::roster::{RosterChange, RosterCursor, RosterVersion};
+use crate::time::Second;
+
+/// Asks in one sync at most, nearest to their limit first.
+pub const MAX_ASKS: usize = 256;
+/// Slots in one report at most.
+pub const MAX_USERS: usize = 2_000;
+/// Body of a sync as sent, in bytes.
+pub const MAX_BODY: usize = 256 << 10;
+/// Body of a sync after gunzip, in bytes.
+pub const MAX_INFLATED: usize = 1 << 20;
+
+/// From agent to panel.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SyncRequest {
+    /// [`crate::PROTOCOL`] of the agent.
+    pub protocol: u32,
+    /// Version of the agent, for people.
+    pub agent: String,
+    /// The ledger that speaks.
+    pub epoch: Epoch,
+    /// Rises by one with every sync of the epoch, and is durable before it is sent: an ask whose `n` is not above the
+    /// one that the panel has stored is old and is ignored, and the agent takes limits only from the reply to its latest.
+    pub n: u64,
+    /// The host's wall clock, so that the panel can show how far it is off.
+    pub clock: Second,
+    /// The roster version that is durable in the ledger.
+    pub held: RosterVersion,
+    /// The roster version that the core has loaded.
+    pub loaded: RosterVersion,
+    /// The next page of a full list is wanted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub roster_after: Option<RosterCursor>,
+    /// Limits that are asked for and stated, at most [`MAX_ASKS`].
+    #[serde(default)]
+    pub asks: Vec<Ask>,
+    /// The oldest report that is not acknowledged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub report: Option<Report>,
+    /// The reports before `report` that the panel lacks and the agent no longer has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub skip: Option<Skip>,
+    /// How the node is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<NodeStatus>,
+    /// What clients can connect to; sent after every change and start of the core until a sync succeeds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inbounds: Option<Vec<Inbound>>,
+}
+
+/// `[slot, count now, limit held]`: a limit is asked for and the one that is held is stated.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "(SlotName, Bytes, Bytes)", into = "(SlotName, Bytes, Bytes)")]
+pub struct Ask {
+    /// Whose limit.
+    pub slot: SlotName,
+    /// Bytes, up and down, that this node has counted for the slot in this epoch.
+    pub count: Bytes,
+    /// The limit in force on the node, on the same scale as `count`.
+    pub held: Bytes,
+}
+
+impl From<(SlotName, Bytes, Bytes)> for Ask {
+    fn from((slot, count, held): (SlotName, Bytes, Bytes)) -> Self {
+        Self { slot, count, held }
+    }
+}
+
+impl From<Ask> for (SlotName, Bytes, Bytes) {
+    fn from(ask: Ask) -> Self {
+        (ask.slot, ask.count, ask.held)
+    }
+}
+
+/// An immutable statement of bytes that flowed in `[from, to)` of the panel's clock.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Report {
+    /// Counts the reports of the epoch from 1 by one.
+    pub seq: u64,
+    /// Start, inclusive.
+    pub from: Second,
+    /// End, exclusive. The bytes belong to the hour and the billing period that contain `to - 1`.
+    pub to: Second,
+    /// `[slot, up, down]` per slot, at most [`MAX_USERS`], each slot once.
+    pub users: Vec<SlotUsage>,
+    /// Bytes of the epoch so far that the core counted and no user could be credited with (absolute, latest wins).
+    pub unattributed: Bytes,
+    /// Bytes of the epoch so far of inbounds or users outside the roster (absolute, latest wins).
+    pub foreign: Bytes,
+    /// The first report after a fork names the epoch that it leaves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leaves: Option<Leaves>,
+    /// [`crate::digest::report_digest`] of this report.
+    pub digest: String,
+}
+
+/// `[slot, up, down]`: one slot's bytes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "(SlotName, Bytes, Bytes)", into = "(SlotName, Bytes, Bytes)")]
+pub struct SlotUsage {
+    /// Whose bytes.
+    pub slot: SlotName,
+    /// Bytes read from clients.
+    pub up: Bytes,
+    /// Bytes written to clients.
+    pub down: Bytes,
+}
+
+impl From<(SlotName, Bytes, Bytes)> for SlotUsage {
+    fn from((slot, up, down): (SlotName, Bytes, Bytes)) -> Self {
+        Self { slot, up, down }
+    }
+}
+
+impl From<SlotUsage> for (SlotName, Bytes, Bytes) {
+    fn from(usage: SlotUsage) -> Self {
+        (usage.slot, usage.up, usage.down)
+    }
+}
+
+/// A fork or a rejected report ended an epoch; this is what the new one knows of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Leaves {
+    /// The epoch that ended.
+    pub epoch: Epoch,
+    /// Its report that was refused.
+    pub seq: u64,
+    /// Bytes that may have been reported before and are therefore not billed.
+    pub ambiguous: Bytes,
+}
+
+/// Reports `from..to` are lost; report `to` follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Skip {
+    /// The report that the panel expects.
+    pub from: u64,
+    /// The oldest report that the agent still has.
+    pub to: u64,
+}
+
+/// How a node is, as shown to the operator. Rates are averages since the sync before.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct NodeStatus {
+    /// `sing-box`, `v2ray`, `xray` or `nginx`; empty while none was found.
+    pub core: String,
+    /// The core's version.
+    pub core_version: String,
+    /// The core's start in unix milliseconds; 0 while it does not answer.
+    pub incarnation: i64,
+    /// Seconds since the agent started.
+    pub uptime: u64,
+    /// Slots with a live connection.
+    pub online: u32,
+    /// Live connections.
+    pub connections: u32,
+    /// Bytes per second from clients.
+    pub rate_up: u64,
+    /// Bytes per second to clients.
+    pub rate_down: u64,
+    /// Gates that are shut.
+    pub gates_shut: u32,
+    /// Open slots that wait for a reload of the core.
+    pub pending_reload: u32,
+    /// Reloads since the ledger was made.
+    pub reloads: u32,
+    /// Reports that the panel refused as malformed and the agent has set aside.
+    pub rejected: u32,
+    /// Bytes of this epoch so far that no user could be credited with.
+    pub unattributed: Bytes,
+    /// Bytes of this epoch so far of users outside the roster.
+    pub foreign: Bytes,
+    /// Bytes that a fork made ambiguous; never billed.
+    pub ambiguous: Bytes,
+    /// Estimate of the bytes that died uncounted with killed cores (rate x tick).
+    pub lost_estimate: Bytes,
+    /// Template rules that stand before the gate.
+    pub bypasses: Vec<String>,
+    /// The last thing that went wrong, with its time; empty when all is well.
+    pub last_error: String,
+}
+
+/// One way into a node, as the core is configured.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Inbound {
+    /// The inbound's tag in the core.
+    pub tag: String,
+    /// `trojan`, `vless`, `vmess`, `shadowsocks`, `hysteria2`, ...
+    pub protocol: String,
+    /// Listening port.
+    pub port: u16,
+    /// Clients must use TLS (for hysteria2: inside QUIC).
+    #[serde(default)]
+    pub tls: bool,
+    /// Name that the certificate is for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server_name: Option<String>,
+    /// The certificate is self-signed: clients must be told not to check it.
+    #[serde(default)]
+    pub insecure: bool,
+    /// Shadowsocks: the method.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub method: Option<String>,
+    /// Shadowsocks 2022: the server's key, which every client of the inbound needs as well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server_key: Option<String>,
+}
+
+/// From panel to agent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SyncReply {
+    /// `n` of the request.
+    pub n: u64,
+    /// The panel's clock.
+    pub time: Second,
+    /// The last report of this epoch that the panel has, 0 before the first: everything up to it is acknowledged.
+    pub ack: u64,
+    /// The reporting rules in force.
+    pub policy: Policy,
+    /// Changes of the roster, if any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub roster: Option<RosterChange>,
+    /// Answers to the asks of this request, and to no other.
+    #[serde(default)]
+    pub limits: Vec<Limit>,
+    /// The node was deleted: shut all gates, flush, stop when everything is acknowledged.
+    #[serde(default)]
+    pub deleted: bool,
+}
+
+/// `[slot, limit]`: the slot may pass until this node's count in this epoch reaches the limit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "(SlotName, Bytes)", into = "(SlotName, Bytes)")]
+pub struct Limit {
+    /// Whose limit.
+    pub slot: SlotName,
+    /// The bound.
+    pub limit: Bytes,
+}
+
+impl From<(SlotName, Bytes)> for Limit {
+    fn from((slot, limit): (SlotName, Bytes)) -> Self {
+        Self { slot, limit }
+    }
+}
+
+impl From<Limit> for (SlotName, Bytes) {
+    fn from(limit: Limit) -> Self {
+        (limit.slot, limit.limit)
+    }
+}
+
+/// When an agent syncs and reports; set by the operator in the panel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Policy {
+    /// Seconds between syncs while nothing presses.
+    pub interval: u32,
+    /// A user's bytes go into a report when this many are unreported,
+    pub report_bytes: Bytes,
+    /// or when the oldest unreported byte is this many seconds old.
+    pub report_seconds: u32,
+    /// What a slot may pass beyond its count while no ask was answered.
+    pub floor: Bytes,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self { interval: 30, report_bytes: Bytes::mib(256), report_seconds: 600, floor: Bytes::mib(1) }
+    }
+}
