@@ -1,0 +1,48 @@
+# make [help] lists what there is. Everything that is more than a line is a script in dev/.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+# What dev/setup found: Node.js 22, sing-box, mihomo, cargo-deny.
+ENV := . .weir/env &&
+
+.PHONY: help setup build build-worker build-agent up test test-rust test-js test-long check bench clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/' | expand -t 14
+
+setup: ## install compilers, tools and engines; fast when they are there
+	@dev/setup
+
+build: build-worker build-agent ## the Worker into build/, the agent into target/release/
+
+build-worker: ## the Worker alone; FEATURES=a,b passes cargo features
+	@dev/build-worker
+
+build-agent: ## the agent alone
+	@dev/build-agent
+
+up: build ## a whole Weir on this machine: panel, database, agent, sing-box
+	@$(ENV) node dev/up.mjs
+
+test: test-rust test-js ## every test but the long ones
+
+test-rust: ## unit and model tests, natively
+	cargo test --workspace
+
+test-js: build ## end to end: real panel, agent and engines
+	@$(ENV) dev/test-js
+
+test-long: build ## every test, the long ones included
+	cargo test --workspace -- --include-ignored
+	@$(ENV) WEIR_LONG=1 dev/test-js
+
+check: setup ## format, lints, dependency rule, licences
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	cargo test --test dependency_rule
+	@$(ENV) cargo deny check bans licenses sources
+
+bench: build ## measure what docs/ and bench/ quote
+	@$(ENV) node bench/run.mjs
+
+clean: ## delete what builds made; tools and packages stay
+	rm -rf target build .wrangler
