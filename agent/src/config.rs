@@ -1,0 +1,277 @@
+//! The agent's settings: `/etc/weir/agent.toml`.
+//!
+//! Every field has a default, so a missing file means a host set up as the packages of sing-box do it. Unknown fields
+//! are refused, because a misspelt one would silently fall back to its default.
+
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use crate::panel_url::PanelUrl;
+
+/// Where the settings are unless `--config` says otherwise.
+pub const DEFAULT_PATH: &str = "/etc/weir/agent.toml";
+
+/// All settings.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// The panel's URL. Not needed: enrolling stores it. When set, it wins, for a panel that has moved.
+    pub panel: Option<PanelUrl>,
+    /// Where the ledger and the status file are kept. Default `/var/lib/weir`.
+    pub state_dir: PathBuf,
+    /// What happens to a user at his limit while the panel cannot be reached: `"hold"` (default) shuts his gate,
+    /// `"open"` lets him pass and settles later.
+    pub on_panel_loss: OnPanelLoss,
+    /// Seconds between two reloads of the core at least, `0..=86400`; new users that have no loaded slot wait for it.
+    /// Every reload cuts all connections. Default 600.
+    pub reload_every_seconds: u32,
+    /// `"error"`, `"warn"`, `"info"` (default), `"debug"`.
+    pub log: Log,
+    /// The proxy core of this host.
+    pub core: CoreConfig,
+}
+
+/// See [`Config::on_panel_loss`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnPanelLoss {
+    /// Up to the limit, then shut.
+    #[default]
+    Hold,
+    /// Limits do not shut gates while the panel is away.
+    Open,
+}
+
+/// See [`Config::log`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Log {
+    /// What needs an operator.
+    Error,
+    /// And what may need one.
+    Warn,
+    /// And what happens.
+    #[default]
+    Info,
+    /// And why.
+    Debug,
+}
+
+/// `[core]`: the proxy core.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CoreConfig {
+    /// `"sing-box"`, version 1.14 or later.
+    pub kind: CoreKind,
+    /// The core's program, for `check`. Default `/usr/bin/sing-box`.
+    pub binary: PathBuf,
+    /// The operator's configuration without users; read, never written. Default `/etc/weir/template.json`.
+    pub template: PathBuf,
+    /// The file that the core runs with; written by the agent alone. Default `/etc/sing-box/config.json`.
+    pub output: PathBuf,
+    /// Program and arguments that make the core read `output` again. Default `systemctl reload sing-box`.
+    pub reload_command: Vec<String>,
+    /// Program and arguments that start the core. Default `systemctl start sing-box`.
+    pub start_command: Vec<String>,
+    /// A file with the core's process id; when set, a reload is a SIGHUP to it instead of `reload_command`.
+    pub pid_file: Option<PathBuf>,
+    /// Loopback port on which the core's `api` service listens. Default 21090.
+    pub api_port: u16,
+}
+
+/// See [`CoreConfig::kind`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+pub enum CoreKind {
+    /// sing-box through its `api` service.
+    #[default]
+    #[serde(rename = "sing-box")]
+    SingBox,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            panel: None,
+            state_dir: PathBuf::from("/var/lib/weir"),
+            on_panel_loss: OnPanelLoss::Hold,
+            reload_every_seconds: 600,
+            log: Log::Info,
+            core: CoreConfig::default(),
+        }
+    }
+}
+
+impl Default for CoreConfig {
+    fn default() -> Self {
+        let command = |verb: &str| ["systemctl", verb, "sing-box"].map(str::to_owned).to_vec();
+        Self {
+            kind: CoreKind::SingBox,
+            binary: PathBuf::from("/usr/bin/sing-box"),
+            template: PathBuf::from("/etc/weir/template.json"),
+            output: PathBuf::from("/etc/sing-box/config.json"),
+            reload_command: command("reload"),
+            start_command: command("start"),
+            pid_file: None,
+            api_port: 21_090,
+        }
+    }
+}
+
+/// Why the settings cannot be used, in a sentence that names file, field and rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wrong(pub String);
+
+impl fmt::Display for Wrong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Wrong {}
+
+impl Config {
+    /// Reads the file that `--config` names, which must exist, or the default one, which may be missing.
+    pub fn load(named: Option<&Path>) -> Result<Self, Wrong> {
+        let path = named.unwrap_or(Path::new(DEFAULT_PATH));
+        match fs::read_to_string(path) {
+            Ok(text) => Self::parse(&text).map_err(|wrong| Wrong(format!("{}: {wrong}", path.display()))),
+            Err(error) if named.is_none() && error.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
+            Err(error) => Err(Wrong(format!("{}: cannot be read: {error}", path.display()))),
+        }
+    }
+
+    /// Reads and checks TOML.
+    pub fn parse(text: &str) -> Result<Self, Wrong> {
+        let config: Self = toml::from_str(text).map_err(|error| Wrong(error.to_string().trim_end().to_owned()))?;
+        match config.wrong_fields().first() {
+            None => Ok(config),
+            Some((field, rule)) => Err(Wrong(format!("{field}: {rule}"))),
+        }
+    }
+
+    fn wrong_fields(&self) -> Vec<(&'static str, String)> {
+        let paths = [
+            ("state_dir", &self.state_dir),
+            ("core.binary", &self.core.binary),
+            ("core.template", &self.core.template),
+            ("core.output", &self.core.output),
+        ];
+        let relative = paths.into_iter().filter(|(_, path)| !path.is_absolute());
+        let mut wrong: Vec<_> = relative.map(|(field, path)| (field, absolute(path))).collect();
+        if let Some(path) = self.core.pid_file.as_ref().filter(|path| !path.is_absolute()) {
+            wrong.push(("core.pid_file", absolute(path)));
+        }
+        if self.core.template == self.core.output {
+            wrong.push(("core.output", "must be another file than core.template, which is never written".to_owned()));
+        }
+        if self.reload_every_seconds > 86_400 {
+            wrong.push(("reload_every_seconds", "must be from 0 to 86400".to_owned()));
+        }
+        if self.core.api_port == 0 {
+            wrong.push(("core.api_port", "must be from 1 to 65535".to_owned()));
+        }
+        let commands =
+            [("core.reload_command", &self.core.reload_command), ("core.start_command", &self.core.start_command)];
+        for (field, argv) in commands {
+            if argv.first().is_none_or(String::is_empty) {
+                wrong.push((field, "must hold a program and its arguments, such as [\"systemctl\", ..]".to_owned()));
+            }
+        }
+        wrong
+    }
+
+    /// What `--check` finds wrong outside the file itself: programs and files that are not there.
+    #[must_use]
+    pub fn missing(&self) -> Vec<String> {
+        let mut missing = Vec::new();
+        for (field, path) in [("core.binary", &self.core.binary), ("core.template", &self.core.template)] {
+            if !path.is_file() {
+                missing.push(format!("{field}: there is no file {}", path.display()));
+            }
+        }
+        for (field, folder) in [("state_dir", Some(self.state_dir.as_path())), ("core.output", self.core.output.parent())]
+        {
+            if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
+                missing.push(format!("{field}: there is no folder {}", folder.display()));
+            }
+        }
+        missing
+    }
+
+    /// The ledger's file.
+    #[must_use]
+    pub fn ledger(&self) -> PathBuf {
+        self.state_dir.join("ledger.redb")
+    }
+
+    /// What `weir-agent status` reads.
+    #[must_use]
+    pub fn status_file(&self) -> PathBuf {
+        self.state_dir.join("status.json")
+    }
+}
+
+fn absolute(path: &Path) -> String {
+    format!("must be an absolute path, not {:?}", path.display().to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_file_means_the_defaults() {
+        assert_eq!(Config::parse(""), Ok(Config::default()));
+    }
+
+    #[test]
+    fn every_field_is_read() {
+        let text = r#"
+            panel = "https://panel.example"
+            state_dir = "/srv/weir"
+            on_panel_loss = "open"
+            reload_every_seconds = 60
+            log = "debug"
+            [core]
+            kind = "sing-box"
+            binary = "/opt/sing-box"
+            template = "/srv/template.json"
+            output = "/srv/config.json"
+            reload_command = ["kill", "-HUP", "1"]
+            start_command = ["true"]
+            pid_file = "/run/sing-box.pid"
+            api_port = 9000
+        "#;
+        let config = Config::parse(text).unwrap();
+        assert_eq!(config.on_panel_loss, OnPanelLoss::Open);
+        assert_eq!(config.core.api_port, 9000);
+        assert_eq!(config.ledger(), Path::new("/srv/weir/ledger.redb"));
+    }
+
+    #[test]
+    fn every_mistake_is_named_with_its_field() {
+        let cases = [
+            ("stat_dir = \"/x\"", "stat_dir"),
+            ("state_dir = \"x\"", "state_dir: must be an absolute path"),
+            ("panel = \"http://example.com\"", "https"),
+            ("on_panel_loss = \"maybe\"", "on_panel_loss"),
+            ("reload_every_seconds = 86401", "reload_every_seconds: must be from 0 to 86400"),
+            ("core.api_port = 0", "core.api_port"),
+            ("core.kind = \"xray\"", "kind"),
+            ("core.reload_command = []", "core.reload_command"),
+            ("core.output = \"/etc/weir/template.json\"", "core.output: must be another file"),
+        ];
+        for (text, expected) in cases {
+            let wrong = Config::parse(text).unwrap_err().to_string();
+            assert!(wrong.contains(expected), "{text}: {wrong}");
+        }
+    }
+
+    #[test]
+    fn a_named_file_must_exist_and_the_default_one_need_not() {
+        assert!(Config::load(Some(Path::new("/nonexistent/agent.toml"))).is_err());
+    }
+}
