@@ -24,15 +24,16 @@ impl std::error::Error for NotAnInstant {}
 impl Second {
     /// 1970-01-01T00:00:00Z.
     pub const EPOCH: Self = Self(0);
-    const LAST: i64 = 9_007_199_254_740_991;
+    /// The last instant.
+    pub const LAST: Self = Self(9_007_199_254_740_991);
 
     /// The instant `seconds` after 1970, moved to the nearest valid one.
     #[must_use]
     pub const fn clamped(seconds: i64) -> Self {
         if seconds < 0 {
             Self(0)
-        } else if seconds > Self::LAST {
-            Self(Self::LAST)
+        } else if seconds > Self::LAST.0 {
+            Self::LAST
         } else {
             Self(seconds)
         }
@@ -74,7 +75,7 @@ impl TryFrom<i64> for Second {
     type Error = NotAnInstant;
 
     fn try_from(seconds: i64) -> Result<Self, NotAnInstant> {
-        if (0..=Self::LAST).contains(&seconds) { Ok(Self(seconds)) } else { Err(NotAnInstant) }
+        if (0..=Self::LAST.0).contains(&seconds) { Ok(Self(seconds)) } else { Err(NotAnInstant) }
     }
 }
 

@@ -1,0 +1,203 @@
+//! Applying a report: once, in one batch, or not at all.
+
+use std::collections::HashMap;
+
+use weir_wire::sync::{Report, SyncRequest};
+use weir_wire::{Bytes, NodeId, Second, SlotName};
+
+use super::EXPECT;
+use super::sync::authenticate_as;
+use crate::domain::period::Period;
+use crate::domain::report::{self, Landing, Standing, Verdict, Window};
+use crate::http::call::Call;
+use crate::http::failure::Failure;
+use crate::random;
+use crate::store::epochs::{self, Caller, Guard, Seen, Sums};
+use crate::store::history::{self, Flow};
+use crate::store::slots::{self, Holder, Movable};
+use crate::store::usage::{self, Charge};
+use crate::store::{Statement, StoreError};
+
+/// A report is prepared again at most this often when somebody changes the same users at the same instant.
+const ATTEMPTS: usize = 4;
+/// Seconds by which a report's time may be off before the operator is told.
+const CLOCK_TOLERANCE: i64 = 60;
+
+/// Applies the report of a sync if it is the next one of its epoch, and answers the epoch's last number.
+pub(super) async fn apply(
+    call: &Call,
+    key_hash: &str,
+    mut caller: Caller,
+    sync: &SyncRequest,
+    report: &Report,
+    seen: &Seen,
+) -> Result<u64, Failure> {
+    for _ in 0..ATTEMPTS {
+        let digests: Vec<String> = caller.digests.as_deref().map(serde_json::from_str).transpose().map_or_else(
+            |error| Err(Failure::Broken(format!("digests of node {}: {error}", caller.node))),
+            |digests| Ok(digests.unwrap_or_default()),
+        )?;
+        match report::judge(report, sync.skip, caller.last_seq, &digests) {
+            Verdict::Repeated => return Ok(caller.last_seq),
+            Verdict::Fork => return Err(fork(report.seq)),
+            Verdict::Expect(seq) => return Err(expect(seq)),
+            Verdict::Next(last_seq) => {
+                let guard = Guard { node: NodeId(caller.node), epoch: sync.epoch, last_seq };
+                let batch = prepare(call, &caller, sync, report, &guard, seen).await?;
+                match call.db.batch(&batch).await {
+                    Ok(outcomes) if outcomes.last().is_some_and(|moved| moved.changes() > 0) => return Ok(report.seq),
+                    // Somebody else applied a report of this epoch, or changed one of these users, in between.
+                    Ok(_) | Err(StoreError::Stale) => {}
+                    Err(error) => return Err(error.into()),
+                }
+            }
+        }
+        caller = authenticate_as(call, key_hash, sync.epoch, true, sync.held.number).await?;
+    }
+    Err(Failure::Busy("a report was overtaken again and again".into()))
+}
+
+fn fork(seq: u64) -> Failure {
+    let message = format!("report {seq} was applied with other contents: this ledger is a copy");
+    Failure::Conflict { code: "fork", message }
+}
+
+fn expect(seq: u64) -> Failure {
+    Failure::Conflict { code: EXPECT, message: format!("the panel needs report {seq}") }
+}
+
+/// Everything that a report's users lead to.
+#[derive(Default)]
+struct Plan {
+    charges: Vec<Charge>,
+    flows: Vec<Flow>,
+    movable: Vec<Movable>,
+    late: Vec<i64>,
+    leaked: Vec<SlotName>,
+    sums: Sums,
+}
+
+async fn prepare(
+    call: &Call,
+    caller: &Caller,
+    sync: &SyncRequest,
+    report: &Report,
+    guard: &Guard,
+    seen: &Seen,
+) -> Result<Vec<Statement>, Failure> {
+    let window = report::window(report, Second::clamped(caller.last_to.max(caller.node_since)), call.now);
+    let names: Vec<&SlotName> = report.users.iter().map(|usage| &usage.slot).collect();
+    let holders: Vec<Holder> = if names.is_empty() { Vec::new() } else { call.db.all(slots::find(&names)).await? };
+    let plan = plan(report, holders, guard, window);
+
+    let mut batch = Vec::with_capacity(10);
+    if !plan.charges.is_empty() {
+        batch.push(usage::apply(&plan.charges, guard, caller.coefficient, window.at));
+        batch.push(history::add(&plan.flows, guard, window.at));
+    }
+    if !plan.late.is_empty() {
+        batch.push(usage::apply_late(&plan.late, guard, window.at));
+    }
+    if !plan.leaked.is_empty() {
+        batch.push(slots::retire_vacant(&plan.leaked, guard));
+        batch.push(slots::number_change(random::salt()?));
+    }
+    if !plan.movable.is_empty() {
+        batch.push(slots::decide(&plan.movable, guard));
+        batch.push(slots::number_change(random::salt()?));
+    }
+    batch.extend(notes(sync, report, guard, window, call.now));
+    batch.push(epochs::advance(report, guard, window.to, plan.sums, seen));
+    Ok(batch)
+}
+
+/// What the operator has to know about this report.
+fn notes(sync: &SyncRequest, report: &Report, guard: &Guard, window: Window, now: Second) -> Vec<Statement> {
+    let mut notes = Vec::new();
+    if let Some(leaves) = &report.leaves {
+        let detail = format!("left epoch {} at report {}: {} bytes ambiguous", leaves.epoch, leaves.seq, leaves.ambiguous);
+        notes.push(epochs::note(guard, now, "fork", &detail));
+        notes.push(usage::leave_epoch(leaves.epoch, guard));
+    }
+    if report.seq > guard.last_seq.saturating_add(1) {
+        let (from, to) = sync.skip.map_or((guard.last_seq, report.seq), |skip| (skip.from, skip.to));
+        notes.push(epochs::note(guard, now, "gap", &format!("reports {from} to {} are lost", to.saturating_sub(1))));
+    }
+    if window.clamped && (window.to.since(report.to)).abs() > CLOCK_TOLERANCE {
+        let detail = format!("report {} ended at {}, applied as {}", report.seq, report.to, window.to);
+        notes.push(epochs::note(guard, now, "clock", &detail));
+    }
+    notes
+}
+
+fn plan(report: &Report, holders: Vec<Holder>, guard: &Guard, window: Window) -> Plan {
+    let mut plan = Plan::default();
+    let mut holders: HashMap<SlotName, Holder> =
+        holders.into_iter().map(|holder| (holder.name.clone(), holder)).collect();
+    // A user with two slots (his credentials were replaced) rolls over with the first of them only.
+    let mut rolled: HashMap<i64, i64> = HashMap::new();
+    for line in &report.users {
+        let bytes = line.up.plus(line.down);
+        let Some((holder, user)) = holders.remove(&line.slot).and_then(|h| h.user.map(|user| (h, user))) else {
+            plan.sums.unknown = plan.sums.unknown.plus(bytes);
+            // Bytes of a vacant slot: somebody knows its credentials, so nobody may get it.
+            plan.leaked.push(line.slot.clone());
+            continue;
+        };
+        let (landing, period) = match rolled.get(&user) {
+            Some(_) => (usage::Landing::Current, period_of(&holder)),
+            None => landing(&holder, window.at),
+        };
+        let revision = holder.revision + rolled.get(&user).copied().unwrap_or_default();
+        match landing {
+            usage::Landing::Roll => {
+                rolled.insert(user, 1);
+            }
+            usage::Landing::Late => plan.late.push(user),
+            usage::Landing::Current => {}
+        }
+        let key = usage::entry_key(guard.node, guard.epoch, &line.slot);
+        plan.charges.push(Charge(user, key, bytes, revision, landing, period.start, period.end));
+        plan.flows.push(Flow(user, line.up, line.down));
+        plan.sums.up = plan.sums.up.plus(line.up);
+        plan.sums.down = plan.sums.down.plus(line.down);
+        if slots::is_movable(&holder.gate) {
+            plan.movable.push(Movable(line.slot.clone(), holder.gate, user));
+        }
+    }
+    plan
+}
+
+fn period_of(holder: &Holder) -> Period {
+    Period { start: Second::clamped(holder.period_start), end: Second::clamped(holder.period_end) }
+}
+
+fn landing(holder: &Holder, at: Second) -> (usage::Landing, Period) {
+    let period = period_of(holder);
+    match report::land(Standing { period, reset_day: holder.reset_day }, at) {
+        Landing::Current => (usage::Landing::Current, period),
+        Landing::Roll(next) => (usage::Landing::Roll, next),
+        Landing::Late => (usage::Landing::Late, period),
+    }
+}
+
+/// Whether a report's numbers are within their rules; the messages' types have checked each number by itself.
+pub(super) fn validate(report: &Report, sync: &SyncRequest) -> Result<(), Failure> {
+    use weir_wire::sync::MAX_USERS;
+    if report.seq == 0 || Bytes::try_from(report.seq).is_err() {
+        return Err(Failure::invalid("report.seq", "an integer from 1 to 9007199254740991"));
+    }
+    if report.from > report.to {
+        return Err(Failure::invalid("report.to", "not before report.from"));
+    }
+    if report.users.len() > MAX_USERS {
+        return Err(Failure::invalid("report.users", format!("at most {MAX_USERS} slots")));
+    }
+    if let Some(index) = report::repeated_slot(report) {
+        return Err(Failure::invalid(format!("report.users[{index}]"), "each slot once"));
+    }
+    if report.digest != weir_wire::digest::report_digest(sync.epoch, report) {
+        return Err(Failure::invalid("report.digest", "the digest of this report"));
+    }
+    Ok(())
+}

@@ -1,0 +1,37 @@
+//! The agents' face, `/agent/v1/...`: node keys as bearer tokens, refusals as [`weir_wire::refusal::Refusal`].
+
+mod apply;
+pub(crate) mod bell;
+pub(crate) mod enroll;
+mod roster;
+pub(crate) mod sync;
+
+use weir_wire::refusal::{Code, Refusal};
+use worker::Response;
+
+use super::failure::Failure;
+
+/// The `code` of the conflict that tells an agent which report is needed next; the message carries the number.
+pub(crate) const EXPECT: &str = "expect";
+
+/// A failure as agents read it.
+pub(crate) fn refusal(failure: &Failure) -> worker::Result<Response> {
+    let (_, _, message) = failure.describe();
+    let code = match failure {
+        Failure::Malformed(_) | Failure::Method(_) => Code::Malformed,
+        Failure::Unauthorized | Failure::Forbidden(_) => Code::Key,
+        Failure::NotFound(_) => Code::Token,
+        Failure::Conflict { code: EXPECT, .. } => Code::Expect,
+        Failure::Conflict { code: "fork", .. } => Code::Fork,
+        Failure::Conflict { .. } => Code::TokenUsed,
+        Failure::Gone(_) => Code::Deleted,
+        Failure::TooLarge(_) => Code::TooLarge,
+        Failure::Invalid { .. } => Code::Invalid,
+        Failure::Protocol(_) => Code::Protocol,
+        Failure::TooOften(_) => Code::TooOften,
+        Failure::Unconfigured(_) | Failure::Busy(_) | Failure::Broken(_) => Code::Unavailable,
+    };
+    let field = if let Failure::Invalid { field, .. } = failure { Some(field.clone()) } else { None };
+    let seq = if code == Code::Expect { message.rsplit(' ').next().and_then(|seq| seq.parse().ok()) } else { None };
+    Response::from_json(&Refusal { code, message, field, seq })
+}

@@ -1,0 +1,75 @@
+//! What of the roster a node lacks.
+
+use weir_wire::SlotName;
+use weir_wire::Second;
+use weir_wire::credential::SlotSecret;
+use weir_wire::roster::{Gate, PAGE, RosterChange, RosterEntry, RosterVersion};
+use weir_wire::sync::SyncRequest;
+
+use crate::http::call::Call;
+use crate::http::failure::Failure;
+use crate::store::epochs::Caller;
+use crate::store::slots::{self, EntryRow};
+
+/// The change that brings the node up to date; none when it is. An unknown version, and a delta longer than a page, get
+/// the full list in pages.
+pub(super) async fn change(call: &Call, caller: &Caller, sync: &SyncRequest) -> Result<Option<RosterChange>, Failure> {
+    let newest = RosterVersion { number: caller.roster_number, salt: caller.roster_salt };
+    let is_known = |version: RosterVersion| caller.held_salt == Some(version.salt);
+    if let Some(cursor) = sync.roster_after.as_ref().filter(|cursor| is_known(cursor.version)) {
+        return page(call, cursor.version, Some(&cursor.after)).await.map(Some);
+    }
+    if sync.roster_after.is_some() || !is_known(sync.held) {
+        return page(call, newest, None).await.map(Some);
+    }
+    // The version in the reply was read before the slots: a change in between is sent again next time, never lost.
+    // A report of this very sync may have moved gates, so the slots are looked at even when the version was the newest.
+    if sync.held == newest && sync.report.is_none() {
+        return Ok(None);
+    }
+    let rows: Vec<EntryRow> = call.db.all(slots::changed_since(sync.held)).await?;
+    if rows.len() > PAGE {
+        return page(call, newest, None).await.map(Some);
+    }
+    if rows.is_empty() && sync.held == newest {
+        return Ok(None);
+    }
+    let key = call.secret("SLOT_KEY")?;
+    let mut change = RosterChange { version: newest, full: false, more: false, upserts: vec![], removals: vec![] };
+    for row in rows {
+        match entry(&key, row)? {
+            Ok(entry) => change.upserts.push(entry),
+            Err(slot) => change.removals.push(slot),
+        }
+    }
+    Ok(Some(change))
+}
+
+async fn page(call: &Call, version: RosterVersion, after: Option<&SlotName>) -> Result<RosterChange, Failure> {
+    let mut rows: Vec<EntryRow> = call.db.all(slots::page_after(after)).await?;
+    let more = rows.len() > PAGE;
+    rows.truncate(PAGE);
+    let key = call.secret("SLOT_KEY")?;
+    let upserts = rows.into_iter().map(|row| entry(&key, row)).filter_map(|entry| match entry {
+        Ok(Ok(entry)) => Some(Ok(entry)),
+        Ok(Err(_)) => None,
+        Err(failure) => Some(Err(failure)),
+    });
+    Ok(RosterChange { version, full: true, more, upserts: upserts.collect::<Result<_, _>>()?, removals: vec![] })
+}
+
+/// A roster entry, or the name of a slot that is gone.
+fn entry(slot_key: &[u8], row: EntryRow) -> Result<Result<RosterEntry, SlotName>, Failure> {
+    let gate = match row.gate.as_str() {
+        "retired" => return Ok(Err(row.name)),
+        "open" => Gate::Open,
+        "vacant" => Gate::Vacant,
+        "month" => Gate::Month,
+        "total" => Gate::Total,
+        "expired" => Gate::Expired,
+        "disabled" => Gate::Disabled,
+        other => return Err(Failure::Broken(format!("slot {} has the unknown gate {other}", row.name))),
+    };
+    let secret = SlotSecret::derive(slot_key, &row.name);
+    Ok(Ok(RosterEntry { slot: row.name, secret, gate, until: row.until.map(Second::clamped) }))
+}

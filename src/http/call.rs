@@ -1,0 +1,49 @@
+//! What a handler gets beside the request: the environment for the length of one call.
+
+use sha2::{Digest as _, Sha256};
+use weir_wire::Second;
+use worker::{Context, Env, Request};
+
+use super::failure::Failure;
+use crate::clock;
+use crate::store::d1::Db;
+
+/// One call: its bindings, its instant, its database.
+pub(crate) struct Call {
+    /// Bindings and secrets.
+    pub(crate) env: Env,
+    /// For work after the response.
+    pub(crate) context: Context,
+    /// The database, which counts what this call costs.
+    pub(crate) db: Db,
+    /// The instant of this call.
+    pub(crate) now: Second,
+}
+
+impl Call {
+    /// Opens the database and reads the clock.
+    pub(crate) fn new(env: Env, context: Context) -> Result<Self, Failure> {
+        let db = Db::new(env.d1("DB").map_err(|_| Failure::Unconfigured("the database binding DB"))?);
+        Ok(Self { env, context, db, now: clock::now() })
+    }
+
+    /// A secret's bytes; an unset or short one fails closed.
+    pub(crate) fn secret(&self, name: &'static str) -> Result<Vec<u8>, Failure> {
+        let secret = self.env.secret(name).map_err(|_| Failure::Unconfigured(name))?.to_string();
+        if secret.len() < 32 { Err(Failure::Unconfigured(name)) } else { Ok(secret.into_bytes()) }
+    }
+}
+
+/// The token of an `Authorization: Bearer` header.
+pub(crate) fn bearer(request: &Request) -> Result<Option<String>, Failure> {
+    let header = request.headers().get("authorization")?;
+    Ok(header.and_then(|header| {
+        let (scheme, token) = header.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
+    }))
+}
+
+/// SHA-256 in hex: how tokens are stored and looked up.
+pub(crate) fn sha256_hex(text: &str) -> String {
+    hex::encode(Sha256::digest(text))
+}

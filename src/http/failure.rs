@@ -1,0 +1,98 @@
+//! Everything that can go wrong with a request, by who must act, and its one mapping to HTTP.
+
+use crate::store::StoreError;
+
+/// Why a request was not done. Nothing was changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Failure {
+    /// The body is not what it says it is. The sentence is for the caller.
+    Malformed(String),
+    /// No valid credential.
+    Unauthorized,
+    /// The credential does not reach this far: the scope that is missing.
+    Forbidden(&'static str),
+    /// There is no such thing: what was looked for.
+    NotFound(&'static str),
+    /// The path knows other methods only.
+    Method(&'static str),
+    /// The request contradicts what is there.
+    Conflict {
+        /// For programs.
+        code: &'static str,
+        /// For people.
+        message: String,
+    },
+    /// It was here and is gone for good.
+    Gone(&'static str),
+    /// The body is larger than this many bytes.
+    TooLarge(usize),
+    /// A field breaks its rule.
+    Invalid {
+        /// Path of the field, such as `report.users[3].up`.
+        field: String,
+        /// The rule, as a sentence.
+        rule: String,
+    },
+    /// The other side speaks another protocol version. The sentence names both.
+    Protocol(String),
+    /// Too many requests; seconds to wait.
+    TooOften(u32),
+    /// The operator has not configured this secret or binding: fail closed.
+    Unconfigured(&'static str),
+    /// The database is busy; the same request may work in a moment. The text is for the log.
+    Busy(String),
+    /// Our own fault. The text is for the log and never leaves.
+    Broken(String),
+}
+
+impl Failure {
+    /// A field that breaks its rule.
+    pub(crate) fn invalid(field: impl Into<String>, rule: impl Into<String>) -> Self {
+        Self::Invalid { field: field.into(), rule: rule.into() }
+    }
+
+    /// HTTP status, code for programs, sentence for people.
+    pub(crate) fn describe(&self) -> (u16, &'static str, String) {
+        match self {
+            Self::Malformed(why) => (400, "malformed", why.clone()),
+            Self::Unauthorized => (401, "unauthorized", "a valid credential is needed".into()),
+            Self::Forbidden(scope) => (403, "forbidden", format!("the credential lacks the scope {scope}")),
+            Self::NotFound(what) => (404, "not_found", format!("{what} not found")),
+            Self::Method(allow) => (405, "method_not_allowed", format!("this path knows {allow}")),
+            Self::Conflict { code, message } => (409, code, message.clone()),
+            Self::Gone(what) => (410, "gone", format!("{what} is gone")),
+            Self::TooLarge(limit) => (413, "too_large", format!("the body is larger than {limit} bytes")),
+            Self::Invalid { field, rule } => (422, "invalid", format!("{field}: {rule}")),
+            Self::Protocol(sentence) => (426, "protocol", sentence.clone()),
+            Self::TooOften(wait) => (429, "too_often", format!("too many requests; try again in {wait} s")),
+            Self::Unconfigured(what) => (503, "unconfigured", format!("{what} is not configured")),
+            Self::Busy(_) => (503, "unavailable", "the database is busy; try again".into()),
+            Self::Broken(_) => (500, "internal", "internal error; the log has it under this request's id".into()),
+        }
+    }
+
+    /// What only the log may see.
+    pub(crate) fn internal(&self) -> Option<&str> {
+        match self {
+            Self::Busy(text) | Self::Broken(text) => Some(text),
+            _ => None,
+        }
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Stale => Self::Busy("the row changed again and again".into()),
+            StoreError::Taken => Self::Conflict { code: "taken", message: "the name is taken".into() },
+            StoreError::Busy(text) => Self::Busy(text),
+            StoreError::Broken(text) => Self::Broken(text),
+        }
+    }
+}
+
+impl From<worker::Error> for Failure {
+    fn from(error: worker::Error) -> Self {
+        Self::Broken(error.to_string())
+    }
+}

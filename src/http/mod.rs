@@ -1,0 +1,102 @@
+//! The faces: routing, authorisation and rendering. A handler parses, authorises, calls and renders.
+
+pub(crate) mod agent;
+pub(crate) mod body;
+pub(crate) mod call;
+pub(crate) mod failure;
+pub(crate) mod settings;
+
+use serde_json::json;
+use worker::{Context, Env, Request, Response, console_error};
+
+use crate::route::{Face, NoRoute, Route, face, route};
+use call::Call;
+use failure::Failure;
+
+/// Answers any request: routes it, and turns a failure into its face's form.
+pub(crate) async fn answer(request: Request, env: Env, context: Context) -> worker::Result<Response> {
+    let path = request.path();
+    let show_cost = env.var("WEIR_SHOW_COST").is_ok();
+    let mut outcome = match Call::new(env, context) {
+        Ok(call) => {
+            let answer = dispatch(request, &path, &call).await;
+            let cost = call.db.cost();
+            answer.map(|mut response| {
+                if show_cost {
+                    let text = format!("queries={} read={} written={}", cost.queries, cost.read, cost.written);
+                    // A response whose headers are fixed (a WebSocket upgrade) goes without.
+                    let _ = response.headers_mut().set("weir-cost", &text);
+                }
+                response
+            })
+        }
+        Err(failure) => Err(failure),
+    }
+    .or_else(|failure| refuse(face(&path), &failure))?;
+    harden(&mut outcome);
+    Ok(outcome)
+}
+
+async fn dispatch(request: Request, path: &str, call: &Call) -> Result<Response, Failure> {
+    let method = request.method().to_string();
+    match route(&method, path) {
+        Err(NoRoute::Path) => Err(Failure::NotFound("page")),
+        Err(NoRoute::Method(allow)) => Err(Failure::Method(allow)),
+        Ok(Route::AgentSync) => agent::sync::sync(request, call).await,
+        Ok(Route::AgentEnroll) => agent::enroll::enroll(request, call).await,
+        Ok(Route::AgentBell) => agent::bell::listen(request, call).await,
+        Ok(_) => Err(Failure::NotFound("page")),
+    }
+}
+
+/// A failure in the form that callers of this face expect. Internal text is logged here, once, and never leaves.
+fn refuse(face: Face, failure: &Failure) -> worker::Result<Response> {
+    let (status, code, message) = failure.describe();
+    let id = crate::random::bytes::<8>().map(hex::encode).unwrap_or_default();
+    if let Some(internal) = failure.internal() {
+        console_error!("request failed id={id} status={status} error={internal}");
+    }
+    let mut response = match face {
+        Face::Agent => agent::refusal(failure)?,
+        Face::Api => {
+            let field = if let Failure::Invalid { field, .. } = failure { Some(field) } else { None };
+            let mut error = json!({ "code": code, "message": message });
+            if let (Some(field), Some(error)) = (field, error.as_object_mut()) {
+                error.insert("field".into(), json!(field));
+            }
+            Response::from_json(&json!({ "error": error }))?
+        }
+        Face::Panel | Face::Subscription => Response::ok(format!("{message}\n"))?,
+    }
+    .with_status(status);
+    let headers = response.headers_mut();
+    headers.set("x-request-id", &id)?;
+    match failure {
+        Failure::Method(allow) => headers.set("allow", allow)?,
+        Failure::TooOften(wait) => headers.set("retry-after", &wait.to_string())?,
+        Failure::Unauthorized => headers.set("www-authenticate", "Bearer")?,
+        _ => {}
+    }
+    Ok(response)
+}
+
+/// Headers of every answer. The static assets carry the same ones through `public/_headers`.
+fn harden(response: &mut Response) {
+    const HEADERS: [(&str, &str); 5] = [
+        (
+            "content-security-policy",
+            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
+             form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+        ),
+        ("x-content-type-options", "nosniff"),
+        ("referrer-policy", "no-referrer"),
+        ("strict-transport-security", "max-age=31536000"),
+        ("cache-control", "no-store"),
+    ];
+    for (name, value) in HEADERS {
+        // A response whose headers are fixed (a WebSocket upgrade) goes without.
+        if matches!(response.headers().has(name), Ok(false)) {
+            let _ = response.headers_mut().set(name, value);
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! What the operator sets by variables of the Worker: no row is read for them.
+
+use weir_wire::Bytes;
+use weir_wire::grant::Rules;
+use weir_wire::sync::Policy;
+use worker::Env;
+
+fn number(env: &Env, name: &str) -> Option<u64> {
+    env.var(name).ok()?.to_string().parse().ok()
+}
+
+fn seconds(env: &Env, name: &str, default: u32) -> u32 {
+    number(env, name).and_then(|seconds| u32::try_from(seconds).ok()).filter(|seconds| *seconds > 0).unwrap_or(default)
+}
+
+/// When agents sync and report: `SYNC_SECONDS` (30), `REPORT_BYTES` (256 MiB), `REPORT_SECONDS` (600) and
+/// `GRANT_FLOOR_BYTES` (1 MiB).
+pub(crate) fn policy(env: &Env) -> Policy {
+    let default = Policy::default();
+    Policy {
+        interval: seconds(env, "SYNC_SECONDS", default.interval),
+        report_bytes: number(env, "REPORT_BYTES").map_or(default.report_bytes, Bytes::saturating),
+        report_seconds: seconds(env, "REPORT_SECONDS", default.report_seconds),
+        floor: grant_rules(env).floor,
+    }
+}
+
+/// How much is granted: `GRANT_FLOOR_BYTES` (1 MiB) and `GRANT_MAX_BYTES` (16 GiB).
+pub(crate) fn grant_rules(env: &Env) -> Rules {
+    let default = Rules::default();
+    Rules {
+        floor: number(env, "GRANT_FLOOR_BYTES").map_or(default.floor, Bytes::saturating),
+        largest: number(env, "GRANT_MAX_BYTES").map_or(default.largest, Bytes::saturating),
+    }
+}

@@ -1,0 +1,181 @@
+//! Every URL of the product in one table: (method, path) -> [`Route`].
+
+/// What a request wants. Path parameters are borrowed as they stand in the path, still percent-encoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Route<'a> {
+    /// `POST /agent/v1/sync`
+    AgentSync,
+    /// `POST /agent/v1/enroll`
+    AgentEnroll,
+    /// `GET /agent/v1/bell`
+    AgentBell,
+    /// `GET /sub/{token}` and `GET /sub/{token}/{format}`, also HEAD
+    Subscription {
+        /// The bearer's token.
+        token: &'a str,
+        /// The format that he wants, if he says.
+        format: Option<&'a str>,
+    },
+    /// `GET /health`
+    Health,
+    /// `GET /`
+    Home,
+    /// `GET /login`
+    LoginPage,
+    /// `POST /login`
+    Login,
+    /// `POST /logout`
+    Logout,
+    /// `GET /api/v1/users`
+    Users,
+    /// `POST /api/v1/users`
+    CreateUser,
+    /// `GET /api/v1/users/{name}`
+    User(&'a str),
+    /// `PATCH /api/v1/users/{name}`
+    ChangeUser(&'a str),
+    /// `DELETE /api/v1/users/{name}`
+    DeleteUser(&'a str),
+    /// `POST /api/v1/users/{name}/{reset,enable,disable,revoke}`
+    ActOnUser(&'a str, UserAction),
+    /// `GET /api/v1/nodes`
+    Nodes,
+    /// `POST /api/v1/nodes`
+    CreateNode,
+    /// `GET /api/v1/nodes/{id}`
+    Node(&'a str),
+    /// `DELETE /api/v1/nodes/{id}`
+    DeleteNode(&'a str),
+    /// `POST /api/v1/nodes/{id}/rotate-key`
+    RotateNodeKey(&'a str),
+}
+
+/// What can be done to a user beside changing his fields.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UserAction {
+    /// A new period begins now.
+    Reset,
+    /// Undo a person's "disabled".
+    Enable,
+    /// Shut out until a person enables again.
+    Disable,
+    /// New credentials and a new subscription link; the old ones end.
+    Revoke,
+}
+
+/// The face whose error format a path speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Face {
+    /// `{"code","message"}`
+    Agent,
+    /// `{"error":{"code","message","field"}}`
+    Api,
+    /// A page.
+    Panel,
+    /// Plain text.
+    Subscription,
+}
+
+/// Why a request has no route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoRoute {
+    /// 404
+    Path,
+    /// 405, with the methods that the path knows.
+    Method(&'static str),
+}
+
+/// The face that a path belongs to.
+#[must_use]
+pub fn face(path: &str) -> Face {
+    match path.trim_start_matches('/').split('/').next() {
+        Some("agent") => Face::Agent,
+        Some("api" | "health") => Face::Api,
+        Some("sub") => Face::Subscription,
+        _ => Face::Panel,
+    }
+}
+
+/// Finds the route of a request. A trailing slash is tolerated.
+///
+/// # Errors
+/// The path is unknown, or knows other methods only.
+pub fn route<'a>(method: &str, path: &'a str) -> Result<Route<'a>, NoRoute> {
+    use NoRoute::{Method, Path};
+    let path = path.strip_prefix('/').unwrap_or(path);
+    let path = path.strip_suffix('/').unwrap_or(path);
+    let segments: Vec<&str> = path.split('/').collect();
+    match (segments.as_slice(), method) {
+        (["agent", "v1", "sync"], "POST") => Ok(Route::AgentSync),
+        (["agent", "v1", "enroll"], "POST") => Ok(Route::AgentEnroll),
+        (["agent", "v1", "sync" | "enroll"], _) => Err(Method("POST")),
+        (["agent", "v1", "bell"], "GET") => Ok(Route::AgentBell),
+        (["agent", "v1", "bell"], _) => Err(Method("GET")),
+
+        (["sub", token], "GET" | "HEAD") => Ok(Route::Subscription { token, format: None }),
+        (["sub", token, format], "GET" | "HEAD") => Ok(Route::Subscription { token, format: Some(format) }),
+        (["sub", _] | ["sub", _, _], _) => Err(Method("GET, HEAD")),
+
+        ([""], "GET" | "HEAD") => Ok(Route::Home),
+        ([""], _) => Err(Method("GET, HEAD")),
+        (["health"], "GET" | "HEAD") => Ok(Route::Health),
+        (["health"], _) => Err(Method("GET, HEAD")),
+        (["login"], "GET" | "HEAD") => Ok(Route::LoginPage),
+        (["login"], "POST") => Ok(Route::Login),
+        (["login"], _) => Err(Method("GET, HEAD, POST")),
+        (["logout"], "POST") => Ok(Route::Logout),
+        (["logout"], _) => Err(Method("POST")),
+
+        (["api", "v1", "users"], "GET") => Ok(Route::Users),
+        (["api", "v1", "users"], "POST") => Ok(Route::CreateUser),
+        (["api", "v1", "users"], _) => Err(Method("GET, POST")),
+        (["api", "v1", "users", name], "GET") => Ok(Route::User(name)),
+        (["api", "v1", "users", name], "PATCH") => Ok(Route::ChangeUser(name)),
+        (["api", "v1", "users", name], "DELETE") => Ok(Route::DeleteUser(name)),
+        (["api", "v1", "users", _], _) => Err(Method("GET, PATCH, DELETE")),
+        (["api", "v1", "users", name, verb], method) => match user_action(verb) {
+            None => Err(Path),
+            Some(action) if method == "POST" => Ok(Route::ActOnUser(name, action)),
+            Some(_) => Err(Method("POST")),
+        },
+
+        (["api", "v1", "nodes"], "GET") => Ok(Route::Nodes),
+        (["api", "v1", "nodes"], "POST") => Ok(Route::CreateNode),
+        (["api", "v1", "nodes"], _) => Err(Method("GET, POST")),
+        (["api", "v1", "nodes", id], "GET") => Ok(Route::Node(id)),
+        (["api", "v1", "nodes", id], "DELETE") => Ok(Route::DeleteNode(id)),
+        (["api", "v1", "nodes", _], _) => Err(Method("GET, DELETE")),
+        (["api", "v1", "nodes", id, "rotate-key"], "POST") => Ok(Route::RotateNodeKey(id)),
+        (["api", "v1", "nodes", _, "rotate-key"], _) => Err(Method("POST")),
+        _ => Err(Path),
+    }
+}
+
+fn user_action(verb: &str) -> Option<UserAction> {
+    match verb {
+        "reset" => Some(UserAction::Reset),
+        "enable" => Some(UserAction::Enable),
+        "disable" => Some(UserAction::Disable),
+        "revoke" => Some(UserAction::Revoke),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_known_path_with_another_method_names_its_methods() {
+        assert_eq!(route("GET", "/agent/v1/sync"), Err(NoRoute::Method("POST")));
+        assert_eq!(route("PUT", "/api/v1/users/ann"), Err(NoRoute::Method("GET, PATCH, DELETE")));
+        assert_eq!(route("POST", "/api/v1/users/ann/fly"), Err(NoRoute::Path));
+        assert_eq!(route("GET", "/nowhere"), Err(NoRoute::Path));
+    }
+
+    #[test]
+    fn a_subscription_may_name_its_format_and_end_with_a_slash() {
+        assert_eq!(route("HEAD", "/sub/abc"), Ok(Route::Subscription { token: "abc", format: None }));
+        assert_eq!(route("GET", "/sub/abc/base64/"), Ok(Route::Subscription { token: "abc", format: Some("base64") }));
+    }
+}

@@ -1,0 +1,60 @@
+//! D1: one file a noun, with the SQL on top, the row struct, and the verbs as [`Statement`]s.
+//!
+//! Statements are values and know nothing of the Worker, so that tests run them on plain `SQLite` under D1's limits;
+//! [`d1`] alone sends them.
+
+pub mod d1;
+pub mod epochs;
+pub mod history;
+pub mod nodes;
+pub mod slots;
+pub mod statement;
+pub mod usage;
+
+pub use statement::{Statement, Value};
+
+use core::fmt;
+
+/// What went wrong, by what the caller can do about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StoreError {
+    /// The row changed since it was read; read again and repeat.
+    Stale,
+    /// A unique name is taken.
+    Taken,
+    /// The database is busy or was moved; the same call may work in a moment.
+    Busy(String),
+    /// Anything else; for the log only.
+    Broken(String),
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Stale => f.write_str("the row changed since it was read"),
+            Self::Taken => f.write_str("a unique value is taken"),
+            Self::Busy(why) => write!(f, "the database is busy: {why}"),
+            Self::Broken(why) => write!(f, "the database failed: {why}"),
+        }
+    }
+}
+
+impl std::error::Error for StoreError {}
+
+impl StoreError {
+    /// Sorts D1's one-line error text. No other place reads it.
+    #[must_use]
+    pub fn classify(text: &str) -> Self {
+        const PASSING: [&str; 5] =
+            ["Network connection lost", "object to be reset", "reset because its code", "overloaded", "database is locked"];
+        if text.contains("NOT NULL constraint failed: usage.revision") {
+            Self::Stale
+        } else if text.contains("UNIQUE constraint failed") {
+            Self::Taken
+        } else if PASSING.iter().any(|passing| text.contains(passing)) {
+            Self::Busy(text.to_owned())
+        } else {
+            Self::Broken(text.to_owned())
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! Slots: the roster that every node holds, vacant places included.
+
+use serde::{Deserialize, Serialize};
+use weir_wire::roster::{PAGE, RosterVersion};
+use weir_wire::{Bytes, Second, SlotName};
+
+use super::{Statement, epochs};
+
+// Rows read: 3 per slot (json_each, slot, usage).
+const FIND: &str = "
+SELECT s.name, s.user, s.gate, coalesce(u.revision, 0) AS revision, coalesce(u.period_start, 0) AS period_start,
+  coalesce(u.period_end, 0) AS period_end, coalesce(u.reset_day, 1) AS reset_day
+FROM json_each(?1) AS asked JOIN slots AS s ON s.name = asked.value LEFT JOIN usage AS u ON u.user = s.user";
+
+/// What a report needs to know of a slot.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+pub struct Holder {
+    /// Slot.
+    pub name: SlotName,
+    /// Its user; none while vacant, and when it was retired unused.
+    pub user: Option<i64>,
+    /// Its gate.
+    pub gate: String,
+    /// `usage.revision`.
+    pub revision: i64,
+    /// Current period, inclusive.
+    pub period_start: i64,
+    /// Current period, exclusive.
+    pub period_end: i64,
+    /// Anchor day, 1..=31.
+    pub reset_day: u32,
+}
+
+/// Finds the users of slots.
+#[must_use]
+pub fn find(slots: &[&SlotName]) -> Statement {
+    Statement::new(FIND).bind_json(&slots)
+}
+
+/// The gate that a usage row `u` calls for, as an SQL expression; the rule of [`weir_wire::grant::Account::is_used_up`].
+macro_rules! gate_of_usage {
+    () => {
+        "CASE WHEN u.bonus_left > 0 THEN 'open'
+  WHEN u.monthly_quota > 0 AND u.month >= u.monthly_quota THEN 'month'
+  WHEN u.total_quota > 0 AND u.lifetime - u.bonus_spent >= u.total_quota THEN 'total' ELSE 'open' END"
+    };
+}
+
+// Decides the gates of n users anew after their usage changed. [slot, gate as read, user] each; only those whose gate a
+// quota may move are sent. Rows: 2n read (json_each, usage) + 3; per gate that moves: 2 written here (row, index) and 2
+// by the trigger (the user's mirror, the counter of open users), 1 read for each.
+// A gate that moved in between is right all the same: every other writer decides from the same usage row, and bumps
+// its revision, so that the report is prepared again.
+const DECIDE: &str = concat!(
+    "
+INSERT INTO slots (name, gate, born, changed)
+SELECT slot, now_gate, 0, 1 + (SELECT max(number) FROM roster_versions) FROM (
+  SELECT held.value ->> 0 AS slot, held.value ->> 1 AS was, ",
+    gate_of_usage!(),
+    " AS now_gate
+  FROM json_each(?1) AS held JOIN usage AS u ON u.user = held.value ->> 2)
+WHERE now_gate <> was
+  AND coalesce((SELECT last_seq FROM epochs WHERE node = ?2 AND epoch = ?3), 0) = CAST(?4 AS INTEGER)
+ON CONFLICT (name) DO UPDATE SET gate = excluded.gate, changed = excluded.changed
+WHERE slots.gate IN ('open', 'month', 'total')"
+);
+
+/// A slot whose gate a quota may move: `[slot, gate, user]`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Movable(
+    /// Slot.
+    pub SlotName,
+    /// Gate as read.
+    pub String,
+    /// User.
+    pub i64,
+);
+
+/// Whether a quota decides this gate; a person's decision, an expiry and a vacancy are not undone by traffic.
+#[must_use]
+pub fn is_movable(gate: &str) -> bool {
+    matches!(gate, "open" | "month" | "total")
+}
+
+/// Opens and shuts gates as the usage rows call for. [`number_change`] must follow directly.
+#[must_use]
+pub fn decide(slots: &[Movable], guard: &epochs::Guard) -> Statement {
+    guard.bind(Statement::new(DECIDE).bind_json(&slots))
+}
+
+// Follows directly on the statement that changed slots: `changes()` looks at no other. Rows: 1 written if it changed
+// anything, 1 read.
+const NUMBER_CHANGE: &str = "
+INSERT INTO roster_versions (number, salt)
+SELECT number + 1, CAST(?1 AS INTEGER) FROM (SELECT number FROM roster_versions ORDER BY number DESC LIMIT 1)
+WHERE changes() > 0";
+
+/// Draws the next roster version if the statement before changed a slot.
+#[must_use]
+pub fn number_change(salt: u32) -> Statement {
+    Statement::new(NUMBER_CHANGE).bind(salt)
+}
+
+// Rows: 2 written per slot (row, index).
+const TOUCH: &str = "
+UPDATE slots SET changed = 1 + (SELECT max(number) FROM roster_versions)
+WHERE name IN (SELECT value FROM json_each(?1)) AND gate <> 'retired'";
+
+/// Puts slots into every node's next roster change, unchanged: a node that holds a limit for one states it and asks.
+/// [`number_change`] must follow directly.
+#[must_use]
+pub fn touch(slots: &[SlotName]) -> Statement {
+    Statement::new(TOUCH).bind_json(&slots)
+}
+
+// Bytes of a slot that nobody has: somebody knows its credentials, so nobody gets it any more. Rows: 3 written per slot.
+const RETIRE: &str = "
+UPDATE slots SET gate = 'retired', changed = 1 + (SELECT max(number) FROM roster_versions)
+WHERE name IN (SELECT value FROM json_each(?1)) AND gate = 'vacant'
+  AND coalesce((SELECT last_seq FROM epochs WHERE node = ?2 AND epoch = ?3), 0) = CAST(?4 AS INTEGER)";
+
+/// Retires vacant slots that moved bytes. [`number_change`] must follow directly.
+#[must_use]
+pub fn retire_vacant(slots: &[SlotName], guard: &epochs::Guard) -> Statement {
+    guard.bind(Statement::new(RETIRE).bind_json(&slots))
+}
+
+// Rows read: 2 per slot (index, row).
+const CHANGED_SINCE: &str = "SELECT name, gate, until FROM slots WHERE changed > CAST(?1 AS INTEGER) ORDER BY changed LIMIT ?2";
+
+// Rows read: 1 per slot, and those retired in between.
+const PAGE_AFTER: &str = "SELECT name, gate, until FROM slots WHERE name > ?1 AND gate <> 'retired' ORDER BY name LIMIT ?2";
+
+/// A roster entry as stored.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+pub struct EntryRow {
+    /// Slot.
+    pub name: SlotName,
+    /// Gate, or `retired`.
+    pub gate: String,
+    /// When the agent shuts the gate by itself.
+    pub until: Option<i64>,
+}
+
+/// Slots changed after roster number `since`, one more than a page, so that a longer list shows.
+#[must_use]
+pub fn changed_since(since: RosterVersion) -> Statement {
+    Statement::new(CHANGED_SINCE).bind(Bytes::saturating(since.number)).bind(one_more_than_a_page())
+}
+
+/// A page of the full roster, one entry more than a page if there is one.
+#[must_use]
+pub fn page_after(slot: Option<&SlotName>) -> Statement {
+    Statement::new(PAGE_AFTER).bind(slot.map_or("", SlotName::as_str)).bind(one_more_than_a_page())
+}
+
+fn one_more_than_a_page() -> u32 {
+    u32::try_from(PAGE).unwrap_or(u32::MAX).saturating_add(1)
+}
+
+// Rows: 3 written per slot (row, two indexes), n read.
+const ADD_VACANT: &str = "
+INSERT INTO slots (name, gate, born, changed)
+SELECT value, 'vacant', number + 1, number + 1
+FROM json_each(?1), (SELECT number FROM roster_versions ORDER BY number DESC LIMIT 1)
+WHERE true ON CONFLICT (name) DO NOTHING";
+
+/// Adds vacant slots. [`number_change`] must follow directly.
+#[must_use]
+pub fn add_vacant(slots: &[SlotName]) -> Statement {
+    Statement::new(ADD_VACANT).bind_json(&slots)
+}
+
+// Rows read: at most ?1 index entries, and the counter.
+const VACANCY: &str = "
+SELECT (SELECT count(*) FROM (SELECT 1 FROM slots WHERE gate = 'vacant' LIMIT ?1)) AS vacant,
+  (SELECT value FROM counters WHERE name = 'users') AS users,
+  (SELECT min(loaded) FROM (SELECT max(loaded) AS loaded FROM epochs WHERE seen_at > ?2 AND node IN
+    (SELECT id FROM nodes WHERE deleted_at IS NULL) GROUP BY node)) AS loaded_by_all";
+
+/// How the pool stands.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+pub struct Vacancy {
+    /// Vacant slots, counted up to the bound asked for.
+    pub vacant: i64,
+    /// Users that exist.
+    pub users: i64,
+    /// Roster number that every live node has loaded; none without a live node.
+    pub loaded_by_all: Option<i64>,
+}
+
+/// Counts vacant slots up to `bound`; nodes seen after `live_since` are live.
+#[must_use]
+pub fn vacancy(bound: i64, live_since: Second) -> Statement {
+    Statement::new(VACANCY).bind(bound).bind(live_since)
+}

@@ -1,0 +1,246 @@
+//! Usage and grants: the row that says what a user has used, and what his nodes may still pass.
+//!
+//! The arithmetic is that of [`weir_wire::grant`], in SQL inside the batch, because D1 has no transaction around a
+//! read, a computation and a write. `tests/grants_sql.rs` runs both on the same histories and compares every number.
+
+use serde::Serialize;
+use weir_wire::grant::Rules;
+use weir_wire::{Bytes, Epoch, NodeId, Second, SlotName};
+
+use super::{Statement, epochs};
+
+/// How a report's time lies to the user's current period.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Landing {
+    /// In it.
+    Current,
+    /// After its end: a new period begins first.
+    Roll,
+    /// Before its start: into the row of a period that has ended, and not into the current month.
+    Late,
+}
+
+/// One user's share of a report, ready to apply: `[user, key, bytes, revision, landing, period start, period end]`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Charge(
+    /// User.
+    pub i64,
+    /// Grant entry, `node:epoch:slot`.
+    pub String,
+    /// Up and down, the node's own bytes.
+    pub Bytes,
+    /// `usage.revision` that this was prepared on.
+    pub i64,
+    /// Where the bytes land.
+    pub Landing,
+    /// Start of the period that contains the report (with [`Landing::Roll`]).
+    pub Second,
+    /// Its end.
+    pub Second,
+);
+
+/// The name of a grant entry. Slots and epochs hold nothing that a JSON path would have to escape.
+#[must_use]
+pub fn entry_key(node: NodeId, epoch: Epoch, slot: &SlotName) -> String {
+    format!("{node}:{epoch}:{slot}")
+}
+
+// Applies a report's bytes to n users.
+// Rows: n written (the usage row; + 1 per period that rolls over, by trigger), n read (json_each) + the guard's 1.
+// The nested SELECTs name each step once: what stands there, what is charged, where it lands.
+const APPLY: &str = "
+INSERT INTO usage (user, job)
+SELECT value ->> 0, value FROM json_each(?1)
+WHERE coalesce((SELECT last_seq FROM epochs WHERE node = ?2 AND epoch = ?3), 0) = CAST(?4 AS INTEGER)
+ON CONFLICT (user) DO UPDATE SET
+  (month, lifetime, bonus_left, bonus_spent, remainder, entries, known, out,
+   period_start, period_end, last_at, last_charge, revision) = (
+  SELECT
+    CASE landing WHEN 'current' THEN usage.month + charged - bonus WHEN 'roll' THEN charged - bonus ELSE usage.month END,
+    usage.lifetime + charged,
+    usage.bonus_left - bonus,
+    usage.bonus_spent + bonus,
+    rest,
+    json_set(usage.entries, path,
+      json_array(n, count_now, reported_now, held, known_now, spendable_now, answered_at)),
+    usage.known - known + known_now,
+    usage.out - spendable + spendable_now,
+    CASE landing WHEN 'roll' THEN excluded.job ->> 5 ELSE usage.period_start END,
+    CASE landing WHEN 'roll' THEN excluded.job ->> 6 ELSE usage.period_end END,
+    max(usage.last_at, CAST(?6 AS INTEGER) + 1),
+    charged - bonus,
+    CASE WHEN usage.revision = excluded.job ->> 3 THEN usage.revision + (landing = 'roll') END
+  FROM (
+    SELECT *, min(max(charged - min(month_left, total_left), 0), usage.bonus_left) AS bonus,
+      (unreported / 1000) * coefficient + ((unreported % 1000) * coefficient + 999) / 1000 AS known_now,
+      (unspent / 1000) * coefficient + ((unspent % 1000) * coefficient + 999) / 1000 AS spendable_now
+    FROM (
+      SELECT *,
+        (bytes / 1000) * coefficient + ((bytes % 1000) * coefficient + usage.remainder) / 1000 AS charged,
+        ((bytes % 1000) * coefficient + usage.remainder) % 1000 AS rest,
+        count_now - reported_now AS unreported,
+        max(held - count_now, 0) AS unspent,
+        CASE
+          WHEN landing = 'late' THEN coalesce((
+            SELECT CASE WHEN quota = 0 THEN 9007199254740991 ELSE max(quota - bytes, 0) END FROM periods
+            WHERE periods.user = usage.user AND start <= CAST(?6 AS INTEGER) ORDER BY start DESC LIMIT 1), 9007199254740991)
+          WHEN usage.monthly_quota = 0 THEN 9007199254740991
+          WHEN landing = 'roll' THEN usage.monthly_quota
+          ELSE max(usage.monthly_quota - usage.month, 0) END AS month_left,
+        CASE WHEN usage.total_quota = 0 THEN 9007199254740991
+          ELSE max(usage.total_quota - (usage.lifetime - usage.bonus_spent), 0) END AS total_left
+      FROM (
+        SELECT *, reported + bytes AS reported_now, max(count, reported + bytes) AS count_now FROM (
+          SELECT CAST(?5 AS INTEGER) AS coefficient, excluded.job ->> 2 AS bytes, excluded.job ->> 4 AS landing, path,
+            coalesce(entry ->> 0, 0) AS n, coalesce(entry ->> 1, 0) AS count, coalesce(entry ->> 2, 0) AS reported,
+            coalesce(entry ->> 3, 0) AS held, coalesce(entry ->> 4, 0) AS known, coalesce(entry ->> 5, 0) AS spendable,
+            coalesce(entry ->> 6, 0) AS answered_at
+          FROM (SELECT path, usage.entries -> path AS entry
+            FROM (SELECT '$.\"' || (excluded.job ->> 1) || '\"' AS path)))))))";
+
+/// Applies a report's charges, if the epoch still stands at `guard`. Fails as stale when a user's revision has moved.
+/// `at` is the second that decides hour and period (`to - 1`).
+#[must_use]
+pub fn apply(charges: &[Charge], guard: &epochs::Guard, coefficient: u32, at: Second) -> Statement {
+    guard.bind(Statement::new(APPLY).bind_json(&charges)).bind(coefficient).bind(at)
+}
+
+// Adds what APPLY has just charged to the ended period in which it flowed. Only sent when a report is late.
+// Rows: 1 written and <= 4 read per late user. Runs after APPLY in the same batch.
+const APPLY_LATE: &str = "
+UPDATE periods SET bytes = bytes + charge
+FROM (SELECT usage.user AS of_user, last_charge AS charge,
+        (SELECT max(start) FROM periods WHERE periods.user = usage.user AND start <= CAST(?5 AS INTEGER)) AS of_start
+      FROM json_each(?1) JOIN usage ON usage.user = value
+      WHERE coalesce((SELECT last_seq FROM epochs WHERE node = ?2 AND epoch = ?3), 0) = CAST(?4 AS INTEGER))
+WHERE user = of_user AND start = of_start";
+
+/// Credits late charges to the ended periods of `users`.
+#[must_use]
+pub fn apply_late(users: &[i64], guard: &epochs::Guard, at: Second) -> Statement {
+    guard.bind(Statement::new(APPLY_LATE).bind_json(&users)).bind(at)
+}
+
+// Answers up to 256 asks. [slot, key, count, stated limit] each.
+// Rows: 1 written per ask answered; read 2 per ask (json_each, slot).
+// An ask whose n is not above the stored one changes nothing and returns nothing.
+const ASK: &str = "
+INSERT INTO usage (user, job)
+SELECT slots.user, json_array(ask.value ->> 1, ask.value ->> 2, ask.value ->> 3, slots.gate = 'open', slots.name)
+FROM json_each(?1) AS ask JOIN slots ON slots.name = ask.value ->> 0
+WHERE slots.user IS NOT NULL
+ON CONFLICT (user) DO UPDATE SET (entries, known, out, answer, called_at) = (
+  SELECT
+    json_set(usage.entries, path, json_array(CAST(?2 AS INTEGER), count_now, reported, held_now, known_now,
+      (unspent / 1000) * coefficient + ((unspent % 1000) * coefficient + 999) / 1000, CAST(?6 AS INTEGER))),
+    usage.known - known + known_now,
+    usage.out - spendable + (unspent / 1000) * coefficient + ((unspent % 1000) * coefficient + 999) / 1000,
+    json_array(excluded.job ->> 4, answer),
+    CASE WHEN is_open AND granted = 0 AND others > 0 AND usage.called_at <= CAST(?6 AS INTEGER) - 30
+      THEN CAST(?6 AS INTEGER) ELSE usage.called_at END
+  FROM (SELECT *, max(held_now - count_now, 0) AS unspent
+  FROM (SELECT *, max(stated, answer) AS held_now
+  FROM (SELECT *, min(count_now + CASE WHEN granted = 0 THEN 0 WHEN coefficient = 0 THEN largest
+      ELSE granted * 1000 / coefficient END, 9007199254740991) AS answer
+  FROM (SELECT *, CASE WHEN NOT is_open THEN 0 WHEN left_over IS NULL THEN largest
+      WHEN free <= floor THEN min(free, largest) ELSE min(max(floor, free / 2), largest) END AS granted
+  FROM (SELECT *, max(left_over + usage.bonus_left - (usage.known - known + known_now) - others, 0) AS free
+  FROM (SELECT *, usage.out - spendable AS others,
+      ((count_now - reported) / 1000) * coefficient + (((count_now - reported) % 1000) * coefficient + 999) / 1000
+        AS known_now,
+      nullif(min(
+        CASE WHEN usage.monthly_quota = 0 THEN 9007199254740991 ELSE max(usage.monthly_quota - usage.month, 0) END,
+        CASE WHEN usage.total_quota = 0 THEN 9007199254740991
+          ELSE max(usage.total_quota - (usage.lifetime - usage.bonus_spent), 0) END), 9007199254740991) AS left_over
+  FROM (SELECT *, max(count_asked, reported) AS count_now
+  FROM (SELECT path, CAST(?3 AS INTEGER) AS coefficient, CAST(?4 AS INTEGER) AS floor, CAST(?5 AS INTEGER) AS largest,
+      excluded.job ->> 1 AS count_asked, excluded.job ->> 2 AS stated, excluded.job ->> 3 AS is_open,
+      coalesce(entry ->> 2, 0) AS reported, coalesce(entry ->> 4, 0) AS known, coalesce(entry ->> 5, 0) AS spendable
+    FROM (SELECT path, usage.entries -> path AS entry
+      FROM (SELECT '$.\"' || (excluded.job ->> 0) || '\"' AS path)))))))))))
+WHERE CAST(?2 AS INTEGER) > coalesce(usage.entries -> ('$.\"' || (excluded.job ->> 0) || '\"') ->> 0, 0)
+RETURNING user, answer, called_at";
+
+/// One ask, ready to answer: `[slot, key, count, stated limit]`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct AskRow(
+    /// Slot.
+    pub SlotName,
+    /// Grant entry.
+    pub String,
+    /// Count now.
+    pub Bytes,
+    /// Limit that the node holds.
+    pub Bytes,
+);
+
+/// What [`ask`] returns per answered ask.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
+pub struct AnswerRow {
+    /// User.
+    pub user: i64,
+    /// JSON `[slot, limit]`.
+    pub answer: String,
+    /// Equals `now` when unspent grants of other nodes have to be called for.
+    pub called_at: i64,
+}
+
+/// Answers asks of sync number `n`.
+#[must_use]
+pub fn ask(asks: &[AskRow], n: u64, coefficient: u32, rules: Rules, now: Second) -> Statement {
+    Statement::new(ASK)
+        .bind_json(&asks)
+        .bind(Bytes::saturating(n))
+        .bind(coefficient)
+        .bind(rules.floor)
+        .bind(rules.largest)
+        .bind(now)
+}
+
+// Frees entries: what they hold is no longer spendable; with ?4 = 1 their unreported bytes are no longer known either.
+// ?1 is a prefix of entry keys (a node, or a node's epoch), ?2 the users (NULL: all), ?3 the second before which an
+// entry must have been answered last. Rare (fork, node deleted, starving user): with ?2 NULL it reads every usage row.
+const FREE: &str = "
+UPDATE usage SET (entries, known, out) = (
+  SELECT json_group_object(key, json(entry)), coalesce(sum(entry ->> 4), 0), coalesce(sum(entry ->> 5), 0) FROM (
+    SELECT key, CASE
+      WHEN instr(key, ?1) <> 1 OR value ->> 6 > CAST(?3 AS INTEGER) THEN value
+      WHEN ?4 THEN json_array(value ->> 0, value ->> 1, value ->> 1, value ->> 1, 0, 0, value ->> 6)
+      ELSE json_array(value ->> 0, value ->> 1, value ->> 2, value ->> 1, value ->> 4, 0, value ->> 6) END AS entry
+    FROM json_each(usage.entries)))
+WHERE instr(entries, '\"' || ?1) > 0 AND (?2 IS NULL OR user IN (SELECT value FROM json_each(?2)))
+  AND (?5 IS NULL OR coalesce((SELECT last_seq FROM epochs WHERE node = ?5 AND epoch = ?6), 0) = CAST(?7 AS INTEGER))";
+
+fn free(prefix: String, users: Option<String>, answered_until: Second, forget: bool) -> Statement {
+    Statement::new(FREE).bind(prefix).bind(users).bind(answered_until).bind(i64::from(forget))
+}
+
+/// Frees what one epoch of a node holds, and forgets what it counted and never reported: it was left, and those bytes
+/// are ambiguous. A second host that goes on in it enters itself again with its next ask.
+#[must_use]
+pub fn leave_epoch(left: Epoch, guard: &epochs::Guard) -> Statement {
+    let statement = free(format!("{}:{left}:", guard.node), None, Second::LAST, true);
+    statement.bind(guard.node).bind(guard.epoch).bind(Bytes::saturating(guard.last_seq))
+}
+
+/// Frees and forgets everything of a node that is gone for good.
+#[must_use]
+pub fn leave_node(node: NodeId) -> Statement {
+    unguarded(free(format!("{node}:"), None, Second::LAST, true))
+}
+
+/// A grant lasts 24 h on the node; an hour later the panel counts on it no more. Only done for users who starve,
+/// because only then does it matter.
+pub const GRANT_FREED_AFTER: i64 = 25 * 3600;
+
+/// Frees what was granted to these users and not asked about for [`GRANT_FREED_AFTER`] seconds.
+#[must_use]
+pub fn free_expired(users: &[i64], now: Second) -> Statement {
+    let users = serde_json::json!(users).to_string();
+    unguarded(free(String::new(), Some(users), now.plus(-GRANT_FREED_AFTER), false))
+}
+
+fn unguarded(statement: Statement) -> Statement {
+    statement.bind(None::<i64>).bind(None::<i64>).bind(None::<i64>)
+}
