@@ -146,10 +146,26 @@ pub trait Core: Send + Sync {
     /// incarnation, otherwise put the last good file back. Starts the core when it does not run.
     fn reload<'a>(&'a self, slots: &'a [ConfiguredSlot]) -> Boxed<'a, Result<Reload, CoreError>>;
 
-    /// Slots that the running core has loaded, as far as the file on disk that it started from tells.
+    /// Slots that the running core had loaded when it last came up (the answer of its own at the last
+    /// [`CoreEvent::Up`], which is sent after this list is current). Empty before the first `Up`.
     fn loaded(&self) -> Vec<SlotName>;
 
+    /// Asks the running core for every loaded slot and whether its gate is open, so that the states can be compared and
+    /// applied anew at each incarnation. Fails with [`CoreError::Unreachable`] while the core is down.
+    fn gates(&self) -> Boxed<'_, Result<Vec<(SlotName, bool)>, CoreError>>;
+
+    /// Whether the running core was started from something else than [`Core::write`] would write with these slots, the
+    /// states of the gates apart: a slot, a secret or the template changed, so only a reload brings them into the core.
+    /// Cores that take users live are never outdated.
+    fn outdated<'a>(&'a self, slots: &'a [ConfiguredSlot]) -> Boxed<'a, Result<bool, CoreError>> {
+        let _ = slots;
+        Box::pin(core::future::ready(Ok(false)))
+    }
+
     /// What clients can connect to, from the operator's template.
+    ///
+    /// # Errors
+    /// [`CoreError::Config`] when the template cannot be read or understood.
     fn inbounds(&self) -> Result<Vec<Inbound>, CoreError>;
 
     /// Template rules that stand before the gate and so bypass it, in words.

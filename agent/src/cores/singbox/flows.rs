@@ -1,0 +1,205 @@
+//! Live connections, and their absolute totals out of what one subscription tells.
+
+use std::collections::HashMap;
+
+use super::api::daemon::{self, ConnectionEventType};
+use crate::cores::{ConnectionEvent, Origin};
+
+/// A live connection.
+#[derive(Debug, Default)]
+struct Flow {
+    user: String,
+    /// By this subscription: an absolute total and the changes after it.
+    up: u64,
+    down: u64,
+    /// The most that was ever told. A new subscription's first total may be from a moment before the old one's last
+    /// change; a live connection's total never falls.
+    told_up: u64,
+    told_down: u64,
+}
+
+impl Flow {
+    fn tell(&mut self) -> (u64, u64) {
+        self.told_up = self.told_up.max(self.up);
+        self.told_down = self.told_down.max(self.down);
+        (self.told_up, self.told_down)
+    }
+}
+
+/// All live connections of the running core. Holds nothing of ended ones.
+#[derive(Debug, Default)]
+pub(super) struct Flows(HashMap<String, Flow>);
+
+fn count(bytes: i64) -> u64 {
+    u64::try_from(bytes).unwrap_or_default()
+}
+
+impl Flows {
+    /// Takes in what the core told and says it in absolute totals.
+    pub(super) fn apply(&mut self, message: daemon::ConnectionEvents) -> Vec<ConnectionEvent> {
+        let mut before = if message.reset { core::mem::take(&mut self.0) } else { HashMap::new() };
+        let mut told = Vec::with_capacity(message.events.len());
+        for event in message.events {
+            let event = match event.r#type() {
+                ConnectionEventType::ConnectionEventNew => self.begin(event, &mut before),
+                ConnectionEventType::ConnectionEventUpdate => self.update(event),
+                ConnectionEventType::ConnectionEventClosed => self.end(event),
+            };
+            told.extend(event);
+        }
+        told
+    }
+
+    fn begin(&mut self, event: daemon::ConnectionEvent, before: &mut HashMap<String, Flow>) -> Option<ConnectionEvent> {
+        let connection = event.connection?;
+        let (up, down) = (count(connection.uplink_total), count(connection.downlink_total));
+        let mut flow = self.0.remove(&event.id).or_else(|| before.remove(&event.id)).unwrap_or_default();
+        // The list that a subscription begins with names connections that have ended, too: their totals are final.
+        let closed = connection.closed_at != 0;
+        let (up, down) = if closed {
+            (up, down)
+        } else {
+            flow.up = up;
+            flow.down = down;
+            flow.user.clone_from(&connection.user);
+            let told = flow.tell();
+            self.0.insert(event.id.clone(), flow);
+            told
+        };
+        Some(ConnectionEvent { id: event.id, origin: Some(origin(connection)), up, down, closed })
+    }
+
+    fn update(&mut self, event: daemon::ConnectionEvent) -> Option<ConnectionEvent> {
+        // An update of a connection that was never named cannot be made absolute; the core sends none.
+        let flow = self.0.get_mut(&event.id)?;
+        if event.uplink_delta == 0 && event.downlink_delta == 0 {
+            return None;
+        }
+        flow.up = flow.up.saturating_add(count(event.uplink_delta));
+        flow.down = flow.down.saturating_add(count(event.downlink_delta));
+        let (up, down) = flow.tell();
+        Some(ConnectionEvent { id: event.id, origin: None, up, down, closed: false })
+    }
+
+    fn end(&mut self, event: daemon::ConnectionEvent) -> Option<ConnectionEvent> {
+        let flow = self.0.remove(&event.id);
+        let (origin, up, down) = match (event.connection, flow) {
+            // Final, and exact even where the sum of changes was not.
+            (Some(connection), _) => {
+                let (up, down) = (count(connection.uplink_total), count(connection.downlink_total));
+                (Some(origin(connection)), up, down)
+            }
+            (None, Some(mut flow)) => {
+                let (up, down) = flow.tell();
+                (None, up, down)
+            }
+            // A repetition without totals would state that the connection moved nothing.
+            (None, None) => return None,
+        };
+        Some(ConnectionEvent { id: event.id, origin, up, down, closed: true })
+    }
+
+    /// Ids of all live connections.
+    pub(super) fn ids(&self) -> Vec<String> {
+        self.0.keys().cloned().collect()
+    }
+
+    /// Ids of one user's live connections.
+    pub(super) fn ids_of(&self, user: &str) -> Vec<String> {
+        self.0.iter().filter(|(_, flow)| flow.user == user).map(|(id, _)| id.clone()).collect()
+    }
+
+    /// Whether any of these connections lives.
+    pub(super) fn has_any(&self, ids: &[String]) -> bool {
+        ids.iter().any(|id| self.0.contains_key(id))
+    }
+
+    /// Forgets all: the incarnation has ended.
+    pub(super) fn clear(&mut self) {
+        self.0 = HashMap::new();
+    }
+}
+
+fn origin(connection: daemon::Connection) -> Origin {
+    Origin { user: connection.user, inbound: connection.inbound, source: connection.source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named(id: &str, up: i64, closed_at: i64) -> daemon::ConnectionEvent {
+        daemon::ConnectionEvent {
+            id: id.into(),
+            connection: Some(daemon::Connection {
+                user: "alice234".into(),
+                uplink_total: up,
+                downlink_total: up * 2,
+                closed_at,
+                ..Default::default()
+            }),
+            ..Default::default()
+        }
+    }
+
+    fn update(id: &str, up: i64) -> daemon::ConnectionEvent {
+        daemon::ConnectionEvent { r#type: 1, id: id.into(), uplink_delta: up, ..Default::default() }
+    }
+
+    fn closed(id: &str, total: Option<i64>) -> daemon::ConnectionEvent {
+        let connection = total.and_then(|total| named(id, total, 9).connection);
+        daemon::ConnectionEvent { r#type: 2, id: id.into(), connection, closed_at: 9, ..Default::default() }
+    }
+
+    fn say(flows: &mut Flows, reset: bool, events: Vec<daemon::ConnectionEvent>) -> Vec<(String, u64, bool)> {
+        let told = flows.apply(daemon::ConnectionEvents { events, reset });
+        told.into_iter().map(|event| (event.id, event.up, event.closed)).collect()
+    }
+
+    #[test]
+    fn changes_add_up_to_absolute_totals_and_the_end_is_authoritative() {
+        let mut flows = Flows::default();
+        assert_eq!(say(&mut flows, true, vec![named("a", 10, 0)]), [("a".into(), 10, false)]);
+        assert_eq!(say(&mut flows, false, vec![update("a", 5)]), [("a".into(), 15, false)]);
+        assert_eq!(say(&mut flows, false, vec![update("a", 0)]), []);
+        assert_eq!(say(&mut flows, false, vec![closed("a", Some(14))]), [("a".into(), 14, true)]);
+        assert!(flows.ids().is_empty());
+    }
+
+    #[test]
+    fn an_end_without_totals_keeps_the_last_known_ones_and_its_repetition_says_nothing() {
+        let mut flows = Flows::default();
+        say(&mut flows, true, vec![named("a", 10, 0)]);
+        assert_eq!(say(&mut flows, false, vec![closed("a", None)]), [("a".into(), 10, true)]);
+        assert_eq!(say(&mut flows, false, vec![closed("a", None)]), []);
+        assert_eq!(say(&mut flows, false, vec![closed("a", Some(11))]), [("a".into(), 11, true)]);
+    }
+
+    #[test]
+    fn a_list_of_all_names_ended_connections_with_final_totals_and_forgets_unnamed_ones() {
+        let mut flows = Flows::default();
+        say(&mut flows, true, vec![named("a", 1, 0), named("b", 1, 0), named("c", 1, 0)]);
+        let told = say(&mut flows, true, vec![named("a", 4, 0), named("b", 5, 9)]);
+        assert_eq!(told, [("a".into(), 4, false), ("b".into(), 5, true)]);
+        assert_eq!(flows.ids(), ["a"]);
+        assert!(flows.has_any(&["a".into()]) && !flows.has_any(&["b".into(), "c".into()]));
+    }
+
+    #[test]
+    fn a_new_subscription_that_lags_neither_lowers_a_live_total_nor_adds_to_it_twice() {
+        let mut flows = Flows::default();
+        say(&mut flows, true, vec![named("a", 10, 0)]);
+        say(&mut flows, false, vec![update("a", 90)]);
+        assert_eq!(say(&mut flows, true, vec![named("a", 60, 0)]), [("a".into(), 100, false)]);
+        assert_eq!(say(&mut flows, false, vec![update("a", 30)]), [("a".into(), 100, false)]);
+        assert_eq!(say(&mut flows, false, vec![update("a", 30)]), [("a".into(), 120, false)]);
+    }
+
+    #[test]
+    fn a_user_s_connections_are_found_by_his_name() {
+        let mut flows = Flows::default();
+        say(&mut flows, true, vec![named("a", 1, 0)]);
+        assert_eq!(flows.ids_of("alice234"), ["a"]);
+        assert!(flows.ids_of("bob23456").is_empty());
+    }
+}

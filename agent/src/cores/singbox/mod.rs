@@ -1,0 +1,246 @@
+//! sing-box 1.14 or later, a stock build: its `api` service tells every connection's user and bytes, and switches the
+//! selector that each slot's gate is.
+
+mod api;
+mod command;
+mod files;
+mod flows;
+mod reload;
+mod render;
+mod secrets;
+mod template;
+mod users;
+mod validate;
+mod watch;
+
+use core::time::Duration;
+use std::fs;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::{Notify, mpsc, watch as latest};
+use weir_wire::SlotName;
+use weir_wire::sync::Inbound;
+
+use super::{Boxed, ConfiguredSlot, ConnectionEvent, Core, CoreError, CoreEvent, Reload};
+use flows::Flows;
+use render::{Additions, Rendered};
+use secrets::HostSecret;
+use template::Template;
+
+/// How to find, write and steer a sing-box on this host.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The core's program, for its `check`.
+    pub binary: PathBuf,
+    /// The operator's template; read, never written.
+    pub template: PathBuf,
+    /// The file that the core reads, and the only `.json` in its directory.
+    pub output: PathBuf,
+    /// Where new versions of the output wait for their check; on the same filesystem as the output. The output's own
+    /// directory when unset.
+    pub staging_dir: Option<PathBuf>,
+    /// The agent's own directory: its secret, and the last configuration that the core came up with.
+    pub state_dir: PathBuf,
+    /// Where the core keeps the gates' states over a restart, unless the template says: writable by the core, its
+    /// directory writable by the agent.
+    pub cache_file: PathBuf,
+    /// The core's working directory (`-D`), which relative paths in the template start from.
+    pub working_dir: Option<PathBuf>,
+    /// Port on 127.0.0.1 of the core's `api` service, unless the template has one.
+    pub api_port: u16,
+    /// Makes the running core load its file: `["systemctl", "reload", "sing-box"]` or `["kill", "-HUP", "{pid}"]`.
+    pub reload: Vec<String>,
+    /// Starts the core; must return when it is asked to, and do nothing when it runs: `["systemctl", "start", "sing-box"]`.
+    pub start: Vec<String>,
+    /// What `{pid}` in the commands stands for is read from here each time.
+    pub pid_file: Option<PathBuf>,
+    /// How long a core may take to answer after a reload or start before the last good file is put back. 10,000 slots
+    /// take 1.5 s on two cores of 2024.
+    pub start_limit: Duration,
+}
+
+/// What the core told of itself when it last came up.
+#[derive(Default)]
+struct Seen {
+    loaded: Vec<SlotName>,
+    /// The outbound that its open gates lead to.
+    open: String,
+    /// The digest of the configuration that it runs.
+    digest: Option<String>,
+}
+
+struct Inner {
+    settings: Settings,
+    secret: HostSecret,
+    api: api::Api,
+    tick: latest::Sender<Duration>,
+    seen: Mutex<Seen>,
+    flows: Mutex<Flows>,
+    /// Rung when `flows` changed.
+    flowed: Notify,
+    /// Held while the output is being replaced. Holds the digest of the last configuration that passed the core's check.
+    output: tokio::sync::Mutex<Option<String>>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Nothing panics while it holds one of these, and each holds a state that is whole after every statement.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A sing-box on this host.
+#[derive(Clone)]
+pub struct SingBox(Arc<Inner>);
+
+impl SingBox {
+    /// Reads the template, and the agent's secret or makes it. Does not touch the core.
+    ///
+    /// # Errors
+    /// [`CoreError::Config`] when the template is wrong, [`CoreError::Disk`] when the state directory is.
+    pub fn new(settings: Settings) -> Result<Self, CoreError> {
+        fs::create_dir_all(&settings.state_dir)
+            .map_err(|why| CoreError::Disk(format!("{}: {why}", settings.state_dir.display())))?;
+        let secret = HostSecret::open(&settings.state_dir.join("host-secret"))?;
+        let planned = rendered(&settings, &secret, &[])?;
+        let api = api::Api::new(planned.target);
+        // The core may still run what was written before the template changed.
+        if let Some(target) = fs::read(&settings.output).ok().and_then(|json| render::target_of_file(&json)) {
+            api.expect(target);
+        }
+        Ok(Self(Arc::new(Inner {
+            settings,
+            secret,
+            api,
+            tick: latest::Sender::new(Duration::from_secs(1)),
+            seen: Mutex::default(),
+            flows: Mutex::default(),
+            flowed: Notify::new(),
+            output: tokio::sync::Mutex::default(),
+        })))
+    }
+}
+
+fn rendered(settings: &Settings, secret: &HostSecret, slots: &[ConfiguredSlot]) -> Result<Rendered, CoreError> {
+    let template = Template::read(&settings.template)?;
+    let additions = Additions { secret, api_port: settings.api_port, cache_file: &settings.cache_file };
+    render::render(&template, slots, &additions)
+}
+
+/// Runs what computes or waits for the disk where it does not hold up the reader of the core's events.
+async fn aside<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, CoreError> + Send + 'static,
+) -> Result<T, CoreError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(why) => Err(CoreError::Disk(format!("a background task ended early: {why}"))),
+    }
+}
+
+impl Inner {
+    /// Takes in what the core told, and says it in absolute totals.
+    fn apply(&self, message: api::daemon::ConnectionEvents) -> Vec<ConnectionEvent> {
+        let told = lock(&self.flows).apply(message);
+        self.flowed.notify_waiters();
+        told
+    }
+
+    fn forget_connections(&self) {
+        lock(&self.flows).clear();
+        self.flowed.notify_waiters();
+    }
+
+    /// Remembers what the core said of its gates when it came up.
+    fn learn(&self, groups: &[api::daemon::Group]) {
+        let mut seen = Seen::default();
+        for group in groups {
+            if let Some(slot) = render::slot_of_gate(&group.tag) {
+                if let Some(open) = group.items.iter().find(|item| item.tag != render::REFUSE) {
+                    seen.open.clone_from(&open.tag);
+                }
+                seen.loaded.push(slot);
+            } else if let Some(digest) = render::stated_digest(&group.tag) {
+                seen.digest = Some(digest.to_owned());
+            }
+        }
+        *lock(&self.seen) = seen;
+    }
+
+    async fn set_gate(&self, slot: &SlotName, open: bool) -> Result<(), CoreError> {
+        let member = if open { lock(&self.seen).open.clone() } else { render::REFUSE.to_owned() };
+        self.api.select(&render::gate_tag(slot), &member).await?;
+        if !open {
+            // The switch ends connections that it knows; one whose dial was under way, or that the operator's own
+            // groups stand between, is ended by its id.
+            let left = lock(&self.flows).ids_of(slot.as_str());
+            for id in left {
+                self.api.close(&id).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn gates(&self) -> Result<Vec<(SlotName, bool)>, CoreError> {
+        let groups = self.api.groups().await?;
+        let gate = |group: &api::daemon::Group| {
+            render::slot_of_gate(&group.tag).map(|slot| (slot, render::is_open(&group.selected)))
+        };
+        Ok(groups.iter().filter_map(gate).collect())
+    }
+
+    async fn outdated(self: &Arc<Self>, slots: &[ConfiguredSlot]) -> Result<bool, CoreError> {
+        let (inner, slots) = (Arc::clone(self), slots.to_vec());
+        let planned = aside(move || rendered(&inner.settings, &inner.secret, &slots)).await?;
+        Ok(lock(&self.seen).digest.as_ref() != Some(&planned.digest))
+    }
+}
+
+impl Core for SingBox {
+    fn kind(&self) -> &'static str {
+        "sing-box"
+    }
+
+    fn watch(&self, events: mpsc::UnboundedSender<CoreEvent>) -> Boxed<'_, ()> {
+        Box::pin(async move { watch::watch(&self.0, &events).await })
+    }
+
+    fn set_tick(&self, tick: Duration) {
+        self.0.tick.send_if_modified(|held| core::mem::replace(held, tick) != tick);
+    }
+
+    fn set_gate<'a>(&'a self, slot: &'a SlotName, open: bool) -> Boxed<'a, Result<(), CoreError>> {
+        Box::pin(self.0.set_gate(slot, open))
+    }
+
+    fn close<'a>(&'a self, id: &'a str) -> Boxed<'a, Result<(), CoreError>> {
+        Box::pin(self.0.api.close(id))
+    }
+
+    fn write<'a>(&'a self, slots: &'a [ConfiguredSlot], forget_choices: bool) -> Boxed<'a, Result<(), CoreError>> {
+        Box::pin(reload::write(&self.0, slots, forget_choices))
+    }
+
+    fn reload<'a>(&'a self, slots: &'a [ConfiguredSlot]) -> Boxed<'a, Result<Reload, CoreError>> {
+        Box::pin(reload::reload(&self.0, slots))
+    }
+
+    fn loaded(&self) -> Vec<SlotName> {
+        lock(&self.0.seen).loaded.clone()
+    }
+
+    fn gates(&self) -> Boxed<'_, Result<Vec<(SlotName, bool)>, CoreError>> {
+        Box::pin(self.0.gates())
+    }
+
+    fn outdated<'a>(&'a self, slots: &'a [ConfiguredSlot]) -> Boxed<'a, Result<bool, CoreError>> {
+        Box::pin(self.0.outdated(slots))
+    }
+
+    fn inbounds(&self) -> Result<Vec<Inbound>, CoreError> {
+        Template::read(&self.0.settings.template).map(|template| template.inbounds())
+    }
+
+    fn bypasses(&self) -> Vec<String> {
+        // A template that cannot be read is told by everything else that reads it.
+        Template::read(&self.0.settings.template).map(|template| template.bypasses()).unwrap_or_default()
+    }
+}

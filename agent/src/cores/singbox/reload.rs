@@ -1,0 +1,206 @@
+//! How a new configuration reaches the disk and the core, so that neither is ever left with a broken one.
+
+use core::time::Duration;
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+
+use super::files::{self, Staged};
+use super::{Inner, aside, command, lock, render, rendered};
+use crate::cores::{ConfiguredSlot, CoreError, Reload};
+
+/// Readable by the core's group: the file holds every user's credentials.
+const MODE: u32 = 0o640;
+const POLL: Duration = Duration::from_millis(20);
+/// A core whose port is taken answers for a moment before it gives up; it must still be the same after this.
+const SETTLE: Duration = Duration::from_millis(250);
+/// The final totals of cut connections come within 50 ms; they are not worth more than this.
+const DRAIN: Duration = Duration::from_secs(2);
+/// A second sweep for connections that came during the first.
+const SWEEP: Duration = Duration::from_millis(100);
+
+/// A configuration that passed every check and waits on disk.
+struct Ready {
+    staged: Staged,
+    digest: String,
+    target: super::api::Target,
+    cache_file: PathBuf,
+}
+
+/// Renders, validates, writes beside the output, and has the core check it.
+async fn prepare(core: &Arc<Inner>, slots: &[ConfiguredSlot], passed: &mut Option<String>) -> Result<Ready, CoreError> {
+    let (inner, slots) = (Arc::clone(core), slots.to_vec());
+    let ready = aside(move || {
+        let settings = &inner.settings;
+        let made = rendered(settings, &inner.secret, &slots)?;
+        let staged = Staged::write(&settings.output, settings.staging_dir.as_deref(), &made.json, MODE)?;
+        Ok(Ready { staged, digest: made.digest, target: made.target, cache_file: made.cache_file })
+    })
+    .await?;
+    // States of gates cannot fail the check, and it costs a second of processor time for 10,000 slots.
+    if passed.as_ref() != Some(&ready.digest) {
+        check(core, &ready.staged).await?;
+        *passed = Some(ready.digest.clone());
+    }
+    Ok(ready)
+}
+
+async fn check(core: &Inner, staged: &Staged) -> Result<(), CoreError> {
+    let settings = &core.settings;
+    let text = |path: &std::path::Path| path.to_string_lossy().into_owned();
+    let mut argv = vec![text(&settings.binary), "check".into(), "--disable-color".into(), "-c".into()];
+    // Absolute, because the core changes into its working directory before it reads.
+    let path = std::path::absolute(staged.path()).map_err(|why| CoreError::Disk(why.to_string()))?;
+    argv.push(text(&path));
+    if let Some(dir) = &settings.working_dir {
+        argv.extend(["-D".into(), text(dir)]);
+    }
+    command::run(&argv, None, None).await.map_err(|why| CoreError::Config(format!("sing-box check: {why}")))
+}
+
+/// Replaces the output. A configuration that the core came up with is kept as the last good one.
+async fn commit(core: &Arc<Inner>, ready: Ready) -> Result<(), CoreError> {
+    let proven = lock(&core.seen).digest.clone();
+    let inner = Arc::clone(core);
+    let target = ready.target.clone();
+    aside(move || {
+        let old = fs::read(&inner.settings.output).unwrap_or_default();
+        let of_old = render::digest_of_file(&old);
+        if of_old.is_some() && of_old == proven && of_old.as_ref() != Some(&ready.digest) {
+            files::place(&last_good(&inner), &old, MODE)?;
+        }
+        ready.staged.commit()
+    })
+    .await?;
+    core.api.expect(target);
+    Ok(())
+}
+
+fn last_good(core: &Inner) -> PathBuf {
+    core.settings.state_dir.join("last-good")
+}
+
+/// [`crate::cores::Core::write`].
+pub(super) async fn write(core: &Arc<Inner>, slots: &[ConfiguredSlot], forget_choices: bool) -> Result<(), CoreError> {
+    let mut passed = core.output.lock().await;
+    let ready = prepare(core, slots, &mut passed).await?;
+    let cache_file = ready.cache_file.clone();
+    commit(core, ready).await?;
+    // A running core keeps the removed file open, and what it chooses from then on is lost at its next start.
+    if forget_choices && core.api.started_at().await.is_err() {
+        aside(move || files::remove(&cache_file)).await?;
+    }
+    Ok(())
+}
+
+/// [`crate::cores::Core::reload`].
+pub(super) async fn reload(core: &Arc<Inner>, slots: &[ConfiguredSlot]) -> Result<Reload, CoreError> {
+    let mut passed = core.output.lock().await;
+    let ready = prepare(core, slots, &mut passed).await?;
+    let before = core.api.started_at().await.ok();
+    commit(core, ready).await?;
+    let settings = &core.settings;
+    let (cut, asked) = if before.is_some() {
+        let cut = drain(core).await;
+        (cut, command::run(&settings.reload, settings.pid_file.as_deref(), None).await)
+    } else {
+        (0, command::run(&settings.start, settings.pid_file.as_deref(), None).await)
+    };
+    let came_up = match asked {
+        Ok(()) => another_incarnation(core, before).await,
+        Err(why) => Err(why),
+    };
+    match came_up {
+        Ok(incarnation) => Ok(Reload { incarnation, cut }),
+        Err(why) => Err(roll_back(core, before, why).await),
+    }
+}
+
+/// Ends every connection and waits until their final totals were told. A reload ends them anyway, but without telling:
+/// everything since the last tick would go uncounted.
+async fn drain(core: &Inner) -> u32 {
+    let first = lock(&core.flows).ids();
+    let mut cut = sweep(core, &first, DRAIN).await;
+    // Clients come back at once; what they moved meanwhile is told as well.
+    let mut second = lock(&core.flows).ids();
+    second.retain(|id| !first.contains(id));
+    if !second.is_empty() {
+        cut = cut.saturating_add(sweep(core, &second, SWEEP).await);
+    }
+    cut
+}
+
+async fn sweep(core: &Inner, ids: &[String], limit: Duration) -> u32 {
+    // A core that does not answer has nothing left to tell; the reload goes on.
+    if core.api.close_all().await.is_ok() {
+        let all_ended = async {
+            loop {
+                let changed = core.flowed.notified();
+                tokio::pin!(changed);
+                // Registered before the look, so that no change falls between the two.
+                changed.as_mut().enable();
+                if !lock(&core.flows).has_any(ids) {
+                    return;
+                }
+                changed.await;
+            }
+        };
+        let _ = timeout(limit, all_ended).await;
+    }
+    u32::try_from(ids.len()).unwrap_or(u32::MAX)
+}
+
+/// Waits until the core answers with another start than `before`, and stays.
+async fn another_incarnation(core: &Inner, before: Option<i64>) -> Result<i64, String> {
+    let until = Instant::now() + core.settings.start_limit;
+    let mut last = String::from("the core never answered");
+    while Instant::now() < until {
+        match core.api.started_at().await {
+            Ok(now) if Some(now) != before => {
+                sleep(SETTLE).await;
+                match core.api.started_at().await {
+                    Ok(still) if still == now => return Ok(now),
+                    Ok(_) => "the core restarted again at once".clone_into(&mut last),
+                    Err(why) => last = format!("the core came up and went away again: {why}"),
+                }
+            }
+            Ok(_) => "the core went on with its old configuration".clone_into(&mut last),
+            Err(why) => last = why.to_string(),
+        }
+        sleep_until(until.min(Instant::now() + POLL)).await;
+    }
+    Err(last)
+}
+
+/// Puts the last good file back, and starts the core when it is down.
+async fn roll_back(core: &Arc<Inner>, before: Option<i64>, why: String) -> CoreError {
+    let inner = Arc::clone(core);
+    let restored = aside(move || {
+        let good = fs::read(last_good(&inner))
+            .map_err(|why| CoreError::Disk(format!("there is no last good configuration: {why}")))?;
+        files::place(&inner.settings.output, &good, MODE)?;
+        Ok(render::target_of_file(&good))
+    })
+    .await;
+    match restored {
+        Ok(Some(target)) => core.api.expect(target),
+        Ok(None) => {}
+        Err(none) => return CoreError::RolledBack(format!("{why}; but {none}")),
+    }
+    let settings = &core.settings;
+    if let Ok(now) = core.api.started_at().await
+        && Some(now) == before
+    {
+        return CoreError::RolledBack(why);
+    }
+    let started = match command::run(&settings.start, settings.pid_file.as_deref(), None).await {
+        Ok(()) => another_incarnation(core, None).await,
+        Err(failed) => Err(failed),
+    };
+    match started {
+        Ok(_) => CoreError::RolledBack(why),
+        Err(failed) => CoreError::RolledBack(format!("{why}; and the core does not start with it either: {failed}")),
+    }
+}

@@ -1,0 +1,240 @@
+//! From the operator's template and the slots to the file that sing-box reads.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value, json};
+use sha2::{Digest as _, Sha256};
+use weir_wire::SlotName;
+
+use super::api::Target;
+use super::secrets::HostSecret;
+use super::template::{Template, list, text, wrong};
+use super::validate;
+use crate::cores::{ConfiguredSlot, CoreError};
+
+/// What a shut gate leads to.
+pub(super) const REFUSE: &str = "weir-refuse";
+/// What an open gate leads to when the template has no outbound.
+const DIRECT: &str = "weir-direct";
+/// The user that keeps an inbound's list from being empty: an empty list is an open proxy (socks, http, mixed), lets the
+/// server key alone in (Shadowsocks 2022) or does not start (naive). No slot can have this name, and it leads nowhere.
+const NOBODY: &str = "weir-nobody";
+const GATE: &str = "weir:";
+const STATED: &str = "weir-config:";
+
+/// The selector of a slot.
+pub(super) fn gate_tag(slot: &SlotName) -> String {
+    format!("{GATE}{slot}")
+}
+
+/// The slot of a selector, if it is a gate.
+pub(super) fn slot_of_gate(tag: &str) -> Option<SlotName> {
+    tag.strip_prefix(GATE).and_then(|slot| slot.parse().ok())
+}
+
+/// The digest of the configuration that a selector states, if that is its purpose.
+pub(super) fn stated_digest(tag: &str) -> Option<&str> {
+    tag.strip_prefix(STATED)
+}
+
+/// What the agent adds, apart from slots.
+pub(super) struct Additions<'a> {
+    pub(super) secret: &'a HostSecret,
+    /// Port of the `api` service on 127.0.0.1, when the template has none.
+    pub(super) api_port: u16,
+    /// Where the core keeps its choices, when the template does not say.
+    pub(super) cache_file: &'a Path,
+}
+
+/// A complete configuration.
+pub(super) struct Rendered {
+    pub(super) json: Vec<u8>,
+    /// Of all that only a reload brings into the core: everything but the states of the gates.
+    pub(super) digest: String,
+    /// Where a core that was started with this answers.
+    pub(super) target: Target,
+    /// Where a core that was started with this keeps its choices.
+    pub(super) cache_file: PathBuf,
+}
+
+/// Makes the configuration and checks it with our own rules.
+///
+/// # Errors
+/// [`CoreError::Config`] naming the place and the rule.
+pub(super) fn render(
+    template: &Template,
+    slots: &[ConfiguredSlot],
+    additions: &Additions<'_>,
+) -> Result<Rendered, CoreError> {
+    let mut slots: Vec<&ConfiguredSlot> = slots.iter().collect();
+    slots.sort_by(|a, b| a.slot.cmp(&b.slot));
+    if slots.windows(2).any(|pair| matches!(pair, [a, b] if a.slot == b.slot)) {
+        return Err(CoreError::Config("a slot was named twice".into()));
+    }
+    let mut config = template.config.clone();
+    let target = api_service(&mut config, additions)?;
+    let cache_file = cache_file(&mut config, additions)?;
+    inbounds(template, &mut config, &slots, additions.secret)?;
+    let digest = digest(template, &slots, &config);
+    outbounds(template, &mut config, &slots, &digest)?;
+    rules(template, &mut config, &slots);
+    let config = Value::Object(config);
+    validate::validate(&config)?;
+    let json = serde_json::to_vec(&config).map_err(|why| CoreError::Config(why.to_string()))?;
+    Ok(Rendered { json, digest, target, cache_file })
+}
+
+fn entry<'a>(of: &'a mut Map<String, Value>, key: &str, empty: Value) -> &'a mut Value {
+    of.entry(key.to_owned()).or_insert(empty)
+}
+
+fn object<'a>(of: &'a mut Map<String, Value>, key: &str) -> Result<&'a mut Map<String, Value>, CoreError> {
+    entry(of, key, json!({})).as_object_mut().ok_or_else(|| wrong(key, "must be an object"))
+}
+
+fn array<'a>(of: &'a mut Map<String, Value>, key: &str) -> Result<&'a mut Vec<Value>, CoreError> {
+    entry(of, key, json!([])).as_array_mut().ok_or_else(|| wrong(key, "must be a list"))
+}
+
+/// Finds the template's `api` service or adds ours.
+fn api_service(config: &mut Map<String, Value>, additions: &Additions<'_>) -> Result<Target, CoreError> {
+    let services = array(config, "services")?;
+    if !services.iter().any(|service| text(service, "type") == "api") {
+        services.push(json!({
+            "type": "api", "tag": "weir-api", "listen": "127.0.0.1", "listen_port": additions.api_port,
+        }));
+    }
+    for service in services.iter_mut().filter_map(Value::as_object_mut) {
+        if service.get("type").and_then(Value::as_str) != Some("api") {
+            continue;
+        }
+        if service.get("secret").and_then(Value::as_str).is_none_or(str::is_empty) {
+            service.insert("secret".into(), additions.secret.api().into());
+        }
+        return Target::of_service(service);
+    }
+    Err(wrong("services", "must be a list of objects"))
+}
+
+/// Makes the core remember the gates' states over a restart, and says where.
+fn cache_file(config: &mut Map<String, Value>, additions: &Additions<'_>) -> Result<PathBuf, CoreError> {
+    let cache = object(object(config, "experimental")?, "cache_file")?;
+    cache.insert("enabled".into(), true.into());
+    let path = match cache.get("path").and_then(Value::as_str) {
+        Some(own) if !own.is_empty() => PathBuf::from(own),
+        _ => additions.cache_file.to_owned(),
+    };
+    if !path.is_absolute() {
+        return Err(wrong(
+            "experimental.cache_file.path",
+            "must be absolute, so that core and agent mean the same file",
+        ));
+    }
+    cache.insert("path".into(), path.to_string_lossy().into_owned().into());
+    Ok(path)
+}
+
+fn inbounds(
+    template: &Template,
+    config: &mut Map<String, Value>,
+    slots: &[&ConfiguredSlot],
+    secret: &HostSecret,
+) -> Result<(), CoreError> {
+    for inbound in array(config, "inbounds")?.iter_mut().filter_map(Value::as_object_mut) {
+        let tag = inbound.get("tag").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let place = format!("inbound {tag:?}");
+        let Some(scheme) = template.scheme(inbound).map_err(|why| wrong(&place, &why))? else { continue };
+        let users = array(inbound, "users")?;
+        let names: BTreeSet<&str> = users.iter().map(|user| text(user, scheme.name_key())).collect();
+        if let Some(taken) = slots.iter().find(|slot| names.contains(slot.slot.as_str())) {
+            return Err(wrong(&place, &format!("its own user {} has the name of a slot", taken.slot)));
+        }
+        if names.contains(NOBODY) {
+            return Err(wrong(&place, "the user name \"weir-nobody\" is the agent's"));
+        }
+        users.reserve(slots.len() + 1);
+        users.extend(slots.iter().map(|slot| scheme.user(slot.slot.as_str(), &slot.secret)));
+        users.push(scheme.user(NOBODY, &secret.nobody(&tag)?));
+    }
+    Ok(())
+}
+
+fn outbounds(
+    template: &Template,
+    config: &mut Map<String, Value>,
+    slots: &[&ConfiguredSlot],
+    digest: &str,
+) -> Result<(), CoreError> {
+    let open = template.final_outbound()?;
+    let outbounds = array(config, "outbounds")?;
+    if open.is_none() {
+        // First, so that it is also what the core falls back to for connections without a rule.
+        outbounds.push(json!({ "type": "direct", "tag": DIRECT }));
+    }
+    let open = open.as_deref().unwrap_or(DIRECT);
+    outbounds.push(json!({ "type": "block", "tag": REFUSE }));
+    outbounds.extend(slots.iter().map(|slot| {
+        json!({
+            "type": "selector", "tag": gate_tag(&slot.slot), "outbounds": [open, REFUSE],
+            "default": if slot.open { open } else { REFUSE }, "interrupt_exist_connections": true,
+        })
+    }));
+    // Nothing routes here: the core repeats the tag when it is asked for its groups, and so states which file it runs.
+    outbounds.push(json!({ "type": "selector", "tag": format!("{STATED}{digest}"), "outbounds": [REFUSE] }));
+    Ok(())
+}
+
+fn rules(template: &Template, config: &mut Map<String, Value>, slots: &[&ConfiguredSlot]) {
+    let sorted = template.rules();
+    let gates = slots
+        .iter()
+        .map(|slot| json!({ "auth_user": [slot.slot.as_str()], "action": "route", "outbound": gate_tag(&slot.slot) }));
+    let nobody = json!({ "auth_user": [NOBODY], "action": "route", "outbound": REFUSE });
+    let all: Vec<Value> = sorted
+        .leading
+        .into_iter()
+        .chain(sorted.in_front)
+        .chain(gates)
+        .chain(core::iter::once(nobody))
+        .chain(sorted.behind)
+        .collect();
+    if let Some(route) = entry(config, "route", json!({})).as_object_mut() {
+        route.insert("rules".into(), Value::Array(all));
+    }
+}
+
+/// SHA-256, cut to 128 bits, of the configuration before the gates, of the rules' order and of the slots.
+fn digest(template: &Template, slots: &[&ConfiguredSlot], config: &Map<String, Value>) -> String {
+    let sorted = template.rules();
+    let mut hash = Sha256::new();
+    hash.update(b"weir/sing-box/1\n");
+    hash.update(Value::Object(config.clone()).to_string());
+    for rules in [sorted.leading, sorted.in_front, sorted.behind] {
+        hash.update(Value::Array(rules).to_string());
+    }
+    for slot in slots {
+        hash.update(format!("\n{}", slot.slot));
+    }
+    let mut digest = hex::encode(hash.finalize());
+    digest.truncate(32);
+    digest
+}
+
+/// Whether a gate with this member selected lets its user through.
+pub(super) fn is_open(selected: &str) -> bool {
+    selected != REFUSE
+}
+
+/// Where the core answers that was started with this file, as far as the file tells.
+pub(super) fn target_of_file(json: &[u8]) -> Option<Target> {
+    let config: Map<String, Value> = serde_json::from_slice(json).ok()?;
+    let api = list(&config, "services").iter().find(|service| text(service, "type") == "api")?;
+    Target::of_service(api.as_object()?).ok()
+}
+
+/// The digest that a file states.
+pub(super) fn digest_of_file(json: &[u8]) -> Option<String> {
+    let config: Map<String, Value> = serde_json::from_slice(json).ok()?;
+    list(&config, "outbounds").iter().find_map(|of| stated_digest(text(of, "tag")).map(str::to_owned))
+}

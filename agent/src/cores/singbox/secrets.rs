@@ -1,0 +1,54 @@
+//! What the agent alone knows on this host: one random secret, and everything derived from it.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use weir_wire::credential::{SlotSecret, hmac_sha256};
+
+use super::files;
+use crate::cores::CoreError;
+
+/// 256 random bits, made once per host. Losing the file costs a reload, nothing else.
+pub(super) struct HostSecret([u8; 32]);
+
+impl HostSecret {
+    /// Reads the secret, or makes it (mode 0600) when the file does not exist.
+    ///
+    /// # Errors
+    /// [`CoreError::Disk`] when the file cannot be read, made or understood.
+    pub(super) fn open(path: &Path) -> Result<Self, CoreError> {
+        let failed = |why: &dyn core::fmt::Display| CoreError::Disk(format!("{}: {why}", path.display()));
+        let mut bits = [0; 32];
+        match fs::read_to_string(path) {
+            Ok(hex) => hex::decode_to_slice(hex.trim(), &mut bits)
+                .map_err(|_| failed(&"is not 64 hex digits; remove it to have a new one made"))?,
+            Err(why) if why.kind() == io::ErrorKind::NotFound => {
+                getrandom::fill(&mut bits).map_err(|why| failed(&why))?;
+                files::place(path, hex::encode(bits).as_bytes(), 0o600)?;
+            }
+            Err(why) => return Err(failed(&why)),
+        }
+        Ok(Self(bits))
+    }
+
+    #[cfg(test)]
+    pub(super) const fn fixed(bits: [u8; 32]) -> Self {
+        Self(bits)
+    }
+
+    /// The bearer secret of the core's `api` service, for a template that sets none: an empty one would let every
+    /// process of the host open gates.
+    pub(super) fn api(&self) -> String {
+        hex::encode(hmac_sha256(&self.0, b"weir/api/1"))
+    }
+
+    /// The secret of the user that keeps an inbound's list from being empty, which nobody is ever told.
+    ///
+    /// # Errors
+    /// [`CoreError::Config`] never in practice: the derived text always has the form of a slot secret.
+    pub(super) fn nobody(&self, inbound: &str) -> Result<SlotSecret, CoreError> {
+        let bits = hmac_sha256(&self.0, format!("weir/nobody/1:{inbound}").as_bytes());
+        SlotSecret::try_from(hex::encode(bits)).map_err(|why| CoreError::Config(why.to_string()))
+    }
+}

@@ -1,0 +1,250 @@
+//! The operator's template: a sing-box configuration without our users, read and never written.
+//!
+//! Beside sing-box's own keys it may carry `weir`, which never reaches the core:
+//! - `stay_in_front`: indices of `route.rules` that are moved before the gate, and so bypass it;
+//! - `leave_alone`: tags of inbounds whose users the operator keeps himself;
+//! - `self_signed`: tags of inbounds whose certificate no public authority signed, which clients must be told.
+
+use std::fs;
+use std::path::Path;
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use weir_wire::sync::Inbound;
+
+use super::users::Scheme;
+use crate::cores::CoreError;
+
+/// The template's key for the agent, which the core never sees.
+const MARKS: &str = "weir";
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Marks {
+    stay_in_front: Vec<usize>,
+    leave_alone: Vec<String>,
+    self_signed: Vec<String>,
+}
+
+/// A template that was read and understood.
+#[derive(Clone, Debug)]
+pub(super) struct Template {
+    /// The configuration without the key `weir`.
+    pub(super) config: Map<String, Value>,
+    marks: Marks,
+}
+
+/// `route.rules`, sorted by how they stand to the gate.
+pub(super) struct Rules {
+    /// Rules that choose no outbound, at the beginning of the template.
+    pub(super) leading: Vec<Value>,
+    /// Rules that the operator wants before the gate.
+    pub(super) in_front: Vec<Value>,
+    /// All others.
+    pub(super) behind: Vec<Value>,
+}
+
+/// A [`CoreError::Config`] that says where in the template the fault is.
+pub(super) fn wrong(place: &str, rule: &str) -> CoreError {
+    CoreError::Config(format!("template {place}: {rule}"))
+}
+
+/// The list under `key`, empty when it is absent.
+pub(super) fn list<'a>(of: &'a Map<String, Value>, key: &str) -> &'a [Value] {
+    of.get(key).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+}
+
+/// The text under `key`, empty when it is absent.
+pub(super) fn text<'a>(of: &'a Value, key: &str) -> &'a str {
+    of.get(key).and_then(Value::as_str).unwrap_or_default()
+}
+
+impl Template {
+    /// Reads the template from a file.
+    ///
+    /// # Errors
+    /// [`CoreError::Config`] when it cannot be read or understood.
+    pub(super) fn read(path: &Path) -> Result<Self, CoreError> {
+        let json =
+            fs::read_to_string(path).map_err(|why| CoreError::Config(format!("template {}: {why}", path.display())))?;
+        Self::parse(&json)
+    }
+
+    /// Understands the template's text.
+    ///
+    /// # Errors
+    /// [`CoreError::Config`] naming the place and the rule.
+    pub(super) fn parse(json: &str) -> Result<Self, CoreError> {
+        let mut config: Map<String, Value> = serde_json::from_str(json)
+            .map_err(|why| CoreError::Config(format!("the template is not a JSON object without comments: {why}")))?;
+        let marks = match config.remove(MARKS) {
+            Some(marks) => serde_json::from_value(marks).map_err(|why| wrong(MARKS, &why.to_string()))?,
+            None => Marks::default(),
+        };
+        let template = Self { config, marks };
+        template.check_shape()?;
+        template.check_marks()?;
+        template.check_names()?;
+        Ok(template)
+    }
+
+    /// sing-box takes a lone object for a list of one in some places; where we add to a list we insist on one.
+    fn check_shape(&self) -> Result<(), CoreError> {
+        let all_objects = |of: &Map<String, Value>, key: &str, place: &str| match of.get(key) {
+            None => Ok(()),
+            Some(Value::Array(items)) if items.iter().all(Value::is_object) => Ok(()),
+            Some(_) => Err(wrong(place, "must be a list of objects")),
+        };
+        for key in ["inbounds", "outbounds", "endpoints", "services"] {
+            all_objects(&self.config, key, key)?;
+        }
+        for key in ["route", "experimental"] {
+            if self.config.get(key).is_some_and(|value| !value.is_object()) {
+                return Err(wrong(key, "must be an object"));
+            }
+        }
+        if let Some(route) = self.config.get("route").and_then(Value::as_object) {
+            all_objects(route, "rules", "route.rules")?;
+        }
+        for (place, inbound) in self.inbound_objects().enumerate() {
+            all_objects(inbound, "users", &format!("inbounds[{place}].users"))?;
+        }
+        Ok(())
+    }
+
+    fn check_marks(&self) -> Result<(), CoreError> {
+        let rules = self.rules_list().len();
+        if let Some(index) = self.marks.stay_in_front.iter().find(|index| **index >= rules) {
+            return Err(wrong("weir.stay_in_front", &format!("route.rules has no index {index}")));
+        }
+        let tags: Vec<&str> = list(&self.config, "inbounds").iter().map(|inbound| text(inbound, "tag")).collect();
+        for (key, marked) in [("leave_alone", &self.marks.leave_alone), ("self_signed", &self.marks.self_signed)] {
+            if let Some(tag) = marked.iter().find(|tag| !tags.contains(&tag.as_str())) {
+                return Err(wrong(&format!("weir.{key}"), &format!("there is no inbound {tag:?}")));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_names(&self) -> Result<(), CoreError> {
+        for key in ["inbounds", "outbounds", "endpoints", "services"] {
+            for (place, item) in list(&self.config, key).iter().enumerate() {
+                if ["weir:", "weir-"].iter().any(|ours| text(item, "tag").starts_with(ours)) {
+                    let rule = "tags that begin with \"weir:\" or \"weir-\" are the agent's";
+                    return Err(wrong(&format!("{key}[{place}].tag"), rule));
+                }
+            }
+        }
+        for (place, inbound) in self.inbound_objects().enumerate() {
+            let scheme = self.scheme(inbound).map_err(|why| wrong(&format!("inbounds[{place}]"), &why))?;
+            if scheme.is_none() {
+                continue;
+            }
+            if inbound.get("tag").and_then(Value::as_str).is_none_or(str::is_empty) {
+                return Err(wrong(&format!("inbounds[{place}].tag"), "must be set: it is how clients' links name it"));
+            }
+            if port(inbound).is_none() {
+                return Err(wrong(&format!("inbounds[{place}].listen_port"), "must be a port from 1 to 65535"));
+            }
+        }
+        Ok(())
+    }
+
+    fn inbound_objects(&self) -> impl Iterator<Item = &Map<String, Value>> {
+        list(&self.config, "inbounds").iter().filter_map(Value::as_object)
+    }
+
+    /// The scheme of an inbound whose users are ours.
+    pub(super) fn scheme(&self, inbound: &Map<String, Value>) -> Result<Option<Scheme>, String> {
+        let tag = inbound.get("tag").and_then(Value::as_str).unwrap_or_default();
+        if self.marks.leave_alone.iter().any(|left| left == tag) { Ok(None) } else { Scheme::of(inbound) }
+    }
+
+    fn rules_list(&self) -> &[Value] {
+        self.config.get("route").and_then(Value::as_object).map_or(&[], |route| list(route, "rules"))
+    }
+
+    /// The rules, sorted by how they stand to the gate.
+    pub(super) fn rules(&self) -> Rules {
+        let rules = self.rules_list();
+        let first = rules.iter().position(|rule| !chooses_no_outbound(rule)).unwrap_or(rules.len());
+        let mut sorted = Rules { leading: Vec::new(), in_front: Vec::new(), behind: Vec::new() };
+        for (index, rule) in rules.iter().enumerate() {
+            if index < first {
+                sorted.leading.push(rule.clone());
+            } else if self.marks.stay_in_front.contains(&index) {
+                sorted.in_front.push(rule.clone());
+            } else {
+                sorted.behind.push(rule.clone());
+            }
+        }
+        sorted
+    }
+
+    /// The tag of the outbound that open gates lead to: the template's final one. `None` when the template has no
+    /// outbound at all.
+    ///
+    /// # Errors
+    /// [`CoreError::Config`] when the final outbound has no tag to name it by.
+    pub(super) fn final_outbound(&self) -> Result<Option<String>, CoreError> {
+        if let Some(tag) = self.config.get("route").map(|route| text(route, "final")).filter(|tag| !tag.is_empty()) {
+            return Ok(Some(tag.to_owned()));
+        }
+        match list(&self.config, "outbounds").first() {
+            None => Ok(None),
+            Some(first) if text(first, "tag").is_empty() => {
+                Err(wrong("outbounds[0].tag", "must be set: open gates lead to this outbound"))
+            }
+            Some(first) => Ok(Some(text(first, "tag").to_owned())),
+        }
+    }
+
+    /// What clients can connect to.
+    pub(super) fn inbounds(&self) -> Vec<Inbound> {
+        let ours = |inbound: &&Map<String, Value>| matches!(self.scheme(inbound), Ok(Some(_)));
+        self.inbound_objects().filter(ours).filter_map(|inbound| self.describe(inbound)).collect()
+    }
+
+    fn describe(&self, inbound: &Map<String, Value>) -> Option<Inbound> {
+        let own = |key: &str| inbound.get(key).and_then(Value::as_str).map(str::to_owned);
+        let tag = own("tag")?;
+        let protocol = own("type")?;
+        let tls = inbound.get("tls").filter(|tls| tls.get("enabled").and_then(Value::as_bool) == Some(true));
+        let method = own("method");
+        let server_key = method.as_ref().filter(|method| method.starts_with("2022-")).and_then(|_| own("password"));
+        Some(Inbound {
+            insecure: self.marks.self_signed.contains(&tag),
+            port: port(inbound)?,
+            tls: tls.is_some(),
+            server_name: tls.map(|tls| text(tls, "server_name")).filter(|name| !name.is_empty()).map(str::to_owned),
+            tag,
+            protocol,
+            method,
+            server_key,
+        })
+    }
+
+    /// What lets bytes pass without asking the gate, in words.
+    pub(super) fn bypasses(&self) -> Vec<String> {
+        let rules = self.rules();
+        let dns = rules.leading.iter().filter(|rule| text(rule, "action") == "hijack-dns");
+        let mut words: Vec<String> =
+            dns.chain(&rules.in_front).map(|rule| format!("rule {rule} stands before the gate")).collect();
+        words.extend(self.marks.leave_alone.iter().map(|tag| format!("inbound {tag:?} keeps users of its own")));
+        words
+    }
+}
+
+/// The inbound's port, if it has a fixed one.
+fn port(inbound: &Map<String, Value>) -> Option<u16> {
+    inbound
+        .get("listen_port")
+        .and_then(Value::as_u64)
+        .and_then(|port| u16::try_from(port).ok())
+        .filter(|port| *port > 0)
+}
+
+/// Actions that look at a connection, change its options or refuse it, but let none of its bytes out.
+fn chooses_no_outbound(rule: &Value) -> bool {
+    matches!(text(rule, "action"), "sniff" | "resolve" | "hijack-dns" | "reject" | "route-options")
+}
