@@ -5,3 +5,4 @@ pub mod config;
 pub mod cores;
 pub mod ledger;
 pub mod panel_url;
+pub mod tally;

@@ -13,7 +13,7 @@ use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use redb::{Builder, Database, Durability, ReadableDatabase as _, ReadableTable as _, TableDefinition, TableError};
+use redb::{Builder, Database, Durability, ReadableDatabase as _, TableDefinition, TableError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 

@@ -1,0 +1,316 @@
+//! The tally: who moved how many bytes, from the core's absolute totals.
+//!
+//! A connection is credited with `total - credited`, so an event that is repeated, skipped or read again after a restart
+//! changes no sum. The total of an ended connection is authoritative and may correct downwards. A connection that ended
+//! is remembered, because the core tells some of them again.
+
+pub mod connection;
+pub mod count;
+pub mod finished;
+pub mod gap;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use serde::{Deserialize, Serialize};
+use weir_wire::SlotName;
+
+use self::connection::{ConnectionKey, Live};
+use self::count::Count;
+use self::finished::Finished;
+use self::gap::Gap;
+use crate::clock::Moment;
+use crate::cores::ConnectionEvent;
+use crate::ledger::{Batch, Ledger, LedgerError, Table, put_meta};
+
+const META: &str = "tally";
+
+/// What one list of events did.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Moved {
+    /// Slots that moved bytes, and how many.
+    pub slots: Vec<(SlotName, u64)>,
+    /// Live connections that are new or moved bytes: id and slot.
+    pub alive: Vec<(String, SlotName)>,
+}
+
+/// Everything that was counted.
+#[derive(Debug, Default)]
+pub struct Tally {
+    whole: Whole,
+    live: HashMap<ConnectionKey, Live>,
+    finished: Finished,
+    counts: BTreeMap<SlotName, Count>,
+    /// The next complete list is a baseline: the core ran before the ledger was made.
+    baseline: bool,
+    changed: Changed,
+}
+
+/// What is counted over all connections.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Whole {
+    /// `None` in a new ledger; 0 when the core is known to begin after it.
+    incarnation: Option<i64>,
+    gap: Gap,
+    foreign: u64,
+    lost_estimate: u64,
+}
+
+/// What the ledger does not have yet.
+#[derive(Debug, Default)]
+struct Changed {
+    whole: bool,
+    /// The ledger's connections and finished ones are of an ended incarnation.
+    incarnation: bool,
+    live: HashSet<ConnectionKey>,
+    gone: Vec<ConnectionKey>,
+    slots: HashSet<SlotName>,
+}
+
+impl Tally {
+    /// Reads what the ledger holds.
+    pub fn load(ledger: &Ledger) -> Result<Self, LedgerError> {
+        let mut tally = Self {
+            whole: ledger.get(Table::Meta, META.as_bytes())?.unwrap_or_default(),
+            finished: Finished::load(ledger)?,
+            ..Self::default()
+        };
+        for (key, live) in ledger.all::<Live>(Table::Connections)? {
+            if let Ok(bytes) = <[u8; 16]>::try_from(key.as_slice()) {
+                tally.live.insert(ConnectionKey::from_bytes(bytes), Live { written: true, ..live });
+            }
+        }
+        for (slot, count) in ledger.all::<Count>(Table::Slots)? {
+            if let Some(slot) = slot_of(&slot) {
+                tally.counts.insert(slot, count);
+            }
+        }
+        Ok(tally)
+    }
+
+    /// Puts all that has changed since the last time into `batch`.
+    pub fn write(&mut self, batch: &mut Batch) {
+        let changed = core::mem::take(&mut self.changed);
+        if changed.incarnation {
+            batch.clear(Table::Connections);
+            batch.clear(Table::Finished);
+        }
+        for key in changed.gone {
+            batch.delete(Table::Connections, &key.bytes());
+        }
+        for key in changed.live {
+            if let Some(live) = self.live.get_mut(&key) {
+                live.written = true;
+                batch.put(Table::Connections, &key.bytes(), live);
+            }
+        }
+        self.finished.write(batch);
+        for slot in changed.slots {
+            match self.counts.get(&slot) {
+                Some(count) => batch.put(Table::Slots, slot.as_str().as_bytes(), count),
+                None => batch.delete(Table::Slots, slot.as_str().as_bytes()),
+            }
+        }
+        if changed.whole {
+            put_meta(batch, META, &self.whole);
+        }
+    }
+
+    /// The core answers. `lost` is the estimate of the bytes that one tick of all live connections moves: when they died
+    /// with their incarnation, so many may never have been told.
+    pub fn up(&mut self, incarnation: i64, lost: u64) {
+        if self.whole.incarnation == Some(incarnation) {
+            return;
+        }
+        let running = self.whole.incarnation.is_none();
+        if !running && !self.live.is_empty() {
+            self.whole.lost_estimate = self.whole.lost_estimate.saturating_add(lost);
+        }
+        self.whole.gap.begin(running);
+        self.whole.incarnation = Some(incarnation);
+        self.baseline = running;
+        self.live.clear();
+        self.finished.clear();
+        self.changed.live.clear();
+        self.changed.gone.clear();
+        self.changed.incarnation = true;
+        self.changed.whole = true;
+    }
+
+    /// The core is known to be down, or is about to be started anew by the agent. In a new ledger this means that all
+    /// its counters will begin after the ledger, so none of them is a baseline.
+    pub const fn down(&mut self) {
+        if self.whole.incarnation.is_none() {
+            self.whole.incarnation = Some(0);
+            self.changed.whole = true;
+        }
+    }
+
+    /// The core's own totals.
+    pub fn totals(&mut self, up: u64, down: u64, at: Moment) {
+        let before = self.whole.gap.bytes();
+        self.whole.gap.total(up.saturating_add(down), at);
+        // The total itself need not be durable: the core tells it again.
+        self.changed.whole |= self.whole.gap.bytes() != before;
+    }
+
+    /// Credits a list of events. `ours` tells the slots whose bytes count for a user; all others are foreign.
+    pub fn connections(
+        &mut self,
+        reset: bool,
+        events: &[ConnectionEvent],
+        at: Moment,
+        ours: impl Fn(&SlotName) -> bool,
+    ) -> Moved {
+        let mut moved = Moved::default();
+        let baseline = self.baseline && reset;
+        for event in events {
+            self.event(event, baseline, &ours, &mut moved);
+        }
+        if reset {
+            self.baseline = false;
+            let shown: HashSet<_> = events.iter().map(|event| ConnectionKey::of(&event.id)).collect();
+            let unseen: Vec<_> = self.live.keys().copied().filter(|key| !shown.contains(key)).collect();
+            for key in unseen {
+                self.end(key);
+            }
+            self.finished.listed(&shown);
+        }
+        self.whole.gap.connections_told(at);
+        self.changed.whole |= !events.is_empty();
+        moved
+    }
+
+    fn event(
+        &mut self,
+        event: &ConnectionEvent,
+        baseline: bool,
+        ours: &impl Fn(&SlotName) -> bool,
+        moved: &mut Moved,
+    ) {
+        let key = ConnectionKey::of(&event.id);
+        if self.finished.contains(key) {
+            return;
+        }
+        let new = !self.live.contains_key(&key);
+        if new {
+            // Whose bytes these are is not known (yet): they stay in the gap until an event names the origin.
+            let Some(origin) = &event.origin else { return };
+            let owner = SlotName::try_from(origin.user.clone()).ok();
+            let (up, down) = if baseline { (event.up, event.down) } else { (0, 0) };
+            self.whole.gap.credit(signed(up).saturating_add(signed(down)));
+            self.live.insert(key, Live { owner, up, down, written: false });
+        }
+        let Some(live) = self.live.get_mut(&key) else { return };
+        let up = signed(event.up).saturating_sub(signed(live.up));
+        let down = signed(event.down).saturating_sub(signed(live.down));
+        live.up = event.up;
+        live.down = event.down;
+        let owner = live.owner.clone();
+        if new || up != 0 || down != 0 {
+            self.changed.live.insert(key);
+            self.credit(owner.as_ref().filter(|slot| ours(slot)), up, down, moved);
+            if let Some(slot) = owner.filter(|_| !event.closed) {
+                moved.alive.push((event.id.clone(), slot));
+            }
+        }
+        if event.closed {
+            self.end(key);
+        }
+    }
+
+    fn credit(&mut self, slot: Option<&SlotName>, up: i64, down: i64, moved: &mut Moved) {
+        let bytes = up.saturating_add(down);
+        self.whole.gap.credit(bytes);
+        if up == 0 && down == 0 {
+            return;
+        }
+        let Some(slot) = slot else {
+            self.whole.foreign = self.whole.foreign.saturating_add_signed(bytes);
+            return;
+        };
+        self.counts.entry(slot.clone()).or_default().credit(up, down);
+        self.changed.slots.insert(slot.clone());
+        moved.slots.push((slot.clone(), u64::try_from(bytes).unwrap_or_default()));
+    }
+
+    fn end(&mut self, key: ConnectionKey) {
+        if let Some(live) = self.live.remove(&key) {
+            self.changed.live.remove(&key);
+            if live.written {
+                self.changed.gone.push(key);
+            }
+        }
+        self.finished.insert(key);
+    }
+
+    /// The count of one slot.
+    #[must_use]
+    pub fn count(&self, slot: &SlotName) -> Count {
+        self.counts.get(slot).copied().unwrap_or_default()
+    }
+
+    /// All counts.
+    pub fn counts(&self) -> impl Iterator<Item = (&SlotName, &Count)> {
+        self.counts.iter()
+    }
+
+    /// Changes one count: it is cut, or an epoch ends.
+    pub fn change<T>(&mut self, slot: &SlotName, change: impl FnOnce(&mut Count) -> T) -> T {
+        self.changed.slots.insert(slot.clone());
+        change(self.counts.entry(slot.clone()).or_default())
+    }
+
+    /// Forgets a slot that has no bytes to report and is in no roster any more.
+    pub fn forget(&mut self, slot: &SlotName) {
+        self.counts.remove(slot);
+        self.changed.slots.insert(slot.clone());
+    }
+
+    /// Whether the ledger lacks something.
+    #[must_use]
+    pub fn has_changed(&self) -> bool {
+        self.changed.whole || self.changed.incarnation || !self.changed.slots.is_empty()
+    }
+
+    /// Live connections.
+    #[must_use]
+    pub fn live(&self) -> usize {
+        self.live.len()
+    }
+
+    /// Slots with a live connection.
+    #[must_use]
+    pub fn online(&self) -> usize {
+        self.live.values().filter_map(|live| live.owner.as_ref()).collect::<HashSet<_>>().len()
+    }
+
+    /// Bytes since the ledger was made that the core counted and nobody could be credited with.
+    #[must_use]
+    pub fn unattributed(&self) -> u64 {
+        self.whole.gap.bytes()
+    }
+
+    /// Bytes since the ledger was made of users outside the roster.
+    #[must_use]
+    pub const fn foreign(&self) -> u64 {
+        self.whole.foreign
+    }
+
+    /// Estimate of the bytes that died uncounted with killed cores.
+    #[must_use]
+    pub const fn lost_estimate(&self) -> u64 {
+        self.whole.lost_estimate
+    }
+}
+
+/// The slot of a ledger key.
+#[must_use]
+pub fn slot_of(key: &[u8]) -> Option<SlotName> {
+    core::str::from_utf8(key).ok().and_then(|name| name.parse().ok())
+}
+
+fn signed(bytes: u64) -> i64 {
+    i64::try_from(bytes).unwrap_or(i64::MAX)
+}
