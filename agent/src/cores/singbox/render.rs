@@ -238,3 +238,6 @@ pub(super) fn digest_of_file(json: &[u8]) -> Option<String> {
     let config: Map<String, Value> = serde_json::from_slice(json).ok()?;
     list(&config, "outbounds").iter().find_map(|of| stated_digest(text(of, "tag")).map(str::to_owned))
 }
+
+#[cfg(test)]
+mod tests;

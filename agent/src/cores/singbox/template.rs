@@ -248,3 +248,6 @@ fn port(inbound: &Map<String, Value>) -> Option<u16> {
 fn chooses_no_outbound(rule: &Value) -> bool {
     matches!(text(rule, "action"), "sniff" | "resolve" | "hijack-dns" | "reject" | "route-options")
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,147 @@
+use weir_wire::credential::SlotSecret;
+
+use super::*;
+
+fn slot(name: &str, open: bool) -> ConfiguredSlot {
+    let slot: SlotName = name.parse().unwrap();
+    ConfiguredSlot { secret: SlotSecret::derive(b"key", &slot), slot, open }
+}
+
+fn with(template: &Value, slots: &[ConfiguredSlot]) -> Result<Rendered, CoreError> {
+    let secret = HostSecret::fixed([7; 32]);
+    let additions = Additions { secret: &secret, api_port: 21_090, cache_file: Path::new("/var/lib/weir/cache.db") };
+    render(&Template::parse(&template.to_string()).unwrap(), slots, &additions)
+}
+
+fn config(template: &Value, slots: &[ConfiguredSlot]) -> Value {
+    serde_json::from_slice(&with(template, slots).unwrap().json).unwrap()
+}
+
+fn tags(items: &Value) -> Vec<&str> {
+    items.as_array().unwrap().iter().map(|item| text(item, "tag")).collect()
+}
+
+fn template() -> Value {
+    json!({
+        "inbounds": [{ "type": "trojan", "tag": "in", "listen_port": 443,
+                       "users": [{ "name": "guest", "password": "of-the-operator" }] }],
+        "outbounds": [{ "type": "direct", "tag": "direct" }, { "type": "direct", "tag": "warp" }],
+        "route": { "rules": [{ "action": "sniff" }, { "domain": "a.example", "outbound": "warp" }] },
+    })
+}
+
+#[test]
+fn every_slot_is_a_user_whether_its_gate_is_open_or_shut() {
+    let config = config(&template(), &[slot("bob23456", false), slot("alice234", true)]);
+    let names: Vec<&str> =
+        config["inbounds"][0]["users"].as_array().unwrap().iter().map(|user| text(user, "name")).collect();
+    assert_eq!(names, ["guest", "alice234", "bob23456", NOBODY]);
+}
+
+#[test]
+fn a_gate_starts_in_its_slot_s_state_and_leads_to_the_final_outbound() {
+    let config = config(&template(), &[slot("bob23456", false), slot("alice234", true)]);
+    let outbounds = config["outbounds"].as_array().unwrap();
+    let gate = |tag: &str| outbounds.iter().find(|of| text(of, "tag") == tag).unwrap();
+    assert_eq!(gate("weir:alice234")["default"], "direct");
+    assert_eq!(gate("weir:bob23456")["default"], REFUSE);
+    assert_eq!(gate("weir:bob23456")["outbounds"], json!(["direct", REFUSE]));
+    assert_eq!(gate("weir:bob23456")["interrupt_exist_connections"], true);
+}
+
+#[test]
+fn gates_stand_between_the_leading_rules_and_the_first_that_chooses_an_outbound() {
+    let config = config(&template(), &[slot("alice234", true)]);
+    let rules = &config["route"]["rules"];
+    assert_eq!(rules[0]["action"], "sniff");
+    assert_eq!(rules[1], json!({ "auth_user": ["alice234"], "action": "route", "outbound": "weir:alice234" }));
+    assert_eq!(rules[2], json!({ "auth_user": [NOBODY], "action": "route", "outbound": REFUSE }));
+    assert_eq!(rules[3]["outbound"], "warp");
+}
+
+#[test]
+fn an_inbound_without_slots_still_has_a_user_whom_nobody_can_be() {
+    let mixed = |tag: &str| {
+        let template = json!({ "inbounds": [{ "type": "mixed", "tag": tag, "listen_port": 1080 }] });
+        config(&template, &[])["inbounds"][0]["users"].clone()
+    };
+    assert_eq!(mixed("a")[0]["username"], NOBODY);
+    assert_ne!(mixed("a")[0]["password"], mixed("b")[0]["password"]);
+    assert_eq!(mixed("a"), mixed("a"));
+}
+
+#[test]
+fn a_template_without_outbounds_goes_out_directly() {
+    let config = config(&json!({}), &[slot("alice234", true)]);
+    assert_eq!(tags(&config["outbounds"])[..3], [DIRECT, REFUSE, "weir:alice234"]);
+    assert_eq!(config["outbounds"][2]["default"], DIRECT);
+}
+
+#[test]
+fn the_core_remembers_its_choices_where_the_template_says_or_with_us() {
+    let cache = |template: &Value| config(template, &[])["experimental"]["cache_file"].clone();
+    assert_eq!(cache(&json!({})), json!({ "enabled": true, "path": "/var/lib/weir/cache.db" }));
+    let own = json!({ "experimental": { "cache_file": { "enabled": false, "path": "/srv/c.db", "cache_id": "x" } } });
+    assert_eq!(cache(&own), json!({ "enabled": true, "path": "/srv/c.db", "cache_id": "x" }));
+    let relative = json!({ "experimental": { "cache_file": { "path": "c.db" } } });
+    assert!(with(&relative, &[]).err().unwrap().to_string().contains("absolute"));
+}
+
+#[test]
+fn the_api_service_is_the_template_s_or_ours_and_never_without_a_secret() {
+    let ours = &config(&json!({}), &[])["services"][0];
+    assert_eq!((ours["listen_port"].as_u64(), ours["listen"].as_str()), (Some(21_090), Some("127.0.0.1")));
+    assert_eq!(ours["secret"].as_str().unwrap().len(), 64);
+    let open = json!({ "services": [{ "type": "api", "listen": "127.0.0.1", "listen_port": 9 }] });
+    let open = &config(&open, &[])["services"];
+    assert_eq!((open.as_array().unwrap().len(), open[0]["secret"].as_str().unwrap().len()), (1, 64));
+    let own = json!({ "services": [{ "type": "api", "listen_port": 9, "secret": "own" }] });
+    assert_eq!(config(&own, &[])["services"][0]["secret"], "own");
+    for (field, value) in [("tls", json!({ "enabled": true })), ("listen_port", json!(0)), ("listen", json!("x"))] {
+        let mut service = json!({ "type": "api", "listen_port": 9 });
+        service[field] = value;
+        let told = with(&json!({ "services": [service] }), &[]).err().unwrap().to_string();
+        assert!(told.contains(field), "{told}");
+    }
+}
+
+#[test]
+fn a_user_of_the_operator_may_not_have_the_name_of_a_slot() {
+    let mut template = template();
+    template["inbounds"][0]["users"][0]["name"] = "alice234".into();
+    let told = with(&template, &[slot("alice234", true)]).err().unwrap().to_string();
+    assert!(told.contains("alice234"), "{told}");
+    assert!(with(&template, &[slot("bob23456", true)]).is_ok());
+}
+
+#[test]
+fn the_digest_is_the_same_for_other_gate_states_and_orders_and_differs_for_everything_else() {
+    let digest = |template: &Value, slots: &[ConfiguredSlot]| with(template, slots).unwrap().digest;
+    let both = [slot("alice234", true), slot("bob23456", false)];
+    let first = digest(&template(), &both);
+    assert_eq!(first, digest(&template(), &[slot("bob23456", true), slot("alice234", false)]));
+    assert_ne!(first, digest(&template(), &both[..1]));
+    let mut other = template();
+    other["route"]["rules"][1]["domain"] = "b.example".into();
+    assert_ne!(first, digest(&other, &both));
+    let mut marked = template();
+    marked["weir"] = json!({ "stay_in_front": [1] });
+    assert_ne!(first, digest(&marked, &both));
+    let mut rekeyed = both.clone();
+    rekeyed[0].secret = SlotSecret::derive(b"other", &rekeyed[0].slot);
+    assert_ne!(first, digest(&template(), &rekeyed));
+}
+
+#[test]
+fn a_written_file_tells_where_its_core_answers_and_which_digest_it_states() {
+    let made = with(&template(), &[slot("alice234", true)]).unwrap();
+    assert_eq!(target_of_file(&made.json), Some(made.target));
+    assert_eq!(digest_of_file(&made.json), Some(made.digest));
+    assert_eq!(target_of_file(b"{"), None);
+    assert_eq!(digest_of_file(br#"{"outbounds":[{"type":"direct","tag":"direct"}]}"#), None);
+}
+
+#[test]
+fn the_same_slot_twice_is_refused() {
+    assert!(with(&template(), &[slot("alice234", true), slot("alice234", false)]).is_err());
+}
