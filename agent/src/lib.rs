@@ -4,5 +4,7 @@ pub mod clock;
 pub mod config;
 pub mod cores;
 pub mod ledger;
+pub mod outbox;
 pub mod panel_url;
+pub mod rate;
 pub mod tally;

@@ -1,0 +1,119 @@
+//! How an epoch ends: the ledger turned out to be a copy, or the panel refused a report for its form.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use weir_wire::sync::{Leaves, Report};
+use weir_wire::{Bytes, Epoch, SlotName};
+
+use super::parcel::Parcel;
+use super::{Nobodys, Outbox};
+use crate::clock::Moment;
+use crate::ledger::{Batch, Ledger, LedgerError, Table, ordered};
+use crate::tally::Tally;
+use crate::tally::count::Count;
+
+/// An epoch that has ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Left {
+    /// Which.
+    pub epoch: Epoch,
+    /// Bytes that are never billed, because they may have been reported before.
+    pub ambiguous: u64,
+}
+
+/// A report that the panel refused, for people to look at.
+#[derive(Debug, Serialize)]
+struct Rejected<'a> {
+    epoch: Epoch,
+    why: &'a str,
+    report: &'a Report,
+}
+
+impl Outbox {
+    /// The ledger is a copy of another one that has gone on: the report in flight and all parcels made before `since`
+    /// may have been reported by it, so they are given up. Later parcels are kept and reported in the epoch `fresh`.
+    pub fn fork(
+        &mut self,
+        tally: &mut Tally,
+        ledger: &Ledger,
+        since: Moment,
+        fresh: Epoch,
+        nobodys: Nobodys,
+        batch: &mut Batch,
+    ) -> Result<Left, LedgerError> {
+        let in_flight = self.in_flight.take();
+        let mut ambiguous = in_flight.as_ref().map_or(0, |report| {
+            report.users.iter().fold(0_u64, |sum, usage| sum.saturating_add(usage.up.plus(usage.down).get()))
+        });
+        let mut kept = core::mem::take(&mut self.parcels);
+        kept.retain(|waiting| {
+            let later = waiting.made.is_some_and(|made| made >= since);
+            if !later {
+                ambiguous = ambiguous.saturating_add(waiting.bytes);
+                batch.delete(Table::Parcels, &ordered(waiting.order));
+            }
+            later
+        });
+        self.parcels = kept;
+        self.books.forks = self.books.forks.saturating_add(1);
+        self.books.ambiguous = self.books.ambiguous.saturating_add(ambiguous);
+        let seq = in_flight.map_or(self.books.seq, |report| report.seq);
+        self.begin(tally, ledger, (seq, ambiguous), fresh, nobodys, batch)
+    }
+
+    /// The panel refused the report in flight for its form: it is set aside, and all else goes on in the epoch `fresh`.
+    pub fn reject(
+        &mut self,
+        tally: &mut Tally,
+        ledger: &Ledger,
+        why: &str,
+        fresh: Epoch,
+        nobodys: Nobodys,
+        batch: &mut Batch,
+    ) -> Result<Left, LedgerError> {
+        if let Some(report) = self.in_flight.take() {
+            let key = ordered(u64::from(self.books.rejected));
+            batch.put(Table::Rejected, &key, &Rejected { epoch: self.books.epoch, why, report: &report });
+            self.books.rejected = self.books.rejected.saturating_add(1);
+        }
+        let seq = self.books.seq.saturating_sub(1);
+        self.begin(tally, ledger, (seq, 0), fresh, nobodys, batch)
+    }
+
+    /// Counts begin anew with what is still to be reported, because the panel starts the new epoch at zero.
+    fn begin(
+        &mut self,
+        tally: &mut Tally,
+        ledger: &Ledger,
+        (seq, ambiguous): (u64, u64),
+        fresh: Epoch,
+        nobodys: Nobodys,
+        batch: &mut Batch,
+    ) -> Result<Left, LedgerError> {
+        let mut cut: BTreeMap<SlotName, (u64, u64)> = BTreeMap::new();
+        for waiting in &self.parcels {
+            let parcel = ledger.get::<Parcel>(Table::Parcels, &ordered(waiting.order))?;
+            for (slot, up, down) in parcel.into_iter().flat_map(|parcel| parcel.users) {
+                let sum = cut.entry(slot).or_default();
+                *sum = (sum.0.saturating_add(up), sum.1.saturating_add(down));
+            }
+        }
+        let slots: Vec<_> = tally.counts().map(|(slot, _)| slot.clone()).collect();
+        for slot in slots {
+            let cut = cut.get(&slot).copied().unwrap_or_default();
+            tally.change(&slot, |count| *count = Count::begin(cut, count.unreported()));
+        }
+        let left = Left { epoch: self.books.epoch, ambiguous };
+        self.books.leaves = Some(Leaves { epoch: left.epoch, seq, ambiguous: Bytes::saturating(ambiguous) });
+        self.books.epoch = fresh;
+        self.books.seq = 1;
+        self.books.acked = 0;
+        self.books.base = (nobodys.unattributed, nobodys.foreign);
+        self.replay = None;
+        self.archive.clear(batch);
+        self.put_in_flight(None, batch);
+        self.write_books(batch);
+        Ok(left)
+    }
+}

@@ -1,0 +1,274 @@
+//! The outbox: from counts to parcels to reports, each byte in exactly one of them.
+//!
+//! A parcel becomes a report only when it is next to be sent, so a refused report strands none behind it; a report never
+//! changes again, so it can be sent any number of times. One report is in flight.
+
+pub mod archive;
+pub mod epoch;
+pub mod parcel;
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
+
+use serde::{Deserialize, Serialize};
+use weir_wire::digest::report_digest;
+use weir_wire::sync::{Leaves, MAX_USERS, Report, Skip, SlotUsage};
+use weir_wire::{Bytes, Epoch, Second, SlotName};
+
+use self::archive::Archive;
+use self::parcel::{Parcel, Stamp, Waiting};
+use crate::clock::{Moment, PanelClock};
+use crate::ledger::{Batch, Ledger, LedgerError, Table, number, ordered, put_meta};
+use crate::tally::Tally;
+use crate::tally::count::Count;
+
+pub use self::epoch::Left;
+
+const META: &str = "outbox";
+const IN_FLIGHT: &str = "in_flight";
+
+/// What is unreported, and what was reported.
+#[derive(Debug)]
+pub struct Outbox {
+    books: Books,
+    in_flight: Option<Report>,
+    parcels: VecDeque<Waiting>,
+    archive: Archive,
+    /// The panel lacks this report and those after it.
+    replay: Option<u64>,
+}
+
+/// The numbers of the epoch.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Books {
+    epoch: Epoch,
+    /// The next report's.
+    seq: u64,
+    /// The last that the panel has acknowledged.
+    acked: u64,
+    /// The next parcel's.
+    parcel: u64,
+    /// End of the last parcel.
+    cut_to: Option<Stamp>,
+    /// End of the last report.
+    sealed_to: Second,
+    /// What the first report of this epoch tells of the one before.
+    leaves: Option<Leaves>,
+    /// Unattributed and foreign bytes that belong to earlier epochs.
+    base: (u64, u64),
+    ambiguous: u64,
+    rejected: u32,
+    forks: u32,
+}
+
+/// Bytes that belong to no user, since the ledger was made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Nobodys {
+    /// The core counted them and no connection told.
+    pub unattributed: u64,
+    /// Of users outside the roster.
+    pub foreign: u64,
+}
+
+impl Outbox {
+    /// Reads what the ledger holds; a new ledger gets `fresh` as its epoch.
+    pub fn load(ledger: &Ledger, fresh: Epoch) -> Result<Self, LedgerError> {
+        let books = ledger.get(Table::Meta, META.as_bytes())?.unwrap_or(Books {
+            epoch: fresh,
+            seq: 1,
+            acked: 0,
+            parcel: 0,
+            cut_to: None,
+            sealed_to: Second::EPOCH,
+            leaves: None,
+            base: (0, 0),
+            ambiguous: 0,
+            rejected: 0,
+            forks: 0,
+        });
+        let mut parcels = VecDeque::new();
+        let mut next = 0;
+        while let Some((key, parcel)) = ledger.first_from::<Parcel>(Table::Parcels, &ordered(next))? {
+            let order = number(&key);
+            parcels.push_back(Waiting { order, made: None, bytes: parcel.bytes() });
+            next = order + 1;
+        }
+        let in_flight = ledger.get::<Option<Report>>(Table::Meta, IN_FLIGHT.as_bytes())?.flatten();
+        Ok(Self { books, in_flight, parcels, archive: Archive::load(ledger)?, replay: None })
+    }
+
+    fn write_books(&self, batch: &mut Batch) {
+        put_meta(batch, META, &self.books);
+    }
+
+    fn put_in_flight(&mut self, report: Option<Report>, batch: &mut Batch) {
+        put_meta(batch, IN_FLIGHT, &report);
+        self.in_flight = report;
+    }
+
+    /// An earlier boot's moments become panel time, by the clock that was stored in it.
+    pub fn fix_stamps(&mut self, ledger: &Ledger, clock: &PanelClock, batch: &mut Batch) -> Result<(), LedgerError> {
+        self.books.cut_to = self.books.cut_to.map(|stamp| stamp.fixed(clock));
+        self.write_books(batch);
+        for waiting in &self.parcels {
+            let key = ordered(waiting.order);
+            if let Some(parcel) = ledger.get::<Parcel>(Table::Parcels, &key)? {
+                let (from, to) = (parcel.from.fixed(clock), parcel.to.fixed(clock));
+                batch.put(Table::Parcels, &key, &Parcel { from, to, ..parcel });
+            }
+        }
+        Ok(())
+    }
+
+    /// Cuts the unreported bytes of `slots` off into parcels that end at `to`. `made` is `None` for bytes that an earlier
+    /// process has counted. Returns whether there were any.
+    pub fn cut(
+        &mut self,
+        tally: &mut Tally,
+        slots: impl IntoIterator<Item = SlotName>,
+        to: Stamp,
+        made: Option<Moment>,
+        batch: &mut Batch,
+    ) -> bool {
+        let mut users = Vec::new();
+        for slot in slots {
+            if tally.count(&slot).unreported() != (0, 0) {
+                let (up, down) = tally.change(&slot, Count::cut);
+                users.push((slot, up, down));
+            }
+        }
+        let from = self.books.cut_to.unwrap_or(to);
+        for chunk in users.chunks(MAX_USERS) {
+            let parcel = Parcel { from, to, users: chunk.to_vec() };
+            batch.put(Table::Parcels, &ordered(self.books.parcel), &parcel);
+            self.parcels.push_back(Waiting { order: self.books.parcel, made, bytes: parcel.bytes() });
+            self.books.parcel += 1;
+        }
+        self.books.cut_to = Some(to);
+        self.write_books(batch);
+        !users.is_empty()
+    }
+
+    /// Makes the oldest parcel the report in flight, unless one is. The batch must be durable before the report is sent.
+    pub fn seal(
+        &mut self,
+        ledger: &Ledger,
+        clock: &PanelClock,
+        nobodys: Nobodys,
+        batch: &mut Batch,
+    ) -> Result<(), LedgerError> {
+        if self.in_flight.is_some() {
+            return Ok(());
+        }
+        let Some(waiting) = self.parcels.pop_front() else { return Ok(()) };
+        let key = ordered(waiting.order);
+        // Not in the ledger when it was cut in this very batch: the caller commits parcels before he seals.
+        let parcel = ledger.get::<Parcel>(Table::Parcels, &key)?;
+        let parcel = parcel.ok_or_else(|| LedgerError::Damaged(format!("parcel {} is missing", waiting.order)))?;
+        // Chunks of one cut share their times, so only `to` must not fall behind; the hour and the billing period are
+        // those of `to - 1`, and no parcel reaches over a quarter-hour.
+        let to = parcel.to.second(clock).max(self.books.sealed_to).max(Second::clamped(1));
+        let from = parcel.from.second(clock).max(to.plus(-1).quarter()).min(to.plus(-1));
+        let users = parcel.users.into_iter().map(|(slot, up, down)| SlotUsage {
+            slot,
+            up: Bytes::saturating(up),
+            down: Bytes::saturating(down),
+        });
+        let mut report = Report {
+            seq: self.books.seq,
+            from,
+            to,
+            users: users.collect(),
+            unattributed: Bytes::saturating(nobodys.unattributed.saturating_sub(self.books.base.0)),
+            foreign: Bytes::saturating(nobodys.foreign.saturating_sub(self.books.base.1)),
+            leaves: (self.books.seq == 1).then(|| self.books.leaves.clone()).flatten(),
+            digest: String::new(),
+        };
+        report.digest = report_digest(self.books.epoch, &report);
+        self.books.seq += 1;
+        self.books.sealed_to = to;
+        batch.delete(Table::Parcels, &key);
+        self.put_in_flight(Some(report), batch);
+        self.write_books(batch);
+        Ok(())
+    }
+
+    /// The report to send, and what must be skipped before it.
+    pub fn next(&self, ledger: &Ledger) -> Result<Option<(Report, Option<Skip>)>, LedgerError> {
+        let report = match self.replay {
+            Some(seq) => self.archive.from(seq, ledger)?.or_else(|| self.in_flight.clone()),
+            None => self.in_flight.clone(),
+        };
+        Ok(report.map(|report| {
+            let skip = self.replay.filter(|seq| *seq < report.seq).map(|from| Skip { from, to: report.seq });
+            (report, skip)
+        }))
+    }
+
+    /// The panel has everything up to `seq`. Returns `false` when this ledger never sent that: it is a copy of another
+    /// one that has gone on.
+    pub fn acknowledge(&mut self, seq: u64, at: Second, batch: &mut Batch) -> bool {
+        if seq >= self.books.seq {
+            return false;
+        }
+        if let Some(report) = self.in_flight.take_if(|report| report.seq <= seq) {
+            self.archive.keep(&report, at, batch);
+            self.put_in_flight(None, batch);
+        }
+        // What the panel once had and lacks now is replayed, whether it says so by `expect` or by its `ack`.
+        let last_sent = self.books.seq - 1;
+        let complete = seq == last_sent || self.in_flight.as_ref().is_some_and(|report| report.seq == seq + 1);
+        self.replay = (!complete).then_some(seq + 1);
+        if self.books.acked != seq {
+            self.books.acked = seq;
+            self.write_books(batch);
+        }
+        true
+    }
+
+    /// The panel lacks `seq` and what follows. Returns `false` when this ledger never sent what comes before it.
+    pub fn expect(&mut self, seq: u64) -> bool {
+        self.replay = Some(seq);
+        seq <= self.books.seq
+    }
+
+    /// The epoch.
+    #[must_use]
+    pub const fn epoch(&self) -> Epoch {
+        self.books.epoch
+    }
+
+    /// Something waits to be sent.
+    #[must_use]
+    pub fn is_waiting(&self) -> bool {
+        self.in_flight.is_some() || !self.parcels.is_empty() || self.replay.is_some()
+    }
+
+    /// Parcels and reports that wait.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.parcels.len() + usize::from(self.in_flight.is_some())
+    }
+
+    /// A report was made that is not acknowledged.
+    #[must_use]
+    pub const fn in_flight(&self) -> Option<&Report> {
+        self.in_flight.as_ref()
+    }
+
+    /// Unattributed and foreign bytes of this epoch.
+    #[must_use]
+    pub const fn of_epoch(&self, nobodys: Nobodys) -> Nobodys {
+        Nobodys {
+            unattributed: nobodys.unattributed.saturating_sub(self.books.base.0),
+            foreign: nobodys.foreign.saturating_sub(self.books.base.1),
+        }
+    }
+
+    /// Bytes that forks made ambiguous, reports that were set aside, and forks, since the ledger was made.
+    #[must_use]
+    pub const fn losses(&self) -> (u64, u32, u32) {
+        (self.books.ambiguous, self.books.rejected, self.books.forks)
+    }
+}

@@ -1,0 +1,267 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::cores::{ConnectionEvent, Origin};
+
+struct Bench {
+    _folder: tempfile::TempDir,
+    ledger: Ledger,
+    tally: Tally,
+    outbox: Outbox,
+    clock: PanelClock,
+    batch: Batch,
+    flowed: u64,
+}
+
+fn at(second: u64) -> Moment {
+    Moment::from_millis(second * 1_000)
+}
+
+fn slot(name: &str) -> SlotName {
+    name.parse().unwrap()
+}
+
+impl Bench {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let ledger = Ledger::open(&folder.path().join("ledger")).unwrap();
+        let mut tally = Tally::default();
+        tally.down();
+        tally.up(1, 0);
+        let outbox = Outbox::load(&ledger, Epoch::from_random(1)).unwrap();
+        let clock = PanelClock { boot: crate::clock::BootId::default(), ahead_of_boot: 900_000_000, ahead_of_wall: 0, learnt: true };
+        Self { _folder: folder, ledger, tally, outbox, clock, batch: Batch::default(), flowed: 0 }
+    }
+
+    fn flow(&mut self, name: &str, bytes: u64) {
+        self.flowed += bytes;
+        let origin = Some(Origin { user: name.to_owned(), inbound: String::new(), source: String::new() });
+        let id = format!("{name} {}", self.flowed);
+        let event = ConnectionEvent { id, origin, up: bytes, down: 0, closed: true };
+        self.tally.connections(false, &[event], at(0), |_| true);
+    }
+
+    fn commit(&mut self) {
+        self.tally.write(&mut self.batch);
+        self.ledger.commit_now(&core::mem::take(&mut self.batch)).unwrap();
+    }
+
+    fn cut(&mut self, second: u64) {
+        let slots: Vec<_> = self.tally.counts().map(|(slot, _)| slot.clone()).collect();
+        self.outbox.cut(&mut self.tally, slots, Stamp::Boot(at(second)), Some(at(second)), &mut self.batch);
+        self.commit();
+    }
+
+    fn seal(&mut self) -> Option<(Report, Option<Skip>)> {
+        self.outbox.seal(&self.ledger, &self.clock, Nobodys::default(), &mut self.batch).unwrap();
+        self.commit();
+        self.outbox.next(&self.ledger).unwrap()
+    }
+
+    fn ack(&mut self, seq: u64) -> bool {
+        let known = self.outbox.acknowledge(seq, Second::clamped(900_000), &mut self.batch);
+        self.commit();
+        known
+    }
+
+    fn reload(&mut self) {
+        self.outbox = Outbox::load(&self.ledger, Epoch::from_random(99)).unwrap();
+        self.tally = Tally::load(&self.ledger).unwrap();
+    }
+}
+
+fn total(report: &Report) -> u64 {
+    report.users.iter().map(|usage| usage.up.get() + usage.down.get()).sum()
+}
+
+#[test]
+fn a_report_is_the_same_after_a_restart_to_the_byte() {
+    let mut bench = Bench::new();
+    bench.flow("alice", 10);
+    bench.flow("bobby", 20);
+    bench.cut(60);
+    let (report, skip) = bench.seal().unwrap();
+    assert_eq!((report.seq, total(&report), skip), (1, 30, None));
+    assert_eq!(report.to.get(), 900_060);
+    let sent = serde_json::to_string(&report).unwrap();
+    bench.reload();
+    bench.flow("alice", 5);
+    bench.cut(90);
+    let (again, _) = bench.seal().unwrap();
+    assert_eq!(serde_json::to_string(&again).unwrap(), sent);
+    assert_eq!(again.digest, report_digest(bench.outbox.epoch(), &again));
+}
+
+#[test]
+fn more_slots_than_fit_become_several_reports_of_the_same_time() {
+    let mut bench = Bench::new();
+    for number in 0..MAX_USERS + 1 {
+        bench.flow(&format!("slot{number}"), 1);
+    }
+    bench.cut(60);
+    let (first, _) = bench.seal().unwrap();
+    assert!(bench.ack(1));
+    let (second, _) = bench.seal().unwrap();
+    assert_eq!((first.users.len(), second.users.len()), (MAX_USERS, 1));
+    assert_eq!((first.from, first.to), (second.from, second.to));
+}
+
+#[test]
+fn a_report_does_not_reach_back_over_a_quarter_hour() {
+    let mut bench = Bench::new();
+    bench.flow("alice", 1);
+    bench.cut(10);
+    bench.seal();
+    bench.ack(1);
+    bench.flow("alice", 1);
+    bench.cut(1_800);
+    let (report, _) = bench.seal().unwrap();
+    assert_eq!((report.from.get(), report.to.get()), (900_900, 901_800));
+}
+
+#[test]
+fn a_restored_panel_gets_everything_again_in_order() {
+    let mut bench = Bench::new();
+    for second in 1..=4 {
+        bench.flow("alice", second);
+        bench.cut(second);
+        assert_eq!(bench.seal().unwrap().0.seq, second);
+        if second < 4 {
+            assert!(bench.ack(second));
+        }
+    }
+    assert!(bench.outbox.expect(2));
+    for second in 2..=4 {
+        let (report, skip) = bench.outbox.next(&bench.ledger).unwrap().unwrap();
+        assert_eq!((report.seq, total(&report), skip), (second, second, None));
+        assert!(bench.ack(second));
+    }
+    assert!(!bench.outbox.is_waiting());
+    assert!(bench.ack(3), "an ack below what was acknowledged means the same");
+    assert_eq!(bench.outbox.next(&bench.ledger).unwrap().unwrap().0.seq, 4);
+}
+
+#[test]
+fn reports_that_are_gone_are_skipped_and_said_so() {
+    let mut bench = Bench::new();
+    for second in 1..=3 {
+        bench.flow("alice", second);
+        bench.cut(second);
+        bench.seal();
+        bench.ack(second);
+    }
+    let mut batch = Batch::default();
+    batch.delete(Table::Reports, &ordered(1));
+    batch.delete(Table::Reports, &ordered(2));
+    bench.ledger.commit_now(&batch).unwrap();
+    bench.reload();
+    bench.outbox.expect(1);
+    let (report, skip) = bench.outbox.next(&bench.ledger).unwrap().unwrap();
+    assert_eq!((report.seq, skip), (3, Some(Skip { from: 1, to: 3 })));
+}
+
+#[test]
+fn a_copied_ledger_gives_up_what_may_have_been_reported_and_keeps_the_rest() {
+    let mut bench = Bench::new();
+    bench.flow("alice", 1_000);
+    bench.cut(1);
+    bench.seal();
+    bench.flow("alice", 200);
+    bench.cut(2);
+    bench.flow("alice", 30);
+    bench.cut(50);
+    bench.flow("alice", 4);
+    let left = bench
+        .outbox
+        .fork(&mut bench.tally, &bench.ledger, at(10), Epoch::from_random(2), Nobodys::default(), &mut bench.batch)
+        .unwrap();
+    bench.commit();
+    assert_eq!(left, Left { epoch: Epoch::from_random(1), ambiguous: 1_200 });
+    assert_eq!(bench.tally.count(&slot("alice")).total(), 34);
+    let (report, _) = bench.seal().unwrap();
+    let leaves = report.leaves.clone().unwrap();
+    assert_eq!((report.seq, total(&report)), (1, 30));
+    assert_eq!((leaves.epoch, leaves.seq, leaves.ambiguous), (Epoch::from_random(1), 1, Bytes::saturating(1_200)));
+    bench.ack(1);
+    bench.cut(60);
+    let (report, _) = bench.seal().unwrap();
+    assert_eq!((report.seq, total(&report), report.leaves), (2, 4, None));
+}
+
+#[test]
+fn a_refused_report_is_set_aside_and_strands_nothing() {
+    let mut bench = Bench::new();
+    bench.flow("alice", 1_000);
+    bench.cut(1);
+    bench.seal();
+    bench.flow("alice", 200);
+    bench.cut(2);
+    bench
+        .outbox
+        .reject(&mut bench.tally, &bench.ledger, "why", Epoch::from_random(2), Nobodys::default(), &mut bench.batch)
+        .unwrap();
+    bench.commit();
+    bench.reload();
+    assert_eq!(bench.outbox.losses(), (0, 1, 0));
+    assert_eq!(bench.tally.count(&slot("alice")).total(), 200);
+    assert_eq!(total(&bench.seal().unwrap().0), 200);
+    assert_eq!(bench.ledger.all::<serde_json::Value>(Table::Rejected).unwrap().len(), 1);
+}
+
+#[test]
+fn an_ack_for_what_was_never_sent_betrays_a_copy() {
+    let mut bench = Bench::new();
+    bench.flow("alice", 1);
+    bench.cut(1);
+    bench.seal();
+    assert!(!bench.ack(2));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
+    /// Whatever the order of flow, cuts, sends, acks, restarts and restored panels: the panel ends with every byte once.
+    #[test]
+    fn every_byte_is_reported_once(steps in prop::collection::vec(0..8_u8, 1..80)) {
+        let mut bench = Bench::new();
+        let mut panel: Vec<u64> = Vec::new();
+        for (second, step) in (1_u64..).zip(steps) {
+            match step {
+                0 | 1 => bench.flow(["alice", "bobby"][usize::from(step)], second),
+                2 => bench.cut(second),
+                3..=5 => {
+                    if let Some((report, skip)) = bench.seal() {
+                        prop_assert_eq!(skip, None);
+                        let next = panel.len() as u64 + 1;
+                        if report.seq == next {
+                            panel.push(total(&report));
+                        }
+                        // Step 3 loses the reply.
+                        if report.seq > next {
+                            prop_assert!(bench.outbox.expect(next));
+                        } else if step != 3 {
+                            prop_assert!(bench.ack(panel.len() as u64));
+                        }
+                    }
+                }
+                6 => { bench.commit(); bench.reload(); }
+                _ => { panel.pop(); }
+            }
+        }
+        bench.cut(1_000);
+        for _ in 0..500 {
+            let Some((report, _)) = bench.seal() else { break };
+            let next = panel.len() as u64 + 1;
+            if report.seq == next { panel.push(total(&report)); }
+            if report.seq > next { bench.outbox.expect(next); } else { bench.ack(panel.len() as u64); }
+        }
+        // A sync without a report tells the panel's state as well.
+        bench.ack(panel.len() as u64);
+        while let Some((report, _)) = bench.outbox.next(&bench.ledger).unwrap() {
+            prop_assert_eq!(report.seq, panel.len() as u64 + 1);
+            panel.push(total(&report));
+            bench.ack(panel.len() as u64);
+        }
+        prop_assert_eq!(panel.iter().sum::<u64>(), bench.flowed);
+    }
+}
