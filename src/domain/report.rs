@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
-use weir_wire::sync::{Report, Skip};
 use weir_wire::Second;
+use weir_wire::sync::{Report, Skip};
 
 use super::period::{self, Period};
 
@@ -148,6 +148,10 @@ mod tests {
         assert_eq!(case(100, 500), Window { at: second(199), to: second(200), clamped: false });
         assert_eq!(case(300, 500), Window { at: second(299), to: second(300), clamped: true });
         assert_eq!(case(0, 150), Window { at: second(149), to: second(150), clamped: true });
-        assert_eq!(case(900, 150), Window { at: second(149), to: second(150), clamped: true }, "the panel's clock fell");
+        assert_eq!(
+            case(900, 150),
+            Window { at: second(149), to: second(150), clamped: true },
+            "the panel's clock fell"
+        );
     }
 }

@@ -81,11 +81,7 @@ pub struct Caller {
 /// Looks a node up by the hash of its key, with its epoch.
 #[must_use]
 pub fn authenticate(key_hash: &str, epoch: Epoch, with_digests: bool, held: u64) -> Statement {
-    Statement::new(AUTHENTICATE)
-        .bind(key_hash)
-        .bind(epoch)
-        .bind(i64::from(with_digests))
-        .bind(Bytes::saturating(held))
+    Statement::new(AUTHENTICATE).bind(key_hash).bind(epoch).bind(i64::from(with_digests)).bind(Bytes::saturating(held))
 }
 
 /// What a sync says of the node itself; stored with a report, or alone when it was not stored for a minute.

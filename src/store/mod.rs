@@ -45,8 +45,13 @@ impl StoreError {
     /// Sorts D1's one-line error text. No other place reads it.
     #[must_use]
     pub fn classify(text: &str) -> Self {
-        const PASSING: [&str; 5] =
-            ["Network connection lost", "object to be reset", "reset because its code", "overloaded", "database is locked"];
+        const PASSING: [&str; 5] = [
+            "Network connection lost",
+            "object to be reset",
+            "reset because its code",
+            "overloaded",
+            "database is locked",
+        ];
         if text.contains("NOT NULL constraint failed: usage.revision") {
             Self::Stale
         } else if text.contains("UNIQUE constraint failed") {

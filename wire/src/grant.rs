@@ -178,8 +178,8 @@ impl<Key: Ord + Clone> Account<Key> {
         Some(limit)
     }
 
-    /// Frees what an entry holds, because its epoch was left or 25 hours passed; its unreported bytes stay known.
-    pub fn free(&mut self, key: &Key) {
+    /// Frees what an entry holds, because 25 hours passed; its unreported bytes stay known.
+    pub fn expire(&mut self, key: &Key) {
         if let Some(entry) = self.entries.get_mut(key) {
             self.out -= entry.spendable;
             entry.held = entry.count;
@@ -187,11 +187,13 @@ impl<Key: Ord + Clone> Account<Key> {
         }
     }
 
-    /// Forgets an entry, because its node is gone for good.
-    pub fn forget(&mut self, key: &Key) {
-        if let Some(entry) = self.entries.remove(key) {
+    /// Frees what an entry holds and forgets what it counted and never reported, because its epoch was left or its node
+    /// is gone: those bytes are ambiguous and are never billed.
+    pub fn leave(&mut self, key: &Key) {
+        if let Some(entry) = self.entries.get_mut(key) {
             self.out -= entry.spendable;
             self.known -= entry.known;
+            *entry = Entry { reported: entry.count, held: entry.count, known: 0, spendable: 0, ..*entry };
         }
     }
 }

@@ -115,7 +115,8 @@ async fn prepare(
 fn notes(sync: &SyncRequest, report: &Report, guard: &Guard, window: Window, now: Second) -> Vec<Statement> {
     let mut notes = Vec::new();
     if let Some(leaves) = &report.leaves {
-        let detail = format!("left epoch {} at report {}: {} bytes ambiguous", leaves.epoch, leaves.seq, leaves.ambiguous);
+        let detail =
+            format!("left epoch {} at report {}: {} bytes ambiguous", leaves.epoch, leaves.seq, leaves.ambiguous);
         notes.push(epochs::note(guard, now, "fork", &detail));
         notes.push(usage::leave_epoch(leaves.epoch, guard));
     }

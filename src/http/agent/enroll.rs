@@ -1,7 +1,7 @@
 //! Enrolment: a one-time token turns a host's key into a node's key.
 
-use weir_wire::enroll::{EnrollReply, EnrollRequest};
 use weir_wire::NodeId;
+use weir_wire::enroll::{EnrollReply, EnrollRequest};
 use worker::{Request, Response};
 
 use crate::http::body;

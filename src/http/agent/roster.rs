@@ -1,7 +1,7 @@
 //! What of the roster a node lacks.
 
-use weir_wire::SlotName;
 use weir_wire::Second;
+use weir_wire::SlotName;
 use weir_wire::credential::SlotSecret;
 use weir_wire::roster::{Gate, PAGE, RosterChange, RosterEntry, RosterVersion};
 use weir_wire::sync::SyncRequest;

@@ -57,7 +57,9 @@ pub(super) fn check_protocol(body: &[u8]) -> Result<(), Failure> {
     if protocol == PROTOCOL {
         return Ok(());
     }
-    Err(Failure::Protocol(format!("the agent speaks protocol {protocol}, this panel {PROTOCOL}: upgrade the older one")))
+    Err(Failure::Protocol(format!(
+        "the agent speaks protocol {protocol}, this panel {PROTOCOL}: upgrade the older one"
+    )))
 }
 
 async fn read(request: &mut Request) -> Result<SyncRequest, Failure> {
@@ -146,10 +148,14 @@ async fn answer_asks(call: &Call, caller: &Caller, sync: &SyncRequest) -> Result
     if sync.asks.is_empty() {
         return Ok(Default::default());
     }
-    let rows: Vec<AskRow> = sync.asks.iter().map(|ask| {
-        let key = usage::entry_key(NodeId(caller.node), sync.epoch, &ask.slot);
-        AskRow(ask.slot.clone(), key, ask.count, ask.held)
-    }).collect();
+    let rows: Vec<AskRow> = sync
+        .asks
+        .iter()
+        .map(|ask| {
+            let key = usage::entry_key(NodeId(caller.node), sync.epoch, &ask.slot);
+            AskRow(ask.slot.clone(), key, ask.count, ask.held)
+        })
+        .collect();
     let rules: Rules = settings::grant_rules(&call.env);
     let answers: Vec<AnswerRow> = call.db.all(usage::ask(&rows, sync.n, caller.coefficient, rules, call.now)).await?;
     let mut limits = Vec::with_capacity(answers.len());
@@ -178,8 +184,7 @@ async fn call_for_grants(call: &Call, starving: &[Starving]) -> Result<(), Failu
     }
     let users: Vec<i64> = starving.iter().map(|one| one.user).collect();
     let names: Vec<_> = starving.iter().map(|one| one.slot.clone()).collect();
-    let batch =
-        [usage::free_expired(&users, call.now), slots::touch(&names), slots::number_change(random::salt()?)];
+    let batch = [usage::free_expired(&users, call.now), slots::touch(&names), slots::number_change(random::salt()?)];
     call.db.batch(&batch).await?;
     crate::bell::ring(&call.env).await;
     Ok(())

@@ -1,0 +1,4 @@
+//! The panel's statements on plain `SQLite`: every noun's SQL is tested as SQL, in one binary.
+
+mod grants;
+mod sqlite;

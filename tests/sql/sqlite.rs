@@ -1,0 +1,108 @@
+//! The panel's statements on plain `SQLite`, under D1's limits: what SQL does is tested as SQL.
+
+use std::path::Path;
+
+use rusqlite::limits::Limit;
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{Connection, ToSql};
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value as Json};
+use weir::store::{Statement, StoreError, Value};
+
+/// A database with every migration applied.
+pub(crate) struct Sqlite {
+    connection: Connection,
+}
+
+/// Binds as D1 does: every JavaScript number arrives as REAL.
+struct Bound<'a>(&'a Value);
+
+impl ToSql for Bound<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(match self.0 {
+            Value::Null => ToSqlOutput::Borrowed(ValueRef::Null),
+            #[expect(clippy::cast_precision_loss, reason = "as D1 does; values are within 2^53")]
+            Value::Int(number) => ToSqlOutput::Borrowed(ValueRef::Real(*number as f64)),
+            Value::Text(text) => ToSqlOutput::Borrowed(ValueRef::Text(text.as_bytes())),
+        })
+    }
+}
+
+impl Sqlite {
+    /// An empty database in memory. The limits are those of workerd's `SQLite` (`src/workerd/util/sqlite.c++`).
+    pub(crate) fn new() -> Self {
+        let connection = Connection::open_in_memory().unwrap();
+        for (limit, value) in [
+            (Limit::SQLITE_LIMIT_VARIABLE_NUMBER, 100),
+            (Limit::SQLITE_LIMIT_COMPOUND_SELECT, 5),
+            (Limit::SQLITE_LIMIT_EXPR_DEPTH, 100),
+            (Limit::SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 50),
+            (Limit::SQLITE_LIMIT_FUNCTION_ARG, 32),
+            (Limit::SQLITE_LIMIT_VDBE_OP, 25_000),
+            (Limit::SQLITE_LIMIT_SQL_LENGTH, 100_000),
+            (Limit::SQLITE_LIMIT_LENGTH, 2_000_000),
+            (Limit::SQLITE_LIMIT_TRIGGER_DEPTH, 10),
+        ] {
+            connection.set_limit(limit, value).unwrap();
+        }
+        let mut migrations: Vec<_> = std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations"))
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .collect();
+        migrations.sort();
+        for migration in migrations {
+            connection.execute_batch(&std::fs::read_to_string(migration).unwrap()).unwrap();
+        }
+        Self { connection }
+    }
+
+    /// Plain SQL, for setting a scene.
+    pub(crate) fn execute(&self, sql: &str) {
+        self.connection.execute_batch(sql).unwrap();
+    }
+
+    /// Runs one statement and decodes its rows.
+    pub(crate) fn all<T: DeserializeOwned>(&self, statement: &Statement) -> Result<Vec<T>, StoreError> {
+        let classify = |error: rusqlite::Error| StoreError::classify(&error.to_string());
+        let mut prepared = self.connection.prepare(statement.sql).map_err(classify)?;
+        let names: Vec<String> = prepared.column_names().into_iter().map(String::from).collect();
+        let mut rows =
+            prepared.query(rusqlite::params_from_iter(statement.values.iter().map(Bound))).map_err(classify)?;
+        let mut decoded = Vec::new();
+        while let Some(row) = rows.next().map_err(classify)? {
+            let object: Map<String, Json> =
+                names.iter().enumerate().map(|(i, name)| (name.clone(), json(row.get_ref(i).unwrap()))).collect();
+            decoded.push(serde_json::from_value(Json::Object(object)).unwrap());
+        }
+        Ok(decoded)
+    }
+
+    /// Runs one statement for its effect.
+    pub(crate) fn run(&self, statement: &Statement) -> Result<(), StoreError> {
+        self.all::<Json>(statement).map(drop)
+    }
+
+    /// Runs statements in one transaction: all of them or none.
+    pub(crate) fn batch(&self, statements: &[Statement]) -> Result<(), StoreError> {
+        self.execute("BEGIN");
+        let outcome = statements.iter().try_for_each(|statement| self.run(statement));
+        self.execute(if outcome.is_ok() { "COMMIT" } else { "ROLLBACK" });
+        outcome
+    }
+
+    /// One value of plain SQL.
+    pub(crate) fn value<T: DeserializeOwned>(&self, sql: &str) -> T {
+        let json = self.connection.query_row(sql, [], |row| Ok(json(row.get_ref(0)?))).unwrap();
+        serde_json::from_value(json).unwrap()
+    }
+}
+
+fn json(value: ValueRef<'_>) -> Json {
+    match value {
+        ValueRef::Null => Json::Null,
+        ValueRef::Integer(number) => number.into(),
+        ValueRef::Real(number) => number.into(),
+        ValueRef::Text(text) => String::from_utf8_lossy(text).into(),
+        ValueRef::Blob(_) => panic!("no column is a BLOB"),
+    }
+}
