@@ -30,8 +30,10 @@ const CACHE: usize = 1 << 20;
 pub enum Table {
     /// Single values, by name.
     Meta,
-    /// Counts and limits, by slot.
+    /// Counts, by slot.
     Slots,
+    /// Limits, by slot.
+    Limits,
     /// Live connections and what they were credited with, by connection.
     Connections,
     /// Connections that have ended and must not be credited again, by order.
@@ -47,9 +49,10 @@ pub enum Table {
 }
 
 impl Table {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Meta,
         Self::Slots,
+        Self::Limits,
         Self::Connections,
         Self::Finished,
         Self::Parcels,
@@ -62,6 +65,7 @@ impl Table {
         match self {
             Self::Meta => "meta",
             Self::Slots => "slots",
+            Self::Limits => "limits",
             Self::Connections => "connections",
             Self::Finished => "finished",
             Self::Parcels => "parcels",

@@ -1,0 +1,93 @@
+//! Why a slot is asked for, how urgent it is, and how not to ask too often.
+
+use weir_wire::sync::Ask;
+use weir_wire::{Bytes, SlotName};
+
+use crate::clock::Moment;
+
+pub use weir_wire::sync::MAX_ASKS;
+
+/// The first pause after an answer that gave nothing, in milliseconds.
+const FIRST_PAUSE: u64 = 2_000;
+
+/// What the limiter must know of the slots.
+pub trait View {
+    /// Bytes counted in this epoch.
+    fn count(&self, slot: &SlotName) -> u64;
+    /// Bytes that will pass before an answer to an ask of now can be in force.
+    fn ahead(&self, slot: &SlotName) -> u64;
+    /// The roster lets the slot pass.
+    fn is_open(&self, slot: &SlotName) -> bool;
+}
+
+/// How near a slot is to its limit: the order of asks when there are more than fit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Reason {
+    left: u64,
+}
+
+impl Reason {
+    /// The panel wants to know.
+    pub const fn pressed() -> Self {
+        Self { left: 0 }
+    }
+
+    /// Why the slot is asked for, if it is.
+    pub fn of(slot: &SlotName, limit: u64, pressed: bool, differs: bool, view: &impl View) -> Option<Self> {
+        let count = view.count(slot);
+        let left = limit.saturating_sub(count);
+        // With `left` 0 the gate is shut by the limit; otherwise the slot will be there before an answer is.
+        let near = view.is_open(slot) && left <= view.ahead(slot);
+        if pressed {
+            Some(Self::pressed())
+        } else {
+            (near || differs).then_some(Self { left })
+        }
+    }
+}
+
+/// When a slot may be the reason for the next sync. It goes into every sync anyway while it has a reason.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Nagging {
+    pressed: bool,
+    not_before: Moment,
+    pause: u64,
+}
+
+impl Nagging {
+    /// Asks at once.
+    pub const fn press(&mut self) {
+        *self = Self { pressed: true, not_before: Moment::from_millis(0), pause: 0 };
+    }
+
+    /// The panel wants an ask, whatever the limit.
+    pub const fn is_pressed(&self) -> bool {
+        self.pressed
+    }
+
+    /// The earliest moment of a sync for its sake.
+    pub const fn not_before(&self) -> Moment {
+        self.not_before
+    }
+
+    /// An answer came; `good` when it leaves something to pass.
+    pub fn answered(&mut self, good: bool, now: Moment, longest: u64) {
+        self.pressed = false;
+        if good {
+            *self = Self::default();
+        } else {
+            self.unanswered(now, longest);
+        }
+    }
+
+    /// Nothing came of it: the next one waits, twice as long each time.
+    pub fn unanswered(&mut self, now: Moment, longest: u64) {
+        self.pause = self.pause.saturating_mul(2).clamp(FIRST_PAUSE, longest.max(FIRST_PAUSE));
+        self.not_before = now.plus(self.pause);
+    }
+}
+
+/// An ask of plain numbers.
+pub fn ask(slot: SlotName, count: u64, held: u64) -> Ask {
+    Ask { slot, count: Bytes::saturating(count), held: Bytes::saturating(held) }
+}

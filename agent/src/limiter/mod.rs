@@ -1,0 +1,226 @@
+//! Limits: up to which count a slot may pass, and when the panel has to be asked for more.
+//!
+//! A limit is absolute on the slot's count in this epoch, so a lost or repeated answer adds nothing. Without one that is
+//! in force, a slot may pass `floor` bytes beyond its count, once, until an ask is answered.
+
+pub mod ask;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use weir_wire::SlotName;
+use weir_wire::sync::{Ask, Limit};
+
+use self::ask::{MAX_ASKS, Nagging, Reason, View};
+use crate::clock::Moment;
+use crate::ledger::{Batch, Ledger, LedgerError, Table};
+use crate::tally::slot_of;
+
+/// Milliseconds for which a grant lasts from the sync that carried it: 24 h. The panel frees it an hour later.
+const LASTS: u64 = 86_400_000;
+
+/// One slot's limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Held {
+    /// The count up to which the slot may pass.
+    limit: u64,
+    kind: Kind,
+    /// What the panel has recorded as the most that this node may hold: `max(stated, answered)` of the last answered
+    /// ask; `None` before the first.
+    recorded: Option<u64>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Kind {
+    /// An answer, and when its ask was sent.
+    Granted(Moment),
+    /// What a slot may pass without an answer. It does not end, and is not given twice.
+    Floor,
+    /// The slot is in no roster any more; nothing may pass.
+    Gone,
+}
+
+/// All limits of the epoch.
+#[derive(Debug, Default)]
+pub struct Limiter {
+    held: BTreeMap<SlotName, Held>,
+    nagging: BTreeMap<SlotName, Nagging>,
+    changed: Vec<SlotName>,
+    cleared: bool,
+}
+
+impl Limiter {
+    /// Reads what the ledger holds. Grants of an earlier boot have ended, because its clock is gone.
+    pub fn load(ledger: &Ledger, same_boot: bool) -> Result<Self, LedgerError> {
+        let mut limiter = Self::default();
+        for (slot, mut held) in ledger.all::<Held>(Table::Limits)? {
+            let Some(slot) = slot_of(&slot) else { continue };
+            if let (Kind::Granted(_), false) = (held.kind, same_boot) {
+                // A second of the boot at which it must have ended: the floor is set at the slot's next look.
+                held.kind = Kind::Granted(Moment::default());
+                held.limit = 0;
+            }
+            limiter.held.insert(slot, held);
+        }
+        Ok(limiter)
+    }
+
+    /// Puts all that has changed since the last time into `batch`.
+    pub fn write(&mut self, batch: &mut Batch) {
+        if core::mem::take(&mut self.cleared) {
+            batch.clear(Table::Limits);
+        }
+        for slot in self.changed.drain(..) {
+            match self.held.get(&slot) {
+                Some(held) => batch.put(Table::Limits, slot.as_str().as_bytes(), held),
+                None => batch.delete(Table::Limits, slot.as_str().as_bytes()),
+            }
+        }
+    }
+
+    /// Whether the ledger lacks something.
+    #[must_use]
+    pub fn has_changed(&self) -> bool {
+        self.cleared || !self.changed.is_empty()
+    }
+
+    fn put(&mut self, slot: &SlotName, held: Held) {
+        if self.held.insert(slot.clone(), held) != Some(held) {
+            self.changed.push(slot.clone());
+        }
+    }
+
+    /// The limit in force for a slot that has counted `count`. A slot without one that has bytes, and one whose grant has
+    /// ended, gets the floor.
+    pub fn limit(&mut self, slot: &SlotName, count: u64, floor: u64, now: Moment) -> Option<u64> {
+        match self.held.get(slot).copied() {
+            None if count == 0 => None,
+            None => {
+                let limit = count.saturating_add(floor);
+                self.put(slot, Held { limit, kind: Kind::Floor, recorded: None });
+                Some(limit)
+            }
+            Some(held @ Held { kind: Kind::Granted(given), .. }) if ended(held.limit, given, now) => {
+                let limit = count.saturating_add(floor);
+                self.put(slot, Held { limit, kind: Kind::Floor, ..held });
+                Some(limit)
+            }
+            Some(held) => Some(held.limit),
+        }
+    }
+
+    /// The panel has touched the slot's entry, which is how it asks to be asked. Only a slot with a limit or bytes can
+    /// tell anything.
+    pub fn press(&mut self, slot: &SlotName, count: u64) {
+        match self.held.get(slot).copied() {
+            // Back in the roster: what it may pass is decided by an answer.
+            Some(held @ Held { kind: Kind::Gone, .. }) => self.put(slot, Held { kind: Kind::Floor, ..held }),
+            None if count == 0 => return,
+            _ => {}
+        }
+        self.nagging.entry(slot.clone()).or_default().press();
+    }
+
+    /// The slot is in no roster any more: nothing may pass, and the panel is told once, so that it frees the grant.
+    pub fn remove(&mut self, slot: &SlotName, count: u64) {
+        if let Some(held) = self.held.get(slot).copied() {
+            self.put(slot, Held { limit: held.limit.min(count), kind: Kind::Gone, ..held });
+            self.nagging.entry(slot.clone()).or_default().press();
+        }
+    }
+
+    /// Asks for one sync, nearest to their limit first, at most [`MAX_ASKS`].
+    pub fn asks(&mut self, view: &impl View, now: Moment) -> Vec<Ask> {
+        let reasons = self.reasons(view, now);
+        let mut asks: Vec<_> = reasons.into_iter().map(|(slot, reason)| (reason, slot)).collect();
+        asks.sort();
+        asks.truncate(MAX_ASKS);
+        let asks = asks.into_iter().map(|(_, slot)| {
+            let count = view.count(&slot);
+            let held = self.held.get(&slot).map_or(count, |held| held.limit);
+            ask::ask(slot, count, held)
+        });
+        asks.collect()
+    }
+
+    /// When the next sync is due for the sake of an ask: now, at a later moment, or never as things stand.
+    #[must_use]
+    pub fn due(&self, view: &impl View, now: Moment) -> Option<Moment> {
+        let reasons = self.reasons(view, now).into_iter();
+        reasons.map(|(slot, _)| self.nagging.get(&slot).map_or(now, |nagging| nagging.not_before())).min()
+    }
+
+    fn reasons(&self, view: &impl View, now: Moment) -> Vec<(SlotName, Reason)> {
+        let asked = |slot: &SlotName, held: &Held| {
+            let pressed = self.nagging.get(slot).is_some_and(Nagging::is_pressed);
+            let differs = held.recorded != Some(held.limit);
+            let over = matches!(held.kind, Kind::Granted(given) if ended(held.limit, given, now));
+            Reason::of(slot, held.limit, pressed, differs || over, view)
+        };
+        let reasons = self.held.iter().filter_map(|(slot, held)| asked(slot, held).map(|reason| (slot.clone(), reason)));
+        // Slots without a limit that the panel wants to know of.
+        let bare = self.nagging.iter().filter(|(slot, nagging)| nagging.is_pressed() && !self.held.contains_key(slot));
+        reasons.chain(bare.map(|(slot, _)| (slot.clone(), Reason::pressed()))).collect()
+    }
+
+    /// The reply to the latest sync came: `asks` were in it, `limits` are its answers. `longest` is the back-off's end in
+    /// milliseconds. Returns the slots whose limit may have changed.
+    pub fn answered(
+        &mut self,
+        asks: &[Ask],
+        limits: &[Limit],
+        sent: Moment,
+        now: Moment,
+        longest: u64,
+        view: &impl View,
+    ) -> Vec<SlotName> {
+        let answers: BTreeMap<_, _> = limits.iter().map(|answer| (&answer.slot, answer.limit.get())).collect();
+        for ask in asks {
+            let slot = &ask.slot;
+            let before = self.held.get(slot).copied();
+            if matches!(before, Some(Held { kind: Kind::Gone, .. })) {
+                self.held.remove(slot);
+                self.changed.push(slot.clone());
+                self.nagging.remove(slot);
+                continue;
+            }
+            let nagging = self.nagging.entry(slot.clone()).or_default();
+            let Some(limit) = answers.get(slot).copied() else {
+                nagging.unanswered(now, longest);
+                continue;
+            };
+            // An answer below what has passed is as good as one at it, and both shut the gate.
+            let recorded = Some(ask.held.get().max(limit));
+            self.put(slot, Held { limit, kind: Kind::Granted(sent), recorded });
+            let better = before.is_none_or(|held| limit > held.limit) && limit > view.count(slot);
+            let settled = recorded == Some(limit) && limit > view.count(slot);
+            self.nagging.entry(slot.clone()).or_default().answered(better || settled, now, longest);
+        }
+        asks.iter().map(|ask| ask.slot.clone()).collect()
+    }
+
+    /// Another epoch begins: it has no limits.
+    pub fn clear(&mut self) {
+        *self = Self { cleared: true, ..Self::default() };
+    }
+
+    /// Limits that are held.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.held.len()
+    }
+
+    /// Whether no limit is held.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.held.is_empty()
+    }
+}
+
+/// A grant of an earlier boot is marked by a limit of 0 given at the boot: no panel grants less than was counted.
+fn ended(limit: u64, given: Moment, now: Moment) -> bool {
+    now.since(given) >= LASTS || (limit == 0 && given == Moment::default())
+}

@@ -1,0 +1,213 @@
+use std::collections::HashMap;
+
+use weir_wire::Bytes;
+
+use super::*;
+
+const FLOOR: u64 = 1_000;
+const LONGEST: u64 = 30_000;
+
+#[derive(Default)]
+struct Slots {
+    counts: HashMap<SlotName, u64>,
+    ahead: u64,
+    shut: bool,
+}
+
+impl View for Slots {
+    fn count(&self, slot: &SlotName) -> u64 {
+        self.counts.get(slot).copied().unwrap_or_default()
+    }
+    fn ahead(&self, _: &SlotName) -> u64 {
+        self.ahead
+    }
+    fn is_open(&self, _: &SlotName) -> bool {
+        !self.shut
+    }
+}
+
+struct Bench {
+    limiter: Limiter,
+    slots: Slots,
+    now: Moment,
+}
+
+fn alice() -> SlotName {
+    "alice".parse().unwrap()
+}
+
+fn at(second: u64) -> Moment {
+    Moment::from_millis(second * 1_000)
+}
+
+impl Bench {
+    fn new() -> Self {
+        Self { limiter: Limiter::default(), slots: Slots::default(), now: at(100) }
+    }
+
+    fn count(&mut self, count: u64) -> Option<u64> {
+        self.slots.counts.insert(alice(), count);
+        self.limiter.limit(&alice(), count, FLOOR, self.now)
+    }
+
+    fn asks(&mut self) -> Vec<(u64, u64)> {
+        let asks = self.limiter.asks(&self.slots, self.now);
+        asks.iter().map(|ask| (ask.count.get(), ask.held.get())).collect()
+    }
+
+    fn answer(&mut self, limit: Option<u64>) {
+        let asks = self.limiter.asks(&self.slots, self.now);
+        let limits: Vec<_> =
+            limit.map(|limit| Limit { slot: alice(), limit: Bytes::saturating(limit) }).into_iter().collect();
+        self.limiter.answered(&asks, &limits, self.now, self.now, LONGEST, &self.slots);
+    }
+
+    fn due(&self) -> Option<Moment> {
+        self.limiter.due(&self.slots, self.now)
+    }
+}
+
+#[test]
+fn the_first_byte_asks_and_the_floor_may_pass_meanwhile() {
+    let mut bench = Bench::new();
+    assert_eq!(bench.count(0), None);
+    assert_eq!(bench.due(), None);
+    assert_eq!(bench.count(10), Some(1_010));
+    assert_eq!(bench.count(500), Some(1_010), "once, not again with every look");
+    assert_eq!(bench.due(), Some(bench.now));
+    assert_eq!(bench.asks(), [(500, 1_010)]);
+    bench.answer(Some(50_000));
+    assert_eq!(bench.count(500), Some(50_000));
+    assert_eq!(bench.asks(), []);
+}
+
+#[test]
+fn it_asks_before_the_limit_is_reached() {
+    let mut bench = Bench::new();
+    bench.count(10);
+    bench.answer(Some(50_000));
+    bench.slots.ahead = 5_000;
+    bench.count(44_999);
+    assert_eq!(bench.asks(), []);
+    bench.count(45_000);
+    assert_eq!(bench.asks(), [(45_000, 50_000)]);
+    assert!(bench.due().is_some_and(|due| due <= bench.now));
+}
+
+#[test]
+fn a_limited_user_is_asked_for_on_every_sync_but_causes_them_more_and_more_rarely() {
+    let mut bench = Bench::new();
+    bench.count(2_000);
+    bench.answer(Some(2_000));
+    let mut pauses = Vec::new();
+    for _ in 0..6 {
+        assert_eq!(bench.asks().len(), 1);
+        let due = bench.due().unwrap();
+        pauses.push(due.since(bench.now) / 1_000);
+        bench.now = due;
+        bench.answer(Some(2_000));
+    }
+    assert_eq!(pauses, [2, 4, 8, 16, 30, 30]);
+    bench.answer(Some(9_000));
+    assert_eq!(bench.due(), None);
+}
+
+#[test]
+fn a_lowered_limit_is_stated_once_more() {
+    let mut bench = Bench::new();
+    bench.count(100);
+    bench.answer(Some(50_000));
+    assert_eq!(bench.asks(), [], "raised: what the panel has recorded is what is held");
+    bench.limiter.press(&alice(), 100);
+    assert_eq!(bench.asks(), [(100, 50_000)]);
+    bench.answer(Some(20_000));
+    assert_eq!(bench.asks(), [(100, 20_000)], "the panel has still recorded 50,000");
+    bench.answer(Some(20_000));
+    assert_eq!(bench.asks(), []);
+}
+
+#[test]
+fn a_grant_ends_after_a_day_and_leaves_the_floor_once() {
+    let mut bench = Bench::new();
+    bench.count(100);
+    bench.answer(Some(50_000));
+    bench.now = bench.now.plus(LASTS - 1);
+    assert_eq!(bench.count(200), Some(50_000));
+    bench.now = bench.now.plus(1);
+    assert_eq!(bench.count(200), Some(1_200));
+    assert_eq!(bench.count(900), Some(1_200));
+    assert_eq!(bench.asks(), [(900, 1_200)], "the panel has recorded 50,000");
+    bench.now = bench.now.plus(10 * LASTS);
+    assert_eq!(bench.count(1_200), Some(1_200), "the floor is not given twice");
+}
+
+#[test]
+fn a_grant_of_an_earlier_boot_has_ended_and_one_of_this_boot_has_not() {
+    for (same_boot, expected) in [(true, Some(50_000)), (false, Some(1_100))] {
+        let folder = tempfile::tempdir().unwrap();
+        let ledger = Ledger::open(&folder.path().join("ledger")).unwrap();
+        let mut bench = Bench::new();
+        bench.count(100);
+        bench.answer(Some(50_000));
+        let mut batch = Batch::default();
+        bench.limiter.write(&mut batch);
+        assert!(!bench.limiter.has_changed());
+        ledger.commit_now(&batch).unwrap();
+        bench.limiter = Limiter::load(&ledger, same_boot).unwrap();
+        assert_eq!(bench.count(100), expected);
+        assert_eq!(bench.asks().is_empty(), same_boot, "the panel must learn of the floor");
+    }
+}
+
+#[test]
+fn a_touched_entry_asks_when_there_is_something_to_tell() {
+    let mut bench = Bench::new();
+    bench.limiter.press(&alice(), 0);
+    assert_eq!(bench.asks(), []);
+    bench.slots.shut = true;
+    bench.slots.counts.insert(alice(), 70);
+    bench.limiter.press(&alice(), 70);
+    assert_eq!(bench.asks(), [(70, 70)], "a shut slot without a limit states its count");
+    bench.answer(Some(70));
+    assert_eq!(bench.asks(), []);
+}
+
+#[test]
+fn a_removed_slot_frees_its_grant_with_one_ask() {
+    let mut bench = Bench::new();
+    bench.count(100);
+    bench.answer(Some(50_000));
+    bench.limiter.remove(&alice(), 100);
+    bench.slots.shut = true;
+    assert_eq!(bench.count(120), Some(100));
+    assert_eq!(bench.asks(), [(120, 100)]);
+    bench.answer(None);
+    assert_eq!(bench.asks(), []);
+    assert!(bench.limiter.is_empty());
+}
+
+#[test]
+fn the_nearest_come_first_when_more_ask_than_fit() {
+    let mut bench = Bench::new();
+    bench.slots.ahead = u64::MAX;
+    for number in 0..=MAX_ASKS as u64 {
+        let slot: SlotName = format!("slot{number}").parse().unwrap();
+        bench.slots.counts.insert(slot.clone(), number);
+        bench.limiter.limit(&slot, number.max(1), 1_000 - number, bench.now);
+        bench.slots.counts.insert(slot, number * 3);
+    }
+    let asks = bench.limiter.asks(&bench.slots, bench.now);
+    assert_eq!(asks.len(), MAX_ASKS);
+    let left: Vec<_> = asks.iter().map(|ask| ask.held.get() - ask.count.get()).collect();
+    assert!(left.is_sorted());
+}
+
+#[test]
+fn another_epoch_has_no_limits() {
+    let mut bench = Bench::new();
+    bench.count(100);
+    bench.answer(Some(50_000));
+    bench.limiter.clear();
+    assert_eq!(bench.count(100), Some(1_100));
+    assert!(bench.limiter.has_changed());
+}
