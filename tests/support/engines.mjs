@@ -1,0 +1,24 @@
+/** Where the real proxy cores are that the end-to-end tests run. The project's set-up script installs them and exports these variables. */
+import { accessSync, constants } from 'node:fs';
+
+const VARIABLES = { 'sing-box': 'SING_BOX_BIN' };
+
+/**
+ * The path of a core's binary.
+ *
+ * @param {'sing-box'} name
+ * @returns {string}
+ * @throws {Error} if the core is unknown, its variable is unset, or what it names cannot be run
+ */
+export function enginePath(name) {
+  const variable = VARIABLES[name];
+  if (variable === undefined) throw new Error(`engine: must be one of ${Object.keys(VARIABLES).join(', ')}, got ${name}`);
+  const path = process.env[variable];
+  if (!path) throw new Error(`${variable} is not set: run the set-up script, or set it to the path of a ${name} binary`);
+  try {
+    accessSync(path, constants.X_OK);
+  } catch (error) {
+    throw new Error(`${variable}: ${path} is not an executable file`, { cause: error });
+  }
+  return path;
+}
