@@ -161,7 +161,14 @@ async fn another_incarnation(core: &Inner, before: Option<i64>) -> Result<i64, S
             Ok(now) if Some(now) != before => {
                 sleep(SETTLE).await;
                 match core.api.started_at().await {
-                    Ok(still) if still == now => return Ok(now),
+                    Ok(still) if still == now => {
+                        // The reader of events learns the same when it is back; whoever asked for the reload need not
+                        // wait for it. An error only means that he does.
+                        if let Ok(groups) = core.api.groups().await {
+                            core.learn(&groups);
+                        }
+                        return Ok(now);
+                    }
                     Ok(_) => "the core restarted again at once".clone_into(&mut last),
                     Err(why) => last = format!("the core came up and went away again: {why}"),
                 }

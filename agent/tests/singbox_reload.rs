@@ -1,0 +1,144 @@
+//! Loading new files into a real sing-box, and coming back from bad ones.
+
+mod singbox_rig;
+
+use std::fs;
+use std::net::TcpListener;
+use std::process::Command;
+
+use serde_json::json;
+use singbox_rig::{Rig, Watcher, alice_and_bob, binary, exchange, free_port, slot};
+use weir_agent::cores::{Core as _, CoreError};
+
+#[tokio::test]
+async fn a_template_with_ten_protocols_is_accepted_and_started_by_the_core() {
+    let rig = Rig::new(|_| ()).await;
+    // The core makes its own self-signed pair, so that no certificate has to expire in this repository.
+    let made = Command::new(binary()).args(["generate", "tls-keypair", "a.example"]).output().unwrap();
+    let pem = String::from_utf8(made.stdout).unwrap();
+    let split = pem.find("-----BEGIN CERTIFICATE-----").unwrap();
+    fs::write(rig.dir.path().join("core/key.pem"), &pem[..split]).unwrap();
+    fs::write(rig.dir.path().join("core/cert.pem"), &pem[split..]).unwrap();
+    let tls =
+        json!({ "enabled": true, "server_name": "a.example", "key_path": "key.pem", "certificate_path": "cert.pem" });
+    rig.change_template(|template| {
+        let inbounds = template["inbounds"].as_array_mut().unwrap();
+        for (kind, more) in [
+            ("trojan", json!({ "tls": tls })),
+            ("vless", json!({ "transport": { "type": "ws", "path": "/v" } })),
+            ("vmess", json!({})),
+            (
+                "shadowsocks",
+                json!({ "method": "2022-blake3-aes-256-gcm",
+                                    "password": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=" }),
+            ),
+            ("hysteria2", json!({ "tls": tls })),
+            ("anytls", json!({ "tls": tls })),
+            ("tuic", json!({ "tls": tls })),
+            ("naive", json!({ "tls": tls })),
+            ("hysteria", json!({ "tls": tls, "up_mbps": 100, "down_mbps": 100 })),
+        ] {
+            let mut inbound = json!({ "type": kind, "tag": kind, "listen": "127.0.0.1", "listen_port": free_port() });
+            inbound.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            inbounds.push(inbound);
+        }
+    });
+    rig.core.reload(&alice_and_bob()).await.unwrap();
+    assert_eq!(rig.core.inbounds().unwrap().len(), 10);
+    rig.echo_once(&alice_and_bob()[0], 1_000).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_reload_loads_new_slots_tells_the_cut_connections_last_bytes_and_begins_an_incarnation() {
+    let rig = Rig::running().await;
+    let slots = alice_and_bob();
+    let mut watcher = Watcher::new(&rig.core);
+    watcher.until("up", |seen| !seen.incarnations.is_empty()).await;
+    let mut hers = rig.connect(&slots[0]).await.unwrap();
+    exchange(&mut hers, 123_456).await.unwrap();
+    watcher.until("seen", |seen| seen.live() == 1).await;
+
+    let more = [&slots[..], &[slot("carol234", false)]].concat();
+    assert!(rig.core.outdated(&more).await.unwrap());
+    let reload = rig.core.reload(&more).await.unwrap();
+    assert_eq!(reload.cut, 1);
+    watcher.until("up again", |seen| seen.incarnations.len() == 2).await;
+    assert_eq!(watcher.incarnations[1], reload.incarnation);
+    assert_eq!(watcher.of(&slots[0]), (123_456, 123_456), "told before the reload, exactly");
+    assert_eq!(rig.core.loaded().len(), 3);
+    assert!(!rig.core.outdated(&more).await.unwrap());
+    rig.echo_once(&slots[1], 10).await.unwrap();
+    assert!(rig.echo_once(&more[2], 10).await.is_err(), "a vacant slot is loaded and shut");
+    rig.core.set_gate(&more[2].slot, true).await.unwrap();
+    rig.echo_once(&more[2], 10).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_wrong_template_changes_neither_the_file_nor_the_core() {
+    let rig = Rig::running().await;
+    let mut watcher = Watcher::new(&rig.core);
+    watcher.until("up", |seen| !seen.incarnations.is_empty()).await;
+    let before = rig.output();
+    // One for each judge: our own rules, and the core's check.
+    for (change, words) in [(json!({ "final": "gone" }), "gone"), (json!({ "no_such_key": 1 }), "no_such_key")] {
+        rig.change_template(|template| template["route"] = change);
+        for refusal in [
+            rig.core.reload(&alice_and_bob()).await.unwrap_err(),
+            rig.core.write(&alice_and_bob(), false).await.unwrap_err(),
+        ] {
+            assert!(matches!(&refusal, CoreError::Config(why) if why.contains(words)), "{refusal}");
+        }
+    }
+    assert_eq!(rig.output(), before);
+    assert_eq!(fs::read_dir(rig.dir.path().join("core")).unwrap().count(), 1, "nothing is left beside it");
+    rig.echo_once(&alice_and_bob()[0], 10).await.unwrap();
+    watcher.until("counted", |seen| seen.live() == 0 && !seen.connections.is_empty()).await;
+    assert_eq!(watcher.incarnations.len(), 1);
+}
+
+#[tokio::test]
+async fn a_file_that_passes_the_check_and_fails_at_the_start_is_rolled_back_and_the_core_runs_again() {
+    let rig = Rig::running().await;
+    let mut watcher = Watcher::new(&rig.core);
+    watcher.until("up", |seen| !seen.incarnations.is_empty()).await;
+    let good = rig.output();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    rig.change_template(|template| {
+        let inbound = json!({ "type": "trojan", "tag": "t", "listen": "127.0.0.1", "listen_port": port });
+        template["inbounds"].as_array_mut().unwrap().push(inbound);
+    });
+    let refusal = rig.core.reload(&alice_and_bob()).await.unwrap_err();
+    assert!(matches!(refusal, CoreError::RolledBack(_)), "{refusal}");
+    assert_eq!(rig.output(), good);
+    rig.echo_once(&alice_and_bob()[0], 10).await.unwrap();
+    watcher.until("up again", |seen| seen.incarnations.len() == 2).await;
+    assert!(rig.core.outdated(&alice_and_bob()).await.unwrap(), "the template's wish is still unfulfilled");
+
+    drop(taken);
+    rig.core.reload(&alice_and_bob()).await.unwrap();
+    assert!(!rig.core.outdated(&alice_and_bob()).await.unwrap());
+}
+
+#[tokio::test]
+async fn the_service_that_the_agent_asks_may_move_with_a_reload() {
+    let rig = Rig::running().await;
+    let mut watcher = Watcher::new(&rig.core);
+    watcher.until("up", |seen| !seen.incarnations.is_empty()).await;
+    rig.change_template(|template| {
+        let service = json!({ "type": "api", "listen": "127.0.0.1", "listen_port": free_port(), "secret": "own" });
+        template["services"] = json!([service]);
+    });
+    rig.core.reload(&alice_and_bob()).await.unwrap();
+    watcher.until("up again", |seen| seen.incarnations.len() == 2).await;
+    rig.core.set_gate(&alice_and_bob()[0].slot, false).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_core_that_does_not_run_is_started() {
+    let rig = Rig::running().await;
+    rig.kill();
+    let reload = rig.core.reload(&alice_and_bob()).await.unwrap();
+    assert_eq!(reload.cut, 0);
+    rig.echo_once(&alice_and_bob()[0], 10).await.unwrap();
+}
