@@ -1,0 +1,341 @@
+/**
+ * The panel as it runs on Cloudflare, on this machine: the built Worker in a real workerd, with a real D1 (SQLite) database and the
+ * Durable Object of the doorbell, served on 127.0.0.1 over HTTP. What wrangler.toml says is taken from there, so that a binding
+ * cannot be right here and wrong in production.
+ */
+import { createHash, randomBytes } from 'node:crypto';
+import diagnostics from 'node:diagnostics_channel';
+import { existsSync } from 'node:fs';
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import net from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+import { Log, LogLevel, Miniflare, convertV4MiniflareOptions } from 'miniflare';
+import { unstable_getMiniflareWorkerOptions, unstable_splitSqlQuery } from 'wrangler';
+
+import { freePort } from './ports.mjs';
+
+const HOST = '127.0.0.1';
+/** The root of the project. */
+export const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+const MIGRATIONS = path.join(ROOT, 'migrations');
+const SECRETS = ['SLOT_KEY', 'AUTH_KEY'];
+const ALL_SCOPES = 'users:read users:write nodes:read nodes:write stats:read';
+/** Lines of the Worker's log that are kept for a test that fails. */
+const LOG_LINES = 1000;
+
+/** @param {string} text @returns {string} how the panel stores keys, tokens and passwords */
+export function sha256Hex(text) {
+  return createHash('sha256').update(text).digest('hex');
+}
+
+/**
+ * Start a panel. On its first start in a folder the database is made, and an operator and an API key with every scope are entered.
+ *
+ * @param {object} [options]
+ * @param {string} [options.folder] where data, secrets and login are kept; without it a temporary one, deleted by `stop`
+ * @param {number} [options.port] on 127.0.0.1; without it a free one
+ * @param {Record<string, string>} [options.vars] variables of the Worker, such as `SYNC_SECONDS: '1'`; `WEIR_SHOW_COST` is always on
+ * @param {(level: string, line: string) => void} [options.onLog] told each line that the Worker or the runtime logs
+ * @returns {Promise<Panel>}
+ * @throws {Error} if the Worker is not built, the port is taken, or the runtime does not start
+ */
+export async function startPanel({ folder, port, vars = {}, onLog = () => {} } = {}) {
+  const temporary = folder === undefined;
+  const home = temporary ? await mkdtemp(path.join(tmpdir(), 'weir-panel-')) : path.resolve(folder);
+  await mkdir(home, { recursive: true });
+  const panel = new Panel({ folder: home, temporary, port: port ?? (await freePort()), vars, onLog });
+  try {
+    await panel.start();
+  } catch (error) {
+    await panel.stop();
+    throw error;
+  }
+  return panel;
+}
+
+/** A panel. Made by {@link startPanel}. */
+export class Panel {
+  #miniflare = null;
+  #runtime = null;
+  #database = null;
+  #temporary;
+  #onLog;
+  #log = [];
+
+  constructor({ folder, temporary, port, vars, onLog }) {
+    this.folder = folder;
+    this.port = port;
+    /** Variables of the Worker; a change counts from the next start. */
+    this.vars = vars;
+    this.#temporary = temporary;
+    this.#onLog = onLog;
+    /** The first operator. @type {{username: string, password: string}} */
+    this.operator = undefined;
+    /** Has every scope. @type {string} */
+    this.apiKey = undefined;
+    /** The secret that slots' credentials are derived from. @type {string} */
+    this.slotKey = undefined;
+  }
+
+  /** @returns {string} without a trailing slash */
+  get url() {
+    return `http://${HOST}:${this.port}`;
+  }
+
+  /** @returns {number|undefined} the process id of workerd while the panel runs */
+  get pid() {
+    return this.#runtime?.pid;
+  }
+
+  /** The database, as `env.DB` is in a Worker: `db.prepare(sql).bind(..).all()`. @returns {D1Database} */
+  get db() {
+    if (!this.#database) throw new Error('the panel is not running');
+    return this.#database;
+  }
+
+  /** Start in the same folder and on the same port. */
+  async start() {
+    if (this.#miniflare) throw new Error('the panel runs already');
+    const secrets = await keepSecrets(this.folder);
+    const bindings = { ...secrets, WEIR_SHOW_COST: '1', ...this.vars };
+    await assertFree(this.port);
+    const watch = ({ process: child }) => {
+      // The arguments are known only once the child was spawned, which follows in the same tick.
+      setImmediate(() => {
+        if (child.spawnargs?.includes(`--socket-addr=entry=${HOST}:${this.port}`)) this.#runtime = child;
+      });
+    };
+    diagnostics.subscribe('child_process', watch);
+    try {
+      this.#miniflare = new Miniflare(workerOptions({ folder: this.folder, port: this.port, bindings, log: (...line) => this.#note(...line) }));
+      await this.#miniflare.ready;
+      if (!this.#runtime) throw new Error('workerd was started, but its process was not seen');
+    } finally {
+      diagnostics.unsubscribe('child_process', watch);
+    }
+    this.#database = await this.#miniflare.getD1Database('DB');
+    await migrate(this.#database);
+    const login = await keepLogin(this.folder, this.#database);
+    this.operator = { username: login.username, password: login.password };
+    this.apiKey = login.api_key;
+    this.slotKey = secrets.SLOT_KEY;
+  }
+
+  /** End the panel; a temporary folder goes with it. */
+  async stop() {
+    await this.#end();
+    if (this.#temporary) await rm(this.folder, { recursive: true, force: true });
+  }
+
+  /** End workerd as a crash or a power cut would, in the middle of whatever it does. The data stays for `start`. */
+  async kill() {
+    await this.#end(() => process.kill(this.#runtime.pid, 'SIGKILL'));
+  }
+
+  /** End the panel, by force or in order, and start it again on its folder and port. @param {{force?: boolean}} [options] */
+  async restart({ force = false } = {}) {
+    await (force ? this.kill() : this.#end());
+    await this.start();
+  }
+
+  /**
+   * Run the Worker's scheduled handler.
+   *
+   * @param {string} [schedule] the string of wrangler.toml
+   * @returns {Promise<string>} its outcome, `ok` unless it failed
+   */
+  async cron(schedule = '*/5 * * * *') {
+    const worker = await this.#miniflare.getWorker();
+    return (await worker.scheduled({ cron: schedule })).outcome;
+  }
+
+  /**
+   * Call the panel's own API with the key of every scope.
+   *
+   * @param {string} method
+   * @param {string} where path and query
+   * @param {unknown} [body] sent as JSON
+   * @returns {Promise<Answer>}
+   */
+  async api(method, where, body) {
+    return this.request(method, where, { key: this.apiKey, body: body === undefined ? undefined : JSON.stringify(body) });
+  }
+
+  /**
+   * Send any request. Redirects are answers, not followed.
+   *
+   * @param {string} method
+   * @param {string} where path and query
+   * @param {{key?: string, body?: string|Uint8Array, headers?: Record<string, string>}} [options]
+   * @returns {Promise<Answer>}
+   *
+   * @typedef {{status: number, headers: Headers, text: string, body: unknown, cost: Cost|null}} Answer
+   * `body` is the parsed JSON, or undefined when the answer is none
+   * @typedef {{queries: number, read: number, written: number}} Cost what D1 bills for it
+   */
+  async request(method, where, { key, body, headers = {} } = {}) {
+    const sent = { ...headers };
+    if (key !== undefined) sent.authorization = `Bearer ${key}`;
+    if (body !== undefined) sent['content-type'] ??= 'application/json';
+    const response = await fetch(this.url + where, { method, headers: sent, body, redirect: 'manual' });
+    const text = await response.text();
+    const isJson = response.headers.get('content-type')?.startsWith('application/json');
+    return {
+      status: response.status,
+      headers: response.headers,
+      text,
+      body: isJson ? JSON.parse(text) : undefined,
+      cost: parseCost(response.headers.get('weir-cost')),
+    };
+  }
+
+  /** @returns {string} the last lines that Worker and runtime logged */
+  log() {
+    return this.#log.join('\n');
+  }
+
+  async #end(first = () => {}) {
+    const miniflare = this.#miniflare;
+    this.#miniflare = null;
+    this.#database = null;
+    if (!miniflare) return;
+    // Begun first: otherwise miniflare takes the end of its workerd for an accident and starts another one.
+    const disposed = miniflare.dispose();
+    first();
+    this.#runtime = null;
+    await disposed;
+  }
+
+  #note(level, line) {
+    this.#log.push(`${level}: ${line}`);
+    if (this.#log.length > LOG_LINES) this.#log.shift();
+    this.#onLog(level, line);
+  }
+}
+
+/** Miniflare's warnings, which would otherwise go to the terminal of the tests. */
+class QuietLog extends Log {
+  #note;
+
+  constructor(note) {
+    super(LogLevel.WARN);
+    this.#note = note;
+  }
+
+  log(message) {
+    this.#note('runtime', message);
+  }
+
+  error(error) {
+    this.#note('runtime', String(error));
+  }
+}
+
+function workerOptions({ folder, port, bindings, log }) {
+  const { workerOptions: worker, main } = unstable_getMiniflareWorkerOptions(path.join(ROOT, 'wrangler.toml'), undefined, {
+    envFiles: [], // a developer's .dev.vars must not change what a test sees
+  });
+  if (!existsSync(main)) throw new Error(`${path.relative(ROOT, main)} is missing: run make build`);
+  const build = path.dirname(main);
+  // The rules find modules by name; the two of a worker-build bundle are known, and version 5 takes a list only.
+  const { modulesRules, ...rest } = worker;
+  return convertV4MiniflareOptions({
+    host: HOST,
+    port,
+    // Otherwise it asks workers.cloudflare.com for the `cf` object of this machine.
+    cf: false,
+    telemetry: { enabled: false },
+    log: new QuietLog(log),
+    handleStructuredLogs: ({ level, message }) => log(level, message),
+    // Where `wrangler dev --persist-to FOLDER` keeps it, so that wrangler's commands work on the same data.
+    resourcePersistencePath: path.join(folder, 'v3'),
+    workers: [
+      {
+        ...rest,
+        name: 'weir',
+        modulesRoot: build,
+        modules: [
+          { type: 'ESModule', path: main },
+          { type: 'CompiledWasm', path: path.join(build, 'index_bg.wasm') },
+        ],
+        bindings: { ...rest.bindings, ...bindings },
+      },
+    ],
+  });
+}
+
+/** Apply what is missing, one file a transaction, entered in the table that wrangler keeps. */
+async function migrate(database) {
+  await database
+    .prepare(
+      `CREATE TABLE IF NOT EXISTS "d1_migrations"(
+        id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT UNIQUE, applied_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP NOT NULL)`,
+    )
+    .run();
+  const { results } = await database.prepare('SELECT name FROM d1_migrations').all();
+  const applied = new Set(results.map(({ name }) => name));
+  const files = (await readdir(MIGRATIONS)).filter((name) => name.endsWith('.sql')).sort();
+  for (const name of files.filter((file) => !applied.has(file))) {
+    const sql = await readFile(path.join(MIGRATIONS, name), 'utf8');
+    const statements = unstable_splitSqlQuery(sql).map((statement) => database.prepare(statement));
+    await database.batch([...statements, database.prepare('INSERT INTO d1_migrations (name) VALUES (?1)').bind(name)]);
+  }
+}
+
+/** Random on the first start, the same ever after: other ones would lock every user out. */
+async function keepSecrets(folder) {
+  return keepFile(path.join(folder, 'secrets.json'), () =>
+    Object.fromEntries(SECRETS.map((name) => [name, randomBytes(32).toString('hex')])),
+  );
+}
+
+async function keepLogin(folder, database) {
+  const file = path.join(folder, 'login.json');
+  const login = await keepFile(file, () => ({
+    username: 'admin',
+    password: randomBytes(16).toString('hex'),
+    api_key: `weir_${randomBytes(16).toString('hex')}`,
+  }));
+  // Entered on every start and not only when the file is made: a start that was cut short in between would lock out for good.
+  await database.batch([
+    database
+      .prepare(
+        `INSERT INTO operators (name, password_hash, created_at) SELECT ?1, ?2, unixepoch()
+        WHERE NOT EXISTS (SELECT 1 FROM operators)`,
+      )
+      .bind(login.username, sha256Hex(login.password)),
+    database
+      .prepare('INSERT OR IGNORE INTO api_keys (hash, name, scopes, created_at) VALUES (?1, ?2, ?3, unixepoch())')
+      .bind(sha256Hex(login.api_key), 'local', ALL_SCOPES),
+  ]);
+  return login;
+}
+
+async function keepFile(file, make) {
+  try {
+    return JSON.parse(await readFile(file, 'utf8'));
+  } catch (error) {
+    if (error.code !== 'ENOENT') throw error;
+  }
+  const made = make();
+  await writeFile(file, `${JSON.stringify(made, null, 2)}\n`, { mode: 0o600 });
+  await chmod(file, 0o600);
+  return made;
+}
+
+/** A sentence instead of the runtime's own, which names a flag of another program. */
+function assertFree(port) {
+  return new Promise((resolve, reject) => {
+    const probe = net.createServer();
+    probe.once('error', (error) => reject(new Error(`port ${port} on ${HOST} cannot be used: ${error.code}`, { cause: error })));
+    probe.listen(port, HOST, () => probe.close(resolve));
+  });
+}
+
+function parseCost(header) {
+  if (header === null) return null;
+  return Object.fromEntries(header.split(' ').map((part) => [part.split('=')[0], Number(part.split('=')[1])]));
+}
