@@ -28,6 +28,8 @@ CREATE TABLE users (
   slot TEXT NOT NULL,
   -- Subscription tokens of lower generations are revoked.
   generation INTEGER NOT NULL DEFAULT 1,
+  -- When a person shut the user out; no job undoes it.
+  disabled_at INTEGER,
   expires_at INTEGER,
   created_at INTEGER NOT NULL,
   deleted_at INTEGER,
@@ -38,6 +40,16 @@ CREATE TABLE users (
 -- Names are unique without case among those who exist; a deleted user keeps his row for his history.
 CREATE UNIQUE INDEX users_name ON users (name COLLATE NOCASE) WHERE deleted_at IS NULL;
 CREATE INDEX users_due ON users (due_at) WHERE due_at IS NOT NULL;
+
+CREATE TRIGGER users_more AFTER INSERT ON users
+BEGIN
+  UPDATE counters SET value = value + 1 WHERE name = 'users';
+END;
+
+CREATE TRIGGER users_fewer AFTER UPDATE OF deleted_at ON users WHEN OLD.deleted_at IS NULL AND NEW.deleted_at IS NOT NULL
+BEGIN
+  UPDATE counters SET value = value - 1 WHERE name = 'users';
+END;
 
 -- One row a user: the only row that a report writes per user beside the history.
 CREATE TABLE usage (
@@ -83,11 +95,13 @@ CREATE TABLE periods (
   PRIMARY KEY (user, start)
 ) STRICT, WITHOUT ROWID;
 
-CREATE TRIGGER usage_period AFTER UPDATE OF period_start ON usage WHEN NEW.period_start <> OLD.period_start
+-- A second reset within one second finds the start where it is: its bytes join the row of that start.
+CREATE TRIGGER usage_period AFTER UPDATE OF period_start ON usage
+WHEN NEW.period_start <> OLD.period_start OR NEW.month < OLD.month
 BEGIN
   INSERT INTO periods (user, start, end, quota, bytes)
   VALUES (OLD.user, OLD.period_start, min(OLD.period_end, NEW.period_start), OLD.monthly_quota, OLD.month)
-  ON CONFLICT (user, start) DO UPDATE SET bytes = bytes + excluded.bytes;
+  ON CONFLICT (user, start) DO UPDATE SET bytes = bytes + excluded.bytes, end = max(end, excluded.end);
 END;
 
 -- The roster: one row a slot, vacant ones included. `changed` names the roster version of the last change.
@@ -146,6 +160,17 @@ CREATE TABLE nodes (
 CREATE UNIQUE INDEX nodes_name ON nodes (name COLLATE NOCASE) WHERE deleted_at IS NULL;
 CREATE UNIQUE INDEX nodes_token ON nodes (token_hash) WHERE token_hash IS NOT NULL;
 
+-- What clients can connect to, on all live nodes: a subscription fetch reads this one row, however many nodes there are.
+INSERT INTO meta (name, value) VALUES ('endpoints', '[]');
+
+CREATE TRIGGER nodes_endpoints AFTER UPDATE OF name, address, inbounds, deleted_at ON nodes
+BEGIN
+  UPDATE meta SET value = (
+    SELECT json_group_array(json_object('node', name, 'address', address, 'inbounds', json(inbounds)))
+    FROM (SELECT name, address, inbounds FROM nodes WHERE deleted_at IS NULL AND inbounds <> '[]' ORDER BY id))
+  WHERE name = 'endpoints';
+END;
+
 -- SHA-256 of the node keys. Everything that a sync needs of its node stands here too, so that it reads one row.
 CREATE TABLE node_keys (
   hash TEXT PRIMARY KEY,
@@ -199,11 +224,16 @@ CREATE TABLE operators (
   id INTEGER PRIMARY KEY,
   name TEXT NOT NULL COLLATE NOCASE UNIQUE,
   password_hash TEXT NOT NULL,
-  created_at INTEGER NOT NULL,
-  -- Failed sign-ins since the last good one, and until when further ones are refused.
-  failures INTEGER NOT NULL DEFAULT 0,
-  locked_until INTEGER NOT NULL DEFAULT 0
+  created_at INTEGER NOT NULL
 ) STRICT;
+
+-- Failed sign-ins. A name belongs to one of 65,536 buckets by its hash, whether somebody has that name or not: so a
+-- lock-out tells nothing about who exists, and guesses cannot fill the table.
+CREATE TABLE sign_ins (
+  bucket INTEGER PRIMARY KEY,
+  failures INTEGER NOT NULL,
+  last_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE sessions (
   hash TEXT PRIMARY KEY,

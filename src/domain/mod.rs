@@ -1,4 +1,8 @@
 //! The rules of Weir, as pure functions on values: no Worker, no clock, no randomness, no SQL.
 
+pub mod name;
+pub mod percent;
 pub mod period;
 pub mod report;
+pub mod token;
+pub mod user;

@@ -3,13 +3,19 @@
 //! Statements are values and know nothing of the Worker, so that tests run them on plain `SQLite` under D1's limits;
 //! [`d1`] alone sends them.
 
+pub mod api_keys;
 pub mod d1;
 pub mod epochs;
+pub mod gates;
 pub mod history;
 pub mod nodes;
+pub mod operators;
+pub mod quotas;
+pub mod sessions;
 pub mod slots;
 pub mod statement;
 pub mod usage;
+pub mod users;
 
 pub use statement::{Statement, Value};
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use weir_wire::roster::{PAGE, RosterVersion};
-use weir_wire::{Bytes, Second, SlotName};
+use weir_wire::{Bytes, SlotName};
 
 use super::{Statement, epochs};
 
@@ -45,6 +45,7 @@ macro_rules! gate_of_usage {
   WHEN u.total_quota > 0 AND u.lifetime - u.bonus_spent >= u.total_quota THEN 'total' ELSE 'open' END"
     };
 }
+pub(super) use gate_of_usage;
 
 // Decides the gates of n users anew after their usage changed. [slot, gate as read, user] each; only those whose gate a
 // quota may move are sent. Rows: 2n read (json_each, usage) + 3; per gate that moves: 2 written here (row, index) and 2
@@ -173,26 +174,41 @@ pub fn add_vacant(slots: &[SlotName]) -> Statement {
     Statement::new(ADD_VACANT).bind_json(&slots)
 }
 
-// Rows read: at most ?1 index entries, and the counter.
+// Rows read: at most half a pool of index entries (5 % of the users, at least 32), and the counter twice.
 const VACANCY: &str = "
-SELECT (SELECT count(*) FROM (SELECT 1 FROM slots WHERE gate = 'vacant' LIMIT ?1)) AS vacant,
-  (SELECT value FROM counters WHERE name = 'users') AS users,
-  (SELECT min(loaded) FROM (SELECT max(loaded) AS loaded FROM epochs WHERE seen_at > ?2 AND node IN
-    (SELECT id FROM nodes WHERE deleted_at IS NULL) GROUP BY node)) AS loaded_by_all";
+SELECT value AS users, (SELECT count(*) FROM (SELECT 1 FROM slots WHERE gate = 'vacant'
+    LIMIT (SELECT max(32, value / 20) FROM counters WHERE name = 'users'))) AS vacant
+FROM counters WHERE name = 'users'";
 
-/// How the pool stands.
+/// How the pool of vacant slots stands.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 pub struct Vacancy {
-    /// Vacant slots, counted up to the bound asked for.
-    pub vacant: i64,
     /// Users that exist.
     pub users: i64,
-    /// Roster number that every live node has loaded; none without a live node.
-    pub loaded_by_all: Option<i64>,
+    /// Vacant slots, counted up to half a pool.
+    pub vacant: i64,
 }
 
-/// Counts vacant slots up to `bound`; nodes seen after `live_since` are live.
+/// Half of what the pool should hold: 5 % of the users, at least 32.
+const fn half_pool(users: i64) -> i64 {
+    if users / 20 > 32 { users / 20 } else { 32 }
+}
+
+/// Slots made at once at most: 3 rows are written for each.
+const REFILL: i64 = 1_000;
+
+impl Vacancy {
+    /// How many slots to make: none while the pool is half full, because each refill makes every core load anew.
+    #[must_use]
+    pub fn lacking(self) -> usize {
+        let half = half_pool(self.users);
+        let lacking = if self.vacant < half { (2 * half - self.vacant).min(REFILL) } else { 0 };
+        usize::try_from(lacking).unwrap_or_default()
+    }
+}
+
+/// Counts the users and the vacant slots.
 #[must_use]
-pub fn vacancy(bound: i64, live_since: Second) -> Statement {
-    Statement::new(VACANCY).bind(bound).bind(live_since)
+pub fn vacancy() -> Statement {
+    Statement::new(VACANCY)
 }

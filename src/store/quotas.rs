@@ -1,0 +1,72 @@
+//! What persons and the clock change in a usage row. Each change raises its revision: a report that was prepared on an
+//! older one then fails, rolls back whole, and is prepared again.
+
+use serde::Serialize;
+use weir_wire::Second;
+
+use super::Statement;
+
+const OPEN: &str = "
+INSERT INTO usage (user, monthly_quota, total_quota, reset_day, period_start, period_end)
+SELECT id, ?1 ->> 'monthly_quota', ?1 ->> 'total_quota', ?1 ->> 'reset_day', CAST(?2 AS INTEGER), CAST(?3 AS INTEGER)
+FROM users WHERE name = ?1 ->> 'name' COLLATE NOCASE AND deleted_at IS NULL";
+
+/// Opens the usage row of a user who was inserted in this batch.
+#[must_use]
+pub(super) fn open<T: Serialize>(user: &T, period: (Second, Second)) -> Statement {
+    Statement::new(OPEN).bind_json(user).bind(period.0).bind(period.1)
+}
+
+// Rows: 1 read, 1 written.
+const CHANGE: &str = "
+UPDATE usage SET revision = revision + 1,
+  monthly_quota = coalesce(?2 ->> 'monthly_quota', monthly_quota),
+  total_quota = coalesce(?2 ->> 'total_quota', total_quota),
+  reset_day = coalesce(?2 ->> 'reset_day', reset_day),
+  period_end = coalesce(CAST(?3 AS INTEGER), period_end)
+WHERE user = ?1";
+
+/// Changes quotas and reset day; fields that `changes` lacks stay. A new reset day comes with the period's new end.
+/// Without any field it only raises the revision, for a change that stands in another row.
+#[must_use]
+pub(super) fn change<T: Serialize>(user: i64, changes: &T, period_end: Option<Second>) -> Statement {
+    Statement::new(CHANGE).bind(user).bind_json(changes).bind(period_end)
+}
+
+// Rows: 1 read, 2 written (the period's row by trigger). The start never moves back: the clocks of two places differ.
+const RESET: &str = "
+UPDATE usage SET revision = revision + 1, period_start = max(period_start, CAST(?2 AS INTEGER)), month = 0
+WHERE user = ?1";
+
+/// Begins a new period now; the lifetime stays.
+#[must_use]
+pub(super) fn reset(user: i64, now: Second) -> Statement {
+    Statement::new(RESET).bind(user).bind(now)
+}
+
+// Rows: 3 read per user, 2 written (the period's row by trigger). A user whose period moved since it was read (a report
+// rolled it over) is left alone.
+const ROLL: &str = "
+UPDATE usage SET revision = revision + 1, period_start = now_start, period_end = now_end, month = 0
+FROM (SELECT value ->> 0 AS of_user, value ->> 1 AS was_end, value ->> 2 AS now_start, value ->> 3 AS now_end
+  FROM json_each(?1))
+WHERE user = of_user AND period_end = was_end";
+
+/// A period that has ended, and the one that follows: `[user, end as read, new start, new end]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Roll(
+    /// User.
+    pub i64,
+    /// End of the period that has ended.
+    pub Second,
+    /// Start of the new one.
+    pub Second,
+    /// Its end.
+    pub Second,
+);
+
+/// Begins new periods.
+#[must_use]
+pub fn roll(periods: &[Roll]) -> Statement {
+    Statement::new(ROLL).bind_json(&periods)
+}
