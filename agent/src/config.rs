@@ -3,13 +3,18 @@
 //! Every field has a default, so a missing file means a host set up as the packages of sing-box do it. Unknown fields
 //! are refused, because a misspelt one would silently fall back to its default.
 
+use core::time::Duration;
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use crate::cores::singbox;
 use crate::panel_url::PanelUrl;
+
+/// How long a core may take to answer after a reload before the last good file is put back: 10,000 slots take 1.5 s.
+const START_LIMIT: Duration = Duration::from_secs(5);
 
 /// Where the settings are unless `--config` says otherwise.
 pub const DEFAULT_PATH: &str = "/etc/weir/agent.toml";
@@ -78,6 +83,11 @@ pub struct CoreConfig {
     pub start_command: Vec<String>,
     /// A file with the core's process id; when set, a reload is a SIGHUP to it instead of `reload_command`.
     pub pid_file: Option<PathBuf>,
+    /// Where the core keeps the gates' states over a restart; its folder must be writable by core and agent. Default
+    /// `/var/lib/sing-box/weir-cache.db`.
+    pub cache_file: PathBuf,
+    /// The core's working directory (`-D`), which relative paths in the template start from. Default `/var/lib/sing-box`.
+    pub working_dir: PathBuf,
     /// Loopback port on which the core's `api` service listens. Default 21090.
     pub api_port: u16,
 }
@@ -115,6 +125,8 @@ impl Default for CoreConfig {
             reload_command: command("reload"),
             start_command: command("start"),
             pid_file: None,
+            cache_file: PathBuf::from("/var/lib/sing-box/weir-cache.db"),
+            working_dir: PathBuf::from("/var/lib/sing-box"),
             api_port: 21_090,
         }
     }
@@ -158,6 +170,8 @@ impl Config {
             ("core.binary", &self.core.binary),
             ("core.template", &self.core.template),
             ("core.output", &self.core.output),
+            ("core.cache_file", &self.core.cache_file),
+            ("core.working_dir", &self.core.working_dir),
         ];
         let relative = paths.into_iter().filter(|(_, path)| !path.is_absolute());
         let mut wrong: Vec<_> = relative.map(|(field, path)| (field, absolute(path))).collect();
@@ -192,13 +206,39 @@ impl Config {
                 missing.push(format!("{field}: there is no file {}", path.display()));
             }
         }
-        for (field, folder) in [("state_dir", Some(self.state_dir.as_path())), ("core.output", self.core.output.parent())]
-        {
+        let folders = [
+            ("state_dir", Some(self.state_dir.as_path())),
+            ("core.output", self.core.output.parent()),
+            ("core.cache_file", self.core.cache_file.parent()),
+            ("core.working_dir", Some(self.core.working_dir.as_path())),
+        ];
+        for (field, folder) in folders {
             if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
                 missing.push(format!("{field}: there is no folder {}", folder.display()));
             }
         }
         missing
+    }
+
+    /// The settings of the sing-box adapter.
+    #[must_use]
+    pub fn sing_box(&self) -> singbox::Settings {
+        let core = &self.core;
+        let hangup = || ["kill", "-HUP", "{pid}"].map(str::to_owned).to_vec();
+        singbox::Settings {
+            binary: core.binary.clone(),
+            template: core.template.clone(),
+            output: core.output.clone(),
+            staging_dir: None,
+            state_dir: self.state_dir.clone(),
+            cache_file: core.cache_file.clone(),
+            working_dir: Some(core.working_dir.clone()),
+            api_port: core.api_port,
+            reload: if core.pid_file.is_some() { hangup() } else { core.reload_command.clone() },
+            start: core.start_command.clone(),
+            pid_file: core.pid_file.clone(),
+            start_limit: START_LIMIT,
+        }
     }
 
     /// The ledger's file.
@@ -243,6 +283,8 @@ mod tests {
             reload_command = ["kill", "-HUP", "1"]
             start_command = ["true"]
             pid_file = "/run/sing-box.pid"
+            cache_file = "/srv/cache.db"
+            working_dir = "/srv"
             api_port = 9000
         "#;
         let config = Config::parse(text).unwrap();

@@ -72,6 +72,12 @@ impl Gates {
         self.core.as_ref().is_some_and(|core| core.contains_key(slot))
     }
 
+    /// Whether a slot's gate means something to the core, as far as is known: one that it has not loaded has none.
+    #[must_use]
+    pub fn may_be_loaded(&self, slot: &SlotName) -> bool {
+        self.core.as_ref().is_none_or(|core| core.contains_key(slot))
+    }
+
     /// What to change in the core now.
     pub fn moves(&mut self, now: Moment) -> Vec<(SlotName, bool)> {
         let Some(core) = &self.core else { return Vec::new() };

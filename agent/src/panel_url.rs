@@ -70,6 +70,12 @@ impl fmt::Display for PanelUrl {
 }
 
 impl PanelUrl {
+    /// Whether no certificate is involved: `http`, which is for loopback.
+    #[must_use]
+    pub fn is_plain(&self) -> bool {
+        self.0.starts_with("http://")
+    }
+
     /// The address of one of the panel's pages; `path` begins with a slash.
     #[must_use]
     pub fn join(&self, path: &str) -> String {
@@ -86,7 +92,16 @@ mod tests {
         for good in ["https://panel.example", "http://127.0.0.1:8787/", "http://[::1]:80", "http://localhost:1"] {
             assert!(good.parse::<PanelUrl>().is_ok(), "{good}");
         }
-        for bad in ["http://panel.example", "http://127.0.0.1.example", "panel.example", "ftp://x", "", "https://", "https://u:p@x", "https://x?y"] {
+        for bad in [
+            "http://panel.example",
+            "http://127.0.0.1.example",
+            "panel.example",
+            "ftp://x",
+            "",
+            "https://",
+            "https://u:p@x",
+            "https://x?y",
+        ] {
             assert!(bad.parse::<PanelUrl>().is_err(), "{bad}");
         }
     }

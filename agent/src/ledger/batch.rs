@@ -72,10 +72,7 @@ mod tests {
         let written: Vec<_> = newer.writes.into_iter().map(|((table, key), value)| (table, key, value)).collect();
         assert_eq!(
             written,
-            [
-                (Table::Meta, b"a".to_vec(), Some(b"2".to_vec())),
-                (Table::Meta, b"b".to_vec(), Some(b"1".to_vec()))
-            ]
+            [(Table::Meta, b"a".to_vec(), Some(b"2".to_vec())), (Table::Meta, b"b".to_vec(), Some(b"1".to_vec()))]
         );
     }
 }

@@ -49,7 +49,8 @@ pub enum Table {
 }
 
 impl Table {
-    const ALL: [Self; 9] = [
+    /// Every table.
+    pub const ALL: [Self; 9] = [
         Self::Meta,
         Self::Slots,
         Self::Limits,
@@ -149,6 +150,11 @@ impl Ledger {
             }
         }
         Ok(ledger)
+    }
+
+    /// Puts the format of this ledger into a batch that clears everything.
+    pub fn put_format(&self, batch: &mut Batch) {
+        batch.put(Table::Meta, FORMAT_KEY, &FORMAT);
     }
 
     /// Makes a batch durable. Gives it back when that failed, so that it can go before the next one.

@@ -38,11 +38,7 @@ impl Reason {
         let left = limit.saturating_sub(count);
         // With `left` 0 the gate is shut by the limit; otherwise the slot will be there before an answer is.
         let near = view.is_open(slot) && left <= view.ahead(slot);
-        if pressed {
-            Some(Self::pressed())
-        } else {
-            (near || differs).then_some(Self { left })
-        }
+        if pressed { Some(Self::pressed()) } else { (near || differs).then_some(Self { left }) }
     }
 }
 

@@ -112,6 +112,12 @@ impl Limiter {
         }
     }
 
+    /// The limit that is held, without setting one.
+    #[must_use]
+    pub fn held(&self, slot: &SlotName) -> Option<u64> {
+        self.held.get(slot).map(|held| held.limit)
+    }
+
     /// The panel has touched the slot's entry, which is how it asks to be asked. Only a slot with a limit or bytes can
     /// tell anything.
     pub fn press(&mut self, slot: &SlotName, count: u64) {
@@ -160,7 +166,8 @@ impl Limiter {
             let over = matches!(held.kind, Kind::Granted(given) if ended(held.limit, given, now));
             Reason::of(slot, held.limit, pressed, differs || over, view)
         };
-        let reasons = self.held.iter().filter_map(|(slot, held)| asked(slot, held).map(|reason| (slot.clone(), reason)));
+        let reasons =
+            self.held.iter().filter_map(|(slot, held)| asked(slot, held).map(|reason| (slot.clone(), reason)));
         // Slots without a limit that the panel wants to know of.
         let bare = self.nagging.iter().filter(|(slot, nagging)| nagging.is_pressed() && !self.held.contains_key(slot));
         reasons.chain(bare.map(|(slot, _)| (slot.clone(), Reason::pressed()))).collect()

@@ -245,6 +245,14 @@ impl Outbox {
         self.in_flight.is_some() || !self.parcels.is_empty() || self.replay.is_some()
     }
 
+    /// Bytes that were cut and are not acknowledged.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        let users = self.in_flight.iter().flat_map(|report| &report.users);
+        let in_flight = users.fold(0_u64, |sum, usage| sum.saturating_add(usage.up.plus(usage.down).get()));
+        self.parcels.iter().fold(in_flight, |sum, waiting| sum.saturating_add(waiting.bytes))
+    }
+
     /// Parcels and reports that wait.
     #[must_use]
     pub fn waiting(&self) -> usize {

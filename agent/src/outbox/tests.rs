@@ -29,7 +29,12 @@ impl Bench {
         tally.down();
         tally.up(1, 0);
         let outbox = Outbox::load(&ledger, Epoch::from_random(1)).unwrap();
-        let clock = PanelClock { boot: crate::clock::BootId::default(), ahead_of_boot: 900_000_000, ahead_of_wall: 0, learnt: true };
+        let clock = PanelClock {
+            boot: crate::clock::BootId::default(),
+            ahead_of_boot: 900_000_000,
+            ahead_of_wall: 0,
+            learnt: true,
+        };
         Self { _folder: folder, ledger, tally, outbox, clock, batch: Batch::default(), flowed: 0 }
     }
 

@@ -182,13 +182,7 @@ impl Tally {
         moved
     }
 
-    fn event(
-        &mut self,
-        event: &ConnectionEvent,
-        baseline: bool,
-        ours: &impl Fn(&SlotName) -> bool,
-        moved: &mut Moved,
-    ) {
+    fn event(&mut self, event: &ConnectionEvent, baseline: bool, ours: &impl Fn(&SlotName) -> bool, moved: &mut Moved) {
         let key = ConnectionKey::of(&event.id);
         if self.finished.contains(key) {
             return;

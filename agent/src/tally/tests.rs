@@ -8,7 +8,8 @@ fn slot(name: &str) -> SlotName {
 }
 
 fn event(id: &str, user: Option<&str>, up: u64, down: u64, closed: bool) -> ConnectionEvent {
-    let origin = user.map(|user| Origin { user: user.to_owned(), inbound: "in".to_owned(), source: "192.0.2.1:5".to_owned() });
+    let origin =
+        user.map(|user| Origin { user: user.to_owned(), inbound: "in".to_owned(), source: "192.0.2.1:5".to_owned() });
     ConnectionEvent { id: id.to_owned(), origin, up, down, closed }
 }
 
@@ -57,7 +58,8 @@ fn an_update_without_a_known_start_waits_for_its_origin() {
 #[test]
 fn bytes_of_strangers_are_foreign() {
     let mut tally = started();
-    let moved = apply(&mut tally, false, &[event("a", Some("stranger"), 5, 0, false), event("b", Some("No Slot"), 6, 0, true)]);
+    let moved =
+        apply(&mut tally, false, &[event("a", Some("stranger"), 5, 0, false), event("b", Some("No Slot"), 6, 0, true)]);
     assert_eq!(tally.foreign(), 11);
     assert_eq!(moved.slots, []);
     assert_eq!(moved.alive, [("a".to_owned(), slot("stranger"))]);
@@ -91,7 +93,11 @@ fn a_restart_of_the_agent_goes_on_where_it_flushed() {
     let folder = tempfile::tempdir().unwrap();
     let ledger = Ledger::open(&folder.path().join("ledger")).unwrap();
     let mut tally = started();
-    apply(&mut tally, false, &[event("long", Some("alice"), 100, 0, false), event("short", Some("alice"), 5, 0, false)]);
+    apply(
+        &mut tally,
+        false,
+        &[event("long", Some("alice"), 100, 0, false), event("short", Some("alice"), 5, 0, false)],
+    );
     tally.totals(105, 0, Moment::from_millis(1));
     apply(&mut tally, false, &[]);
     let mut batch = Batch::default();
@@ -124,16 +130,31 @@ struct Life {
 
 #[derive(Clone, Debug)]
 enum Step {
-    Open { owner: u8 },
-    Move { which: prop::sample::Index, up: u16, down: u16 },
-    Close { which: prop::sample::Index },
+    Open {
+        owner: u8,
+    },
+    Move {
+        which: prop::sample::Index,
+        up: u16,
+        down: u16,
+    },
+    Close {
+        which: prop::sample::Index,
+    },
     /// An old event of this connection is told again.
-    Repeat { which: prop::sample::Index, closed: bool },
+    Repeat {
+        which: prop::sample::Index,
+        closed: bool,
+    },
     /// The stream breaks: a complete list follows.
     List,
     /// The agent is killed, with or without a flush before, and reads a complete list.
-    Kill { flush: bool },
-    Cut { owner: u8 },
+    Kill {
+        flush: bool,
+    },
+    Cut {
+        owner: u8,
+    },
 }
 
 fn step() -> impl Strategy<Value = Step> {

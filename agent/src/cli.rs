@@ -1,0 +1,187 @@
+//! The command line.
+
+use std::ffi::OsString;
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use tracing::level_filters::LevelFilter;
+use weir_agent::config::{Config, Log};
+use weir_agent::cores::Core as _;
+use weir_agent::cores::singbox::SingBox;
+use weir_agent::enroll::enroll;
+use weir_agent::ledger::Ledger;
+use weir_agent::node::status::Report;
+use weir_agent::panel_url::PanelUrl;
+use weir_agent::{VERSION, run};
+
+const HELP: &str = "\
+weir-agent counts and gates every user of a proxy core, for the Weir panel.
+
+  weir-agent enroll URL TOKEN [--abandon]   make this host a node of the panel at URL; the token is shown once,
+                                            where the node was added. --abandon gives up what another node's
+                                            ledger has not reported
+  weir-agent run                            count, report and gate until SIGTERM
+  weir-agent --check                        look for mistakes in the settings and the core's template
+  weir-agent status [--json]                how a running agent is
+
+  --config FILE   the settings, instead of /etc/weir/agent.toml
+  --version, --help
+";
+
+/// What the command line wants.
+#[derive(Debug, PartialEq, Eq)]
+enum Wanted {
+    Help,
+    Version,
+    Check,
+    Run,
+    Status { json: bool },
+    Enroll { url: String, token: String, abandon: bool },
+}
+
+pub(crate) fn main() -> ExitCode {
+    let (wanted, config) = match parse(std::env::args_os().skip(1)) {
+        Ok(parsed) => parsed,
+        Err(why) => return fail(2, &format!("{why}; weir-agent --help lists what there is")),
+    };
+    match obey(&wanted, config.as_deref()) {
+        Ok(said) => {
+            // A reader that has gone away (`| head -1`) is no error of ours.
+            let _ = io::stdout().write_all(said.as_bytes());
+            ExitCode::SUCCESS
+        }
+        Err(why) => fail(1, &why),
+    }
+}
+
+fn fail(code: u8, why: &str) -> ExitCode {
+    let _ = writeln!(io::stderr(), "weir-agent: {why}");
+    ExitCode::from(code)
+}
+
+fn parse(args: impl Iterator<Item = OsString>) -> Result<(Wanted, Option<PathBuf>), String> {
+    use lexopt::prelude::{Long, Short, Value};
+    let mut parser = lexopt::Parser::from_args(args);
+    let (mut words, mut config, mut json, mut abandon, mut check) = (Vec::new(), None, false, false, false);
+    while let Some(arg) = parser.next().map_err(|error| error.to_string())? {
+        match arg {
+            Long("help") | Short('h') => return Ok((Wanted::Help, None)),
+            Long("version") | Short('V') => return Ok((Wanted::Version, None)),
+            Long("config") | Short('c') => {
+                config = Some(PathBuf::from(parser.value().map_err(|error| error.to_string())?));
+            }
+            Long("check") => check = true,
+            Long("json") => json = true,
+            Long("abandon") => abandon = true,
+            Value(word) => words.push(word.into_string().map_err(|word| format!("{} is no UTF-8", word.display()))?),
+            other => return Err(other.unexpected().to_string()),
+        }
+    }
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let wanted = match words.as_slice() {
+        [] if check => Wanted::Check,
+        ["run"] => Wanted::Run,
+        ["status"] => Wanted::Status { json },
+        ["enroll", url, token] => Wanted::Enroll { url: (*url).to_owned(), token: (*token).to_owned(), abandon },
+        ["enroll", ..] => return Err("enroll needs the panel's URL and a token".to_owned()),
+        [] => Wanted::Help,
+        [word, ..] => return Err(format!("there is no command {word:?}")),
+    };
+    Ok((wanted, config))
+}
+
+fn obey(wanted: &Wanted, config: Option<&std::path::Path>) -> Result<String, String> {
+    match wanted {
+        Wanted::Help => return Ok(HELP.to_owned()),
+        Wanted::Version => return Ok(format!("weir-agent {VERSION}\n")),
+        _ => {}
+    }
+    let config = Config::load(config).map_err(|wrong| wrong.to_string())?;
+    match wanted {
+        Wanted::Help | Wanted::Version => Ok(String::new()),
+        Wanted::Check => check(&config),
+        Wanted::Status { json } => status(&config, *json),
+        Wanted::Enroll { url, token, abandon } => {
+            let url: PanelUrl = url.parse().map_err(|wrong| format!("{url:?}: {wrong}"))?;
+            let ledger = Ledger::open(&config.ledger()).map_err(|error| error.to_string())?;
+            block_on(enroll(&ledger, url, token, *abandon))?.map(|said| format!("{said}\n"))
+        }
+        Wanted::Run => {
+            log(config.log);
+            block_on(run::run(&config))?.map(|()| String::new())
+        }
+    }
+}
+
+/// One thread for everything: the agent is idle most of the time, and shares its host with the core.
+fn block_on<T>(work: impl Future<Output = T>) -> Result<T, String> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(4).build();
+    Ok(runtime.map_err(|error| format!("the agent cannot start: {error}"))?.block_on(work))
+}
+
+fn log(level: Log) {
+    let level = match level {
+        Log::Error => LevelFilter::ERROR,
+        Log::Warn => LevelFilter::WARN,
+        Log::Info => LevelFilter::INFO,
+        Log::Debug => LevelFilter::DEBUG,
+    };
+    // journald stamps every line itself.
+    tracing_subscriber::fmt().with_max_level(level).with_writer(io::stderr).with_ansi(false).without_time().init();
+}
+
+fn check(config: &Config) -> Result<String, String> {
+    let missing = config.missing();
+    if !missing.is_empty() {
+        return Err(missing.join("\n"));
+    }
+    let core = SingBox::new(config.sing_box()).map_err(|error| error.to_string())?;
+    let inbounds = core.inbounds().map_err(|error| error.to_string())?;
+    let mut said = String::from("the settings are good\n");
+    for inbound in inbounds {
+        said.push_str(&format!("inbound {:?}: {} on port {}\n", inbound.tag, inbound.protocol, inbound.port));
+    }
+    for rule in core.bypasses() {
+        said.push_str(&format!("bypasses the gate: {rule}\n"));
+    }
+    Ok(said)
+}
+
+fn status(config: &Config, json: bool) -> Result<String, String> {
+    let path = config.status_file();
+    let text = fs::read_to_string(&path)
+        .map_err(|error| format!("{}: {error}; has `weir-agent run` been started?", path.display()))?;
+    if json {
+        return Ok(text + "\n");
+    }
+    let report: Report = serde_json::from_str(&text).map_err(|error| format!("{}: {error}", path.display()))?;
+    Ok(report.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(line: &str) -> Result<Wanted, String> {
+        parse(line.split_whitespace().map(OsString::from)).map(|(wanted, _)| wanted)
+    }
+
+    #[test]
+    fn the_command_line_is_read_in_any_order() {
+        let enroll = |abandon| Wanted::Enroll { url: "https://p".to_owned(), token: "t".to_owned(), abandon };
+        assert_eq!(parsed("enroll https://p t"), Ok(enroll(false)));
+        assert_eq!(parsed("--abandon enroll https://p --config /x t"), Ok(enroll(true)));
+        assert_eq!(parsed("status --json"), Ok(Wanted::Status { json: true }));
+        assert_eq!(parsed("--check"), Ok(Wanted::Check));
+        assert_eq!(parsed(""), Ok(Wanted::Help));
+    }
+
+    #[test]
+    fn what_it_does_not_know_is_named() {
+        assert!(parsed("fly").unwrap_err().contains("fly"));
+        assert!(parsed("run --fast").unwrap_err().contains("--fast"));
+        assert!(parsed("enroll https://p").unwrap_err().contains("token"));
+    }
+}

@@ -1,0 +1,129 @@
+//! Bytes: what the core tells, and what a tick makes of it.
+
+use std::collections::BTreeSet;
+
+use weir_wire::SlotName;
+
+use super::{Command, CoreSeen, FAST, Node, SLOW};
+use crate::clock::Moment;
+use crate::cores::{ConnectionEvent, CoreEvent};
+use crate::outbox::parcel::Stamp;
+
+/// A user who will reach his limit within so many seconds is looked at ten times a second.
+const NEAR_SECONDS: u64 = 2;
+/// Milliseconds between two looks at all gates: grants end, and no event tells when.
+const LOOK_AT_ALL: u64 = 60_000;
+
+impl Node {
+    /// Takes in what the core told.
+    pub fn core_event(&mut self, event: CoreEvent, now: Moment) {
+        match event {
+            CoreEvent::Up { incarnation, version } => {
+                let tick = u64::try_from(self.tick.as_millis()).unwrap_or(1_000);
+                self.tally.up(incarnation, self.rates.total().saturating_mul(tick) / 1_000);
+                self.core = CoreSeen::Up { incarnation, version };
+                self.core_error = None;
+                // All gates are compared with it now.
+                self.forget_choices = false;
+                self.gates.forget_core();
+                self.commands.push(Command::AskGates);
+            }
+            CoreEvent::Connections { reset, events } => self.connections(reset, &events, now),
+            CoreEvent::Totals { up, down } => {
+                self.totals = (up, down);
+                self.tally.totals(up, down, now);
+            }
+            CoreEvent::Down { reason } => {
+                self.tally.down();
+                if self.core != CoreSeen::Down && !self.loading.is_running() {
+                    // Whatever it remembers of its gates may be older than the file.
+                    self.forget_choices = true;
+                    self.unwritten = self.unwritten.or(Some(now));
+                }
+                self.core = CoreSeen::Down;
+                self.core_error = Some(reason);
+                self.gates.forget_core();
+            }
+        }
+    }
+
+    fn connections(&mut self, reset: bool, events: &[ConnectionEvent], now: Moment) {
+        let (roster, departed) = (&self.roster, &self.departed);
+        let ours = |slot: &SlotName| roster.get(slot).is_some() || departed.contains(slot);
+        let moved = self.tally.connections(reset, events, now, ours);
+        let mut slots = BTreeSet::new();
+        for (slot, bytes) in moved.slots {
+            self.rates.add(&slot, bytes);
+            slots.insert(slot);
+        }
+        for slot in &slots {
+            self.unreported.entry(slot.clone()).or_insert(now);
+            self.decide(slot, now);
+        }
+        for (id, slot) in moved.alive {
+            if self.is_ours(&slot) && self.gates.is_shut(&slot) {
+                self.commands.push(Command::Close { id });
+            }
+        }
+        if reset && !self.caught_up {
+            // These bytes may have been counted and reported by a copy of this ledger that has gone on.
+            self.caught_up = true;
+            self.cut(slots.iter().cloned().collect(), Stamp::Boot(now), None);
+        }
+        self.moving.append(&mut slots);
+        self.move_gates(now);
+    }
+
+    pub(super) fn cut(&mut self, slots: Vec<SlotName>, to: Stamp, made: Option<Moment>) {
+        for slot in &slots {
+            self.unreported.remove(slot);
+        }
+        self.outbox.cut(&mut self.tally, slots, to, made, &mut self.batch);
+    }
+
+    pub(super) fn cut_all(&mut self, now: Moment) {
+        let slots = self.unreported.keys().cloned().collect();
+        self.cut(slots, Stamp::Boot(now), Some(now));
+    }
+
+    /// Time has passed.
+    pub fn tick(&mut self, now: Moment) {
+        self.rates.tick(now.since(self.ticked));
+        self.end_quarter(now);
+        self.ticked = now;
+        for slot in core::mem::take(&mut self.moving) {
+            if self.is_near(&slot, now) {
+                self.fast_until = now.plus(NEAR_SECONDS * 1_000);
+            }
+        }
+        let tick = if now < self.fast_until { FAST } else { SLOW };
+        if tick != self.tick {
+            self.tick = tick;
+            self.commands.push(Command::SetTick(tick));
+        }
+        let ended = self.next_end.is_some_and(|end| self.clock.second(now) >= end);
+        if ended || now.since(self.looked_at_all) >= LOOK_AT_ALL {
+            self.decide_all(now);
+        }
+        self.move_gates(now);
+        self.look_at_file(now);
+    }
+
+    /// No parcel may reach over a quarter-hour of the panel's clock: every billing period ends on one.
+    fn end_quarter(&mut self, now: Moment) {
+        let quarter = self.clock.second(now).quarter();
+        if self.clock.second(self.ticked).quarter() < quarter && !self.unreported.is_empty() {
+            let boundary = self.clock.moment(quarter);
+            let slots = self.unreported.keys().cloned().collect();
+            self.cut(slots, Stamp::Boot(boundary), Some(now));
+        }
+    }
+
+    fn is_near(&mut self, slot: &SlotName, now: Moment) -> bool {
+        let count = self.tally.count(slot).total();
+        let ahead = self.rates.of(slot).saturating_mul(NEAR_SECONDS);
+        let limit = self.limiter.limit(slot, count, self.policy.floor.get(), now);
+        self.roster.is_open(slot, self.clock.second(now))
+            && limit.is_some_and(|limit| limit.saturating_sub(count) <= ahead)
+    }
+}

@@ -1,0 +1,167 @@
+//! Who may pass: the roster's word, the limit, and what the core must do about it.
+
+use weir_wire::SlotName;
+
+use super::{Command, CoreSeen, Node};
+use crate::clock::Moment;
+use crate::config::OnPanelLoss;
+use crate::cores::{ConfiguredSlot, CoreError, Reload};
+use crate::loading::{Pending, Seen, Template};
+
+/// Milliseconds from a gate's change to the writing of the core's file: several changes share one writing.
+const WRITE_AFTER: u64 = 1_000;
+/// Milliseconds before a failed writing is tried again.
+const WRITE_AGAIN: u64 = 5_000;
+
+impl Node {
+    /// Decides one slot's gate.
+    pub(super) fn decide(&mut self, slot: &SlotName, now: Moment) {
+        let count = self.tally.count(slot).total();
+        let limit = self.limiter.limit(slot, count, self.policy.floor.get(), now);
+        let unlimited = self.rules.on_panel_loss == OnPanelLoss::Open && self.is_panel_lost();
+        let within = unlimited || limit.is_none_or(|limit| count < limit);
+        let open = !self.deleted && within && self.roster.is_open(slot, self.clock.second(now));
+        if self.gates.want(slot, open) && self.gates.may_be_loaded(slot) {
+            self.gate_changed(now);
+        }
+    }
+
+    /// Decides every slot's gate.
+    pub(super) fn decide_all(&mut self, now: Moment) {
+        let slots: Vec<_> = self.roster.entries().map(|entry| entry.slot.clone()).collect();
+        for slot in slots.iter().chain(&self.departed.clone()) {
+            self.decide(slot, now);
+        }
+        self.looked_at_all = now;
+        self.next_end = self.roster.next_end(self.clock.second(now));
+    }
+
+    fn gate_changed(&mut self, now: Moment) {
+        self.unwritten = self.unwritten.or(Some(now));
+        // A core that does not answer will read its own memory of the gates at its start, which outranks the file.
+        self.forget_choices |= self.core == CoreSeen::Down;
+    }
+
+    /// Tells the core which gates to move.
+    pub(super) fn move_gates(&mut self, now: Moment) {
+        for (slot, open) in self.gates.moves(now) {
+            self.commands.push(Command::SetGate { slot, open });
+        }
+    }
+
+    /// A gate was set, or was not.
+    pub fn gate_set(&mut self, slot: &SlotName, open: bool, outcome: &Result<(), CoreError>, now: Moment) {
+        let done = match outcome {
+            Ok(()) => Some(true),
+            Err(CoreError::Config(_)) => Some(false),
+            Err(error) => {
+                self.core_error = Some(error.to_string());
+                None
+            }
+        };
+        self.gates.moved(slot, open, done, now);
+        self.move_gates(now);
+    }
+
+    /// The core told which slots it has loaded and how their gates are.
+    pub fn gates_told(&mut self, outcome: Result<Vec<(SlotName, bool)>, CoreError>, now: Moment) {
+        match outcome {
+            Ok(gates) => {
+                let none = gates.is_empty();
+                self.gates.learn(gates);
+                self.look_at_loaded(none);
+                self.move_gates(now);
+            }
+            // The core is going down again; its next incarnation is asked anew.
+            Err(error) => self.core_error = Some(error.to_string()),
+        }
+    }
+
+    /// Notes whether the core has all of the roster. `lost` when it lacks what it once had.
+    pub(super) fn look_at_loaded(&mut self, lost: bool) {
+        if self.gates.core_is_known() {
+            let pending = self.pending();
+            let complete = self.roster.is_known() && pending.open + pending.others == 0;
+            self.loading.learn(self.roster.version(), complete, lost, &mut self.batch);
+        }
+    }
+
+    pub(super) fn pending(&self) -> Pending {
+        let mut pending = Pending::default();
+        for entry in self.roster.entries() {
+            if self.gates.is_loaded(&entry.slot) {
+                pending.any_loaded = true;
+            } else if entry.gate.is_open() {
+                pending.open += 1;
+            } else {
+                pending.others += 1;
+            }
+        }
+        pending
+    }
+
+    /// Writes the core's file or makes the core load it, when it is time.
+    pub(super) fn look_at_file(&mut self, now: Moment) {
+        if self.writing || self.loading.is_running() || self.roster.is_empty() {
+            return;
+        }
+        let seen = match self.core {
+            CoreSeen::Up { .. } if self.gates.core_is_known() => Seen::Up(self.pending()),
+            CoreSeen::Down => Seen::Down,
+            _ => Seen::Unknown,
+        };
+        if self.loading.is_due(seen, self.tally.live(), now) && !self.deleted {
+            self.loading.begin();
+            self.unwritten = None;
+            self.commands.push(Command::Reload { slots: self.configured() });
+        } else if self.unwritten.is_some_and(|since| now.since(since) >= WRITE_AFTER || self.leaving.is_some()) {
+            self.writing = true;
+            self.unwritten = None;
+            self.commands.push(Command::Write { slots: self.configured(), forget: self.forget_choices });
+        }
+    }
+
+    /// Whether the core's file or memory is behind, or being written.
+    #[must_use]
+    pub const fn is_writing(&self) -> bool {
+        self.writing || self.unwritten.is_some()
+    }
+
+    fn configured(&self) -> Vec<ConfiguredSlot> {
+        let slot = |entry: &weir_wire::roster::RosterEntry| ConfiguredSlot {
+            slot: entry.slot.clone(),
+            secret: entry.secret.clone(),
+            open: !self.gates.is_shut(&entry.slot),
+        };
+        self.roster.entries().map(slot).collect()
+    }
+
+    /// The core's file was written, or was not.
+    pub fn written(&mut self, forget: bool, outcome: Result<(), CoreError>, now: Moment) {
+        self.writing = false;
+        match outcome {
+            Ok(()) => self.forget_choices &= !forget,
+            Err(error) => {
+                self.core_error = Some(error.to_string());
+                self.unwritten = Some(now.plus(WRITE_AGAIN - WRITE_AFTER));
+            }
+        }
+    }
+
+    /// The core has loaded its file, or has not.
+    pub fn reloaded(&mut self, outcome: &Result<Reload, CoreError>, now: Moment) {
+        self.loading.end(outcome.is_ok(), now, &mut self.batch);
+        match outcome {
+            Ok(_) => self.core_error = None,
+            Err(error) => self.core_error = Some(error.to_string()),
+        }
+    }
+
+    /// How the operator's template looks now. Returns whether it must be read (again).
+    pub fn template_seen(&mut self, template: Option<Template>) -> bool {
+        let new = self.template != Some(template);
+        self.template = Some(template);
+        self.loading.look_at_template(template, &mut self.batch);
+        new && template.is_some()
+    }
+}

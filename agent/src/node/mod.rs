@@ -1,0 +1,336 @@
+//! The node: everything that the agent knows, and what follows from each event.
+//!
+//! No I/O happens here but reads of the ledger: what has to be done is told as [`Command`]s, what has to be kept goes
+//! into the next batch, and what has to be sent comes out of [`Node::advance`]. So every rule can be tested with plain
+//! values, and the one task that runs it never waits.
+
+mod flow;
+mod gating;
+pub mod reply;
+mod schedule;
+pub mod status;
+#[cfg(test)]
+mod tests;
+
+use core::time::Duration;
+use std::collections::{BTreeMap, BTreeSet};
+
+use weir_wire::sync::{Inbound, Policy, SyncRequest};
+use weir_wire::{Epoch, Second, SlotName};
+
+use crate::clock::{BootId, Moment, PanelClock, Reading};
+use crate::config::OnPanelLoss;
+use crate::cores::ConfiguredSlot;
+use crate::gate::Gates;
+use crate::ledger::{Batch, Ledger, LedgerError, Table, put_meta};
+use crate::limiter::Limiter;
+use crate::loading::{Loading, Template};
+use crate::outbox::parcel::Stamp;
+use crate::outbox::{Nobodys, Outbox};
+use crate::rate::Rates;
+use crate::roster::Roster;
+use crate::tally::Tally;
+
+const CLOCK: &str = "clock";
+const POLICY: &str = "policy";
+const NUMBER: &str = "n";
+const SAVED: &str = "saved";
+const DELETED: &str = "deleted";
+
+/// The tick at rest, and while somebody is near his limit.
+const SLOW: Duration = Duration::from_secs(1);
+const FAST: Duration = Duration::from_millis(100);
+
+/// What has to be done with the core. The outcome comes back by the method named.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// [`Node::gate_set`]
+    SetGate {
+        /// Whose.
+        slot: SlotName,
+        /// To what.
+        open: bool,
+    },
+    /// End one connection of a slot whose gate is shut. Nothing comes back.
+    Close {
+        /// The core's id of it.
+        id: String,
+    },
+    /// Nothing comes back.
+    SetTick(Duration),
+    /// [`Node::gates_told`]
+    AskGates,
+    /// [`Node::written`]
+    Write {
+        /// What goes into the core's file.
+        slots: Vec<ConfiguredSlot>,
+        /// The core's memory of its gates goes as well.
+        forget: bool,
+    },
+    /// [`Node::reloaded`]
+    Reload {
+        /// What goes into the core's file.
+        slots: Vec<ConfiguredSlot>,
+    },
+}
+
+/// The core, as far as it is known.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+enum CoreSeen {
+    /// Not heard of yet.
+    #[default]
+    Unknown,
+    /// It does not answer.
+    Down,
+    /// It answers.
+    Up {
+        /// Its start in unix milliseconds.
+        incarnation: i64,
+        /// Its version.
+        version: String,
+    },
+}
+
+/// Where the sync stands.
+#[derive(Debug)]
+enum Phase {
+    Idle,
+    /// Parcels are cut; they must be in the ledger before a report is made of one.
+    Cut,
+    /// The request is made; what it says must be in the ledger before it is sent.
+    Made(Box<SyncRequest>),
+    /// It was sent at that moment.
+    Sent(Box<SyncRequest>, Moment),
+}
+
+/// What comes next for the sync.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Nothing now.
+    Rest,
+    /// [`Node::take_batch`] must be committed, then [`Node::saved`] called, and then this again.
+    Save,
+    /// Send it, then call [`Node::replied`] or [`Node::failed`].
+    Send(Box<SyncRequest>),
+}
+
+/// The settings that rules depend on.
+#[derive(Clone, Copy, Debug)]
+pub struct Rules {
+    /// At a user's limit while the panel is away.
+    pub on_panel_loss: OnPanelLoss,
+    /// Least distance of two reloads in milliseconds.
+    pub reload_every: u64,
+}
+
+/// What the panel was last heard to say, and how the syncs go.
+#[derive(Debug, Default)]
+struct Talk {
+    /// The last reply.
+    heard: Option<Moment>,
+    failures: u32,
+    /// No sync before.
+    not_before: Moment,
+    /// A sync at this moment even without a reason.
+    next: Moment,
+    /// As soon as possible.
+    now: bool,
+    /// Milliseconds of the last round trip.
+    round_trip: u64,
+    /// The last thing that went wrong with it.
+    error: Option<String>,
+}
+
+/// Everything that the agent knows.
+pub struct Node {
+    rules: Rules,
+    ledger: Ledger,
+    batch: Batch,
+    clock: PanelClock,
+    tally: Tally,
+    outbox: Outbox,
+    roster: Roster,
+    limiter: Limiter,
+    gates: Gates,
+    loading: Loading,
+    rates: Rates,
+    policy: Policy,
+    /// The number of the last sync.
+    n: u64,
+    phase: Phase,
+    talk: Talk,
+    core: CoreSeen,
+    commands: Vec<Command>,
+    /// Slots that are in no roster any more and still have bytes or connections.
+    departed: BTreeSet<SlotName>,
+    /// When each slot's oldest unreported byte was counted.
+    unreported: BTreeMap<SlotName, Moment>,
+    /// Slots that moved bytes since the last tick.
+    moving: BTreeSet<SlotName>,
+    started: Moment,
+    ticked: Moment,
+    tick: Duration,
+    fast_until: Moment,
+    looked_at_all: Moment,
+    next_end: Option<Second>,
+    /// What has flowed before the first list of connections may have been counted by an earlier process.
+    caught_up: bool,
+    /// A gate has changed since the core's file was written.
+    unwritten: Option<Moment>,
+    forget_choices: bool,
+    writing: bool,
+    /// The panel has deleted this node.
+    deleted: bool,
+    /// Inbounds that the panel has not been told.
+    inbounds: Option<Vec<Inbound>>,
+    inbounds_told: Option<Vec<Inbound>>,
+    bypasses: Vec<String>,
+    /// How the template looked last.
+    template: Option<Option<Template>>,
+    disk_error: Option<String>,
+    core_error: Option<String>,
+    /// When the agent was asked to end.
+    leaving: Option<Moment>,
+    /// The core's own totals, and what they were when the panel was last told.
+    totals: (u64, u64),
+    totals_told: ((u64, u64), Moment),
+    /// The panel has acknowledged more than this ledger ever sent.
+    fork_found: bool,
+}
+
+impl Node {
+    /// Reads what the ledger holds; a new ledger gets `fresh` as its epoch.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub fn load(
+        ledger: Ledger,
+        rules: Rules,
+        boot: &BootId,
+        reading: Reading,
+        fresh: Epoch,
+    ) -> Result<Self, LedgerError> {
+        let mut batch = Batch::default();
+        let stored: Option<PanelClock> = ledger.get(Table::Meta, CLOCK.as_bytes())?;
+        let same_boot = stored.as_ref().is_some_and(|stored| stored.boot == *boot);
+        let clock = PanelClock::resume(stored.as_ref(), boot, reading);
+        put_meta(&mut batch, CLOCK, &clock);
+        let mut tally = Tally::load(&ledger)?;
+        let mut outbox = Outbox::load(&ledger, fresh)?;
+        let mut saved: Option<Stamp> = ledger.get(Table::Meta, SAVED.as_bytes())?;
+        if let Some(before) = stored.as_ref().filter(|_| !same_boot) {
+            outbox.fix_stamps(&ledger, before, &mut batch)?;
+            saved = saved.map(|stamp| stamp.fixed(before));
+        }
+        // What an earlier process has counted flowed before its last save, not now.
+        let counted: Vec<_> = tally.counts().map(|(slot, _)| slot.clone()).collect();
+        outbox.cut(&mut tally, counted.clone(), saved.unwrap_or(Stamp::Boot(reading.now)), None, &mut batch);
+        let roster = Roster::load(&ledger)?;
+        let departed = counted.into_iter().filter(|slot| roster.get(slot).is_none()).collect();
+        let mut node = Self {
+            rules,
+            batch,
+            clock,
+            tally,
+            outbox,
+            departed,
+            limiter: Limiter::load(&ledger, same_boot)?,
+            loading: Loading::load(&ledger, rules.reload_every)?,
+            policy: ledger.get(Table::Meta, POLICY.as_bytes())?.unwrap_or_default(),
+            n: ledger.get(Table::Meta, NUMBER.as_bytes())?.unwrap_or_default(),
+            deleted: ledger.get(Table::Meta, DELETED.as_bytes())?.unwrap_or_default(),
+            roster,
+            ledger,
+            gates: Gates::default(),
+            rates: Rates::default(),
+            phase: Phase::Idle,
+            talk: Talk::default(),
+            core: CoreSeen::default(),
+            commands: Vec::new(),
+            unreported: BTreeMap::new(),
+            moving: BTreeSet::new(),
+            started: reading.now,
+            ticked: reading.now,
+            tick: SLOW,
+            fast_until: Moment::default(),
+            looked_at_all: reading.now,
+            next_end: None,
+            caught_up: false,
+            unwritten: None,
+            forget_choices: false,
+            writing: false,
+            inbounds: None,
+            inbounds_told: None,
+            bypasses: Vec::new(),
+            template: None,
+            disk_error: None,
+            core_error: None,
+            leaving: None,
+            totals: (0, 0),
+            totals_told: ((0, 0), reading.now),
+            fork_found: false,
+        };
+        node.decide_all(reading.now);
+        // An earlier process may have ended before it wrote the core's file.
+        node.unwritten = node.roster.is_known().then_some(reading.now);
+        Ok(node)
+    }
+
+    /// What the core must be told.
+    pub fn commands(&mut self) -> Vec<Command> {
+        core::mem::take(&mut self.commands)
+    }
+
+    /// The distance of ticks now.
+    #[must_use]
+    pub const fn tick_length(&self) -> Duration {
+        self.tick
+    }
+
+    /// Whether the ledger lacks something.
+    #[must_use]
+    pub fn is_unsaved(&self) -> bool {
+        !self.batch.is_empty() || self.tally.has_changed() || self.limiter.has_changed()
+    }
+
+    /// All that the ledger lacks.
+    pub fn take_batch(&mut self, now: Moment) -> Batch {
+        self.tally.write(&mut self.batch);
+        self.limiter.write(&mut self.batch);
+        put_meta(&mut self.batch, SAVED, &Stamp::Boot(now));
+        core::mem::take(&mut self.batch)
+    }
+
+    /// The batch was committed, or was not and is given back.
+    pub fn saved(&mut self, outcome: Result<(), (LedgerError, Batch)>) {
+        match outcome {
+            Ok(()) => self.disk_error = None,
+            Err((error, batch)) => {
+                self.batch.after(batch);
+                self.disk_error = Some(error.to_string());
+                self.without_ledger();
+            }
+        }
+    }
+
+    fn nobodys(&self) -> Nobodys {
+        Nobodys { unattributed: self.tally.unattributed(), foreign: self.tally.foreign() }
+    }
+
+    fn is_ours(&self, slot: &SlotName) -> bool {
+        self.roster.get(slot).is_some() || self.departed.contains(slot)
+    }
+
+    /// The ledger could not be read or written outside of [`Node::saved`]: the sync is tried again in a second.
+    pub fn ledger_failed(&mut self, error: &LedgerError, now: Moment) {
+        self.disk_error = Some(error.to_string());
+        self.talk.now = true;
+        self.rest_until(now, 1_000);
+    }
+
+    /// The panel has not answered for a while.
+    #[must_use]
+    fn is_panel_lost(&self) -> bool {
+        self.talk.failures >= 3
+    }
+}

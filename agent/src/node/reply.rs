@@ -1,0 +1,233 @@
+//! What a sync led to.
+
+use weir_wire::refusal::{Code, Refusal};
+use weir_wire::sync::{SyncReply, SyncRequest};
+use weir_wire::{Epoch, SlotName};
+
+use super::schedule::{Sight, sight};
+use super::{CLOCK, DELETED, Node, POLICY, Phase};
+use crate::client::Failed;
+use crate::clock::{Moment, Reading};
+use crate::ledger::{LedgerError, put_meta};
+
+/// Back-off after the first failure and at most, in milliseconds.
+const FIRST_BACK_OFF: u64 = 1_000;
+const LAST_BACK_OFF: u64 = 60_000;
+/// After a refusal that only an operator can mend.
+const LONG_BACK_OFF: u64 = 60_000;
+
+/// Randomness for one decision: `jitter` spreads many agents, `epoch` names a new ledger if one must begin.
+#[derive(Clone, Copy, Debug)]
+pub struct Dice {
+    /// Random bits.
+    pub jitter: u32,
+    /// Random bits.
+    pub epoch: Epoch,
+}
+
+impl Dice {
+    /// `millis`, give or take a quarter.
+    fn spread(self, millis: u64) -> u64 {
+        let millis = millis.max(4);
+        millis - millis / 4 + u64::from(self.jitter) % (millis / 2)
+    }
+}
+
+impl Node {
+    fn answered_request(&mut self) -> Option<(Box<SyncRequest>, Moment)> {
+        match core::mem::replace(&mut self.phase, Phase::Idle) {
+            Phase::Sent(request, sent) => Some((request, sent)),
+            other => {
+                self.phase = other;
+                None
+            }
+        }
+    }
+
+    /// The panel has answered.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub fn replied(&mut self, reply: SyncReply, reading: Reading, dice: Dice) -> Result<(), LedgerError> {
+        let Some((request, sent)) = self.answered_request() else { return Ok(()) };
+        let now = reading.now;
+        let was_lost = self.is_panel_lost();
+        self.heard(&reply, sent, reading, dice);
+        let changed = self.obey(reply, &request, sent, now);
+        if was_lost {
+            self.decide_all(now);
+        }
+        for slot in changed.iter() {
+            self.decide(slot, now);
+        }
+        self.forget_departed();
+        self.move_gates(now);
+        if self.fork_found {
+            self.fork_found = false;
+            self.begin_epoch(None, dice.epoch)?;
+        }
+        Ok(())
+    }
+
+    fn heard(&mut self, reply: &SyncReply, sent: Moment, reading: Reading, dice: Dice) {
+        let now = reading.now;
+        self.clock.learn(sent, reading, reply.time);
+        put_meta(&mut self.batch, CLOCK, &self.clock);
+        if self.policy != reply.policy {
+            self.policy = reply.policy;
+            put_meta(&mut self.batch, POLICY, &self.policy);
+        }
+        if self.deleted != reply.deleted {
+            self.deleted = reply.deleted;
+            put_meta(&mut self.batch, DELETED, &self.deleted);
+            self.decide_all(now);
+        }
+        self.talk.heard = Some(now);
+        self.talk.failures = 0;
+        self.talk.error = None;
+        self.talk.round_trip = now.since(sent);
+        self.totals_told = (self.totals, now);
+        self.rest_until(now, 0);
+        self.talk.next = now.plus(dice.spread(u64::from(self.policy.interval).saturating_mul(1_000)));
+    }
+
+    /// Takes over acknowledgement, roster and limits. Returns the slots whose gate may have to move.
+    fn obey(&mut self, reply: SyncReply, request: &SyncRequest, sent: Moment, now: Moment) -> Vec<SlotName> {
+        if let Some(told) = &request.inbounds {
+            if self.inbounds.as_ref() == Some(told) {
+                self.inbounds = None;
+            }
+            self.inbounds_told = Some(told.clone());
+        }
+        let mut changed = Vec::new();
+        if let Some(change) = reply.roster {
+            let touched = self.roster.apply(change, &mut self.batch);
+            for slot in &touched.upserts {
+                self.departed.remove(slot);
+                self.limiter.press(slot, self.tally.count(slot).total());
+            }
+            for slot in &touched.removals {
+                self.departed.insert(slot.clone());
+                self.limiter.remove(slot, self.tally.count(slot).total());
+            }
+            if touched.credentials {
+                self.loading.credentials_changed(&mut self.batch);
+            }
+            changed.extend(touched.upserts);
+            changed.extend(touched.removals);
+            self.next_end = self.roster.next_end(self.clock.second(now));
+            self.look_at_loaded(false);
+        }
+        if !reply.deleted && reply.n == request.n {
+            let longest = u64::from(self.policy.interval).saturating_mul(1_000);
+            let view = sight!(self, now);
+            changed.extend(self.limiter.answered(&request.asks, &reply.limits, sent, now, longest, &view));
+        }
+        // A panel that has more than was ever sent got it from a copy of this ledger.
+        self.fork_found = !self.outbox.acknowledge(reply.ack, self.clock.second(now), &mut self.batch);
+        self.talk.now |= self.roster.cursor().is_some() || self.outbox.is_waiting();
+        changed
+    }
+
+    /// Slots that are in no roster, with nothing to report and nothing in the core, are forgotten.
+    fn forget_departed(&mut self) {
+        let gone: Vec<_> = self
+            .departed
+            .iter()
+            .filter(|slot| self.tally.count(slot).unreported() == (0, 0) && !self.gates.may_be_loaded(slot))
+            .cloned()
+            .collect();
+        for slot in gone {
+            self.departed.remove(&slot);
+            self.tally.forget(&slot);
+        }
+        let (roster, departed) = (&self.roster, &self.departed);
+        self.gates.prune(|slot| roster.get(slot).is_some() || departed.contains(slot));
+    }
+
+    /// The sync brought no reply.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub fn failed(&mut self, failure: &Failed, reading: Reading, dice: Dice) -> Result<(), LedgerError> {
+        let Some((request, _)) = self.answered_request() else { return Ok(()) };
+        let now = reading.now;
+        let was_lost = self.is_panel_lost();
+        self.talk.error = Some(failure.to_string());
+        self.talk.failures = self.talk.failures.saturating_add(1);
+        let back_off =
+            FIRST_BACK_OFF.saturating_mul(1 << self.talk.failures.min(7).saturating_sub(1)).min(LAST_BACK_OFF);
+        self.rest_until(now, dice.spread(back_off));
+        self.talk.now = true;
+        match failure {
+            Failed::Wait(seconds) => {
+                self.rest_until(now, dice.spread(u64::from(*seconds).clamp(1, 3_600).saturating_mul(1_000)))
+            }
+            Failed::Unreachable(_) => {}
+            Failed::Refused(refusal) => self.refused(refusal, &request, now, dice)?,
+        }
+        if self.is_panel_lost() != was_lost {
+            self.decide_all(now);
+        }
+        self.move_gates(now);
+        Ok(())
+    }
+
+    fn refused(
+        &mut self,
+        refusal: &Refusal,
+        request: &SyncRequest,
+        now: Moment,
+        dice: Dice,
+    ) -> Result<(), LedgerError> {
+        match refusal.code {
+            Code::Fork => self.begin_epoch(None, dice.epoch)?,
+            Code::Expect => {
+                if !self.outbox.expect(refusal.seq.unwrap_or(1)) {
+                    self.begin_epoch(None, dice.epoch)?;
+                }
+            }
+            // A form that the panel does not take will not get better by itself; without a report it may.
+            Code::Malformed | Code::Invalid | Code::TooLarge if request.report.is_some() => {
+                self.begin_epoch(Some(&refusal.message), dice.epoch)?;
+            }
+            Code::Deleted if !self.deleted => {
+                self.deleted = true;
+                put_meta(&mut self.batch, DELETED, &true);
+                self.decide_all(now);
+                self.rest_until(now, dice.spread(LONG_BACK_OFF));
+                return Ok(());
+            }
+            Code::Unavailable => return Ok(()),
+            _ => {
+                self.rest_until(now, dice.spread(LONG_BACK_OFF));
+                return Ok(());
+            }
+        }
+        // These are mended by what follows at once.
+        self.talk.failures = 0;
+        self.rest_until(now, 0);
+        Ok(())
+    }
+
+    /// Ends the epoch: this ledger is a copy, or (with `rejected`) its report is not taken.
+    fn begin_epoch(&mut self, rejected: Option<&str>, fresh: Epoch) -> Result<(), LedgerError> {
+        // What is cut must be found in the ledger by what follows. A disk that fails here leaves all as it was: the
+        // panel says the same again.
+        let batch = core::mem::take(&mut self.batch);
+        if let Err(error) = self.ledger.commit_now(&batch) {
+            self.batch.after(batch);
+            return Err(error);
+        }
+        let nobodys = self.nobodys();
+        let (tally, ledger) = (&mut self.tally, &self.ledger);
+        let left = match rejected {
+            Some(why) => self.outbox.reject(tally, ledger, why, fresh, nobodys, &mut self.batch)?,
+            None => self.outbox.fork(tally, ledger, self.started, fresh, nobodys, &mut self.batch)?,
+        };
+        self.limiter.clear();
+        self.talk.now = true;
+        tracing::warn!(left = %left.epoch, begun = %fresh, ambiguous = left.ambiguous, "a new epoch begins");
+        Ok(())
+    }
+}

@@ -1,0 +1,208 @@
+//! When to sync, and what to say.
+
+use weir_wire::sync::{Ask, Inbound, SyncRequest};
+use weir_wire::{PROTOCOL, SlotName};
+
+use super::{NUMBER, Node, Phase, Step};
+use crate::VERSION;
+use crate::clock::{Moment, Reading};
+use crate::ledger::{LedgerError, put_meta};
+use crate::limiter::ask::View;
+use crate::outbox::parcel::Stamp;
+use crate::rate::Rates;
+use crate::roster::Roster;
+use crate::tally::Tally;
+
+/// Least milliseconds between two syncs, whatever the reasons.
+const GAP: u64 = 100;
+/// Parcels that wait before no more are cut: the panel is away, and each is a report of its own.
+const MOST_WAITING: usize = 4;
+
+/// What the limiter must know, without borrowing the limiter itself.
+pub(super) struct Sight<'a> {
+    pub(super) tally: &'a Tally,
+    pub(super) roster: &'a Roster,
+    pub(super) rates: &'a Rates,
+    pub(super) second: weir_wire::Second,
+    /// Milliseconds until an answer to an ask of now is in force.
+    pub(super) ahead: u64,
+}
+
+impl View for Sight<'_> {
+    fn count(&self, slot: &SlotName) -> u64 {
+        self.tally.count(slot).total()
+    }
+
+    fn ahead(&self, slot: &SlotName) -> u64 {
+        self.rates.of(slot).saturating_mul(self.ahead) / 1_000
+    }
+
+    fn is_open(&self, slot: &SlotName) -> bool {
+        self.roster.is_open(slot, self.second)
+    }
+}
+
+macro_rules! sight {
+    ($node:expr, $now:expr) => {
+        Sight {
+            tally: &$node.tally,
+            roster: &$node.roster,
+            rates: &$node.rates,
+            second: $node.clock.second($now),
+            ahead: $node.ahead(),
+        }
+    };
+}
+pub(super) use sight;
+
+impl Node {
+    /// Milliseconds until an answer to an ask of now is in force: a tick, the round trip, and the least gap.
+    pub(super) fn ahead(&self) -> u64 {
+        let tick = u64::try_from(self.tick.as_millis()).unwrap_or(1_000);
+        tick.saturating_add(self.talk.round_trip).saturating_add(GAP)
+    }
+
+    /// The next step of the sync. Not to be called while a batch is being committed.
+    ///
+    /// # Errors
+    /// The ledger cannot be read; the sync starts anew with the next call.
+    pub fn advance(&mut self, reading: Reading) -> Result<Step, LedgerError> {
+        let now = reading.now;
+        match core::mem::replace(&mut self.phase, Phase::Idle) {
+            Phase::Idle => {
+                if !self.is_sync_due(now) {
+                    return Ok(Step::Rest);
+                }
+                self.talk.now = false;
+                if self.disk_error.is_some() {
+                    return Ok(self.send(self.bare(reading), now));
+                }
+                self.cut_due(now);
+                self.phase = Phase::Cut;
+                Ok(Step::Save)
+            }
+            Phase::Cut => {
+                self.outbox.seal(&self.ledger, &self.clock, self.nobodys(), &mut self.batch)?;
+                self.n = self.n.saturating_add(1);
+                put_meta(&mut self.batch, NUMBER, &self.n);
+                let (report, skip) = self.outbox.next(&self.ledger)?.unzip();
+                let request = SyncRequest { asks: self.asks(now), report, skip: skip.flatten(), ..self.bare(reading) };
+                self.phase = Phase::Made(Box::new(request));
+                Ok(Step::Save)
+            }
+            Phase::Made(request) => Ok(self.send(*request, now)),
+            sent @ Phase::Sent(..) => {
+                self.phase = sent;
+                Ok(Step::Rest)
+            }
+        }
+    }
+
+    /// The ledger could not be written: nothing may be sent that it lacks. The next sync says how the node is, no more.
+    pub(super) fn without_ledger(&mut self) {
+        if matches!(self.phase, Phase::Cut | Phase::Made(_)) {
+            self.phase = Phase::Idle;
+            self.talk.now = true;
+        }
+    }
+
+    fn send(&mut self, request: SyncRequest, now: Moment) -> Step {
+        let request = Box::new(request);
+        self.phase = Phase::Sent(request.clone(), now);
+        Step::Send(request)
+    }
+
+    fn is_sync_due(&self, now: Moment) -> bool {
+        if now < self.talk.not_before {
+            return false;
+        }
+        let asked = || self.limiter.due(&sight!(self, now), now).is_some_and(|at| at <= now);
+        self.talk.now || now >= self.talk.next || (self.disk_error.is_none() && asked())
+    }
+
+    /// A sync without report and asks: who and how the node is.
+    fn bare(&self, reading: Reading) -> SyncRequest {
+        SyncRequest {
+            protocol: PROTOCOL,
+            agent: VERSION.to_owned(),
+            epoch: self.outbox.epoch(),
+            n: self.n,
+            clock: reading.wall_second(),
+            held: self.roster.version(),
+            loaded: self.loading.version(),
+            roster_after: self.roster.cursor(),
+            asks: Vec::new(),
+            report: None,
+            skip: None,
+            status: Some(self.status(reading.now)),
+            inbounds: self.inbounds.clone(),
+        }
+    }
+
+    fn asks(&mut self, now: Moment) -> Vec<Ask> {
+        let sight = sight!(self, now);
+        self.limiter.asks(&sight, now)
+    }
+
+    /// Cuts what has to be reported: much, old, or of a slot that nears its limit.
+    fn cut_due(&mut self, now: Moment) {
+        if self.outbox.waiting() >= MOST_WAITING && self.leaving.is_none() {
+            return;
+        }
+        let near: Vec<_> = self.asks(now).into_iter().map(|ask| ask.slot).collect();
+        let much = self.policy.report_bytes.get();
+        let old = u64::from(self.policy.report_seconds).saturating_mul(1_000);
+        let due = |slot: &SlotName, since: Moment| {
+            let (up, down) = self.tally.count(slot).unreported();
+            self.leaving.is_some() || self.deleted || now.since(since) >= old || up.saturating_add(down) >= much
+        };
+        let mut slots: Vec<_> =
+            self.unreported.iter().filter(|(slot, since)| due(slot, **since)).map(|(slot, _)| slot.clone()).collect();
+        slots.extend(near.into_iter().filter(|slot| {
+            self.limiter.held(slot).is_some_and(|limit| {
+                let count = self.tally.count(slot).total();
+                limit.saturating_sub(count) <= self.policy.floor.get()
+            })
+        }));
+        slots.sort();
+        slots.dedup();
+        if !slots.is_empty() {
+            self.cut(slots, Stamp::Boot(now), Some(now));
+        }
+    }
+
+    /// Somebody rang: the panel has news.
+    pub fn ring(&mut self) {
+        self.talk.now = true;
+        // The panel is there, whatever the last sync met.
+        self.talk.not_before = Moment::default();
+    }
+
+    /// The agent is asked to end: everything is reported as soon as possible.
+    pub fn leave(&mut self, now: Moment) {
+        self.leaving = Some(now);
+        self.cut_all(now);
+        self.talk.now = true;
+        self.talk.not_before = Moment::default();
+    }
+
+    /// Whether everything that was counted when the agent was asked to end is with the panel, or the panel is away.
+    #[must_use]
+    pub fn has_left(&self) -> bool {
+        let heard = self.leaving.is_some_and(|since| self.talk.heard.is_some_and(|heard| heard >= since));
+        let done = heard && !self.outbox.is_waiting();
+        matches!(self.phase, Phase::Idle) && (done || self.talk.failures > 0)
+    }
+
+    /// What clients can connect to, and what of the template stands before the gates.
+    pub fn template_read(&mut self, inbounds: Vec<Inbound>, bypasses: Vec<String>) {
+        self.bypasses = bypasses;
+        if self.inbounds_told.as_ref() != Some(&inbounds) {
+            self.inbounds = Some(inbounds);
+        }
+    }
+
+    pub(super) const fn rest_until(&mut self, now: Moment, millis: u64) {
+        self.talk.not_before = now.plus(if millis > GAP { millis } else { GAP });
+    }
+}

@@ -1,0 +1,318 @@
+//! `weir-agent run`: the task that brings core, ledger and panel together.
+//!
+//! Everything happens in one task, and nothing in it waits: commits, syncs and the core's calls run beside it and come
+//! back as [`Done`]. So a slow disk or a silent panel never keeps a user's gate open.
+
+mod files;
+
+use core::time::Duration;
+use std::path::Path;
+use std::sync::Arc;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{Semaphore, mpsc};
+use tokio::time::{Instant, sleep_until};
+use weir_wire::SlotName;
+use weir_wire::sync::{SyncReply, SyncRequest};
+
+use crate::client::{Failed, PanelClient};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::cores::singbox::SingBox;
+use crate::cores::{Core, CoreError, CoreEvent, Reload};
+use crate::identity::Identity;
+use crate::ledger::{Batch, Ledger, LedgerError};
+use crate::node::{Command, Node, Rules, Step};
+use crate::{bell, random};
+
+/// The ledger is written at most this often while nothing waits for it.
+const SAVE_EVERY: Duration = Duration::from_secs(1);
+/// The template is looked at, and the status file written, this often.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// How long the agent tries to flush when it is asked to end. systemd waits 90 s.
+const LEAVE_WITHIN: Duration = Duration::from_secs(10);
+/// Calls to the core under way at once.
+const MOST_CALLS: usize = 32;
+/// Events taken in before anything else is looked at.
+const MOST_EVENTS: usize = 64;
+
+/// What has ended beside the task.
+enum Done {
+    Saved(Result<(), (LedgerError, Batch)>),
+    Synced(Result<SyncReply, Failed>),
+    GateSet(SlotName, bool, Result<(), CoreError>),
+    Gates(Result<Vec<(SlotName, bool)>, CoreError>),
+    Written(bool, Result<(), CoreError>),
+    Reloaded(Result<Reload, CoreError>),
+}
+
+/// Everything that the task holds.
+struct Running {
+    node: Node,
+    clock: Clock,
+    ledger: Ledger,
+    core: Arc<dyn Core>,
+    client: PanelClient,
+    identity: Identity,
+    calls: Arc<Semaphore>,
+    done: mpsc::UnboundedSender<Done>,
+    saving: bool,
+    saved: Instant,
+    looked: Option<Instant>,
+    leaving: Option<Instant>,
+}
+
+/// Runs until it is asked to end by SIGTERM or SIGINT.
+///
+/// # Errors
+/// What keeps it from running, in a sentence.
+pub async fn run(config: &Config) -> Result<(), String> {
+    let ledger = Ledger::open(&config.ledger()).map_err(|error| error.to_string())?;
+    let identity = Identity::load(&ledger).map_err(|error| error.to_string())?;
+    let mut identity =
+        identity.ok_or("this host is not enrolled: run `weir-agent enroll <panel's url> <token>` first")?;
+    if let Some(panel) = &config.panel {
+        identity.panel = panel.clone();
+    }
+    let clock = Clock::open().map_err(|error| format!("the boot's name cannot be read: {error}"))?;
+    let core: Arc<dyn Core> = Arc::new(SingBox::new(config.sing_box()).map_err(|error| error.to_string())?);
+    let rules = Rules {
+        on_panel_loss: config.on_panel_loss,
+        reload_every: u64::from(config.reload_every_seconds).saturating_mul(1_000),
+    };
+    let node = Node::load(ledger.clone(), rules, clock.boot(), clock.read(), random::epoch());
+    let node = node.map_err(|error| error.to_string())?;
+    let client = PanelClient::new(identity.panel.clone())?;
+    let stop = |kind| signal(kind).map_err(|error| format!("signals cannot be heard: {error}"));
+    let signals = (stop(SignalKind::terminate())?, stop(SignalKind::interrupt())?);
+
+    tracing::info!(version = crate::VERSION, panel = %identity.panel, node = %identity.node, "started");
+    let (done, outcomes) = mpsc::unbounded_channel();
+    let running = Running {
+        node,
+        clock,
+        ledger,
+        core,
+        client,
+        identity,
+        calls: Arc::new(Semaphore::new(MOST_CALLS)),
+        done,
+        saving: false,
+        saved: Instant::now(),
+        looked: None,
+        leaving: None,
+    };
+    running.live(config, outcomes, signals).await;
+    tracing::info!("ended");
+    Ok(())
+}
+
+impl Running {
+    async fn live(
+        mut self,
+        config: &Config,
+        mut outcomes: mpsc::UnboundedReceiver<Done>,
+        (mut terminate, mut interrupt): (Signal, Signal),
+    ) {
+        let (events_in, mut events) = mpsc::unbounded_channel();
+        let core = Arc::clone(&self.core);
+        let watching = tokio::spawn(async move { core.watch(events_in).await });
+        let (rings_in, mut rings) = mpsc::unbounded_channel();
+        let identity = self.identity.clone();
+        let ringing = tokio::spawn(async move { bell::listen(&identity, &rings_in).await });
+        let mut tick = Instant::now();
+        while !self.is_over() {
+            tokio::select! {
+                Some(event) = events.recv() => self.events(event, &mut events),
+                Some(done) = outcomes.recv() => self.done(done),
+                Some(()) = rings.recv() => self.node.ring(),
+                _ = terminate.recv() => self.leave(),
+                _ = interrupt.recv() => self.leave(),
+                () = sleep_until(tick) => {
+                    self.tick(config);
+                    tick = (tick + self.node.tick_length()).max(Instant::now());
+                }
+            }
+            self.follow();
+        }
+        watching.abort();
+        ringing.abort();
+        self.finish(config).await;
+    }
+
+    fn events(&mut self, first: CoreEvent, events: &mut mpsc::UnboundedReceiver<CoreEvent>) {
+        let now = self.clock.now();
+        let mut next = Some(first);
+        for _ in 0..MOST_EVENTS {
+            let Some(event) = next else { return };
+            match &event {
+                CoreEvent::Up { version, .. } => tracing::info!(%version, "the core answers"),
+                CoreEvent::Down { reason } => tracing::warn!(%reason, "the core does not answer"),
+                CoreEvent::Connections { .. } | CoreEvent::Totals { .. } => {}
+            }
+            self.node.core_event(event, now);
+            next = events.try_recv().ok();
+        }
+        if let Some(event) = next {
+            self.node.core_event(event, now);
+        }
+    }
+
+    fn tick(&mut self, config: &Config) {
+        if self.looked.is_none_or(|looked| looked.elapsed() >= LOOK_EVERY) {
+            self.looked = Some(Instant::now());
+            self.look_at_template(&config.core.template);
+            self.write_status(&config.status_file());
+        }
+        self.node.tick(self.clock.now());
+        if !self.saving && self.saved.elapsed() >= SAVE_EVERY && self.node.is_unsaved() {
+            self.save();
+        }
+    }
+
+    fn look_at_template(&mut self, path: &Path) {
+        let seen = files::look(path);
+        if self.node.template_seen(seen) {
+            match self.core.inbounds() {
+                Ok(inbounds) => self.node.template_read(inbounds, self.core.bypasses()),
+                Err(error) => tracing::warn!(%error, "the template cannot be used"),
+            }
+        }
+    }
+
+    fn write_status(&self, path: &Path) {
+        let report = self.node.report(self.clock.read(), &self.identity.panel.to_string(), &self.identity.name);
+        if let Err(error) = files::write_json(path, &report) {
+            tracing::warn!(%error, "the status file cannot be written");
+        }
+    }
+
+    /// Does what follows from whatever happened: the core's commands, and the sync's next step.
+    fn follow(&mut self) {
+        for command in self.node.commands() {
+            self.command(command);
+        }
+        while !self.saving {
+            match self.node.advance(self.clock.read()) {
+                Ok(Step::Rest) => return,
+                Ok(Step::Save) => self.save(),
+                Ok(Step::Send(request)) => self.sync(request),
+                Err(error) => {
+                    tracing::error!(%error, "the ledger cannot be read");
+                    self.node.ledger_failed(&error, self.clock.now());
+                    return;
+                }
+            }
+        }
+    }
+
+    fn save(&mut self) {
+        self.saving = true;
+        self.saved = Instant::now();
+        let (ledger, done, batch) = (self.ledger.clone(), self.done.clone(), self.node.take_batch(self.clock.now()));
+        tokio::spawn(async move { done.send(Done::Saved(ledger.commit(batch).await)) });
+    }
+
+    fn sync(&self, request: Box<SyncRequest>) {
+        let (client, done, bearer) = (self.client.clone(), self.done.clone(), self.identity.key.bearer());
+        tokio::spawn(
+            async move { done.send(Done::Synced(client.post("/agent/v1/sync", Some(&bearer), &request).await)) },
+        );
+    }
+
+    fn command(&self, command: Command) {
+        let (core, done, calls) = (Arc::clone(&self.core), self.done.clone(), Arc::clone(&self.calls));
+        match command {
+            Command::SetTick(tick) => core.set_tick(tick),
+            Command::SetGate { slot, open } => drop(tokio::spawn(async move {
+                let _turn = calls.acquire().await;
+                let outcome = core.set_gate(&slot, open).await;
+                done.send(Done::GateSet(slot, open, outcome))
+            })),
+            Command::Close { id } => drop(tokio::spawn(async move {
+                let _turn = calls.acquire().await;
+                // A connection that has ended meanwhile, or a core that is going down: both are what was wanted.
+                let _ = core.close(&id).await;
+            })),
+            Command::AskGates => drop(tokio::spawn(async move { done.send(Done::Gates(core.gates().await)) })),
+            Command::Write { slots, forget } => drop(tokio::spawn(async move {
+                let outcome = core.write(&slots, forget).await;
+                done.send(Done::Written(forget, outcome))
+            })),
+            Command::Reload { slots } => drop(tokio::spawn(async move {
+                let outcome = core.reload(&slots).await;
+                done.send(Done::Reloaded(outcome))
+            })),
+        }
+    }
+
+    fn done(&mut self, done: Done) {
+        let reading = self.clock.read();
+        let now = reading.now;
+        match done {
+            Done::Saved(outcome) => {
+                self.saving = false;
+                if let Err((error, _)) = &outcome {
+                    tracing::error!(%error, "the ledger cannot be written");
+                }
+                self.node.saved(outcome);
+            }
+            Done::Synced(outcome) => self.synced(outcome),
+            Done::GateSet(slot, open, outcome) => self.node.gate_set(&slot, open, &outcome, now),
+            Done::Gates(outcome) => self.node.gates_told(outcome, now),
+            Done::Written(forget, outcome) => {
+                if let Err(error) = &outcome {
+                    tracing::error!(%error, "the core's file cannot be written");
+                }
+                self.node.written(forget, outcome, now);
+            }
+            Done::Reloaded(outcome) => {
+                match &outcome {
+                    Ok(reload) => tracing::info!(cut = reload.cut, "the core has loaded its file"),
+                    Err(error) => tracing::error!(%error, "the core has not loaded its file"),
+                }
+                self.node.reloaded(&outcome, now);
+            }
+        }
+    }
+
+    fn synced(&mut self, outcome: Result<SyncReply, Failed>) {
+        let (reading, dice) = (self.clock.read(), random::dice());
+        let kept = match outcome {
+            Ok(reply) => self.node.replied(reply, reading, dice),
+            Err(failure) => {
+                tracing::warn!(%failure, "the sync failed");
+                self.node.failed(&failure, reading, dice)
+            }
+        };
+        if let Err(error) = kept {
+            tracing::error!(%error, "the ledger cannot be read");
+            self.node.ledger_failed(&error, reading.now);
+        }
+    }
+
+    fn leave(&mut self) {
+        if self.leaving.is_none() {
+            tracing::info!("asked to end");
+            self.leaving = Some(Instant::now());
+            self.node.leave(self.clock.now());
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        self.leaving.is_some_and(|since| {
+            let done = self.node.has_left() && !self.node.is_writing() && !self.saving;
+            done || since.elapsed() >= LEAVE_WITHIN
+        })
+    }
+
+    /// The last save, and the last word to `weir-agent status`.
+    async fn finish(mut self, config: &Config) {
+        if self.node.is_unsaved()
+            && let Err((error, _)) = self.ledger.commit(self.node.take_batch(self.clock.now())).await
+        {
+            tracing::error!(%error, "the ledger cannot be written");
+        }
+        self.write_status(&config.status_file());
+    }
+}
