@@ -1,8 +1,11 @@
 //! The rules of Weir, as pure functions on values: no Worker, no clock, no randomness, no SQL.
 
+pub mod link;
+mod link_text;
 pub mod name;
 pub mod percent;
 pub mod period;
 pub mod report;
+pub mod subscription;
 pub mod token;
 pub mod user;

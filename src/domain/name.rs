@@ -109,6 +109,12 @@ impl NodeAddress {
     }
 }
 
+impl From<IpAddr> for NodeAddress {
+    fn from(address: IpAddr) -> Self {
+        Self(address.to_string())
+    }
+}
+
 /// RFC 1123 host names.
 fn is_host_name(text: &str) -> bool {
     let label = |label: &str| {

@@ -1,0 +1,147 @@
+//! What a subscription says beside its links: the body's formats, and the headers that clients read.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use chrono::DateTime;
+use weir_wire::Second;
+
+use super::link::Link;
+use super::percent;
+use super::user::{Gate, Standing, allowance};
+
+/// Longest profile title that every client shows, in characters.
+const TITLE: usize = 25;
+
+/// How the links are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// One link a line.
+    Links,
+    /// The same lines in standard base64, padded, on one line: the form that most clients expect.
+    Base64,
+}
+
+impl Format {
+    /// The format of a path; none named is base64.
+    #[must_use]
+    pub fn named(name: Option<&str>) -> Option<Self> {
+        match name {
+            None | Some("base64") => Some(Self::Base64),
+            Some("links") => Some(Self::Links),
+            Some(_) => None,
+        }
+    }
+
+    /// The body.
+    #[must_use]
+    pub fn body(self, links: &[Link]) -> String {
+        let lines: String = links.iter().map(|link| link.text() + "\n").collect();
+        match self {
+            Self::Links => lines,
+            Self::Base64 => STANDARD.encode(lines),
+        }
+    }
+}
+
+/// Why the user gets no links, as the name of the one entry that he gets.
+#[must_use]
+pub fn reason(gate: Gate, period_end: Second) -> Option<String> {
+    Some(match gate {
+        Gate::Open => return None,
+        Gate::Month => format!("Monthly traffic used up, new on {} UTC", day(period_end)),
+        Gate::Total => "Traffic used up".into(),
+        Gate::Expired => "Subscription expired".into(),
+        Gate::Disabled => "Account disabled".into(),
+    })
+}
+
+fn day(at: Second) -> String {
+    DateTime::from_timestamp(at.get(), 0).map_or_else(|| "a later day".into(), |at| at.format("%Y-%m-%d").to_string())
+}
+
+/// `Subscription-Userinfo`: all four keys, because some clients ignore a header that lacks one; 0 = unlimited, never.
+/// Up and down count alike towards the quota and are not kept apart, so all of it stands under `download`.
+#[must_use]
+pub fn userinfo(standing: &Standing) -> String {
+    let allowance = allowance(standing);
+    let expire = standing.expires_at.unwrap_or_default();
+    format!("upload=0; download={}; total={}; expire={expire}", allowance.used, allowance.quota)
+}
+
+/// A text as a header value that may hold only ASCII, in the form `base64:..` that clients know.
+#[must_use]
+pub fn header_text(text: &str) -> String {
+    format!("base64:{}", STANDARD.encode(text))
+}
+
+/// `Profile-Title`, cut to what every client shows.
+#[must_use]
+pub fn title(text: &str) -> String {
+    header_text(&text.chars().take(TITLE).collect::<String>())
+}
+
+/// `Content-Disposition` in both forms: of two large clients one reads the quoted form only, one prefers the other.
+#[must_use]
+pub fn disposition(title: &str) -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() || matches!(c, ' ' | '.' | '_' | '-') { c } else { '_' };
+    let ascii: String = title.chars().map(plain).collect();
+    let exact = percent::encode(title).replace(['\'', '(', ')', '*'], "_");
+    format!("attachment; filename=\"{ascii}\"; filename*=UTF-8''{exact}")
+}
+
+#[cfg(test)]
+mod tests {
+    use weir_wire::Bytes;
+
+    use super::*;
+    use crate::domain::link::notice;
+
+    #[test]
+    fn a_body_is_lines_or_standard_padded_base64_of_them() {
+        let links = [notice("one"), notice("two")];
+        let lines = Format::Links.body(&links);
+        assert_eq!(lines.lines().count(), 2);
+        assert!(lines.ends_with("#two\n"));
+        assert_eq!(STANDARD.decode(Format::Base64.body(&links)).unwrap(), lines.as_bytes());
+        assert_eq!(Format::named(Some("Base64")), None);
+    }
+
+    #[test]
+    fn userinfo_has_all_four_keys_in_order() {
+        let bytes = Bytes::saturating;
+        assert_eq!(userinfo(&Standing::default()), "upload=0; download=0; total=0; expire=0");
+        let standing = Standing {
+            month: bytes(5),
+            lifetime: bytes(7),
+            monthly_quota: bytes(10),
+            bonus_left: bytes(2),
+            expires_at: Some(Second::clamped(1_900_000_000)),
+            ..Standing::default()
+        };
+        assert_eq!(userinfo(&standing), "upload=0; download=5; total=12; expire=1900000000");
+    }
+
+    #[test]
+    fn the_reason_says_when_it_ends() {
+        assert_eq!(reason(Gate::Open, Second::EPOCH), None);
+        let month = reason(Gate::Month, Second::clamped(1_796_083_200)).unwrap();
+        assert_eq!(month, "Monthly traffic used up, new on 2026-12-01 UTC");
+        for gate in [Gate::Total, Gate::Expired, Gate::Disabled] {
+            assert!(reason(gate, Second::EPOCH).is_some());
+        }
+    }
+
+    #[test]
+    fn headers_are_ascii_whatever_the_title() {
+        let odd = "Zürich \"VPN\" (ein langer Titel)";
+        assert_eq!(
+            STANDARD.decode(title(odd).strip_prefix("base64:").unwrap()).unwrap(),
+            "Zürich \"VPN\" (ein langer ".as_bytes()
+        );
+        assert_eq!(
+            disposition(odd),
+            "attachment; filename=\"Z_rich _VPN_ _ein langer Titel_\"; \
+             filename*=UTF-8''Z%C3%BCrich%20%22VPN%22%20_ein%20langer%20Titel_"
+        );
+    }
+}
