@@ -5,6 +5,7 @@ pub(crate) mod body;
 pub(crate) mod call;
 pub(crate) mod failure;
 pub(crate) mod settings;
+pub(crate) mod sub;
 
 use serde_json::json;
 use worker::{Context, Env, Request, Response, console_error};
@@ -45,6 +46,7 @@ async fn dispatch(request: Request, path: &str, call: &Call) -> Result<Response,
         Ok(Route::AgentSync) => agent::sync::sync(request, call).await,
         Ok(Route::AgentEnroll) => agent::enroll::enroll(request, call).await,
         Ok(Route::AgentBell) => agent::bell::listen(request, call).await,
+        Ok(Route::Subscription { token, format }) => sub::fetch(&request, call, token, format).await,
         Ok(_) => Err(Failure::NotFound("page")),
     }
 }

@@ -9,8 +9,8 @@ fn number(env: &Env, name: &str) -> Option<u64> {
     env.var(name).ok()?.to_string().parse().ok()
 }
 
-fn seconds(env: &Env, name: &str, default: u32) -> u32 {
-    number(env, name).and_then(|seconds| u32::try_from(seconds).ok()).filter(|seconds| *seconds > 0).unwrap_or(default)
+fn positive(env: &Env, name: &str, default: u32) -> u32 {
+    number(env, name).and_then(|number| u32::try_from(number).ok()).filter(|number| *number > 0).unwrap_or(default)
 }
 
 /// When agents sync and report: `SYNC_SECONDS` (30), `REPORT_BYTES` (256 MiB), `REPORT_SECONDS` (600) and
@@ -18,9 +18,9 @@ fn seconds(env: &Env, name: &str, default: u32) -> u32 {
 pub(crate) fn policy(env: &Env) -> Policy {
     let default = Policy::default();
     Policy {
-        interval: seconds(env, "SYNC_SECONDS", default.interval),
+        interval: positive(env, "SYNC_SECONDS", default.interval),
         report_bytes: number(env, "REPORT_BYTES").map_or(default.report_bytes, Bytes::saturating),
-        report_seconds: seconds(env, "REPORT_SECONDS", default.report_seconds),
+        report_seconds: positive(env, "REPORT_SECONDS", default.report_seconds),
         floor: grant_rules(env).floor,
     }
 }
@@ -31,5 +31,25 @@ pub(crate) fn grant_rules(env: &Env) -> Rules {
     Rules {
         floor: number(env, "GRANT_FLOOR_BYTES").map_or(default.floor, Bytes::saturating),
         largest: number(env, "GRANT_MAX_BYTES").map_or(default.largest, Bytes::saturating),
+    }
+}
+
+/// How subscriptions present themselves.
+pub(crate) struct Profile {
+    /// What clients call the subscription: `SUBSCRIPTION_TITLE` (Weir).
+    pub(crate) title: String,
+    /// Hours until clients fetch again, from 1: `SUBSCRIPTION_HOURS` (12).
+    pub(crate) update_hours: u32,
+    /// Where users get help: `SUPPORT_URL`, an ASCII URL (none).
+    pub(crate) support_url: Option<String>,
+}
+
+/// See [`Profile`].
+pub(crate) fn profile(env: &Env) -> Profile {
+    let text = |name| env.var(name).ok().map(|text| text.to_string()).filter(|text| !text.trim().is_empty());
+    Profile {
+        title: text("SUBSCRIPTION_TITLE").unwrap_or_else(|| "Weir".to_owned()),
+        update_hours: positive(env, "SUBSCRIPTION_HOURS", 12),
+        support_url: text("SUPPORT_URL").filter(|url| url.bytes().all(|b| b.is_ascii_graphic())),
     }
 }
