@@ -154,7 +154,9 @@ CREATE TABLE nodes (
   token_key TEXT,
   inbounds TEXT NOT NULL DEFAULT '[]',
   created_at INTEGER NOT NULL,
-  deleted_at INTEGER
+  deleted_at INTEGER,
+  -- When what a deleted node never reported was given up.
+  forgotten_at INTEGER
 ) STRICT;
 
 CREATE UNIQUE INDEX nodes_name ON nodes (name COLLATE NOCASE) WHERE deleted_at IS NULL;

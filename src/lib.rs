@@ -13,8 +13,8 @@ mod views;
 use worker::{Context, Env, Request, Response, ScheduleContext, ScheduledEvent, event};
 
 #[event(fetch)]
-async fn fetch(request: Request, env: Env, context: Context) -> worker::Result<Response> {
-    http::answer(request, env, context).await
+async fn fetch(request: Request, env: Env, _context: Context) -> worker::Result<Response> {
+    http::answer(request, env).await
 }
 
 #[event(scheduled)]

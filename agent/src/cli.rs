@@ -7,6 +7,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use tracing::level_filters::LevelFilter;
+use tracing_subscriber::Layer as _;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 use weir_agent::config::{Config, Log};
 use weir_agent::cores::Core as _;
 use weir_agent::cores::singbox::SingBox;
@@ -128,8 +132,10 @@ fn log(level: Log) {
         Log::Info => LevelFilter::INFO,
         Log::Debug => LevelFilter::DEBUG,
     };
-    // journald stamps every line itself.
-    tracing_subscriber::fmt().with_max_level(level).with_writer(io::stderr).with_ansi(false).without_time().init();
+    // Our own lines only: what the libraries log at "debug" may hold a key. journald stamps every line itself.
+    let ours = Targets::new().with_target("weir_agent", level);
+    let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_ansi(false).without_time();
+    tracing_subscriber::registry().with(lines.with_filter(ours)).init();
 }
 
 fn check(config: &Config) -> Result<String, String> {

@@ -1,7 +1,40 @@
 //! Billing periods: calendar months with an anchor day, in UTC.
 
 use chrono::{DateTime, Datelike, Months, NaiveDate, Utc};
+use serde::{Deserialize, Serialize};
 use weir_wire::Second;
+
+use super::name::Breaks;
+
+/// The day of the month on which a user's period begins, 1..=31.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "u32", into = "u32")]
+pub struct AnchorDay(u32);
+
+impl AnchorDay {
+    /// The first of the month.
+    pub const FIRST: Self = Self(1);
+
+    /// The day.
+    #[must_use]
+    pub const fn get(self) -> u32 {
+        self.0
+    }
+}
+
+impl TryFrom<u32> for AnchorDay {
+    type Error = Breaks;
+
+    fn try_from(day: u32) -> Result<Self, Breaks> {
+        if (1..=31).contains(&day) { Ok(Self(day)) } else { Err(Breaks("a day of the month from 1 to 31")) }
+    }
+}
+
+impl From<AnchorDay> for u32 {
+    fn from(day: AnchorDay) -> Self {
+        day.0
+    }
+}
 
 /// One billing period, `[start, end)`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -138,7 +138,8 @@ mod tests {
     #[test]
     fn a_gate_has_one_reason_and_the_strongest_wins() {
         let used_up = Standing { monthly_quota: bytes(10), month: bytes(10), ..Standing::default() };
-        let total = Standing { total_quota: bytes(10), lifetime: bytes(12), bonus_spent: bytes(2), ..Standing::default() };
+        let total =
+            Standing { total_quota: bytes(10), lifetime: bytes(12), bonus_spent: bytes(2), ..Standing::default() };
         let expired = |standing: Standing| Standing { expires_at: Some(NOW), ..standing };
         let cases = [
             ("nothing is limited", Standing::default(), Gate::Open),
@@ -147,9 +148,17 @@ mod tests {
             ("a bonus opens", Standing { bonus_left: bytes(1), ..used_up }, Gate::Open),
             ("the total is used up", total, Gate::Total),
             ("spent bonus does not count", Standing { bonus_spent: bytes(3), ..total }, Gate::Open),
-            ("the month is named first", Standing { total_quota: bytes(1), lifetime: bytes(10), ..used_up }, Gate::Month),
+            (
+                "the month is named first",
+                Standing { total_quota: bytes(1), lifetime: bytes(10), ..used_up },
+                Gate::Month,
+            ),
             ("expiry outranks quotas", expired(used_up), Gate::Expired),
-            ("a bonus does not outlive the account", expired(Standing { bonus_left: bytes(1), ..used_up }), Gate::Expired),
+            (
+                "a bonus does not outlive the account",
+                expired(Standing { bonus_left: bytes(1), ..used_up }),
+                Gate::Expired,
+            ),
             ("the last second before", Standing { expires_at: Some(NOW.plus(1)), ..Standing::default() }, Gate::Open),
             ("a person outranks all", Standing { disabled: true, ..expired(used_up) }, Gate::Disabled),
         ];

@@ -2,7 +2,7 @@
 
 use sha2::{Digest as _, Sha256};
 use weir_wire::Second;
-use worker::{Context, Env, Request};
+use worker::{Env, Request};
 
 use super::failure::Failure;
 use crate::clock;
@@ -12,8 +12,6 @@ use crate::store::d1::Db;
 pub(crate) struct Call {
     /// Bindings and secrets.
     pub(crate) env: Env,
-    /// For work after the response.
-    pub(crate) context: Context,
     /// The database, which counts what this call costs.
     pub(crate) db: Db,
     /// The instant of this call.
@@ -22,9 +20,9 @@ pub(crate) struct Call {
 
 impl Call {
     /// Opens the database and reads the clock.
-    pub(crate) fn new(env: Env, context: Context) -> Result<Self, Failure> {
+    pub(crate) fn new(env: Env) -> Result<Self, Failure> {
         let db = Db::new(env.d1("DB").map_err(|_| Failure::Unconfigured("the database binding DB"))?);
-        Ok(Self { env, context, db, now: clock::now() })
+        Ok(Self { env, db, now: clock::now() })
     }
 
     /// A secret's bytes; an unset or short one fails closed.

@@ -1,41 +1,43 @@
 //! The faces: routing, authorisation and rendering. A handler parses, authorises, calls and renders.
 
 pub(crate) mod agent;
+pub(crate) mod api;
+pub(crate) mod auth;
 pub(crate) mod body;
 pub(crate) mod call;
 pub(crate) mod failure;
+pub(crate) mod panel;
 pub(crate) mod settings;
+pub(crate) mod slots;
 pub(crate) mod sub;
 
 use serde_json::json;
-use worker::{Context, Env, Request, Response, console_error};
+use worker::{Env, Request, Response, console_error};
 
 use crate::route::{Face, NoRoute, Route, face, route};
 use call::Call;
 use failure::Failure;
 
 /// Answers any request: routes it, and turns a failure into its face's form.
-pub(crate) async fn answer(request: Request, env: Env, context: Context) -> worker::Result<Response> {
+pub(crate) async fn answer(request: Request, env: Env) -> worker::Result<Response> {
     let path = request.path();
     let show_cost = env.var("WEIR_SHOW_COST").is_ok();
-    let mut outcome = match Call::new(env, context) {
+    let mut response = match Call::new(env) {
         Ok(call) => {
             let answer = dispatch(request, &path, &call).await;
-            let cost = call.db.cost();
-            answer.map(|mut response| {
-                if show_cost {
-                    let text = format!("queries={} read={} written={}", cost.queries, cost.read, cost.written);
-                    // A response whose headers are fixed (a WebSocket upgrade) goes without.
-                    let _ = response.headers_mut().set("weir-cost", &text);
-                }
-                response
-            })
+            let mut response = answer.or_else(|failure| refuse(face(&path), &failure))?;
+            if show_cost {
+                let cost = call.db.cost();
+                let text = format!("queries={} read={} written={}", cost.queries, cost.read, cost.written);
+                // A response whose headers are fixed (a WebSocket upgrade) goes without.
+                let _ = response.headers_mut().set("weir-cost", &text);
+            }
+            response
         }
-        Err(failure) => Err(failure),
-    }
-    .or_else(|failure| refuse(face(&path), &failure))?;
-    harden(&mut outcome);
-    Ok(outcome)
+        Err(failure) => refuse(face(&path), &failure)?,
+    };
+    harden(&mut response);
+    Ok(response)
 }
 
 async fn dispatch(request: Request, path: &str, call: &Call) -> Result<Response, Failure> {
@@ -46,8 +48,23 @@ async fn dispatch(request: Request, path: &str, call: &Call) -> Result<Response,
         Ok(Route::AgentSync) => agent::sync::sync(request, call).await,
         Ok(Route::AgentEnroll) => agent::enroll::enroll(request, call).await,
         Ok(Route::AgentBell) => agent::bell::listen(request, call).await,
+        Ok(Route::Health) => api::health::health(call).await,
+        Ok(Route::Users) => api::users::list(&request, call).await,
+        Ok(Route::CreateUser) => api::users::create(request, call).await,
+        Ok(Route::User(name)) => api::users::get(&request, call, name).await,
+        Ok(Route::ChangeUser(name)) => api::users::change(request, call, name).await,
+        Ok(Route::DeleteUser(name)) => api::users::delete(&request, call, name).await,
+        Ok(Route::ActOnUser(name, action)) => api::users::do_to(&request, call, name, action).await,
+        Ok(Route::Nodes) => api::nodes::list(&request, call).await,
+        Ok(Route::CreateNode) => api::nodes::create(request, call).await,
+        Ok(Route::Node(id)) => api::nodes::get(&request, call, id).await,
+        Ok(Route::DeleteNode(id)) => api::nodes::delete(&request, call, id).await,
+        Ok(Route::RotateNodeKey(id)) => api::nodes::rotate_key(&request, call, id).await,
         Ok(Route::Subscription { token, format }) => sub::fetch(&request, call, token, format).await,
-        Ok(_) => Err(Failure::NotFound("page")),
+        Ok(Route::Home) => panel::home::show(&request, call).await,
+        Ok(Route::LoginPage) => panel::sign_in::ask(&request, call).await,
+        Ok(Route::Login) => panel::sign_in::enter(request, call).await,
+        Ok(Route::Logout) => panel::sign_in::leave(&request, call).await,
     }
 }
 
@@ -68,7 +85,8 @@ fn refuse(face: Face, failure: &Failure) -> worker::Result<Response> {
             }
             Response::from_json(&json!({ "error": error }))?
         }
-        Face::Panel | Face::Subscription => Response::ok(format!("{message}\n"))?,
+        Face::Panel => panel::refusal(failure).or_else(|_| Response::ok(format!("{message}\n")))?,
+        Face::Subscription => Response::ok(format!("{message}\n"))?,
     }
     .with_status(status);
     let headers = response.headers_mut();

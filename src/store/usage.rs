@@ -230,6 +230,12 @@ pub fn leave_node(node: NodeId) -> Statement {
     unguarded(free(format!("{node}:"), None, Second::LAST, true))
 }
 
+/// Frees what a deleted node holds. What it counted and still has to report stays known.
+#[must_use]
+pub fn free_node(node: NodeId) -> Statement {
+    unguarded(free(format!("{node}:"), None, Second::LAST, false))
+}
+
 /// A grant lasts 24 h on the node; an hour later the panel counts on it no more. Only done for users who starve,
 /// because only then does it matter.
 pub const GRANT_FREED_AFTER: i64 = 25 * 3600;

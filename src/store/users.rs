@@ -74,6 +74,7 @@ macro_rules! columns {
   monthly_quota, total_quota, month, lifetime, bonus_left, bonus_spent, reset_day, period_start, period_end, last_at "
     };
 }
+pub(super) use columns;
 
 // Rows read: 3 (index, user, usage).
 const BY_NAME: &str = concat!(
@@ -306,12 +307,7 @@ pub fn act<T: Serialize>(
     if matches!(action, Action::Enable | Action::Disable | Action::Revoke) {
         batch.push(quotas::change(user, &nothing, None));
     }
-    batch.extend([
-        gates::settle(user, now),
-        slots::number_change(salt),
-        gates::schedule(&[user], now),
-        by_id(user),
-    ]);
+    batch.extend([gates::settle(user, now), slots::number_change(salt), gates::schedule(&[user], now), by_id(user)]);
     batch
 }
 

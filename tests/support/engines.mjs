@@ -1,14 +1,17 @@
-/** Where the real proxy cores are that the end-to-end tests run. The project's set-up script installs them and exports these variables. */
+/**
+ * Where the real programs are that the end-to-end tests run: a proxy core, a client, a browser. The project's set-up script installs
+ * them and exports these variables.
+ */
 import { accessSync, constants } from 'node:fs';
 
-const VARIABLES = { 'sing-box': 'SING_BOX_BIN' };
+const VARIABLES = { 'sing-box': 'SING_BOX_BIN', mihomo: 'MIHOMO_BIN', chromium: 'CHROMIUM_BIN' };
 
 /**
- * The path of a core's binary.
+ * The path of a program's binary.
  *
- * @param {'sing-box'} name
+ * @param {'sing-box'|'mihomo'|'chromium'} name
  * @returns {string}
- * @throws {Error} if the core is unknown, its variable is unset, or what it names cannot be run
+ * @throws {Error} if the program is unknown, its variable is unset, or what it names cannot be run
  */
 export function enginePath(name) {
   const variable = VARIABLES[name];

@@ -1,0 +1,53 @@
+// Keeps the numbers of the overview fresh. Without it the page works the same and stands still.
+const EVERY = 5_000; // ms
+const IDLE = 60_000; // ms between refreshes once nobody has touched the page for a while: each one reads rows that are billed
+const IDLE_AFTER = 600_000; // ms
+
+const live = document.getElementById('live');
+const pulse = document.getElementById('pulse');
+let touched = Date.now();
+let timer;
+
+/** Makes `now` like `next` and touches nothing that is the same, so that focus, selection and scrolling stay. */
+function morph(now, next) {
+  if (now.isEqualNode(next)) return;
+  const isSameKind = now.nodeType === next.nodeType && now.nodeName === next.nodeName;
+  if (!isSameKind) return void now.replaceWith(next);
+  if (now.nodeType !== Node.ELEMENT_NODE) return void (now.nodeValue = next.nodeValue);
+  if (now.localName === 'input') return; // what is being typed
+  for (const { name } of [...now.attributes]) if (!next.hasAttribute(name)) now.removeAttribute(name);
+  for (const { name, value } of next.attributes) if (now.getAttribute(name) !== value) now.setAttribute(name, value);
+  const [old, fresh] = [[...now.childNodes], [...next.childNodes]];
+  fresh.forEach((node, index) => (index < old.length ? morph(old[index], node) : now.append(node)));
+  old.slice(fresh.length).forEach((node) => node.remove());
+}
+
+async function refresh() {
+  try {
+    const answer = await fetch(location.href, { headers: { 'weir-part': 'live' }, signal: AbortSignal.timeout(10_000) });
+    if (answer.redirected) return location.reload(); // signed out
+    if (!answer.ok) throw new Error(`status ${answer.status}`);
+    const next = new DOMParser().parseFromString(`<div id="live">\n${await answer.text()}\n</div>`, 'text/html');
+    morph(live, next.getElementById('live'));
+    if (pulse.textContent) pulse.textContent = '';
+  } catch {
+    pulse.textContent = 'No connection. Trying again.';
+  }
+  plan();
+}
+
+function plan() {
+  clearTimeout(timer);
+  if (document.hidden) return;
+  timer = setTimeout(refresh, Date.now() - touched > IDLE_AFTER ? IDLE : EVERY);
+}
+
+for (const event of ['pointermove', 'pointerdown', 'keydown', 'wheel', 'touchstart']) {
+  addEventListener(event, () => {
+    const wasIdle = Date.now() - touched > IDLE_AFTER;
+    touched = Date.now();
+    if (wasIdle) plan();
+  }, { passive: true });
+}
+document.addEventListener('visibilitychange', () => (document.hidden ? clearTimeout(timer) : refresh()));
+plan();

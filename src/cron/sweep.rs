@@ -1,0 +1,72 @@
+//! The sweep: what time alone changes. Periods end, accounts expire, the pool of slots is refilled, deleted nodes and
+//! ended sessions are forgotten.
+//!
+//! Each run is restartable and repeats nothing: what is due is found by an index, and what was done is not due any more.
+
+use weir_wire::{NodeId, Second};
+
+use crate::domain::period;
+use crate::http::failure::Failure;
+use crate::http::slots::refill_in;
+use crate::random;
+use crate::store::d1::Db;
+use crate::store::node_list::{self, Created};
+use crate::store::quotas::{self, Roll};
+use crate::store::{gates, sessions, slots, usage};
+
+/// Users of one chunk, and chunks of one run: 5 queries each, under the platform's 50 a run together with the rest. What
+/// is left over is due in the next run.
+const CHUNK: u32 = 500;
+const CHUNKS: usize = 8;
+/// Seconds after its deletion for which a node may still report.
+const NODE_HEARD_FOR: i64 = 25 * 3600;
+
+/// Does what is due at `now`. Returns whether a gate may have moved.
+pub(super) async fn sweep(db: &Db, now: Second) -> Result<bool, Failure> {
+    let mut moved = false;
+    for _ in 0..CHUNKS {
+        let due: Vec<gates::Due> = db.all(gates::due(now, CHUNK)).await?;
+        let done = due.len() < usize::try_from(CHUNK).unwrap_or(usize::MAX);
+        if !due.is_empty() {
+            turn(db, &due, now).await?;
+            moved = true;
+        }
+        if done {
+            break;
+        }
+    }
+    refill_in(db).await?;
+    forget_nodes(db, now).await?;
+    db.run(sessions::forget(now)).await?;
+    Ok(moved)
+}
+
+/// Begins new periods and decides gates anew. Rows written: at most 5 a user.
+async fn turn(db: &Db, due: &[gates::Due], now: Second) -> Result<(), Failure> {
+    let ended = due.iter().filter(|due| due.period_end <= now.get());
+    let rolls: Vec<Roll> = ended
+        .map(|due| {
+            let next = period::containing(now, due.reset_day);
+            Roll(due.id, Second::clamped(due.period_end), next.start, next.end)
+        })
+        .collect();
+    let users: Vec<i64> = due.iter().map(|due| due.id).collect();
+    let batch = [
+        quotas::roll(&rolls),
+        gates::settle_moved(&users, now),
+        slots::number_change(random::salt()?),
+        gates::schedule(&users, now),
+    ];
+    db.batch(&batch).await?;
+    Ok(())
+}
+
+/// What a node that was deleted long ago never reported blocks its users' quota no longer.
+async fn forget_nodes(db: &Db, now: Second) -> Result<(), Failure> {
+    let gone: Option<Created> = db.first(node_list::gone(now.plus(-NODE_HEARD_FOR))).await?;
+    if let Some(Created { id }) = gone {
+        let node = NodeId(id);
+        db.batch(&[usage::leave_node(node), node_list::forgotten(node, now)]).await?;
+    }
+    Ok(())
+}

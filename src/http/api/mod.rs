@@ -1,0 +1,32 @@
+//! The own API, `/api/v1/...`: bytes are integers, instants unix seconds, errors `{"error":{"code","message","field"}}`.
+
+pub(crate) mod health;
+pub(crate) mod nodes;
+mod user_json;
+pub(crate) mod users;
+
+use worker::Request;
+
+use super::failure::Failure;
+use crate::domain::percent;
+
+/// Items of a list at most, and without being asked.
+const MOST_ITEMS: u32 = 200;
+const ITEMS: u32 = 50;
+
+/// The value of one query parameter.
+fn parameter(request: &Request, name: &str) -> Result<Option<String>, Failure> {
+    Ok(request.url()?.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned()))
+}
+
+/// A query parameter that is a number from `least` to `most`.
+fn number(request: &Request, name: &'static str, default: u32, least: u32, most: u32) -> Result<u32, Failure> {
+    let Some(text) = parameter(request, name)? else { return Ok(default) };
+    let number = text.parse().ok().filter(|number| (least..=most).contains(number));
+    number.ok_or_else(|| Failure::invalid(name, format!("an integer from {least} to {most}")))
+}
+
+/// A segment of the path as text.
+fn segment(text: &str) -> Result<String, Failure> {
+    percent::decode(text).ok_or(Failure::NotFound("page"))
+}

@@ -1,0 +1,169 @@
+//! Nodes.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use weir_wire::NodeId;
+use weir_wire::sync::NodeStatus;
+use worker::{Request, Response};
+
+use crate::bell;
+use crate::domain::name::{NodeAddress, NodeName};
+use crate::http::auth::authorize;
+use crate::http::body;
+use crate::http::call::{Call, sha256_hex};
+use crate::http::failure::Failure;
+use crate::http::slots::refill;
+use crate::random;
+use crate::store::node_list::{self, Created, NodeRow, TOKEN_LASTS};
+use crate::store::usage;
+
+/// The body of a creation. `coefficient` is in per mille, 0..=1,000,000.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewNode {
+    name: NodeName,
+    address: NodeAddress,
+    #[serde(default = "whole")]
+    coefficient: u32,
+}
+
+const fn whole() -> u32 {
+    1_000
+}
+
+/// A node as the API shows it.
+#[derive(Serialize)]
+struct NodeJson {
+    id: u32,
+    name: String,
+    address: String,
+    coefficient: u32,
+    created_at: i64,
+    enrolled: bool,
+    seen_at: Option<i64>,
+    clock_off: Option<i64>,
+    agent: Option<String>,
+    roster_held: Option<i64>,
+    roster_loaded: Option<i64>,
+    up: u64,
+    down: u64,
+    unknown: u64,
+    unattributed: u64,
+    foreign: u64,
+    /// More than one ledger was heard in the last ten minutes: two hosts use this node's key.
+    two_hosts: bool,
+    status: Option<NodeStatus>,
+    inbounds: Value,
+}
+
+impl NodeJson {
+    fn new(row: NodeRow) -> Result<Self, Failure> {
+        let broken = |error: serde_json::Error| Failure::Broken(format!("node {}: {error}", row.id));
+        let (up, down, unknown, unattributed, foreign, heard): (u64, u64, u64, u64, u64, u64) =
+            serde_json::from_str(&row.sums).map_err(broken)?;
+        Ok(Self {
+            up,
+            down,
+            unknown,
+            unattributed,
+            foreign,
+            two_hosts: heard > 1,
+            status: row.status.as_deref().map(serde_json::from_str).transpose().map_err(broken)?,
+            inbounds: serde_json::from_str(&row.inbounds).map_err(broken)?,
+            id: row.id,
+            name: row.name,
+            address: row.address,
+            coefficient: row.coefficient,
+            created_at: row.created_at,
+            enrolled: row.enrolled == 1,
+            seen_at: row.seen_at,
+            clock_off: row.clock_off,
+            agent: row.agent,
+            roster_held: row.held,
+            roster_loaded: row.loaded,
+        })
+    }
+}
+
+/// `GET /api/v1/nodes`
+///
+/// Rows read: 4 a node, and 2 more for each fork of it.
+pub(crate) async fn list(request: &Request, call: &Call) -> Result<Response, Failure> {
+    authorize(request, call, "nodes:read").await?;
+    let rows: Vec<NodeRow> = call.db.all(node_list::list(call.now)).await?;
+    let items = rows.into_iter().map(NodeJson::new).collect::<Result<Vec<_>, _>>()?;
+    Ok(Response::from_json(&json!({ "total": items.len(), "items": items, "next": null }))?)
+}
+
+/// `POST /api/v1/nodes`
+///
+/// 201 with the node and its enrolment `token`, which is shown once and can be used for an hour.
+pub(crate) async fn create(mut request: Request, call: &Call) -> Result<Response, Failure> {
+    authorize(&request, call, "nodes:write").await?;
+    let new: NewNode = body::json(&mut request).await?;
+    if new.coefficient > 1_000_000 {
+        return Err(Failure::invalid("coefficient", "per mille, an integer from 0 to 1000000"));
+    }
+    let token = new_token()?;
+    let hash = sha256_hex(&token);
+    let (name, address) = (new.name.as_str(), new.address.as_str());
+    let created = call.db.first(node_list::create(name, address, new.coefficient, &hash, call.now)).await?;
+    let Created { id } = created.ok_or_else(|| Failure::Broken("a created node has no number".into()))?;
+    // Its core loads these at its first start, and the users to come need no reload.
+    refill(call).await?;
+    Ok(with_token(call, NodeId(id), token).await?.with_status(201))
+}
+
+fn new_token() -> Result<String, Failure> {
+    random::bytes::<16>().map(hex::encode)
+}
+
+async fn with_token(call: &Call, id: NodeId, token: String) -> Result<Response, Failure> {
+    let mut node =
+        serde_json::to_value(find(call, id).await?).map_err(|error| Failure::Broken(format!("node {id}: {error}")))?;
+    if let Some(node) = node.as_object_mut() {
+        node.insert("token".into(), json!(token));
+        node.insert("token_expires".into(), json!(call.now.plus(TOKEN_LASTS).get()));
+    }
+    Ok(Response::from_json(&node)?)
+}
+
+fn number(text: &str) -> Result<NodeId, Failure> {
+    text.parse().map(NodeId).map_err(|_| Failure::NotFound("node"))
+}
+
+async fn find(call: &Call, id: NodeId) -> Result<NodeJson, Failure> {
+    let row: Option<NodeRow> = call.db.first(node_list::one(id, call.now)).await?;
+    NodeJson::new(row.ok_or(Failure::NotFound("node"))?)
+}
+
+/// `GET /api/v1/nodes/{id}`
+pub(crate) async fn get(request: &Request, call: &Call, id: &str) -> Result<Response, Failure> {
+    authorize(request, call, "nodes:read").await?;
+    Ok(Response::from_json(&find(call, number(id)?).await?)?)
+}
+
+/// `DELETE /api/v1/nodes/{id}`
+///
+/// 204. The agent is told to shut all gates; for 25 h it may report what it still holds.
+pub(crate) async fn delete(request: &Request, call: &Call, id: &str) -> Result<Response, Failure> {
+    authorize(request, call, "nodes:write").await?;
+    let id = number(id)?;
+    find(call, id).await?;
+    call.db.batch(&node_list::delete(id, call.now)).await?;
+    call.db.run(usage::free_node(id)).await?;
+    bell::ring(&call.env).await;
+    Ok(Response::empty()?.with_status(204))
+}
+
+/// `POST /api/v1/nodes/{id}/rotate-key`
+///
+/// The node and a new enrolment `token`. The old key works until the first sync with the new one, a day at most.
+pub(crate) async fn rotate_key(request: &Request, call: &Call, id: &str) -> Result<Response, Failure> {
+    authorize(request, call, "nodes:write").await?;
+    let id = number(id)?;
+    find(call, id).await?;
+    let token = new_token()?;
+    call.db.run(node_list::rotate(id, &sha256_hex(&token), call.now)).await?;
+    with_token(call, id, token).await
+}

@@ -1,0 +1,222 @@
+//! Users.
+
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::json;
+use weir_wire::{Bytes, Second};
+use worker::{Request, Response};
+
+use super::user_json::UserJson;
+use super::{ITEMS, MOST_ITEMS, number, parameter, segment};
+use crate::domain::name::{Email, Note, UserName};
+use crate::domain::period::{self, AnchorDay};
+use crate::http::auth::authorize;
+use crate::http::body;
+use crate::http::call::Call;
+use crate::http::failure::Failure;
+use crate::http::slots::refill;
+use crate::route::UserAction;
+use crate::store::d1::Outcome;
+use crate::store::quotas::Roll;
+use crate::store::users::{self, Action, Order, Query, Total, User};
+use crate::{bell, random};
+
+/// The body of a creation. Quotas in bytes, 0 = unlimited; `expires_at` in unix seconds.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewUser {
+    name: UserName,
+    #[serde(default)]
+    email: Option<Email>,
+    #[serde(default)]
+    note: Option<Note>,
+    #[serde(default)]
+    monthly_quota: Bytes,
+    #[serde(default)]
+    total_quota: Bytes,
+    #[serde(default = "first")]
+    reset_day: AnchorDay,
+    #[serde(default)]
+    expires_at: Option<Second>,
+}
+
+const fn first() -> AnchorDay {
+    AnchorDay::FIRST
+}
+
+/// The body of a change: fields that it lacks stay, `null` clears.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct UserChange {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<UserName>,
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    email: Option<Option<Email>>,
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    note: Option<Option<Note>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    monthly_quota: Option<Bytes>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    total_quota: Option<Bytes>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reset_day: Option<AnchorDay>,
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    expires_at: Option<Option<Second>>,
+}
+
+/// Tells a field that is `null` from one that is missing.
+#[expect(clippy::option_option, reason = "missing, null and a value are three different things here")]
+fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(field: D) -> Result<Option<Option<T>>, D::Error> {
+    Option::deserialize(field).map(Some)
+}
+
+impl UserChange {
+    /// Whether a gate or a limit may depend on it.
+    const fn matters(&self) -> bool {
+        self.monthly_quota.is_some()
+            || self.total_quota.is_some()
+            || self.reset_day.is_some()
+            || self.expires_at.is_some()
+    }
+}
+
+/// `GET /api/v1/users`
+///
+/// Query: `search`, `status` (active, limited, expired, disabled), `sort` (name, used, created; `-` before it turns it
+/// round), `limit` 1..=200, `offset`. Rows read: 3 a user shown and 1 a user left out before him; a search, a status or
+/// another order than the names' scans the users once.
+pub(crate) async fn list(request: &Request, call: &Call) -> Result<Response, Failure> {
+    authorize(request, call, "users:read").await?;
+    let query = query(request)?;
+    let outcomes = call.db.batch(&[users::list(&query, call.now), users::count(&query, call.now)]).await?;
+    let [page, count] = outcomes.as_slice() else { return Err(Failure::Broken("a batch of two gave other".into())) };
+    let found: Vec<User> = page.rows()?;
+    let total = count.rows::<Total>()?.first().map_or(0, |count| count.total);
+    let end = query.offset.saturating_add(u32::try_from(found.len()).unwrap_or(u32::MAX));
+    let items = found.into_iter().map(|user| UserJson::new(user, request, call)).collect::<Result<Vec<_>, _>>()?;
+    let next = (end < total && !items.is_empty()).then_some(end);
+    Ok(Response::from_json(&json!({ "items": items, "total": total, "next": next }))?)
+}
+
+fn query(request: &Request) -> Result<Query, Failure> {
+    let status = match parameter(request, "status")?.as_deref() {
+        None | Some("") => "",
+        Some("active") => "open",
+        Some("limited") => "limited",
+        Some("expired") => "expired",
+        Some("disabled") => "disabled",
+        Some(_) => return Err(Failure::invalid("status", "active, limited, expired or disabled")),
+    };
+    let order = match parameter(request, "sort")?.as_deref() {
+        None | Some("" | "name") => Order::Name,
+        Some("-name") => Order::NameDown,
+        Some("used") => Order::Used,
+        Some("-used") => Order::UsedDown,
+        Some("created") => Order::Created,
+        Some("-created") => Order::CreatedDown,
+        Some(_) => return Err(Failure::invalid("sort", "name, used or created, with - before it to turn it round")),
+    };
+    Ok(Query {
+        search: parameter(request, "search")?.unwrap_or_default(),
+        status,
+        order,
+        limit: number(request, "limit", ITEMS, 1, MOST_ITEMS)?,
+        offset: number(request, "offset", 0, 0, u32::MAX)?,
+    })
+}
+
+/// `POST /api/v1/users`
+///
+/// 201 with the user. He takes a slot that the nodes have loaded, so no node reloads for him.
+pub(crate) async fn create(mut request: Request, call: &Call) -> Result<Response, Failure> {
+    authorize(&request, call, "users:write").await?;
+    let new: NewUser = body::json(&mut request).await?;
+    let period = period::containing(call.now, new.reset_day.get());
+    let attempt = || async {
+        let batch = users::create(&new, new.name.as_str(), (period.start, period.end), random::salt()?, call.now);
+        last(&call.db.batch(&batch).await?)
+    };
+    let user = match attempt().await? {
+        Some(user) => user,
+        None => {
+            refill(call).await?;
+            attempt().await?.ok_or_else(|| Failure::Broken("no slot after a refill".into()))?
+        }
+    };
+    bell::ring(&call.env).await;
+    let location = format!("/api/v1/users/{}", user.name);
+    let mut response = Response::from_json(&UserJson::new(user, &request, call)?)?.with_status(201);
+    response.headers_mut().set("location", &location)?;
+    Ok(response)
+}
+
+/// The user that the last statement of a batch returns.
+fn last(outcomes: &[Outcome]) -> Result<Option<User>, Failure> {
+    Ok(outcomes.last().map(Outcome::rows).transpose()?.and_then(|mut rows: Vec<User>| rows.pop()))
+}
+
+async fn find(call: &Call, name: &str) -> Result<User, Failure> {
+    call.db.first(users::by_name(&segment(name)?)).await?.ok_or(Failure::NotFound("user"))
+}
+
+/// `GET /api/v1/users/{name}`
+pub(crate) async fn get(request: &Request, call: &Call, name: &str) -> Result<Response, Failure> {
+    authorize(request, call, "users:read").await?;
+    let user = find(call, name).await?;
+    Ok(Response::from_json(&UserJson::new(user, request, call)?)?)
+}
+
+/// `PATCH /api/v1/users/{name}`
+///
+/// Fields that the body lacks stay, `null` clears e-mail, note and expiry. A changed reset day moves the period's end.
+pub(crate) async fn change(mut request: Request, call: &Call, name: &str) -> Result<Response, Failure> {
+    authorize(&request, call, "users:write").await?;
+    let change: UserChange = body::json(&mut request).await?;
+    let user = find(call, name).await?;
+    let changed = if change.matters() {
+        let end = change.reset_day.map(|day| period::containing(call.now, day.get()).end);
+        act(call, &user, &Action::Change(&change, end)).await?
+    } else {
+        last(&call.db.batch(&users::describe(user.id, &change)).await?)?.ok_or(Failure::NotFound("user"))?
+    };
+    Ok(Response::from_json(&UserJson::new(changed, &request, call)?)?)
+}
+
+/// `POST /api/v1/users/{name}/{reset,enable,disable,revoke}`
+pub(crate) async fn do_to(request: &Request, call: &Call, name: &str, action: UserAction) -> Result<Response, Failure> {
+    authorize(request, call, "users:write").await?;
+    let user = find(call, name).await?;
+    if action == UserAction::Revoke {
+        refill(call).await?;
+    }
+    let action: Action<'_, ()> = match action {
+        UserAction::Reset => Action::Reset,
+        UserAction::Enable => Action::Enable,
+        UserAction::Disable => Action::Disable,
+        UserAction::Revoke => Action::Revoke,
+    };
+    let user = act(call, &user, &action).await?;
+    Ok(Response::from_json(&UserJson::new(user, request, call)?)?)
+}
+
+/// Does something to a user whose gate or limit may depend on it, and wakes the nodes.
+async fn act<T: Serialize>(call: &Call, user: &User, action: &Action<'_, T>) -> Result<User, Failure> {
+    let ended = (user.period_end <= call.now.get()).then(|| {
+        let next = period::containing(call.now, user.reset_day);
+        Roll(user.id, Second::clamped(user.period_end), next.start, next.end)
+    });
+    let batch = users::act(user.id, action, ended, random::salt()?, call.now);
+    let user = last(&call.db.batch(&batch).await?)?.ok_or(Failure::NotFound("user"))?;
+    bell::ring(&call.env).await;
+    Ok(user)
+}
+
+/// `DELETE /api/v1/users/{name}`
+///
+/// 204. His history stays, and bytes that are still to be reported are credited to it.
+pub(crate) async fn delete(request: &Request, call: &Call, name: &str) -> Result<Response, Failure> {
+    authorize(request, call, "users:write").await?;
+    let user = find(call, name).await?;
+    call.db.batch(&users::delete(user.id, random::salt()?, call.now)).await?;
+    bell::ring(&call.env).await;
+    Ok(Response::empty()?.with_status(204))
+}

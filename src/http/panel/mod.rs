@@ -1,0 +1,38 @@
+//! The panel's face: pages for an operator's browser, signed in by a session cookie.
+
+pub(crate) mod home;
+pub(crate) mod sign_in;
+
+use askama::Template;
+use worker::Response;
+
+use super::failure::Failure;
+use crate::views::Refusal;
+
+/// A page. Forms on it carry their `Origin`, which the rule for all other answers (no referrer) would make `null`.
+fn page(template: &impl Template, status: u16) -> Result<Response, Failure> {
+    let html = template.render().map_err(|error| Failure::Broken(format!("template: {error}")))?;
+    let response = Response::from_html(html)?.with_status(status);
+    response.headers().set("referrer-policy", "same-origin")?;
+    Ok(response)
+}
+
+/// Sends the browser to another page, with GET.
+fn go_to(path: &str) -> Result<Response, Failure> {
+    let response = Response::empty()?.with_status(303);
+    response.headers().set("location", path)?;
+    Ok(response)
+}
+
+/// A failure as a page.
+pub(crate) fn refusal(failure: &Failure) -> Result<Response, Failure> {
+    let (status, _, message) = failure.describe();
+    let title = match status {
+        404 => "Not found",
+        405 => "Not that way",
+        429 => "Too many requests",
+        500.. => "Something is wrong",
+        _ => "Not done",
+    };
+    page(&Refusal { title, message }, status)
+}

@@ -1,0 +1,61 @@
+//! Signing in and out.
+
+use worker::{Request, Response};
+
+use super::{go_to, page};
+use crate::domain::percent::form_field;
+use crate::http::auth;
+use crate::http::body;
+use crate::http::call::Call;
+use crate::http::failure::Failure;
+use crate::views::Login;
+
+/// Largest form, in bytes.
+const MAX_FORM: usize = 4 << 10;
+/// What a page of another site lacks, as [`Failure::Forbidden`] names it.
+const OWN_PAGES: &str = "of this site's own pages";
+
+/// `GET /login`, also HEAD
+pub(crate) async fn ask(request: &Request, call: &Call) -> Result<Response, Failure> {
+    match auth::session(request, call).await? {
+        Some(_) => go_to("/"),
+        None => page(&Login::default(), 200),
+    }
+}
+
+/// `POST /login`
+pub(crate) async fn enter(mut request: Request, call: &Call) -> Result<Response, Failure> {
+    if !auth::is_own_origin(&request)? {
+        return Err(Failure::Forbidden(OWN_PAGES));
+    }
+    let form = body::read(&mut request, MAX_FORM).await?;
+    let form = String::from_utf8(form).map_err(|_| Failure::Malformed("the form is not UTF-8".into()))?;
+    let name = form_field(&form, "name").unwrap_or_default();
+    let password = form_field(&form, "password").unwrap_or_default();
+    let refused = |problem: String, status| page(&Login { name: name.clone(), problem: Some(problem) }, status);
+    match auth::sign_in(&request, call, &name, &password).await {
+        Ok(Some(cookie)) => {
+            let response = go_to("/")?;
+            response.headers().set("set-cookie", &cookie)?;
+            Ok(response)
+        }
+        Ok(None) => refused("Name or password is wrong.".into(), 401),
+        Err(Failure::TooOften(wait)) => {
+            let response = refused(format!("Too many attempts. Try again in {} min.", wait.div_ceil(60)), 429)?;
+            response.headers().set("retry-after", &wait.to_string())?;
+            Ok(response)
+        }
+        Err(failure) => Err(failure),
+    }
+}
+
+/// `POST /logout`
+pub(crate) async fn leave(request: &Request, call: &Call) -> Result<Response, Failure> {
+    if !auth::is_own_origin(request)? {
+        return Err(Failure::Forbidden(OWN_PAGES));
+    }
+    let cookie = auth::sign_out(request, call).await?;
+    let response = go_to("/login")?;
+    response.headers().set("set-cookie", &cookie)?;
+    Ok(response)
+}

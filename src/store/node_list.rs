@@ -1,0 +1,131 @@
+//! Nodes as an operator sees and changes them.
+
+use serde::Deserialize;
+use weir_wire::{NodeId, Second};
+
+use super::Statement;
+
+/// A node with the state of its newest ledger and the sums of all its ledgers.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+pub struct NodeRow {
+    /// Number.
+    pub id: u32,
+    /// Name.
+    pub name: String,
+    /// What clients connect to.
+    pub address: String,
+    /// Per mille.
+    pub coefficient: u32,
+    /// When it was created.
+    pub created_at: i64,
+    /// JSON list of [`weir_wire::sync::Inbound`].
+    pub inbounds: String,
+    /// When the enrolment token ends.
+    pub token_expires: Option<i64>,
+    /// 1 once the newest token has enrolled a key.
+    pub enrolled: i64,
+    /// When it was last heard, to the minute.
+    pub seen_at: Option<i64>,
+    /// Its clock minus the panel's, seconds.
+    pub clock_off: Option<i64>,
+    /// Version of the agent.
+    pub agent: Option<String>,
+    /// Roster number held.
+    pub held: Option<i64>,
+    /// Roster number loaded by the core.
+    pub loaded: Option<i64>,
+    /// JSON of [`weir_wire::sync::NodeStatus`].
+    pub status: Option<String>,
+    /// JSON: bytes up and down, unknown, unattributed, foreign, of all ledgers; ledgers heard in the last 10 minutes.
+    pub sums: String,
+}
+
+macro_rules! rows {
+    ($where:literal) => {
+        concat!(
+            "
+SELECT n.id, n.name, n.address, n.coefficient, n.created_at, n.inbounds, n.token_expires,
+  n.token_key IS NOT NULL AS enrolled, e.seen_at, e.clock_off, e.agent, e.held, e.loaded, e.status,
+  (SELECT json_array(coalesce(sum(up), 0), coalesce(sum(down), 0), coalesce(sum(unknown), 0),
+      coalesce(sum(unattributed), 0), coalesce(sum(outside), 0), coalesce(sum(seen_at > CAST(?1 AS INTEGER) - 600), 0))
+    FROM epochs WHERE node = n.id) AS sums
+FROM nodes AS n LEFT JOIN epochs AS e ON e.node = n.id
+  AND e.epoch = (SELECT epoch FROM epochs WHERE node = n.id ORDER BY seen_at DESC, created_at DESC LIMIT 1)
+WHERE n.deleted_at IS NULL",
+            $where
+        )
+    };
+}
+
+// Rows read: 1 a node, and 2 a ledger of it and 1 more. A node has one ledger, and one more for each fork.
+const LIST: &str = rows!(" ORDER BY n.name COLLATE NOCASE");
+const ONE: &str = rows!(" AND n.id = ?2");
+
+/// All nodes by name.
+#[must_use]
+pub fn list(now: Second) -> Statement {
+    Statement::new(LIST).bind(now)
+}
+
+/// One node.
+#[must_use]
+pub fn one(node: NodeId, now: Second) -> Statement {
+    Statement::new(ONE).bind(now).bind(node)
+}
+
+/// An enrolment token can be used for this many seconds.
+pub const TOKEN_LASTS: i64 = 3600;
+
+const CREATE: &str = "
+INSERT INTO nodes (name, address, coefficient, token_hash, token_expires, created_at)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6) RETURNING id";
+
+/// What [`create`] returns.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+pub struct Created {
+    /// Its number.
+    pub id: u32,
+}
+
+/// Creates a node that waits for its host.
+#[must_use]
+pub fn create(name: &str, address: &str, coefficient: u32, token_hash: &str, now: Second) -> Statement {
+    let statement = Statement::new(CREATE).bind(name).bind(address).bind(coefficient).bind(token_hash);
+    statement.bind(now.plus(TOKEN_LASTS)).bind(now)
+}
+
+const ROTATE: &str = "
+UPDATE nodes SET token_hash = ?2, token_expires = ?3, token_key = NULL WHERE id = ?1 AND deleted_at IS NULL";
+
+/// Gives a node a new enrolment token. Its key works on until the new one is used, a day at most.
+#[must_use]
+pub fn rotate(node: NodeId, token_hash: &str, now: Second) -> Statement {
+    Statement::new(ROTATE).bind(node).bind(token_hash).bind(now.plus(TOKEN_LASTS))
+}
+
+const DELETE: &str = "
+UPDATE nodes SET deleted_at = ?2, token_hash = NULL, token_expires = NULL WHERE id = ?1 AND deleted_at IS NULL";
+const DELETE_KEYS: &str = "UPDATE node_keys SET deleted_at = ?2 WHERE node = ?1 AND deleted_at IS NULL";
+
+/// Deletes a node. Its key goes on to be heard for 25 h, so that what its agent holds is still reported.
+#[must_use]
+pub fn delete(node: NodeId, now: Second) -> [Statement; 2] {
+    [Statement::new(DELETE).bind(node).bind(now), Statement::new(DELETE_KEYS).bind(node).bind(now)]
+}
+
+// Rows read: the nodes; there are 200 at most.
+const GONE: &str = "
+SELECT id FROM nodes WHERE deleted_at <= CAST(?1 AS INTEGER) AND forgotten_at IS NULL LIMIT 1";
+const FORGOTTEN: &str = "UPDATE nodes SET forgotten_at = ?2 WHERE id = ?1";
+
+/// A node that was deleted before `before` and whose grants are still counted.
+#[must_use]
+pub fn gone(before: Second) -> Statement {
+    Statement::new(GONE).bind(before)
+}
+
+/// Notes that a deleted node's grants are freed.
+#[must_use]
+pub fn forgotten(node: NodeId, now: Second) -> Statement {
+    Statement::new(FORGOTTEN).bind(node).bind(now)
+}

@@ -1,0 +1,92 @@
+//! What the overview page shows: totals, nodes, and users in the order of their creation.
+
+use serde::Deserialize;
+use weir_wire::Bytes;
+
+use super::Statement;
+use super::users::columns;
+
+// Rows read: 2.
+const TOTALS: &str = "
+SELECT (SELECT value FROM counters WHERE name = 'users') AS users,
+  (SELECT value FROM counters WHERE name = 'users_open') AS users_open";
+
+/// What is counted without counting rows.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+pub struct Totals {
+    /// Users.
+    pub users: u64,
+    /// Users who may pass.
+    pub users_open: u64,
+}
+
+/// The totals.
+#[must_use]
+pub fn totals() -> Statement {
+    Statement::new(TOTALS)
+}
+
+// Rows read: 1 per node, deleted ones included, and 1 per ledger of it. Beside `max`, plain columns come from the row
+// that has the greatest value: the ledger that spoke last.
+const NODES: &str = "
+SELECT n.name, n.address, n.deleted_at, max(e.seen_at) AS seen_at, coalesce(e.agent, '') AS agent,
+  coalesce(e.status, '{}') AS status, coalesce(e.clock_off, 0) AS clock_off,
+  coalesce(sum(e.up + e.down), 0) AS bytes, coalesce(sum(e.unattributed), 0) AS unattributed,
+  coalesce(sum(e.unknown), 0) AS unknown
+FROM nodes AS n LEFT JOIN epochs AS e ON e.node = n.id
+GROUP BY n.id";
+
+/// A node with its ledgers.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+pub struct Node {
+    /// Name.
+    pub name: String,
+    /// What clients connect to.
+    pub address: String,
+    /// When it was deleted; its bytes still count.
+    pub deleted_at: Option<i64>,
+    /// When any of its ledgers was last heard of.
+    pub seen_at: Option<i64>,
+    /// Version of its agent.
+    pub agent: String,
+    /// [`weir_wire::sync::NodeStatus`] as JSON.
+    pub status: String,
+    /// Seconds by which its clock is ahead.
+    pub clock_off: i64,
+    /// Bytes of users, up and down.
+    pub bytes: Bytes,
+    /// Bytes that no user could be credited with.
+    pub unattributed: Bytes,
+    /// Bytes of credentials that nobody has.
+    pub unknown: Bytes,
+}
+
+/// All nodes, the deleted ones among them, in the order of their creation.
+#[must_use]
+pub fn nodes() -> Statement {
+    Statement::new(NODES)
+}
+
+// Rows read of both: 2 per user (user, usage), and 1 per deleted user between them.
+const OLDER: &str = concat!(
+    columns!(),
+    "FROM users JOIN usage AS u ON u.user = users.id WHERE deleted_at IS NULL AND users.id < CAST(?1 AS INTEGER)
+  ORDER BY users.id DESC LIMIT ?2"
+);
+const NEWER: &str = concat!(
+    columns!(),
+    "FROM users JOIN usage AS u ON u.user = users.id WHERE deleted_at IS NULL AND users.id > CAST(?1 AS INTEGER)
+  ORDER BY users.id LIMIT ?2"
+);
+
+/// Users created before a user, the newest first.
+#[must_use]
+pub fn older(user: i64, limit: u32) -> Statement {
+    Statement::new(OLDER).bind(user).bind(limit)
+}
+
+/// Users created after a user, the oldest first.
+#[must_use]
+pub fn newer(user: i64, limit: u32) -> Statement {
+    Statement::new(NEWER).bind(user).bind(limit)
+}

@@ -1,0 +1,137 @@
+//! How pages write sizes and times.
+
+use chrono::{DateTime, Utc};
+use weir_wire::{Bytes, Second};
+
+/// A size with three digits at most. Units count in 1,024s and are called as operators and providers call them: GB.
+#[must_use]
+pub(crate) fn size(bytes: Bytes) -> String {
+    const UNITS: [(u32, &str); 5] = [(50, "PB"), (40, "TB"), (30, "GB"), (20, "MB"), (10, "KB")];
+    let count = u128::from(bytes.get());
+    let Some((shift, unit)) = UNITS.into_iter().find(|(shift, _)| count >> shift > 0) else {
+        return format!("{count} B");
+    };
+    let hundredths = (count * 100 + (1 << (shift - 1))) >> shift;
+    let (whole, rest) = (hundredths / 100, hundredths % 100);
+    match whole {
+        0..10 if rest % 10 > 0 => format!("{whole}.{rest:02} {unit}"),
+        0..100 if rest >= 10 => format!("{whole}.{} {unit}", rest / 10),
+        _ => format!("{whole} {unit}"),
+    }
+}
+
+/// A rate in bytes per second.
+#[must_use]
+pub(crate) fn rate(bytes: u64) -> String {
+    size(Bytes::saturating(bytes)) + "/s"
+}
+
+/// A number with its thousands apart.
+#[must_use]
+pub(crate) fn count(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// An instant as a page shows it: in words, with the exact time behind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Moment {
+    /// "3 min ago".
+    pub(crate) words: String,
+    /// "2026-11-23 02:54:42 UTC".
+    pub(crate) exact: String,
+    /// RFC 3339.
+    pub(crate) machine: String,
+}
+
+impl Moment {
+    /// `at` as seen from `now`.
+    #[must_use]
+    pub(crate) fn new(at: Second, now: Second) -> Self {
+        let date = DateTime::<Utc>::from_timestamp(at.get(), 0).unwrap_or(DateTime::UNIX_EPOCH);
+        Self {
+            words: words(at, now),
+            exact: date.format("%Y-%m-%d %H:%M:%S UTC").to_string(),
+            machine: date.format("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        }
+    }
+}
+
+fn words(at: Second, now: Second) -> String {
+    let apart = now.since(at);
+    let span = span(apart.abs());
+    match apart {
+        -4..=4 => "just now".into(),
+        ..0 => format!("in {span}"),
+        _ => format!("{span} ago"),
+    }
+}
+
+/// A length of time in its largest whole unit.
+fn span(seconds: i64) -> String {
+    match seconds {
+        ..60 => format!("{seconds} s"),
+        60..3_600 => format!("{} min", seconds / 60),
+        3_600..172_800 => format!("{} h", seconds / 3_600),
+        _ => format!("{} d", seconds / 86_400),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_have_three_digits_at_most() {
+        let gib = 1_u64 << 30;
+        for (bytes, text) in [
+            (0, "0 B"),
+            (1023, "1023 B"),
+            (1024, "1 KB"),
+            (1_572_864, "1.5 MB"),
+            (gib, "1 GB"),
+            (gib * 5 / 4, "1.25 GB"),
+            (gib * 12 + gib / 3, "12.3 GB"),
+            (gib * 50, "50 GB"),
+            (gib * 123 + gib / 2, "123 GB"),
+            (gib * 1024 * 2, "2 TB"),
+            (Bytes::MAX.get(), "8 PB"),
+        ] {
+            assert_eq!(size(Bytes::saturating(bytes)), text, "{bytes}");
+        }
+        assert_eq!(rate(2048), "2 KB/s");
+    }
+
+    #[test]
+    fn thousands_stand_apart() {
+        for (number, text) in [(0, "0"), (999, "999"), (1_000, "1,000"), (1_234_567, "1,234,567")] {
+            assert_eq!(count(number), text);
+        }
+    }
+
+    #[test]
+    fn moments_are_told_from_now() {
+        let now = Second::clamped(1_796_083_200);
+        for (before, text) in [
+            (0, "just now"),
+            (59, "59 s ago"),
+            (60, "1 min ago"),
+            (3_600, "1 h ago"),
+            (86_400, "24 h ago"),
+            (172_800, "2 d ago"),
+            (-7_200, "in 2 h"),
+            (-864_000, "in 10 d"),
+        ] {
+            assert_eq!(Moment::new(now.plus(-before), now).words, text);
+        }
+        let exact = Moment::new(now, now);
+        assert_eq!((exact.exact.as_str(), exact.machine.as_str()), ("2026-12-01 00:00:00 UTC", "2026-12-01T00:00:00Z"));
+    }
+}

@@ -1,0 +1,213 @@
+//! A user as a row of the table.
+
+use weir_wire::{Bytes, Second};
+
+use super::format::{Moment, size};
+use crate::domain::user::{Gate, Standing, gate};
+
+/// What is known of a user.
+pub(crate) struct UserFacts<'a> {
+    /// Name.
+    pub(crate) name: &'a str,
+    /// Note.
+    pub(crate) note: &'a str,
+    /// What decides his gate.
+    pub(crate) standing: Standing,
+    /// When a person shut him out.
+    pub(crate) disabled_at: Option<Second>,
+    /// End of his period.
+    pub(crate) period_end: Second,
+    /// End of the newest report with bytes of his; the beginning of time before the first.
+    pub(crate) last_at: Second,
+    /// Whoever was heard of within so many seconds counts as online.
+    pub(crate) online_within: i64,
+}
+
+/// A quota with its bar.
+pub(crate) struct Quota {
+    /// What it is called, for those who cannot see the bar.
+    pub(crate) label: String,
+    /// Used.
+    pub(crate) used: String,
+    /// Quota; none when unlimited.
+    pub(crate) quota: Option<String>,
+    /// Per mille, cut to 1,000.
+    pub(crate) filled: u64,
+    /// `low`, `high` or `full`, by which the bar is coloured.
+    pub(crate) level: &'static str,
+}
+
+/// A row of the table.
+pub(crate) struct UserView<'a> {
+    /// Name.
+    pub(crate) name: &'a str,
+    /// Note.
+    pub(crate) note: &'a str,
+    /// `active`, `limited`, `expired` or `disabled`.
+    pub(crate) status: &'static str,
+    /// Why he may not pass, or how long he still may.
+    pub(crate) reason: Option<String>,
+    /// The exact time that the reason speaks of.
+    pub(crate) reason_at: Option<String>,
+    /// The period's quota.
+    pub(crate) month: Quota,
+    /// The lifetime's.
+    pub(crate) total: Quota,
+    /// When the period ends, for a user with a monthly quota.
+    pub(crate) resets: Option<Moment>,
+    /// What is left of his bonus.
+    pub(crate) bonus: Option<String>,
+    /// Bytes flowed a moment ago.
+    pub(crate) is_online: bool,
+    /// When bytes last flowed.
+    pub(crate) last: Option<Moment>,
+}
+
+impl<'a> UserView<'a> {
+    /// The row at second `now`.
+    pub(crate) fn new(facts: &UserFacts<'a>, now: Second) -> Self {
+        let mut standing = facts.standing;
+        // The period has ended, and the job that begins the next one has not come by yet.
+        let is_over = facts.period_end <= now;
+        if is_over {
+            standing.month = Bytes::ZERO;
+        }
+        let gate = gate(&standing, now);
+        let told = reason(gate, facts, now);
+        let name = facts.name;
+        let last = (facts.last_at > Second::EPOCH).then(|| Moment::new(facts.last_at, now));
+        Self {
+            name,
+            note: facts.note,
+            status: status(gate),
+            reason: told.as_ref().map(|(text, _)| text.clone()),
+            reason_at: told.and_then(|(_, at)| at),
+            month: quota(format!("Traffic of {name} in this period"), standing.month, standing.monthly_quota),
+            total: quota(
+                format!("Traffic of {name} in total"),
+                standing.lifetime.minus(standing.bonus_spent),
+                standing.total_quota,
+            ),
+            resets: (!standing.monthly_quota.is_zero() && !is_over).then(|| Moment::new(facts.period_end, now)),
+            bonus: (!standing.bonus_left.is_zero()).then(|| size(standing.bonus_left)),
+            is_online: last.is_some() && now.since(facts.last_at) <= facts.online_within,
+            last,
+        }
+    }
+}
+
+const fn status(gate: Gate) -> &'static str {
+    match gate {
+        Gate::Open => "active",
+        Gate::Month | Gate::Total => "limited",
+        Gate::Expired => "expired",
+        Gate::Disabled => "disabled",
+    }
+}
+
+/// Why, in words, and the exact time behind them.
+fn reason(gate: Gate, facts: &UserFacts<'_>, now: Second) -> Option<(String, Option<String>)> {
+    let with = |text: &str, at: Option<Second>| {
+        let moment = at.map(|at| Moment::new(at, now));
+        let words = moment.as_ref().map(|moment| format!("{text} {}", moment.words));
+        Some((words.unwrap_or_else(|| text.to_owned()), moment.map(|moment| moment.exact)))
+    };
+    match gate {
+        Gate::Open => facts.standing.expires_at.and_then(|at| with("expires", Some(at))),
+        Gate::Month => Some(("monthly quota used up".into(), None)),
+        Gate::Total => Some(("total quota used up".into(), None)),
+        Gate::Expired => with("ended", facts.standing.expires_at),
+        Gate::Disabled => with("by a person", facts.disabled_at),
+    }
+}
+
+fn quota(label: String, used: Bytes, quota: Bytes) -> Quota {
+    let filled = u128::from(used.get()) * 1_000 / u128::from(quota.get().max(1));
+    let filled = if quota.is_zero() { 0 } else { u64::try_from(filled.min(1_000)).unwrap_or(1_000) };
+    Quota {
+        label,
+        used: size(used),
+        quota: (!quota.is_zero()).then(|| size(quota)),
+        filled,
+        level: match filled {
+            1_000 => "full",
+            800.. => "high",
+            _ => "low",
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Second = Second::clamped(1_796_083_200);
+
+    fn facts(standing: Standing) -> UserFacts<'static> {
+        UserFacts {
+            name: "ann",
+            note: "",
+            standing,
+            disabled_at: None,
+            period_end: NOW.plus(86_400 * 3),
+            last_at: NOW.plus(-30),
+            online_within: 600,
+        }
+    }
+
+    fn gib(count: u64) -> Bytes {
+        Bytes::gib(count)
+    }
+
+    #[test]
+    fn a_bar_is_as_full_as_the_quota_and_never_fuller() {
+        let view = |month| {
+            let standing = Standing { month: gib(month), monthly_quota: gib(10), ..Standing::default() };
+            UserView::new(&facts(standing), NOW)
+        };
+        for (month, filled, level, status) in [
+            (0, 0, "low", "active"),
+            (8, 800, "high", "active"),
+            (10, 1_000, "full", "limited"),
+            (20, 1_000, "full", "limited"),
+        ] {
+            let view = view(month);
+            assert_eq!((view.month.filled, view.month.level, view.status), (filled, level, status));
+        }
+        assert_eq!(view(10).reason.as_deref(), Some("monthly quota used up"));
+        assert_eq!(view(10).resets.unwrap().words, "in 3 d");
+    }
+
+    #[test]
+    fn an_unlimited_user_has_no_bar_and_no_reset() {
+        let view = UserView::new(&facts(Standing { month: gib(1), ..Standing::default() }), NOW);
+        assert_eq!((view.month.quota, view.resets), (None, None));
+    }
+
+    #[test]
+    fn a_period_that_is_over_counts_no_more() {
+        let standing = Standing { month: gib(10), monthly_quota: gib(10), ..Standing::default() };
+        let view = UserView::new(&UserFacts { period_end: NOW, ..facts(standing) }, NOW);
+        assert_eq!((view.status, view.month.used.as_str()), ("active", "0 B"));
+    }
+
+    #[test]
+    fn whoever_was_heard_of_a_moment_ago_is_online() {
+        let view = |ago: i64| UserView::new(&UserFacts { last_at: NOW.plus(-ago), ..facts(Standing::default()) }, NOW);
+        assert!(view(600).is_online);
+        assert!(!view(601).is_online);
+        let never = UserView::new(&UserFacts { last_at: Second::EPOCH, ..facts(Standing::default()) }, NOW);
+        assert!(!never.is_online && never.last.is_none());
+    }
+
+    #[test]
+    fn the_reason_says_since_when() {
+        let expired = Standing { expires_at: Some(NOW.plus(-7_200)), ..Standing::default() };
+        assert_eq!(UserView::new(&facts(expired), NOW).reason.as_deref(), Some("ended 2 h ago"));
+        let soon = Standing { expires_at: Some(NOW.plus(7_200)), ..Standing::default() };
+        assert_eq!(UserView::new(&facts(soon), NOW).reason.as_deref(), Some("expires in 2 h"));
+        let disabled = Standing { disabled: true, ..Standing::default() };
+        let facts = UserFacts { disabled_at: Some(NOW.plus(-60)), ..facts(disabled) };
+        assert_eq!(UserView::new(&facts, NOW).reason.as_deref(), Some("by a person 1 min ago"));
+    }
+}

@@ -1,0 +1,226 @@
+/** Subscriptions on the real Worker, and what a real client makes of them. */
+import assert from 'node:assert/strict';
+import { createHmac } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { after, before, test } from 'node:test';
+
+import { loadWithMihomo } from './support/mihomo.mjs';
+import { startPanel } from './support/panel.mjs';
+import { seedAgent, seedUsers } from './support/seed.mjs';
+import { now, slotCredentials } from './support/wire.mjs';
+
+const GB = 2 ** 30;
+const SERVER_KEY_16 = Buffer.alloc(16, 0xfb).toString('base64');
+const SERVER_KEY_32 = Buffer.alloc(32, 0xff).toString('base64');
+
+/** One inbound of each kind that the panel makes links for. */
+const TLS = { tls: true, server_name: 'weir.test', insecure: true };
+const INBOUNDS = [
+  { protocol: 'trojan', ...TLS },
+  { protocol: 'vless', ...TLS },
+  { protocol: 'vless' },
+  { protocol: 'vmess' },
+  { protocol: 'shadowsocks', method: '2022-blake3-aes-128-gcm', server_key: SERVER_KEY_16 },
+  { protocol: 'shadowsocks', method: '2022-blake3-aes-256-gcm', server_key: SERVER_KEY_32 },
+  { protocol: 'shadowsocks', method: 'aes-256-gcm' },
+  { protocol: 'hysteria2', ...TLS },
+  { protocol: 'tuic', ...TLS },
+  { protocol: 'anytls', ...TLS },
+  { protocol: 'mixed' },
+  { protocol: 'http' },
+].map((inbound, index) => ({ tag: `in-${index}`, port: 20_000 + index, ...inbound }));
+
+let panel;
+let authKey;
+let node;
+
+before(async () => {
+  panel = await startPanel();
+  authKey = JSON.parse(await readFile(path.join(panel.folder, 'secrets.json'), 'utf8')).AUTH_KEY;
+  node = await seedAgent(panel, { name: 'Zürich 🚀' });
+  assert.equal((await node.sync({ inbounds: INBOUNDS })).status, 200);
+});
+after(() => panel?.stop());
+
+/** The token as the documentation describes it, written a second time. */
+function token(user, generation = 1) {
+  const claim = Buffer.alloc(8);
+  claim.writeUInt32BE(user.id, 0);
+  claim.writeUInt32BE(generation, 4);
+  const seal = createHmac('sha256', authKey).update('weir/sub/1:').update(claim).digest().subarray(0, 16);
+  return Buffer.concat([claim, seal]).toString('base64url');
+}
+
+async function user(usage) {
+  const [one] = await seedUsers(panel, 1, usage);
+  return one;
+}
+
+// Not compressed, so that the length that HEAD tells is the body's.
+const get = (where, method = 'GET') => panel.request(method, `/sub/${where}`, { headers: { 'accept-encoding': 'identity' } });
+const change = (one, set) => panel.db.prepare(`UPDATE users SET ${set} WHERE id = ?1`).bind(one.id).run();
+/** @returns {Array<{scheme: string, link: string, name: string}>} */
+const linksOf = (text) =>
+  text.trim().split('\n').map((link) => ({ link, scheme: link.split('://')[0], name: decodeURIComponent(link.split('#')[1] ?? '') }));
+const unbase64 = (text) => Buffer.from(text.replace('base64:', ''), 'base64').toString();
+
+test('a subscription has a link for every inbound, with the credentials of the user', async () => {
+  const one = await user();
+  const { status, text } = await get(`${token(one)}/links`);
+  assert.equal(status, 200);
+  const links = linksOf(text);
+  assert.deepEqual(links.map(({ scheme }) => scheme),
+    ['trojan', 'vless', 'vless', 'vmess', 'ss', 'ss', 'ss', 'hysteria2', 'tuic', 'anytls', 'socks', 'http']);
+  const { uuid, password, ss16, ss32 } = slotCredentials(panel.slotKey, one.slot);
+  const by = (scheme, index = 0) => links.filter((link) => link.scheme === scheme)[index].link;
+  assert.equal(by('trojan'), `trojan://${password}@127.0.0.1:20000?type=tcp&security=tls&sni=weir.test&allowInsecure=1#Z%C3%BCrich%20%F0%9F%9A%80%20trojan`);
+  assert.ok(by('vless').startsWith(`vless://${uuid}@127.0.0.1:20001?encryption=none&`));
+  assert.equal(JSON.parse(unbase64(by('vmess').slice(8))).id, uuid);
+  assert.ok(by('ss').startsWith(`ss://2022-blake3-aes-128-gcm:${encodeURIComponent(`${SERVER_KEY_16}:${ss16}`)}@`));
+  assert.ok(by('ss', 1).startsWith(`ss://2022-blake3-aes-256-gcm:${encodeURIComponent(`${SERVER_KEY_32}:${ss32}`)}@`));
+  assert.equal(unbase64(by('ss', 2).slice(5).split('@')[0]), `aes-256-gcm:${password}`);
+  assert.equal(unbase64(by('socks').slice(8).split('@')[0]), `${one.slot}:${password}`);
+});
+
+test('without a format, and as base64, it is the same list in standard base64', async () => {
+  const one = await user();
+  const plain = (await get(`${token(one)}/links`)).text;
+  for (const where of [token(one), `${token(one)}/base64`, `${token(one)}/`]) {
+    const { text, headers } = await get(where);
+    assert.match(text, /^[A-Za-z0-9+/]+=*$/);
+    assert.equal(unbase64(text), plain, where);
+    assert.equal(headers.get('content-type'), 'text/plain; charset=utf-8');
+  }
+});
+
+test('a real mihomo loads every link, and reads the numbers', async () => {
+  const expires = now() + 86_400;
+  const one = await user({ monthlyQuota: 50 * GB, month: 3 * GB });
+  await change(one, `expires_at = ${expires}`);
+  const { proxies, subscriptionInfo, log } = await loadWithMihomo(`${panel.url}/sub/${token(one)}`);
+  const count = (list) => Object.fromEntries([...new Set(list)].sort().map((type) => [type, list.filter((other) => other === type).length]));
+  assert.deepEqual(count(proxies.map(({ type }) => type)),
+    { AnyTLS: 1, Http: 1, Hysteria2: 1, Shadowsocks: 3, Socks5: 1, Trojan: 1, Tuic: 1, Vless: 2, Vmess: 1 }, log);
+  assert.equal(proxies.length, INBOUNDS.length, log);
+  const names = linksOf((await get(`${token(one)}/links`)).text);
+  const loaded = new Set(proxies.map(({ name }) => name));
+  for (const { name, scheme } of names) if (scheme !== 'vmess') assert.ok(loaded.has(name), `${name} is not in ${[...loaded]}`);
+  assert.deepEqual(subscriptionInfo, { Upload: 0, Download: 3 * GB, Total: 50 * GB, Expire: expires });
+});
+
+test('a link that mihomo does not know costs no other one', async () => {
+  const other = await seedAgent(panel, { name: 'Naive' });
+  await other.sync({ inbounds: [{ tag: 'naive', protocol: 'naive', port: 20_100, tls: true, server_name: 'weir.test' }] });
+  try {
+    const one = await user();
+    const { text } = await get(`${token(one)}/links`);
+    const { password } = slotCredentials(panel.slotKey, one.slot);
+    assert.ok(text.endsWith(`naive+https://${one.slot}:${password}@127.0.0.1:20100?sni=weir.test#Naive%20naive\n`), text);
+    assert.equal((await loadWithMihomo(`${panel.url}/sub/${token(one)}`)).proxies.length, INBOUNDS.length);
+  } finally {
+    await panel.db.prepare('UPDATE nodes SET deleted_at = unixepoch() WHERE id = ?1').bind(other.node).run();
+  }
+});
+
+test('clients get every header that they know, with real numbers', async () => {
+  const one = await user({ monthlyQuota: 50 * GB, month: 3 * GB });
+  const { headers } = await get(token(one));
+  assert.equal(headers.get('subscription-userinfo'), `upload=0; download=${3 * GB}; total=${50 * GB}; expire=0`);
+  assert.equal(headers.get('content-disposition'), `attachment; filename="Weir"; filename*=UTF-8''Weir`);
+  assert.equal(unbase64(headers.get('profile-title')), 'Weir');
+  assert.equal(headers.get('profile-update-interval'), '12');
+  assert.equal(headers.get('profile-web-page-url'), `${panel.url}/sub/${token(one)}`);
+  assert.equal(headers.get('cache-control'), 'no-store');
+  assert.equal(headers.get('x-robots-tag'), 'noindex');
+  assert.equal(headers.get('vary'), 'User-Agent, Accept');
+  assert.equal(headers.get('announce'), null);
+  const { period_end: end } = await panel.db.prepare('SELECT period_end FROM usage WHERE user = ?1').bind(one.id).first();
+  assert.equal(headers.get('subscription-refill-date'), String(end));
+});
+
+test('HEAD answers with the same headers and no body', async () => {
+  const one = await user();
+  const [whole, head] = [await get(`${token(one)}/links`), await get(`${token(one)}/links`, 'HEAD')];
+  assert.equal(head.status, 200);
+  assert.equal(head.text, '');
+  const plain = (headers) => Object.fromEntries([...headers].filter(([name]) => !['date', 'weir-cost', 'connection', 'keep-alive'].includes(name)));
+  assert.deepEqual(plain(head.headers), plain(whole.headers));
+});
+
+test('who may not pass gets one entry that says why', async () => {
+  const full = await user({ monthlyQuota: GB, month: GB });
+  const total = await user({ totalQuota: GB, month: GB });
+  const [expired, disabled] = [await user(), await user()];
+  await change(expired, `expires_at = ${now() - 5}`);
+  await change(disabled, `disabled_at = ${now()}`);
+  for (const [one, says] of [
+    [full, /^Monthly traffic used up, new on \d{4}-\d\d-01 UTC$/],
+    [total, /^Traffic used up$/],
+    [expired, /^Subscription expired$/],
+    [disabled, /^Account disabled$/],
+  ]) {
+    const { status, text, headers } = await get(`${token(one)}/links`);
+    assert.equal(status, 200);
+    const links = linksOf(text);
+    assert.equal(links.length, 1);
+    assert.match(links[0].name, says);
+    assert.equal(unbase64(headers.get('announce')), links[0].name);
+    const { proxies, log } = await loadWithMihomo(`${panel.url}/sub/${token(one)}`);
+    assert.deepEqual(proxies.map(({ name }) => name), [links[0].name], log);
+  }
+});
+
+test('a quota of a month that is over does not count any more', async () => {
+  const one = await user({ monthlyQuota: GB, month: GB, periodStart: now() - 40 * 86_400, periodEnd: now() - 10 });
+  const { text, headers } = await get(`${token(one)}/links`);
+  assert.equal(linksOf(text).length, INBOUNDS.length);
+  assert.match(headers.get('subscription-userinfo'), /download=0; /);
+});
+
+test('a forged token costs no query, an unknown format neither', async () => {
+  const one = await user();
+  const good = token(one);
+  const none = { queries: 0, read: 0, written: 0 };
+  for (const bad of [good.slice(0, -1) + (good.endsWith('A') ? 'B' : 'A'), good.slice(1), 'admin', '%00', `${good}=`]) {
+    const { status, cost } = await get(bad);
+    assert.equal(status, 404, bad);
+    assert.deepEqual(cost, none, bad);
+  }
+  const { status, text, cost } = await get(`${good}/carrier-pigeon`);
+  assert.equal(status, 422);
+  assert.match(text, /format/);
+  assert.deepEqual(cost, none);
+});
+
+test('revoked links and those of deleted users are not found', async () => {
+  const [revoked, deleted] = [await user(), await user()];
+  await change(revoked, 'generation = 2');
+  await change(deleted, 'deleted_at = unixepoch()');
+  assert.equal((await get(token(revoked))).status, 404);
+  assert.equal((await get(token(revoked, 2))).status, 200);
+  assert.equal((await get(token(revoked, 3))).status, 404, 'a generation that is still to come');
+  assert.equal((await get(token(deleted))).status, 404);
+});
+
+test('a fetch costs two queries, reads at most four rows and writes none', async (t) => {
+  for (const method of ['GET', 'HEAD']) {
+    const { cost } = await get(token(await user()), method);
+    t.diagnostic(`${method}: ${JSON.stringify(cost)}`);
+    assert.ok(cost.queries <= 2 && cost.read <= 4 && cost.written === 0, JSON.stringify(cost));
+  }
+});
+
+test('before a server is connected the list says so', async () => {
+  const empty = await startPanel();
+  try {
+    const [one] = await seedUsers(empty, 1);
+    const own = authKey;
+    authKey = JSON.parse(await readFile(path.join(empty.folder, 'secrets.json'), 'utf8')).AUTH_KEY;
+    const { text } = await empty.request('GET', `/sub/${token(one)}/links`);
+    authKey = own;
+    assert.deepEqual(linksOf(text).map(({ name }) => name), ['No server is connected yet']);
+  } finally {
+    await empty.stop();
+  }
+});

@@ -1,0 +1,61 @@
+/** A real mihomo as a subscription's client: it fetches the link list itself and says what it made of it. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { enginePath } from './engines.mjs';
+import { freePort } from './ports.mjs';
+
+/** It loads a list within a second; ten times that is a hang. */
+const LIMIT_MS = 15_000;
+
+/**
+ * Let mihomo fetch a subscription.
+ *
+ * @param {string} url
+ * @returns {Promise<{proxies: Array<{name: string, type: string}>, subscriptionInfo?: {Upload: number, Download: number, Total: number,
+ *   Expire: number}, log: string}>} what it loaded; no proxies when it refused the list
+ * @throws {Error} if mihomo is missing or does not start within 15 s
+ */
+export async function loadWithMihomo(url) {
+  const folder = await mkdtemp(path.join(tmpdir(), 'weir-mihomo-'));
+  const port = await freePort();
+  // JSON is YAML. Nothing here leaves this machine: no DNS, no databases, no health checks.
+  const config = {
+    'mixed-port': 0,
+    'bind-address': '127.0.0.1',
+    'external-controller': `127.0.0.1:${port}`,
+    'geo-auto-update': false,
+    dns: { enable: false },
+    'proxy-providers': {
+      weir: { type: 'http', url, path: './weir.txt', interval: 3600, 'health-check': { enable: false, url: 'http://127.0.0.1:1/', interval: 0 } },
+    },
+    'proxy-groups': [{ name: 'ALL', type: 'select', use: ['weir'] }],
+    rules: ['MATCH,ALL'],
+  };
+  const file = path.join(folder, 'config.yaml');
+  await writeFile(file, JSON.stringify(config));
+  const child = spawn(enginePath('mihomo'), ['-d', folder, '-f', file], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const ended = once(child, 'exit');
+  let log = '';
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (data) => (log += data));
+  try {
+    const deadline = Date.now() + LIMIT_MS;
+    for (;;) {
+      const provider = await fetch(`http://127.0.0.1:${port}/providers/proxies/weir`).then((answer) => answer.json(), () => undefined);
+      const isRefused = log.includes('initial proxy provider');
+      if (provider?.proxies?.length > 0 || (provider && isRefused)) return { ...provider, proxies: provider.proxies ?? [], log };
+      if (child.exitCode !== null || Date.now() > deadline) throw new Error(`mihomo loaded nothing:\n${log}`);
+      await sleep(50);
+    }
+  } finally {
+    if (child.exitCode === null) {
+      child.kill('SIGKILL');
+      await ended;
+    }
+    await rm(folder, { recursive: true, force: true });
+  }
+}
