@@ -1,4 +1,4 @@
-//! The doorbell's Durable Object: holds the agents' WebSockets while they sleep, and rings them all.
+//! The doorbell's Durable Object: holds the agents' sockets while they sleep, and rings them all.
 //!
 //! Hibernating sockets cost nothing while nobody rings. It is an optimisation: polling goes on without it, so a ring
 //! that fails is not an error of the change that rang.

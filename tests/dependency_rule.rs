@@ -1,5 +1,7 @@
 //! `wire <- domain <- {store, http, cron, notify, views} <- lib.rs`, and `wire <- agent`: what the compiler cannot keep.
 
+#![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

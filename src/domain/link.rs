@@ -100,7 +100,7 @@ fn unique(name: String, taken: &mut HashSet<String>) -> String {
     if taken.insert(name.clone()) {
         return name;
     }
-    let free = (2_u32..).map(|number| format!("{name} {number}")).find(|other| !taken.contains(other));
+    let free = (2..=u32::MAX).map(|number| format!("{name} {number}")).find(|other| !taken.contains(other));
     let free = free.unwrap_or(name);
     taken.insert(free.clone());
     free

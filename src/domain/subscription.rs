@@ -35,10 +35,10 @@ impl Format {
     /// The body.
     #[must_use]
     pub fn body(self, links: &[Link]) -> String {
-        let lines: String = links.iter().map(|link| link.text() + "\n").collect();
+        let text: String = links.iter().map(|link| link.text() + "\n").collect();
         match self {
-            Self::Links => lines,
-            Self::Base64 => STANDARD.encode(lines),
+            Self::Links => text,
+            Self::Base64 => STANDARD.encode(text),
         }
     }
 }
@@ -99,10 +99,10 @@ mod tests {
     #[test]
     fn a_body_is_lines_or_standard_padded_base64_of_them() {
         let links = [notice("one"), notice("two")];
-        let lines = Format::Links.body(&links);
-        assert_eq!(lines.lines().count(), 2);
-        assert!(lines.ends_with("#two\n"));
-        assert_eq!(STANDARD.decode(Format::Base64.body(&links)).unwrap(), lines.as_bytes());
+        let text = Format::Links.body(&links);
+        assert_eq!(text.lines().count(), 2);
+        assert!(text.ends_with("#two\n"));
+        assert_eq!(STANDARD.decode(Format::Base64.body(&links)).unwrap(), text.as_bytes());
         assert_eq!(Format::named(Some("Base64")), None);
     }
 

@@ -118,9 +118,8 @@ pub fn allowance(standing: &Standing) -> Allowance {
     let nearest = match (month.quota.is_zero(), total.quota.is_zero()) {
         (true, true) => return month,
         (true, false) => total,
-        (false, true) => month,
         (false, false) if left(total) < left(month) => total,
-        (false, false) => month,
+        (false, _) => month,
     };
     Allowance { quota: nearest.quota.plus(standing.bonus_left), ..nearest }
 }

@@ -69,7 +69,7 @@ fn words(at: Second, now: Second) -> String {
     let span = span(apart.abs());
     match apart {
         -4..=4 => "just now".into(),
-        ..0 => format!("in {span}"),
+        ..-4 => format!("in {span}"),
         _ => format!("{span} ago"),
     }
 }

@@ -30,7 +30,7 @@ pub(crate) struct Quota {
     /// Used.
     pub(crate) used: String,
     /// Quota; none when unlimited.
-    pub(crate) quota: Option<String>,
+    pub(crate) limit: Option<String>,
     /// Per mille, cut to 1,000.
     pub(crate) filled: u64,
     /// `low`, `high` or `full`, by which the bar is coloured.
@@ -127,7 +127,7 @@ fn quota(label: String, used: Bytes, quota: Bytes) -> Quota {
     Quota {
         label,
         used: size(used),
-        quota: (!quota.is_zero()).then(|| size(quota)),
+        limit: (!quota.is_zero()).then(|| size(quota)),
         filled,
         level: match filled {
             1_000 => "full",
@@ -181,7 +181,7 @@ mod tests {
     #[test]
     fn an_unlimited_user_has_no_bar_and_no_reset() {
         let view = UserView::new(&facts(Standing { month: gib(1), ..Standing::default() }), NOW);
-        assert_eq!((view.month.quota, view.resets), (None, None));
+        assert_eq!((view.month.limit, view.resets), (None, None));
     }
 
     #[test]

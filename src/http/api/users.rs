@@ -44,6 +44,7 @@ const fn first() -> AnchorDay {
 }
 
 /// The body of a change: fields that it lacks stay, `null` clears.
+#[expect(clippy::option_option, reason = "missing, null and a value are three different things here")]
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct UserChange {
@@ -135,12 +136,11 @@ pub(crate) async fn create(mut request: Request, call: &Call) -> Result<Response
         let batch = users::create(&new, new.name.as_str(), (period.start, period.end), random::salt()?, call.now);
         last(&call.db.batch(&batch).await?)
     };
-    let user = match attempt().await? {
-        Some(user) => user,
-        None => {
-            refill(call).await?;
-            attempt().await?.ok_or_else(|| Failure::Broken("no slot after a refill".into()))?
-        }
+    let user = if let Some(user) = attempt().await? {
+        user
+    } else {
+        refill(call).await?;
+        attempt().await?.ok_or_else(|| Failure::Broken("no slot after a refill".into()))?
     };
     bell::ring(&call.env).await;
     let location = format!("/api/v1/users/{}", user.name);
