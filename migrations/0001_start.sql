@@ -183,7 +183,9 @@ CREATE TABLE node_keys (
   -- 1 until the first sync with this key, which ends the node's older keys.
   fresh INTEGER NOT NULL DEFAULT 1,
   expires_at INTEGER,
-  deleted_at INTEGER
+  deleted_at INTEGER,
+  -- 1 while the panel was restored to an earlier point and this node has not replayed what it knows (src/store/restored.rs).
+  restored INTEGER NOT NULL DEFAULT 0
 ) STRICT, WITHOUT ROWID;
 
 -- One row a ledger, never closed by another.

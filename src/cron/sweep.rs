@@ -12,7 +12,7 @@ use crate::random;
 use crate::store::d1::Db;
 use crate::store::node_list::{self, Created};
 use crate::store::quotas::{self, Roll};
-use crate::store::{gates, sessions, slots, usage};
+use crate::store::{gates, restored, sessions, slots, usage};
 
 /// Users of one chunk, and chunks of one run: 5 queries each, under the platform's 50 a run together with the rest. What
 /// is left over is due in the next run.
@@ -36,6 +36,7 @@ pub(super) async fn sweep(db: &Db, now: Second) -> Result<bool, Failure> {
         }
     }
     refill_in(db).await?;
+    moved |= has_ended(db, now).await?;
     forget_nodes(db, now).await?;
     db.run(sessions::forget(now)).await?;
     Ok(moved)
@@ -59,6 +60,12 @@ async fn turn(db: &Db, due: &[gates::Due], now: Second) -> Result<(), Failure> {
     ];
     db.batch(&batch).await?;
     Ok(())
+}
+
+/// Nodes that never came back are not waited for any longer after the panel was restored.
+async fn has_ended(db: &Db, now: Second) -> Result<bool, Failure> {
+    let outcomes = db.batch(&restored::end(now)).await?;
+    Ok(outcomes.first().is_some_and(|ended| ended.changes() > 0))
 }
 
 /// What a node that was deleted long ago never reported blocks its users' quota no longer.

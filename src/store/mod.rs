@@ -14,6 +14,7 @@ pub mod nodes;
 pub mod operators;
 pub mod overview;
 pub mod quotas;
+pub mod restored;
 pub mod sessions;
 pub mod slots;
 pub mod statement;

@@ -30,6 +30,10 @@ pub struct SyncRequest {
     pub n: u64,
     /// The host's wall clock, so that the panel can show how far it is off.
     pub clock: Second,
+    /// The last report of the epoch that a panel has acknowledged; 0 before the first. A panel that stands below it was
+    /// restored to an earlier point.
+    #[serde(default)]
+    pub acked: Bytes,
     /// The roster version that is durable in the ledger.
     pub held: RosterVersion,
     /// The roster version that the core has loaded.

@@ -1,7 +1,7 @@
 //! When to sync, and what to say.
 
 use weir_wire::sync::{Ask, Inbound, SyncRequest};
-use weir_wire::{PROTOCOL, SlotName};
+use weir_wire::{Bytes, PROTOCOL, SlotName};
 
 use super::{NUMBER, Node, Phase, Step};
 use crate::VERSION;
@@ -66,7 +66,7 @@ impl Node {
     ///
     /// # Errors
     /// The ledger cannot be read; the sync starts anew with the next call.
-    pub fn advance(&mut self, reading: Reading) -> Result<Step, LedgerError> {
+    pub(crate) fn advance(&mut self, reading: Reading) -> Result<Step, LedgerError> {
         let now = reading.now;
         match core::mem::replace(&mut self.phase, Phase::Idle) {
             Phase::Idle => {
@@ -128,6 +128,7 @@ impl Node {
             epoch: self.outbox.epoch(),
             n: self.n,
             clock: reading.wall_second(),
+            acked: Bytes::saturating(self.outbox.acked()),
             held: self.roster.version(),
             loaded: self.loading.version(),
             roster_after: self.roster.cursor(),
@@ -172,14 +173,14 @@ impl Node {
     }
 
     /// Somebody rang: the panel has news.
-    pub fn ring(&mut self) {
+    pub(crate) fn ring(&mut self) {
         self.talk.now = true;
         // The panel is there, whatever the last sync met.
         self.talk.not_before = Moment::default();
     }
 
     /// The agent is asked to end: everything is reported as soon as possible.
-    pub fn leave(&mut self, now: Moment) {
+    pub(crate) fn leave(&mut self, now: Moment) {
         self.leaving = Some(now);
         self.cut_all(now);
         self.talk.now = true;
@@ -188,14 +189,14 @@ impl Node {
 
     /// Whether everything that was counted when the agent was asked to end is with the panel, or the panel is away.
     #[must_use]
-    pub fn has_left(&self) -> bool {
+    pub(crate) fn has_left(&self) -> bool {
         let heard = self.leaving.is_some_and(|since| self.talk.heard.is_some_and(|heard| heard >= since));
         let done = heard && !self.outbox.is_waiting();
         matches!(self.phase, Phase::Idle) && (done || self.talk.failures > 0)
     }
 
     /// What clients can connect to, and what of the template stands before the gates.
-    pub fn template_read(&mut self, inbounds: Vec<Inbound>, bypasses: Vec<String>) {
+    pub(crate) fn template_read(&mut self, inbounds: Vec<Inbound>, bypasses: Vec<String>) {
         self.bypasses = bypasses;
         if self.inbounds_told.as_ref() != Some(&inbounds) {
             self.inbounds = Some(inbounds);

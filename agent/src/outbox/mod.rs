@@ -3,9 +3,9 @@
 //! A parcel becomes a report only when it is next to be sent, so a refused report strands none behind it; a report never
 //! changes again, so it can be sent any number of times. One report is in flight.
 
-pub mod archive;
-pub mod epoch;
-pub mod parcel;
+pub(crate) mod archive;
+pub(crate) mod epoch;
+pub(crate) mod parcel;
 #[cfg(test)]
 mod tests;
 
@@ -23,14 +23,12 @@ use crate::ledger::{Batch, Ledger, LedgerError, Table, number, ordered, put_meta
 use crate::tally::Tally;
 use crate::tally::count::Count;
 
-pub use self::epoch::Left;
-
 const META: &str = "outbox";
 const IN_FLIGHT: &str = "in_flight";
 
 /// What is unreported, and what was reported.
 #[derive(Debug)]
-pub struct Outbox {
+pub(crate) struct Outbox {
     books: Books,
     in_flight: Option<Report>,
     parcels: VecDeque<Waiting>,
@@ -64,16 +62,16 @@ struct Books {
 
 /// Bytes that belong to no user, since the ledger was made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Nobodys {
+pub(crate) struct Nobodys {
     /// The core counted them and no connection told.
-    pub unattributed: u64,
+    pub(crate) unattributed: u64,
     /// Of users outside the roster.
-    pub foreign: u64,
+    pub(crate) foreign: u64,
 }
 
 impl Outbox {
     /// Reads what the ledger holds; a new ledger gets `fresh` as its epoch.
-    pub fn load(ledger: &Ledger, fresh: Epoch) -> Result<Self, LedgerError> {
+    pub(crate) fn load(ledger: &Ledger, fresh: Epoch) -> Result<Self, LedgerError> {
         let books = ledger.get(Table::Meta, META.as_bytes())?.unwrap_or(Books {
             epoch: fresh,
             seq: 1,
@@ -108,7 +106,12 @@ impl Outbox {
     }
 
     /// An earlier boot's moments become panel time, by the clock that was stored in it.
-    pub fn fix_stamps(&mut self, ledger: &Ledger, clock: &PanelClock, batch: &mut Batch) -> Result<(), LedgerError> {
+    pub(crate) fn fix_stamps(
+        &mut self,
+        ledger: &Ledger,
+        clock: &PanelClock,
+        batch: &mut Batch,
+    ) -> Result<(), LedgerError> {
         self.books.cut_to = self.books.cut_to.map(|stamp| stamp.fixed(clock));
         self.write_books(batch);
         for waiting in &self.parcels {
@@ -123,7 +126,7 @@ impl Outbox {
 
     /// Cuts the unreported bytes of `slots` off into parcels that end at `to`. `made` is `None` for bytes that an earlier
     /// process has counted. Returns whether there were any.
-    pub fn cut(
+    pub(crate) fn cut(
         &mut self,
         tally: &mut Tally,
         slots: impl IntoIterator<Item = SlotName>,
@@ -151,7 +154,7 @@ impl Outbox {
     }
 
     /// Makes the oldest parcel the report in flight, unless one is. The batch must be durable before the report is sent.
-    pub fn seal(
+    pub(crate) fn seal(
         &mut self,
         ledger: &Ledger,
         clock: &PanelClock,
@@ -195,7 +198,7 @@ impl Outbox {
     }
 
     /// The report to send, and what must be skipped before it.
-    pub fn next(&self, ledger: &Ledger) -> Result<Option<(Report, Option<Skip>)>, LedgerError> {
+    pub(crate) fn next(&self, ledger: &Ledger) -> Result<Option<(Report, Option<Skip>)>, LedgerError> {
         let report = match self.replay {
             Some(seq) => self.archive.from(seq, ledger)?.or_else(|| self.in_flight.clone()),
             None => self.in_flight.clone(),
@@ -208,7 +211,7 @@ impl Outbox {
 
     /// The panel has everything up to `seq`. Returns `false` when this ledger never sent that: it is a copy of another
     /// one that has gone on.
-    pub fn acknowledge(&mut self, seq: u64, at: Second, batch: &mut Batch) -> bool {
+    pub(crate) fn acknowledge(&mut self, seq: u64, at: Second, batch: &mut Batch) -> bool {
         if seq >= self.books.seq {
             return false;
         }
@@ -228,26 +231,32 @@ impl Outbox {
     }
 
     /// The panel lacks `seq` and what follows. Returns `false` when this ledger never sent what comes before it.
-    pub fn expect(&mut self, seq: u64) -> bool {
+    pub(crate) fn expect(&mut self, seq: u64) -> bool {
         self.replay = Some(seq);
         seq <= self.books.seq
     }
 
+    /// The last report that a panel has acknowledged, also one that has forgotten it since; 0 before the first.
+    #[must_use]
+    pub(crate) fn acked(&self) -> u64 {
+        self.books.seq - 1 - u64::from(self.in_flight.is_some())
+    }
+
     /// The epoch.
     #[must_use]
-    pub const fn epoch(&self) -> Epoch {
+    pub(crate) const fn epoch(&self) -> Epoch {
         self.books.epoch
     }
 
     /// Something waits to be sent.
     #[must_use]
-    pub fn is_waiting(&self) -> bool {
+    pub(crate) fn is_waiting(&self) -> bool {
         self.in_flight.is_some() || !self.parcels.is_empty() || self.replay.is_some()
     }
 
     /// Bytes that were cut and are not acknowledged.
     #[must_use]
-    pub fn bytes(&self) -> u64 {
+    pub(crate) fn bytes(&self) -> u64 {
         let users = self.in_flight.iter().flat_map(|report| &report.users);
         let in_flight = users.fold(0_u64, |sum, usage| sum.saturating_add(usage.up.plus(usage.down).get()));
         self.parcels.iter().fold(in_flight, |sum, waiting| sum.saturating_add(waiting.bytes))
@@ -255,19 +264,13 @@ impl Outbox {
 
     /// Parcels and reports that wait.
     #[must_use]
-    pub fn waiting(&self) -> usize {
+    pub(crate) fn waiting(&self) -> usize {
         self.parcels.len() + usize::from(self.in_flight.is_some())
-    }
-
-    /// A report was made that is not acknowledged.
-    #[must_use]
-    pub const fn in_flight(&self) -> Option<&Report> {
-        self.in_flight.as_ref()
     }
 
     /// Unattributed and foreign bytes of this epoch.
     #[must_use]
-    pub const fn of_epoch(&self, nobodys: Nobodys) -> Nobodys {
+    pub(crate) const fn of_epoch(&self, nobodys: Nobodys) -> Nobodys {
         Nobodys {
             unattributed: nobodys.unattributed.saturating_sub(self.books.base.0),
             foreign: nobodys.foreign.saturating_sub(self.books.base.1),
@@ -276,7 +279,7 @@ impl Outbox {
 
     /// Bytes that forks made ambiguous, reports that were set aside, and forks, since the ledger was made.
     #[must_use]
-    pub const fn losses(&self) -> (u64, u32, u32) {
+    pub(crate) const fn losses(&self) -> (u64, u32, u32) {
         (self.books.ambiguous, self.books.rejected, self.books.forks)
     }
 }

@@ -3,6 +3,7 @@
 mod apply;
 pub(crate) mod bell;
 pub(crate) mod enroll;
+mod restoration;
 mod roster;
 pub(crate) mod sync;
 

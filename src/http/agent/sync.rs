@@ -6,7 +6,7 @@ use weir_wire::sync::{Limit, MAX_ASKS, MAX_BODY, MAX_INFLATED, SyncReply, SyncRe
 use weir_wire::{Epoch, NodeId, PROTOCOL};
 use worker::{Request, Response};
 
-use super::{apply, roster};
+use super::{apply, restoration, roster};
 use crate::http::body;
 use crate::http::call::{Call, bearer, sha256_hex};
 use crate::http::failure::Failure;
@@ -29,6 +29,9 @@ pub(crate) async fn sync(mut request: Request, call: &Call) -> Result<Response, 
     let known = sync.roster_after.as_ref().map_or(sync.held, |cursor| cursor.version);
     let caller = authenticate_as(call, &key_hash, sync.epoch, sync.report.is_some(), known.number).await?;
     let seen = seen(call, &sync)?;
+    if sync.acked.get() > caller.last_seq && caller.restored == 0 {
+        restoration::begin(call, &caller, &sync).await?;
+    }
 
     let ack = match &sync.report {
         Some(report) => apply::apply(call, &key_hash, caller.clone(), &sync, report, &seen).await?,
@@ -42,6 +45,9 @@ pub(crate) async fn sync(mut request: Request, call: &Call) -> Result<Response, 
         call.db.run(epochs::see(NodeId(caller.node), sync.epoch, &seen)).await?;
     }
     call_for_grants(call, &starving).await?;
+    if caller.restored == 1 && restoration::is_replayed(&caller, &sync, ack) {
+        restoration::end(call, &caller).await?;
+    }
     let roster = if deleted { None } else { roster::change(call, &caller, &sync).await? };
     let policy = settings::policy(&call.env);
     Ok(Response::from_json(&SyncReply { n: sync.n, time: call.now, ack, policy, roster, limits, deleted })?)
