@@ -30,6 +30,7 @@ impl Guard {
 }
 
 // One row read per key, per epoch and for the newest roster version; one more when the node's roster is not the newest.
+// The version comes first: in another place of the join SQLite stores it before it reads it, and that row is billed too.
 const AUTHENTICATE: &str = "
 SELECT k.node, k.coefficient, k.node_since, k.fresh, k.expires_at, k.deleted_at, k.restored,
   coalesce(e.last_seq, 0) AS last_seq, coalesce(e.last_to, 0) AS last_to, coalesce(e.seen_at, 0) AS seen_at,
@@ -38,9 +39,9 @@ SELECT k.node, k.coefficient, k.node_since, k.fresh, k.expires_at, k.deleted_at,
   v.number AS roster_number, v.salt AS roster_salt,
   CASE v.number WHEN CAST(?4 AS INTEGER) THEN v.salt
     ELSE (SELECT salt FROM roster_versions WHERE number = CAST(?4 AS INTEGER)) END AS held_salt
-FROM node_keys AS k
-LEFT JOIN epochs AS e ON e.node = k.node AND e.epoch = ?2,
-(SELECT number, salt FROM roster_versions ORDER BY number DESC LIMIT 1) AS v
+FROM (SELECT number, salt FROM roster_versions ORDER BY number DESC LIMIT 1) AS v
+CROSS JOIN node_keys AS k
+LEFT JOIN epochs AS e ON e.node = k.node AND e.epoch = ?2
 WHERE k.hash = ?1";
 
 /// Who speaks, and where his ledger stands.
