@@ -3,7 +3,7 @@
 use std::io::Read as _;
 
 use futures_util::StreamExt as _;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use worker::Request;
 
 use super::failure::Failure;
@@ -43,16 +43,27 @@ pub(crate) fn gunzip(packed: &[u8], limit: usize) -> Result<Vec<u8>, Failure> {
     if body.len() > limit { Err(Failure::TooLarge(limit)) } else { Ok(body) }
 }
 
-/// Parses JSON. Text that is not JSON is malformed (400); JSON of another shape is invalid (422) and the field is named.
+/// Longest rule that a refusal quotes, in characters: it may repeat what the caller sent.
+const MAX_RULE: usize = 200;
+
+/// Parses a JSON object. Text that is not JSON is malformed (400); JSON of another shape is invalid (422) and the field is
+/// named.
 pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {
+    // A list would do for an object otherwise, with the fields in their order here.
+    if !body.trim_ascii_start().starts_with(b"{") {
+        whole::<IgnoredAny>(body)?;
+        return Err(Failure::invalid("body", "a JSON object"));
+    }
+    whole(body)
+}
+
+fn whole<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {
     let mut json = serde_json::Deserializer::from_slice(body);
     let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let field = error.path().to_string();
         let cause = error.into_inner();
         if cause.is_data() {
-            let text = cause.to_string();
-            let rule = text.split(" at line ").next().unwrap_or_default();
-            Failure::invalid(if field == "." { "body".to_owned() } else { field }, rule)
+            broken(&field, &cause.to_string())
         } else {
             Failure::Malformed(format!("the body is not JSON: {cause}"))
         }
@@ -61,7 +72,84 @@ pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {
     Ok(value)
 }
 
+/// A parser's complaint as a rule for people: without the place in the text, and without the names of our types. A field
+/// that is missing is named itself, not what it is missing from.
+fn broken(path: &str, complaint: &str) -> Failure {
+    let path = if path == "." { "" } else { path };
+    let complaint = complaint.rsplit_once(" at line ").map_or(complaint, |(rule, _)| rule);
+    if let Some(name) = complaint.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`')) {
+        let dot = if path.is_empty() { "" } else { "." };
+        return Failure::invalid(format!("{path}{dot}{name}"), "it is missing");
+    }
+    let rule = complaint
+        .split_once(", expected struct ")
+        .map_or_else(|| complaint.to_owned(), |(found, _)| format!("{found}, expected an object"));
+    let field = if path.is_empty() { "body" } else { path };
+    Failure::invalid(field, rule.chars().take(MAX_RULE).collect::<String>())
+}
+
 /// Reads and parses a JSON body of at most [`MAX_JSON`] bytes.
 pub(crate) async fn json<T: DeserializeOwned>(request: &mut Request) -> Result<T, Failure> {
     parse(&read(request, MAX_JSON).await?)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, Deserialize, PartialEq)]
+    #[serde(deny_unknown_fields)]
+    struct Ship {
+        name: String,
+        #[serde(default)]
+        hull: Option<Hull>,
+    }
+
+    #[derive(Debug, Deserialize, PartialEq)]
+    struct Hull {
+        length: u32,
+    }
+
+    fn refusal(body: &str) -> (u16, String) {
+        let (status, _, message) = parse::<Ship>(body.as_bytes()).unwrap_err().describe();
+        (status, message)
+    }
+
+    #[test]
+    fn only_an_object_is_taken_for_one() {
+        assert_eq!(parse::<Ship>(br#" {"name":"Vasa"} "#).unwrap(), Ship { name: "Vasa".into(), hull: None });
+        for other in [r#"["Vasa"]"#, "[]", "null", "1", r#""Vasa""#, "true"] {
+            assert_eq!(refusal(other), (422, "body: a JSON object".into()), "{other}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_json_is_malformed() {
+        for text in ["", " ", "[", "{", "Vasa", r#"{"name":"Vasa"}{}"#, "[]x", "\u{feff}{}"] {
+            assert_eq!(refusal(text).0, 400, "{text}");
+        }
+        assert_eq!(refusal("[1,").0, 400);
+    }
+
+    #[test]
+    fn a_refusal_names_the_field_and_none_of_our_types() {
+        assert_eq!(refusal(r#"{"name":7}"#), (422, "name: invalid type: integer `7`, expected a string".into()));
+        assert_eq!(refusal(r#"{"name":"Vasa","hull":7}"#).1, "hull: invalid type: integer `7`, expected an object");
+        assert_eq!(
+            refusal(r#"{"name":"Vasa","hull":{"length":-1}}"#).1,
+            "hull.length: invalid value: integer `-1`, expected u32"
+        );
+        assert!(refusal(r#"{"name":"Vasa","sails":3}"#).1.starts_with("sails: unknown field `sails`, expected"));
+        assert_eq!(refusal("{}").1, "name: it is missing");
+        assert_eq!(refusal(r#"{"name":"Vasa","hull":{}}"#).1, "hull.length: it is missing");
+    }
+
+    #[test]
+    fn a_refusal_does_not_repeat_a_whole_body() {
+        let (status, message) = refusal(&format!(r#"{{"name":"Vasa","hull":"{}"}}"#, "x".repeat(10_000)));
+        assert_eq!(status, 422);
+        assert!(message.chars().count() <= "hull: ".len() + MAX_RULE, "{message}");
+    }
 }
