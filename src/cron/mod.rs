@@ -2,7 +2,7 @@
 
 mod sweep;
 
-use worker::{Env, console_error};
+use worker::{Env, console_error, console_log};
 
 use crate::clock;
 use crate::http::failure::Failure;
@@ -23,6 +23,10 @@ async fn sweep(env: &Env) -> Result<(), Failure> {
     let db = Db::new(env.d1("DB").map_err(|_| Failure::Unconfigured("the database binding DB"))?);
     if sweep::sweep(&db, clock::now()).await? {
         crate::bell::ring(env).await;
+    }
+    if env.var("WEIR_SHOW_COST").is_ok() {
+        let cost = db.cost();
+        console_log!("job done job=sweep queries={} read={} written={}", cost.queries, cost.read, cost.written);
     }
     Ok(())
 }
