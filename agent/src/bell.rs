@@ -16,17 +16,17 @@ use crate::identity::Identity;
 
 /// Back-off after the first failure and at most.
 const FIRST_RETRY: Duration = Duration::from_secs(1);
-const LAST_RETRY: Duration = Duration::from_secs(300);
+const LAST_RETRY: Duration = Duration::from_mins(5);
 /// A connection that lived for so long begins the back-off anew when it ends.
-const LASTING: Duration = Duration::from_secs(60);
+const LASTING: Duration = Duration::from_mins(1);
 /// A line that died without a word is found out by a ping; routers forget idle lines after some minutes.
-const PING_EVERY: Duration = Duration::from_secs(60);
+const PING_EVERY: Duration = Duration::from_mins(1);
 /// Opening takes at most this long.
 const OPEN_LIMIT: Duration = Duration::from_secs(20);
 
 /// Listens for as long as `rings` is heard, and reconnects with back-off. Sends on every ring, and whenever it has
 /// connected anew, because rings may have been missed before.
-pub async fn listen(identity: &Identity, rings: &UnboundedSender<()>) {
+pub(crate) async fn listen(identity: &Identity, rings: &UnboundedSender<()>) {
     let mut retry = FIRST_RETRY;
     while !rings.is_closed() {
         let began = tokio::time::Instant::now();
@@ -69,7 +69,7 @@ async fn hear(mut line: Line, rings: &UnboundedSender<()>) -> String {
                     return String::new();
                 }
             }
-            Ok(Some(Ok(Message::Close(_)))) | Ok(None) => return "closed".to_owned(),
+            Ok(Some(Ok(Message::Close(_))) | None) => return "closed".to_owned(),
             Ok(Some(Ok(_))) => silent = false,
             Ok(Some(Err(error))) => return error.to_string(),
             Err(_) if silent => return "no answer to a ping".to_owned(),

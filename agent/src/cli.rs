@@ -1,24 +1,25 @@
 //! The command line.
 
+use core::fmt::Write as _;
 use std::ffi::OsString;
 use std::fs;
 use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use crate::config::{Config, Log};
+use crate::cores::Core as _;
+use crate::cores::singbox::SingBox;
+use crate::enroll::enroll;
+use crate::ledger::Ledger;
+use crate::node::status::Report;
+use crate::panel_url::PanelUrl;
+use crate::{VERSION, run};
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::Layer as _;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
-use weir_agent::config::{Config, Log};
-use weir_agent::cores::Core as _;
-use weir_agent::cores::singbox::SingBox;
-use weir_agent::enroll::enroll;
-use weir_agent::ledger::Ledger;
-use weir_agent::node::status::Report;
-use weir_agent::panel_url::PanelUrl;
-use weir_agent::{VERSION, run};
 
 const HELP: &str = "\
 weir-agent counts and gates every user of a proxy core, for the Weir panel.
@@ -45,7 +46,9 @@ enum Wanted {
     Enroll { url: String, token: String, abandon: bool },
 }
 
-pub(crate) fn main() -> ExitCode {
+/// Does what the program's arguments say.
+#[must_use]
+pub fn main() -> ExitCode {
     let (wanted, config) = match parse(std::env::args_os().skip(1)) {
         Ok(parsed) => parsed,
         Err(why) => return fail(2, &format!("{why}; weir-agent --help lists what there is")),
@@ -146,11 +149,12 @@ fn check(config: &Config) -> Result<String, String> {
     let core = SingBox::new(config.sing_box()).map_err(|error| error.to_string())?;
     let inbounds = core.inbounds().map_err(|error| error.to_string())?;
     let mut said = String::from("the settings are good\n");
+    // Writing to a String cannot fail.
     for inbound in inbounds {
-        said.push_str(&format!("inbound {:?}: {} on port {}\n", inbound.tag, inbound.protocol, inbound.port));
+        let _ = writeln!(said, "inbound {:?}: {} on port {}", inbound.tag, inbound.protocol, inbound.port);
     }
     for rule in core.bypasses() {
-        said.push_str(&format!("bypasses the gate: {rule}\n"));
+        let _ = writeln!(said, "bypasses the gate: {rule}");
     }
     Ok(said)
 }

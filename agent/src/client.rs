@@ -30,7 +30,7 @@ const PACK_FROM: usize = 1_024;
 
 /// Why a request brought no answer of the kind that was asked for.
 #[derive(Debug)]
-pub enum Failed {
+pub(crate) enum Failed {
     /// The panel says no, and what to do.
     Refused(Refusal),
     /// Somebody asks to wait so many seconds.
@@ -51,7 +51,7 @@ impl fmt::Display for Failed {
 
 /// A client of one panel.
 #[derive(Clone)]
-pub struct PanelClient {
+pub(crate) struct PanelClient {
     http: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
     panel: PanelUrl,
 }
@@ -61,7 +61,7 @@ impl PanelClient {
     ///
     /// # Errors
     /// The host has no readable store of trusted certificates, and the panel is not on loopback.
-    pub fn new(panel: PanelUrl) -> Result<Self, String> {
+    pub(crate) fn new(panel: PanelUrl) -> Result<Self, String> {
         let builder = match HttpsConnectorBuilder::new().with_native_roots() {
             Ok(builder) => builder,
             // On loopback no certificate is ever looked at.
@@ -76,7 +76,7 @@ impl PanelClient {
     ///
     /// # Errors
     /// See [`Failed`].
-    pub async fn post<T: DeserializeOwned>(
+    pub(crate) async fn post<T: DeserializeOwned>(
         &self,
         path: &str,
         bearer: Option<&str>,

@@ -13,30 +13,24 @@ use weir_wire::Second;
 /// Milliseconds of `CLOCK_BOOTTIME`: an instant within one boot.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Moment(u64);
+pub(crate) struct Moment(u64);
 
 impl Moment {
     /// `millis` after the boot.
     #[must_use]
-    pub const fn from_millis(millis: u64) -> Self {
+    pub(crate) const fn from_millis(millis: u64) -> Self {
         Self(millis)
-    }
-
-    /// Milliseconds since the boot.
-    #[must_use]
-    pub const fn millis(self) -> u64 {
-        self.0
     }
 
     /// `millis` later.
     #[must_use]
-    pub const fn plus(self, millis: u64) -> Self {
+    pub(crate) const fn plus(self, millis: u64) -> Self {
         Self(self.0.saturating_add(millis))
     }
 
     /// Milliseconds since `earlier`; 0 when that is later.
     #[must_use]
-    pub const fn since(self, earlier: Self) -> u64 {
+    pub(crate) const fn since(self, earlier: Self) -> u64 {
         self.0.saturating_sub(earlier.0)
     }
 }
@@ -44,56 +38,40 @@ impl Moment {
 /// The kernel's random name of one boot. A [`Moment`] means nothing in another.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct BootId(pub String);
+pub(crate) struct BootId(pub(crate) String);
 
 /// Both clocks at one instant.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Reading {
+pub(crate) struct Reading {
     /// The monotonic clock.
-    pub now: Moment,
+    pub(crate) now: Moment,
     /// The wall clock in unix milliseconds. Only shown, stated to the panel, and used to guess the panel's time in the
     /// first seconds after a boot.
-    pub wall: i64,
+    pub(crate) wall: i64,
 }
 
 impl Reading {
     /// The wall clock in seconds.
     #[must_use]
-    pub const fn wall_second(self) -> Second {
+    pub(crate) const fn wall_second(self) -> Second {
         Second::clamped(self.wall.div_euclid(1_000))
     }
 }
 
-/// The host's clocks.
-#[derive(Clone, Debug)]
-pub struct Clock {
-    boot: BootId,
+/// Which boot this is. Fails when `/proc` is not mounted.
+pub(crate) fn boot() -> io::Result<BootId> {
+    let id = fs::read_to_string("/proc/sys/kernel/random/boot_id")?;
+    Ok(BootId(id.trim().to_owned()))
 }
 
-impl Clock {
-    /// Finds out which boot this is. Fails when `/proc` is not mounted.
-    pub fn open() -> io::Result<Self> {
-        let id = fs::read_to_string("/proc/sys/kernel/random/boot_id")?;
-        Ok(Self { boot: BootId(id.trim().to_owned()) })
-    }
+/// The host's clocks now.
+pub(crate) fn read() -> Reading {
+    Reading { now: now(), wall: millis(ClockId::Realtime) }
+}
 
-    /// This boot.
-    #[must_use]
-    pub const fn boot(&self) -> &BootId {
-        &self.boot
-    }
-
-    /// Both clocks now.
-    #[must_use]
-    pub fn read(&self) -> Reading {
-        Reading { now: self.now(), wall: millis(ClockId::Realtime) }
-    }
-
-    /// The monotonic clock now.
-    #[must_use]
-    pub fn now(&self) -> Moment {
-        Moment(u64::try_from(millis(ClockId::Boottime)).unwrap_or_default())
-    }
+/// The monotonic clock now.
+pub(crate) fn now() -> Moment {
+    Moment(u64::try_from(millis(ClockId::Boottime)).unwrap_or_default())
 }
 
 fn millis(clock: ClockId) -> i64 {
@@ -103,21 +81,21 @@ fn millis(clock: ClockId) -> i64 {
 
 /// The panel's clock, as far as this host knows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PanelClock {
+pub(crate) struct PanelClock {
     /// The boot that `ahead_of_boot` belongs to.
-    pub boot: BootId,
+    pub(crate) boot: BootId,
     /// Panel's unix milliseconds minus [`Moment`] milliseconds.
-    pub ahead_of_boot: i64,
+    pub(crate) ahead_of_boot: i64,
     /// Panel's clock minus the wall clock in milliseconds, as last learnt; what the next boot begins with.
-    pub ahead_of_wall: i64,
+    pub(crate) ahead_of_wall: i64,
     /// A sync of this boot has told the time; before that it is a guess from the wall clock.
-    pub learnt: bool,
+    pub(crate) learnt: bool,
 }
 
 impl PanelClock {
     /// The panel's clock at the start of the agent, from what the ledger holds.
     #[must_use]
-    pub fn resume(stored: Option<&Self>, boot: &BootId, reading: Reading) -> Self {
+    pub(crate) fn resume(stored: Option<&Self>, boot: &BootId, reading: Reading) -> Self {
         match stored {
             Some(stored) if stored.boot == *boot => stored.clone(),
             other => {
@@ -130,7 +108,7 @@ impl PanelClock {
 
     /// Learns from a reply that named the panel's second. Takes the midpoint of the round trip, and the middle of the
     /// second. Returns by how many milliseconds the panel's clock was ahead of what was believed.
-    pub fn learn(&mut self, sent: Moment, received: Reading, panel: Second) -> i64 {
+    pub(crate) fn learn(&mut self, sent: Moment, received: Reading, panel: Second) -> i64 {
         let midpoint = signed(sent).midpoint(signed(received.now));
         let panel = panel.get().saturating_mul(1_000).saturating_add(500);
         let ahead = panel.saturating_sub(midpoint);
@@ -149,19 +127,19 @@ impl PanelClock {
 
     /// The panel's unix milliseconds at a moment of this boot.
     #[must_use]
-    pub fn millis(&self, at: Moment) -> i64 {
+    pub(crate) fn millis(&self, at: Moment) -> i64 {
         signed(at).saturating_add(self.ahead_of_boot)
     }
 
     /// The panel's second at a moment of this boot.
     #[must_use]
-    pub fn second(&self, at: Moment) -> Second {
+    pub(crate) fn second(&self, at: Moment) -> Second {
         Second::clamped(self.millis(at).div_euclid(1_000))
     }
 
     /// The moment of this boot at which the panel's clock shows `second`; the boot itself when that was earlier.
     #[must_use]
-    pub fn moment(&self, second: Second) -> Moment {
+    pub(crate) fn moment(&self, second: Second) -> Moment {
         let millis = second.get().saturating_mul(1_000).saturating_sub(self.ahead_of_boot);
         Moment(u64::try_from(millis).unwrap_or_default())
     }
@@ -185,10 +163,9 @@ mod tests {
 
     #[test]
     fn the_host_has_a_boot_and_its_clock_runs() {
-        let clock = Clock::open().unwrap();
-        assert!(!clock.boot().0.is_empty());
-        let first = clock.read();
-        assert!(clock.now() >= first.now && first.wall > 1_600_000_000_000);
+        assert!(!super::boot().unwrap().0.is_empty());
+        let first = read();
+        assert!(now() >= first.now && first.wall > 1_600_000_000_000);
     }
 
     #[test]

@@ -17,32 +17,32 @@ use crate::panel_url::PanelUrl;
 const START_LIMIT: Duration = Duration::from_secs(5);
 
 /// Where the settings are unless `--config` says otherwise.
-pub const DEFAULT_PATH: &str = "/etc/weir/agent.toml";
+pub(crate) const DEFAULT_PATH: &str = "/etc/weir/agent.toml";
 
 /// All settings.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Config {
+pub(crate) struct Config {
     /// The panel's URL. Not needed: enrolling stores it. When set, it wins, for a panel that has moved.
-    pub panel: Option<PanelUrl>,
+    pub(crate) panel: Option<PanelUrl>,
     /// Where the ledger and the status file are kept. Default `/var/lib/weir`.
-    pub state_dir: PathBuf,
+    pub(crate) state_dir: PathBuf,
     /// What happens to a user at his limit while the panel cannot be reached: `"hold"` (default) shuts his gate,
     /// `"open"` lets him pass and settles later.
-    pub on_panel_loss: OnPanelLoss,
+    pub(crate) on_panel_loss: OnPanelLoss,
     /// Seconds between two reloads of the core at least, `0..=86400`; new users that have no loaded slot wait for it.
     /// Every reload cuts all connections. Default 600.
-    pub reload_every_seconds: u32,
+    pub(crate) reload_every_seconds: u32,
     /// `"error"`, `"warn"`, `"info"` (default), `"debug"`.
-    pub log: Log,
+    pub(crate) log: Log,
     /// The proxy core of this host.
-    pub core: CoreConfig,
+    pub(crate) core: CoreConfig,
 }
 
 /// See [`Config::on_panel_loss`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum OnPanelLoss {
+pub(crate) enum OnPanelLoss {
     /// Up to the limit, then shut.
     #[default]
     Hold,
@@ -53,7 +53,7 @@ pub enum OnPanelLoss {
 /// See [`Config::log`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Log {
+pub(crate) enum Log {
     /// What needs an operator.
     Error,
     /// And what may need one.
@@ -68,33 +68,33 @@ pub enum Log {
 /// `[core]`: the proxy core.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct CoreConfig {
+pub(crate) struct CoreConfig {
     /// `"sing-box"`, version 1.14 or later.
-    pub kind: CoreKind,
+    pub(crate) kind: CoreKind,
     /// The core's program, for `check`. Default `/usr/bin/sing-box`.
-    pub binary: PathBuf,
+    pub(crate) binary: PathBuf,
     /// The operator's configuration without users; read, never written. Default `/etc/weir/template.json`.
-    pub template: PathBuf,
+    pub(crate) template: PathBuf,
     /// The file that the core runs with; written by the agent alone. Default `/etc/sing-box/config.json`.
-    pub output: PathBuf,
+    pub(crate) output: PathBuf,
     /// Program and arguments that make the core read `output` again. Default `systemctl reload sing-box`.
-    pub reload_command: Vec<String>,
+    pub(crate) reload_command: Vec<String>,
     /// Program and arguments that start the core. Default `systemctl start sing-box`.
-    pub start_command: Vec<String>,
+    pub(crate) start_command: Vec<String>,
     /// A file with the core's process id; when set, a reload is a SIGHUP to it instead of `reload_command`.
-    pub pid_file: Option<PathBuf>,
+    pub(crate) pid_file: Option<PathBuf>,
     /// Where the core keeps the gates' states over a restart; its folder must be writable by core and agent. Default
     /// `/var/lib/sing-box/weir-cache.db`.
-    pub cache_file: PathBuf,
+    pub(crate) cache_file: PathBuf,
     /// The core's working directory (`-D`), which relative paths in the template start from. Default `/var/lib/sing-box`.
-    pub working_dir: PathBuf,
+    pub(crate) working_dir: PathBuf,
     /// Loopback port on which the core's `api` service listens. Default 21090.
-    pub api_port: u16,
+    pub(crate) api_port: u16,
 }
 
 /// See [`CoreConfig::kind`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-pub enum CoreKind {
+pub(crate) enum CoreKind {
     /// sing-box through its `api` service.
     #[default]
     #[serde(rename = "sing-box")]
@@ -134,7 +134,7 @@ impl Default for CoreConfig {
 
 /// Why the settings cannot be used, in a sentence that names file, field and rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Wrong(pub String);
+pub(crate) struct Wrong(pub(crate) String);
 
 impl fmt::Display for Wrong {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -146,7 +146,7 @@ impl std::error::Error for Wrong {}
 
 impl Config {
     /// Reads the file that `--config` names, which must exist, or the default one, which may be missing.
-    pub fn load(named: Option<&Path>) -> Result<Self, Wrong> {
+    pub(crate) fn load(named: Option<&Path>) -> Result<Self, Wrong> {
         let path = named.unwrap_or(Path::new(DEFAULT_PATH));
         match fs::read_to_string(path) {
             Ok(text) => Self::parse(&text).map_err(|wrong| Wrong(format!("{}: {wrong}", path.display()))),
@@ -156,7 +156,7 @@ impl Config {
     }
 
     /// Reads and checks TOML.
-    pub fn parse(text: &str) -> Result<Self, Wrong> {
+    pub(crate) fn parse(text: &str) -> Result<Self, Wrong> {
         let config: Self = toml::from_str(text).map_err(|error| Wrong(error.to_string().trim_end().to_owned()))?;
         match config.wrong_fields().first() {
             None => Ok(config),
@@ -199,7 +199,7 @@ impl Config {
 
     /// What `--check` finds wrong outside the file itself: programs and files that are not there.
     #[must_use]
-    pub fn missing(&self) -> Vec<String> {
+    pub(crate) fn missing(&self) -> Vec<String> {
         let mut missing = Vec::new();
         for (field, path) in [("core.binary", &self.core.binary), ("core.template", &self.core.template)] {
             if !path.is_file() {
@@ -222,7 +222,7 @@ impl Config {
 
     /// The settings of the sing-box adapter.
     #[must_use]
-    pub fn sing_box(&self) -> singbox::Settings {
+    pub(crate) fn sing_box(&self) -> singbox::Settings {
         let core = &self.core;
         let hangup = || ["kill", "-HUP", "{pid}"].map(str::to_owned).to_vec();
         singbox::Settings {
@@ -243,13 +243,13 @@ impl Config {
 
     /// The ledger's file.
     #[must_use]
-    pub fn ledger(&self) -> PathBuf {
+    pub(crate) fn ledger(&self) -> PathBuf {
         self.state_dir.join("ledger.redb")
     }
 
     /// What `weir-agent status` reads.
     #[must_use]
-    pub fn status_file(&self) -> PathBuf {
+    pub(crate) fn status_file(&self) -> PathBuf {
         self.state_dir.join("status.json")
     }
 }

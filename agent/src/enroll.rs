@@ -20,7 +20,7 @@ use crate::tally::Tally;
 ///
 /// # Errors
 /// A sentence.
-pub async fn enroll(ledger: &Ledger, panel: PanelUrl, token: &str, abandon: bool) -> Result<String, String> {
+pub(crate) async fn enroll(ledger: &Ledger, panel: PanelUrl, token: &str, abandon: bool) -> Result<String, String> {
     let pending = Pending::of_token(ledger, token, random::secret()?).map_err(|error| error.to_string())?;
     let mut batch = Batch::default();
     pending.write(&mut batch);
@@ -58,7 +58,7 @@ fn bind(ledger: &Ledger, identity: &Identity, abandon: bool) -> Result<String, S
         for table in Table::ALL {
             batch.clear(table);
         }
-        ledger.put_format(&mut batch);
+        Ledger::put_format(&mut batch);
         if unreported > 0 {
             said = format!("{said}; {unreported} bytes for {:?} of {} were given up", before.name, before.panel);
         }

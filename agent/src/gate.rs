@@ -11,7 +11,7 @@ const AGAIN: u64 = 1_000;
 
 /// The wanted state and the core's.
 #[derive(Debug, Default)]
-pub struct Gates {
+pub(crate) struct Gates {
     wanted: BTreeMap<SlotName, bool>,
     /// What the running core has loaded, and how; `None` while it is not known.
     core: Option<BTreeMap<SlotName, bool>>,
@@ -24,7 +24,7 @@ pub struct Gates {
 
 impl Gates {
     /// Wants one gate open or shut. Returns whether that is new.
-    pub fn want(&mut self, slot: &SlotName, open: bool) -> bool {
+    pub(crate) fn want(&mut self, slot: &SlotName, open: bool) -> bool {
         match self.wanted.get_mut(slot) {
             Some(wanted) if *wanted == open => return false,
             Some(wanted) => *wanted = open,
@@ -38,13 +38,13 @@ impl Gates {
 
     /// Whether a slot's gate is wanted shut, or the slot is unknown.
     #[must_use]
-    pub fn is_shut(&self, slot: &SlotName) -> bool {
+    pub(crate) fn is_shut(&self, slot: &SlotName) -> bool {
         !self.wanted.get(slot).copied().unwrap_or_default()
     }
 
     /// The core has told what it has loaded. What it has and nobody wants is shut: slots gone from the roster stay in the
     /// core until its next reload.
-    pub fn learn(&mut self, loaded: impl IntoIterator<Item = (SlotName, bool)>) {
+    pub(crate) fn learn(&mut self, loaded: impl IntoIterator<Item = (SlotName, bool)>) {
         let loaded: BTreeMap<_, _> = loaded.into_iter().collect();
         for slot in loaded.keys() {
             self.wanted.entry(slot.clone()).or_insert(false);
@@ -55,31 +55,31 @@ impl Gates {
     }
 
     /// The core is down, or begins anew: nothing of it is known.
-    pub fn forget_core(&mut self) {
+    pub(crate) fn forget_core(&mut self) {
         self.core = None;
         self.moving.clear();
     }
 
     /// Whether it is known what the core has loaded.
     #[must_use]
-    pub const fn core_is_known(&self) -> bool {
+    pub(crate) const fn core_is_known(&self) -> bool {
         self.core.is_some()
     }
 
     /// Whether the running core has loaded a slot.
     #[must_use]
-    pub fn is_loaded(&self, slot: &SlotName) -> bool {
+    pub(crate) fn is_loaded(&self, slot: &SlotName) -> bool {
         self.core.as_ref().is_some_and(|core| core.contains_key(slot))
     }
 
     /// Whether a slot's gate means something to the core, as far as is known: one that it has not loaded has none.
     #[must_use]
-    pub fn may_be_loaded(&self, slot: &SlotName) -> bool {
+    pub(crate) fn may_be_loaded(&self, slot: &SlotName) -> bool {
         self.core.as_ref().is_none_or(|core| core.contains_key(slot))
     }
 
     /// What to change in the core now.
-    pub fn moves(&mut self, now: Moment) -> Vec<(SlotName, bool)> {
+    pub(crate) fn moves(&mut self, now: Moment) -> Vec<(SlotName, bool)> {
         let Some(core) = &self.core else { return Vec::new() };
         if self.again.is_some_and(|again| now < again) {
             return Vec::new();
@@ -105,7 +105,7 @@ impl Gates {
     }
 
     /// A change has ended. `done` is `None` when the core does not answer, `Some(false)` when it has not loaded the slot.
-    pub fn moved(&mut self, slot: &SlotName, open: bool, done: Option<bool>, now: Moment) {
+    pub(crate) fn moved(&mut self, slot: &SlotName, open: bool, done: Option<bool>, now: Moment) {
         if self.moving.remove(slot).is_none() {
             return;
         }
@@ -122,21 +122,15 @@ impl Gates {
     }
 
     /// Forgets slots that are neither in the roster nor in the core.
-    pub fn prune(&mut self, in_roster: impl Fn(&SlotName) -> bool) {
+    pub(crate) fn prune(&mut self, in_roster: impl Fn(&SlotName) -> bool) {
         let core = self.core.as_ref();
         self.wanted.retain(|slot, _| in_roster(slot) || core.is_none_or(|core| core.contains_key(slot)));
     }
 
     /// Gates that are wanted shut.
     #[must_use]
-    pub fn shut(&self) -> usize {
+    pub(crate) fn shut(&self) -> usize {
         self.wanted.values().filter(|open| !**open).count()
-    }
-
-    /// Changes that the core has not confirmed.
-    #[must_use]
-    pub fn pending(&self) -> usize {
-        self.differing.len()
     }
 }
 
@@ -166,7 +160,7 @@ mod tests {
             gates.moved(slot, *open, Some(true), at(0));
         }
         assert_eq!(gates.moves(at(1)), []);
-        assert_eq!(gates.pending(), 0);
+        assert!(gates.differing.is_empty());
     }
 
     #[test]

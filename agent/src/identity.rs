@@ -15,7 +15,7 @@ const PENDING: &str = "enrolling";
 /// The secret that a node speaks with: 32 random bytes in hex. Never logged, not even by accident.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct NodeKey(String);
+pub(crate) struct NodeKey(String);
 
 impl fmt::Debug for NodeKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -26,46 +26,46 @@ impl fmt::Debug for NodeKey {
 impl NodeKey {
     /// A key out of random bytes.
     #[must_use]
-    pub fn from_random(bytes: [u8; 32]) -> Self {
+    pub(crate) fn from_random(bytes: [u8; 32]) -> Self {
         Self(hex::encode(bytes))
     }
 
     /// What the panel knows the key by: its SHA-256 in hex.
     #[must_use]
-    pub fn hash(&self) -> String {
+    pub(crate) fn hash(&self) -> String {
         hex::encode(Sha256::digest(&self.0))
     }
 
     /// The value of an `Authorization` header.
     #[must_use]
-    pub fn bearer(&self) -> String {
+    pub(crate) fn bearer(&self) -> String {
         format!("Bearer {}", self.0)
     }
 }
 
 /// The node that this ledger belongs to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Identity {
+pub(crate) struct Identity {
     /// Where its panel is.
-    pub panel: PanelUrl,
+    pub(crate) panel: PanelUrl,
     /// The identity of the panel's database: the same panel may move to another address.
-    pub database: String,
+    pub(crate) database: String,
     /// Its number there.
-    pub node: NodeId,
+    pub(crate) node: NodeId,
     /// Its name there.
-    pub name: String,
+    pub(crate) name: String,
     /// What it speaks with.
-    pub key: NodeKey,
+    pub(crate) key: NodeKey,
 }
 
 impl Identity {
     /// Reads it; `None` before the first enrolment.
-    pub fn load(ledger: &Ledger) -> Result<Option<Self>, LedgerError> {
+    pub(crate) fn load(ledger: &Ledger) -> Result<Option<Self>, LedgerError> {
         ledger.get(Table::Meta, META.as_bytes())
     }
 
     /// Puts it into a batch, and ends the enrolment that led to it.
-    pub fn write(&self, batch: &mut Batch) {
+    pub(crate) fn write(&self, batch: &mut Batch) {
         put_meta(batch, META, self);
         batch.delete(Table::Meta, PENDING.as_bytes());
     }
@@ -73,16 +73,16 @@ impl Identity {
 
 /// An enrolment that was begun: its key is kept, because the answer may have been lost after the panel took it.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Pending {
+pub(crate) struct Pending {
     /// SHA-256 of the token in hex.
-    pub token_hash: String,
+    pub(crate) token_hash: String,
     /// The key that was, or will be, sent with it.
-    pub key: NodeKey,
+    pub(crate) key: NodeKey,
 }
 
 impl Pending {
     /// The enrolment that was begun with this token, or a new one with `fresh`.
-    pub fn of_token(ledger: &Ledger, token: &str, fresh: [u8; 32]) -> Result<Self, LedgerError> {
+    pub(crate) fn of_token(ledger: &Ledger, token: &str, fresh: [u8; 32]) -> Result<Self, LedgerError> {
         let token_hash = hex::encode(Sha256::digest(token));
         let begun: Option<Self> = ledger.get(Table::Meta, PENDING.as_bytes())?;
         let begun = begun.filter(|begun| begun.token_hash == token_hash);
@@ -90,7 +90,7 @@ impl Pending {
     }
 
     /// Puts it into a batch.
-    pub fn write(&self, batch: &mut Batch) {
+    pub(crate) fn write(&self, batch: &mut Batch) {
         put_meta(batch, PENDING, self);
     }
 }

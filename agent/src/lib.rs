@@ -1,24 +1,25 @@
-//! The parts of `weir-agent`, as a library, so that tests can run them against real cores.
+//! `weir-agent` as a library: its command line, and the cores that it can steer, which the tests run for real.
+
+mod bell;
+pub mod cli;
+mod client;
+mod clock;
+mod config;
+pub mod cores;
+mod enroll;
+mod gate;
+mod identity;
+mod ledger;
+mod limiter;
+mod loading;
+mod node;
+mod outbox;
+mod panel_url;
+mod random;
+mod rate;
+mod roster;
+mod run;
+mod tally;
 
 /// This version of the agent.
-pub const VERSION: &str = env!("CARGO_PKG_VERSION");
-
-pub mod bell;
-pub mod client;
-pub mod clock;
-pub mod config;
-pub mod cores;
-pub mod enroll;
-pub mod gate;
-pub mod identity;
-pub mod ledger;
-pub mod limiter;
-pub mod loading;
-pub mod node;
-pub mod outbox;
-pub mod panel_url;
-pub mod random;
-pub mod rate;
-pub mod roster;
-pub mod run;
-pub mod tally;
+const VERSION: &str = env!("CARGO_PKG_VERSION");

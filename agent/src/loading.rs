@@ -17,18 +17,18 @@ const QUIET: u64 = 3_000;
 
 /// What stands between roster and core.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Pending {
+pub(crate) struct Pending {
     /// Open slots that the core has not loaded.
-    pub open: usize,
+    pub(crate) open: usize,
     /// Vacant and shut slots that it has not loaded.
-    pub others: usize,
+    pub(crate) others: usize,
     /// It has loaded at least one slot of the roster.
-    pub any_loaded: bool,
+    pub(crate) any_loaded: bool,
 }
 
 /// The core, as seen from here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Seen {
+pub(crate) enum Seen {
     /// Not heard of yet.
     Unknown,
     /// It does not answer.
@@ -52,16 +52,16 @@ struct Books {
 
 /// A file's modification time and length: enough to see that an operator saved it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Template {
+pub(crate) struct Template {
     /// Unix seconds and nanoseconds.
-    pub modified: (i64, i64),
+    pub(crate) modified: (i64, i64),
     /// Bytes.
-    pub length: u64,
+    pub(crate) length: u64,
 }
 
 /// Decides about reloads.
 #[derive(Debug)]
-pub struct Loading {
+pub(crate) struct Loading {
     books: Books,
     template: Option<Template>,
     every: u64,
@@ -74,7 +74,7 @@ pub struct Loading {
 
 impl Loading {
     /// Reads what the ledger holds. `every` is the least distance of reloads in milliseconds.
-    pub fn load(ledger: &Ledger, every: u64) -> Result<Self, LedgerError> {
+    pub(crate) fn load(ledger: &Ledger, every: u64) -> Result<Self, LedgerError> {
         Ok(Self {
             books: ledger.get(Table::Meta, META.as_bytes())?.unwrap_or_default(),
             template: None,
@@ -91,7 +91,7 @@ impl Loading {
     }
 
     /// Whether to reload now. A running reload is never doubled.
-    pub fn is_due(&mut self, seen: Seen, live: usize, now: Moment) -> bool {
+    pub(crate) fn is_due(&mut self, seen: Seen, live: usize, now: Moment) -> bool {
         self.quiet_since = if live == 0 { self.quiet_since.or(Some(now)) } else { None };
         let quiet = self.quiet_since.is_some_and(|since| now.since(since) >= QUIET);
         let waited = now >= self.not_before;
@@ -110,13 +110,13 @@ impl Loading {
 
     /// The template was saved, or a slot got other credentials, since the core loaded them.
     #[must_use]
-    pub fn is_outdated(&self) -> bool {
+    pub(crate) fn is_outdated(&self) -> bool {
         let saved = self.template.is_some() && self.books.template.is_some() && self.template != self.books.template;
         saved || self.books.stale
     }
 
     /// Notes how the template looks. The first look beside a core that was loaded without us is taken as loaded.
-    pub fn look_at_template(&mut self, template: Option<Template>, batch: &mut Batch) {
+    pub(crate) fn look_at_template(&mut self, template: Option<Template>, batch: &mut Batch) {
         self.template = template;
         if self.books.template.is_none() && template.is_some() {
             self.books.template = template;
@@ -125,18 +125,18 @@ impl Loading {
     }
 
     /// A loaded slot got other credentials.
-    pub fn credentials_changed(&mut self, batch: &mut Batch) {
+    pub(crate) fn credentials_changed(&mut self, batch: &mut Batch) {
         self.books.stale = true;
         self.write(batch);
     }
 
     /// A reload begins.
-    pub const fn begin(&mut self) {
+    pub(crate) const fn begin(&mut self) {
         self.running = true;
     }
 
     /// A reload has ended.
-    pub fn end(&mut self, done: bool, now: Moment, batch: &mut Batch) {
+    pub(crate) fn end(&mut self, done: bool, now: Moment, batch: &mut Batch) {
         self.running = false;
         self.not_before = now.plus(if done { self.every } else { self.every.max(AFTER_FAILURE) });
         if !done {
@@ -153,12 +153,12 @@ impl Loading {
 
     /// Whether a reload is under way.
     #[must_use]
-    pub const fn is_running(&self) -> bool {
+    pub(crate) const fn is_running(&self) -> bool {
         self.running
     }
 
     /// What the core has loaded is known: `complete` when it is all of `held`, `lost` when it lacks what it had.
-    pub fn learn(&mut self, held: RosterVersion, complete: bool, lost: bool, batch: &mut Batch) {
+    pub(crate) fn learn(&mut self, held: RosterVersion, complete: bool, lost: bool, batch: &mut Batch) {
         let version = match (complete, lost) {
             (true, _) => held,
             (false, true) => RosterVersion::NONE,
@@ -175,13 +175,13 @@ impl Loading {
 
     /// The newest held version all of whose slots the core has loaded.
     #[must_use]
-    pub const fn version(&self) -> RosterVersion {
+    pub(crate) const fn version(&self) -> RosterVersion {
         self.books.version
     }
 
     /// Reloads since the ledger was made.
     #[must_use]
-    pub const fn reloads(&self) -> u32 {
+    pub(crate) const fn reloads(&self) -> u32 {
         self.books.reloads
     }
 }

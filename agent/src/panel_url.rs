@@ -11,11 +11,11 @@ use serde::{Deserialize, Serialize};
 /// slot's secret travel on it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct PanelUrl(String);
+pub(crate) struct PanelUrl(String);
 
 /// The text is no URL that an agent may talk to; the sentence says why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NotAPanelUrl(&'static str);
+pub(crate) struct NotAPanelUrl(&'static str);
 
 impl fmt::Display for NotAPanelUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -72,13 +72,13 @@ impl fmt::Display for PanelUrl {
 impl PanelUrl {
     /// Whether no certificate is involved: `http`, which is for loopback.
     #[must_use]
-    pub fn is_plain(&self) -> bool {
+    pub(crate) fn is_plain(&self) -> bool {
         self.0.starts_with("http://")
     }
 
     /// The address of one of the panel's pages; `path` begins with a slash.
     #[must_use]
-    pub fn join(&self, path: &str) -> String {
+    pub(crate) fn join(&self, path: &str) -> String {
         format!("{}{path}", self.0)
     }
 }

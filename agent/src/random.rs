@@ -15,7 +15,7 @@ fn bytes<const N: usize>() -> [u8; N] {
 ///
 /// # Errors
 /// The kernel gives none; a secret that can be guessed must not be used.
-pub fn secret() -> Result<[u8; 32], String> {
+pub(crate) fn secret() -> Result<[u8; 32], String> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes).map_err(|error| format!("the kernel gives no random numbers: {error}"))?;
     Ok(bytes)
@@ -23,18 +23,18 @@ pub fn secret() -> Result<[u8; 32], String> {
 
 /// Jitter.
 #[must_use]
-pub fn byte() -> u8 {
+pub(crate) fn byte() -> u8 {
     bytes::<1>().first().copied().unwrap_or_default()
 }
 
 /// The name of a new ledger.
 #[must_use]
-pub fn epoch() -> Epoch {
+pub(crate) fn epoch() -> Epoch {
     Epoch::from_random(u64::from_be_bytes(bytes()))
 }
 
 /// Dice for one reply.
 #[must_use]
-pub fn dice() -> Dice {
+pub(crate) fn dice() -> Dice {
     Dice { jitter: u32::from_be_bytes(bytes()), epoch: epoch() }
 }

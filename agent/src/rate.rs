@@ -10,14 +10,14 @@ const MEMORY: u64 = 2_000;
 
 /// Bytes per second by slot.
 #[derive(Debug, Default)]
-pub struct Rates {
+pub(crate) struct Rates {
     window: HashMap<SlotName, u64>,
     rates: HashMap<SlotName, u64>,
 }
 
 impl Rates {
     /// Bytes moved just now.
-    pub fn add(&mut self, slot: &SlotName, bytes: u64) {
+    pub(crate) fn add(&mut self, slot: &SlotName, bytes: u64) {
         match self.window.get_mut(slot) {
             Some(sum) => *sum = sum.saturating_add(bytes),
             None => {
@@ -27,7 +27,7 @@ impl Rates {
     }
 
     /// Ends a window of `millis`.
-    pub fn tick(&mut self, millis: u64) {
+    pub(crate) fn tick(&mut self, millis: u64) {
         let millis = millis.max(1);
         for rate in self.rates.values_mut() {
             // Rounded up, so that every rate reaches zero.
@@ -43,13 +43,13 @@ impl Rates {
 
     /// Bytes per second of one slot.
     #[must_use]
-    pub fn of(&self, slot: &SlotName) -> u64 {
+    pub(crate) fn of(&self, slot: &SlotName) -> u64 {
         self.rates.get(slot).copied().unwrap_or_default()
     }
 
     /// Bytes per second of all slots.
     #[must_use]
-    pub fn total(&self) -> u64 {
+    pub(crate) fn total(&self) -> u64 {
         self.rates.values().fold(0, |sum, rate| sum.saturating_add(*rate))
     }
 }

@@ -12,18 +12,18 @@ const META: &str = "roster";
 
 /// What one change did.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Touched {
+pub(crate) struct Touched {
     /// Slots that the panel has named.
-    pub upserts: Vec<SlotName>,
+    pub(crate) upserts: Vec<SlotName>,
     /// Slots that are gone.
-    pub removals: Vec<SlotName>,
+    pub(crate) removals: Vec<SlotName>,
     /// A slot that the core may have loaded has other credentials now.
-    pub credentials: bool,
+    pub(crate) credentials: bool,
 }
 
 /// The roster that is held.
 #[derive(Debug, Default)]
-pub struct Roster {
+pub(crate) struct Roster {
     version: RosterVersion,
     entries: BTreeMap<SlotName, RosterEntry>,
     /// Pages of a full list that has not ended. Not durable: after a restart the list begins anew.
@@ -38,7 +38,7 @@ struct Pages {
 
 impl Roster {
     /// Reads what the ledger holds.
-    pub fn load(ledger: &Ledger) -> Result<Self, LedgerError> {
+    pub(crate) fn load(ledger: &Ledger) -> Result<Self, LedgerError> {
         let mut entries = BTreeMap::new();
         for (slot, entry) in ledger.all::<RosterEntry>(Table::Roster)? {
             if let Some(slot) = slot_of(&slot) {
@@ -51,55 +51,55 @@ impl Roster {
 
     /// The version that is held.
     #[must_use]
-    pub const fn version(&self) -> RosterVersion {
+    pub(crate) const fn version(&self) -> RosterVersion {
         self.version
     }
 
     /// Whether any version is held.
     #[must_use]
-    pub fn is_known(&self) -> bool {
+    pub(crate) fn is_known(&self) -> bool {
         self.version != RosterVersion::NONE
     }
 
     /// One slot.
     #[must_use]
-    pub fn get(&self, slot: &SlotName) -> Option<&RosterEntry> {
+    pub(crate) fn get(&self, slot: &SlotName) -> Option<&RosterEntry> {
         self.entries.get(slot)
     }
 
     /// Whether the roster lets a slot pass at `now` of the panel's clock.
     #[must_use]
-    pub fn is_open(&self, slot: &SlotName, now: Second) -> bool {
+    pub(crate) fn is_open(&self, slot: &SlotName, now: Second) -> bool {
         self.entries.get(slot).is_some_and(|entry| is_open(entry, now))
     }
 
     /// All slots, in order.
-    pub fn entries(&self) -> impl Iterator<Item = &RosterEntry> {
+    pub(crate) fn entries(&self) -> impl Iterator<Item = &RosterEntry> {
         self.entries.values()
     }
 
     /// Slots held.
     #[must_use]
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.entries.len()
     }
 
     /// Whether no slot is held.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
     /// Where the next page of a full list starts, if one is wanted.
     #[must_use]
-    pub fn cursor(&self) -> Option<RosterCursor> {
+    pub(crate) fn cursor(&self) -> Option<RosterCursor> {
         let pages = self.pages.as_ref()?;
         let after = pages.entries.keys().next_back()?.clone();
         Some(RosterCursor { version: pages.version, after })
     }
 
     /// Applies what a reply brought.
-    pub fn apply(&mut self, change: RosterChange, batch: &mut Batch) -> Touched {
+    pub(crate) fn apply(&mut self, change: RosterChange, batch: &mut Batch) -> Touched {
         if !change.full {
             self.pages = None;
             return self.delta(change, batch);
@@ -143,7 +143,7 @@ impl Roster {
 
     /// The next second of the panel's clock after `now` at which a gate shuts by itself.
     #[must_use]
-    pub fn next_end(&self, now: Second) -> Option<Second> {
+    pub(crate) fn next_end(&self, now: Second) -> Option<Second> {
         let open = self.entries.values().filter(|entry| is_open(entry, now));
         open.filter_map(|entry| entry.until).min()
     }

@@ -16,7 +16,7 @@ use weir_wire::SlotName;
 use weir_wire::sync::{SyncReply, SyncRequest};
 
 use crate::client::{Failed, PanelClient};
-use crate::clock::Clock;
+use crate::clock;
 use crate::config::Config;
 use crate::cores::singbox::SingBox;
 use crate::cores::{Core, CoreError, CoreEvent, Reload};
@@ -49,7 +49,6 @@ enum Done {
 /// Everything that the task holds.
 struct Running {
     node: Node,
-    clock: Clock,
     ledger: Ledger,
     core: Arc<dyn Core>,
     client: PanelClient,
@@ -66,7 +65,7 @@ struct Running {
 ///
 /// # Errors
 /// What keeps it from running, in a sentence.
-pub async fn run(config: &Config) -> Result<(), String> {
+pub(crate) async fn run(config: &Config) -> Result<(), String> {
     let ledger = Ledger::open(&config.ledger()).map_err(|error| error.to_string())?;
     let identity = Identity::load(&ledger).map_err(|error| error.to_string())?;
     let mut identity =
@@ -74,13 +73,13 @@ pub async fn run(config: &Config) -> Result<(), String> {
     if let Some(panel) = &config.panel {
         identity.panel = panel.clone();
     }
-    let clock = Clock::open().map_err(|error| format!("the boot's name cannot be read: {error}"))?;
+    let boot = clock::boot().map_err(|error| format!("the boot's name cannot be read: {error}"))?;
     let core: Arc<dyn Core> = Arc::new(SingBox::new(config.sing_box()).map_err(|error| error.to_string())?);
     let rules = Rules {
         on_panel_loss: config.on_panel_loss,
         reload_every: u64::from(config.reload_every_seconds).saturating_mul(1_000),
     };
-    let node = Node::load(ledger.clone(), rules, clock.boot(), clock.read(), random::epoch());
+    let node = Node::load(ledger.clone(), rules, &boot, clock::read(), random::epoch());
     let node = node.map_err(|error| error.to_string())?;
     let client = PanelClient::new(identity.panel.clone())?;
     let stop = |kind| signal(kind).map_err(|error| format!("signals cannot be heard: {error}"));
@@ -90,7 +89,6 @@ pub async fn run(config: &Config) -> Result<(), String> {
     let (done, outcomes) = mpsc::unbounded_channel();
     let running = Running {
         node,
-        clock,
         ledger,
         core,
         client,
@@ -141,7 +139,7 @@ impl Running {
     }
 
     fn events(&mut self, first: CoreEvent, events: &mut mpsc::UnboundedReceiver<CoreEvent>) {
-        let now = self.clock.now();
+        let now = clock::now();
         let mut next = Some(first);
         for _ in 0..MOST_EVENTS {
             let Some(event) = next else { return };
@@ -164,7 +162,7 @@ impl Running {
             self.look_at_template(&config.core.template);
             self.write_status(&config.status_file());
         }
-        self.node.tick(self.clock.now());
+        self.node.tick(clock::now());
         if !self.saving && self.saved.elapsed() >= SAVE_EVERY && self.node.is_unsaved() {
             self.save();
         }
@@ -181,7 +179,7 @@ impl Running {
     }
 
     fn write_status(&self, path: &Path) {
-        let report = self.node.report(self.clock.read(), &self.identity.panel.to_string(), &self.identity.name);
+        let report = self.node.report(clock::read(), &self.identity.panel.to_string(), &self.identity.name);
         if let Err(error) = files::write_json(path, &report) {
             tracing::warn!(%error, "the status file cannot be written");
         }
@@ -193,13 +191,13 @@ impl Running {
             self.command(command);
         }
         while !self.saving {
-            match self.node.advance(self.clock.read()) {
+            match self.node.advance(clock::read()) {
                 Ok(Step::Rest) => return,
                 Ok(Step::Save) => self.save(),
                 Ok(Step::Send(request)) => self.sync(request),
                 Err(error) => {
                     tracing::error!(%error, "the ledger cannot be read");
-                    self.node.ledger_failed(&error, self.clock.now());
+                    self.node.ledger_failed(&error, clock::now());
                     return;
                 }
             }
@@ -209,7 +207,7 @@ impl Running {
     fn save(&mut self) {
         self.saving = true;
         self.saved = Instant::now();
-        let (ledger, done, batch) = (self.ledger.clone(), self.done.clone(), self.node.take_batch(self.clock.now()));
+        let (ledger, done, batch) = (self.ledger.clone(), self.done.clone(), self.node.take_batch(clock::now()));
         tokio::spawn(async move { done.send(Done::Saved(ledger.commit(batch).await)) });
     }
 
@@ -247,7 +245,7 @@ impl Running {
     }
 
     fn done(&mut self, done: Done) {
-        let reading = self.clock.read();
+        let reading = clock::read();
         let now = reading.now;
         match done {
             Done::Saved(outcome) => {
@@ -277,7 +275,7 @@ impl Running {
     }
 
     fn synced(&mut self, outcome: Result<SyncReply, Failed>) {
-        let (reading, dice) = (self.clock.read(), random::dice());
+        let (reading, dice) = (clock::read(), random::dice());
         let kept = match outcome {
             Ok(reply) => self.node.replied(reply, reading, dice),
             Err(failure) => {
@@ -295,7 +293,7 @@ impl Running {
         if self.leaving.is_none() {
             tracing::info!("asked to end");
             self.leaving = Some(Instant::now());
-            self.node.leave(self.clock.now());
+            self.node.leave(clock::now());
         }
     }
 
@@ -309,7 +307,7 @@ impl Running {
     /// The last save, and the last word to `weir-agent status`.
     async fn finish(mut self, config: &Config) {
         if self.node.is_unsaved()
-            && let Err((error, _)) = self.ledger.commit(self.node.take_batch(self.clock.now())).await
+            && let Err((error, _)) = self.ledger.commit(self.node.take_batch(clock::now())).await
         {
             tracing::error!(%error, "the ledger cannot be written");
         }

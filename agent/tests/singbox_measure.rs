@@ -1,5 +1,8 @@
 //! Figures, not promises: `cargo test --release -p weir-agent --test singbox_measure -- --ignored --nocapture`.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test that panics has failed")]
+#![expect(clippy::cast_precision_loss, reason = "figures for people")]
+
 mod singbox_rig;
 
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -85,7 +88,7 @@ async fn bytes_lost_at_a_reload_under_load() {
     thread::spawn(move || {
         for stream in source.incoming() {
             let mut stream = stream.unwrap();
-            thread::spawn(move || while stream.write_all(&[0x5a; 65_536]).is_ok() {});
+            thread::spawn(move || while stream.write_all(&vec![0x5a; 65_536]).is_ok() {});
         }
     });
     let mut worst = 0.0_f64;

@@ -8,7 +8,7 @@ use super::Table;
 
 /// Puts and deletes for one transaction. A later change of the same key replaces the earlier one.
 #[derive(Debug, Default)]
-pub struct Batch {
+pub(crate) struct Batch {
     pub(super) cleared: BTreeSet<Table>,
     pub(super) writes: BTreeMap<(Table, Vec<u8>), Option<Vec<u8>>>,
     pub(super) broken: Option<String>,
@@ -17,12 +17,12 @@ pub struct Batch {
 impl Batch {
     /// Whether there is nothing to commit.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.cleared.is_empty() && self.writes.is_empty() && self.broken.is_none()
     }
 
     /// Stores `value` as JSON under `key`.
-    pub fn put<T: Serialize + ?Sized>(&mut self, table: Table, key: &[u8], value: &T) {
+    pub(crate) fn put<T: Serialize + ?Sized>(&mut self, table: Table, key: &[u8], value: &T) {
         match serde_json::to_vec(value) {
             Ok(json) => {
                 self.writes.insert((table, key.to_vec()), Some(json));
@@ -33,18 +33,18 @@ impl Batch {
     }
 
     /// Removes `key`, if it is there.
-    pub fn delete(&mut self, table: Table, key: &[u8]) {
+    pub(crate) fn delete(&mut self, table: Table, key: &[u8]) {
         self.writes.insert((table, key.to_vec()), None);
     }
 
     /// Removes all rows of `table`, before whatever this batch puts into it from now on.
-    pub fn clear(&mut self, table: Table) {
+    pub(crate) fn clear(&mut self, table: Table) {
         self.writes.retain(|(of, _), _| *of != table);
         self.cleared.insert(table);
     }
 
     /// Puts an older batch, whose commit failed, before this one.
-    pub fn after(&mut self, older: Self) {
+    pub(crate) fn after(&mut self, older: Self) {
         let mut merged = older;
         for table in core::mem::take(&mut self.cleared) {
             merged.clear(table);

@@ -17,7 +17,7 @@ use redb::{Builder, Database, Durability, ReadableDatabase as _, TableDefinition
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-pub use batch::Batch;
+pub(crate) use batch::Batch;
 
 /// Format of the rows that this version writes.
 const FORMAT: u32 = 1;
@@ -27,7 +27,7 @@ const CACHE: usize = 1 << 20;
 
 /// What the rows are about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Table {
+pub(crate) enum Table {
     /// Single values, by name.
     Meta,
     /// Counts, by slot.
@@ -50,7 +50,7 @@ pub enum Table {
 
 impl Table {
     /// Every table.
-    pub const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Meta,
         Self::Slots,
         Self::Limits,
@@ -83,7 +83,7 @@ impl Table {
 
 /// What is wrong with the ledger, in a sentence.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum LedgerError {
+pub(crate) enum LedgerError {
     /// Another process has the file open.
     InUse(PathBuf),
     /// A later version of the agent has written it.
@@ -120,7 +120,7 @@ fn disk(error: impl fmt::Display) -> LedgerError {
 
 /// An open ledger.
 #[derive(Clone)]
-pub struct Ledger {
+pub(crate) struct Ledger {
     inner: Arc<Inner>,
 }
 
@@ -132,7 +132,7 @@ struct Inner {
 
 impl Ledger {
     /// Opens the file, or makes it (mode 0600, its folder 0700).
-    pub fn open(path: &Path) -> Result<Self, LedgerError> {
+    pub(crate) fn open(path: &Path) -> Result<Self, LedgerError> {
         if let Some(folder) = path.parent().filter(|folder| !folder.exists()) {
             let made = fs::create_dir_all(folder);
             made.and_then(|()| fs::set_permissions(folder, fs::Permissions::from_mode(0o700)))
@@ -152,13 +152,13 @@ impl Ledger {
         Ok(ledger)
     }
 
-    /// Puts the format of this ledger into a batch that clears everything.
-    pub fn put_format(&self, batch: &mut Batch) {
+    /// Puts the format that this version writes into a batch that clears everything.
+    pub(crate) fn put_format(batch: &mut Batch) {
         batch.put(Table::Meta, FORMAT_KEY, &FORMAT);
     }
 
     /// Makes a batch durable. Gives it back when that failed, so that it can go before the next one.
-    pub async fn commit(&self, batch: Batch) -> Result<(), (LedgerError, Batch)> {
+    pub(crate) async fn commit(&self, batch: Batch) -> Result<(), (LedgerError, Batch)> {
         if batch.is_empty() {
             return Ok(());
         }
@@ -172,12 +172,12 @@ impl Ledger {
     }
 
     /// Makes a batch durable before going on, for programs that do nothing else meanwhile.
-    pub fn commit_now(&self, batch: &Batch) -> Result<(), LedgerError> {
+    pub(crate) fn commit_now(&self, batch: &Batch) -> Result<(), LedgerError> {
         self.inner.commit(batch)
     }
 
     /// One row.
-    pub fn get<T: DeserializeOwned>(&self, table: Table, key: &[u8]) -> Result<Option<T>, LedgerError> {
+    pub(crate) fn get<T: DeserializeOwned>(&self, table: Table, key: &[u8]) -> Result<Option<T>, LedgerError> {
         let rows = self.inner.read(table, |rows| {
             let row = rows.get(key).map_err(disk)?;
             row.map(|row| decode(table, row.value())).transpose()
@@ -186,7 +186,7 @@ impl Ledger {
     }
 
     /// The first row at or after `key`.
-    pub fn first_from<T: DeserializeOwned>(
+    pub(crate) fn first_from<T: DeserializeOwned>(
         &self,
         table: Table,
         key: &[u8],
@@ -200,7 +200,7 @@ impl Ledger {
     }
 
     /// All rows, in order of keys.
-    pub fn all<T: DeserializeOwned>(&self, table: Table) -> Result<Vec<(Vec<u8>, T)>, LedgerError> {
+    pub(crate) fn all<T: DeserializeOwned>(&self, table: Table) -> Result<Vec<(Vec<u8>, T)>, LedgerError> {
         let rows = self.inner.read(table, |rows| {
             let mut all = Vec::new();
             for row in rows.range::<&[u8]>(..).map_err(disk)? {
@@ -290,18 +290,18 @@ fn decode<T: DeserializeOwned>(table: Table, json: &[u8]) -> Result<T, LedgerErr
 
 /// A number as a key that sorts as the number does.
 #[must_use]
-pub fn ordered(number: u64) -> [u8; 8] {
+pub(crate) fn ordered(number: u64) -> [u8; 8] {
     number.to_be_bytes()
 }
 
 /// The number of an [`ordered`] key; 0 for anything else.
 #[must_use]
-pub fn number(key: &[u8]) -> u64 {
+pub(crate) fn number(key: &[u8]) -> u64 {
     key.try_into().map(u64::from_be_bytes).unwrap_or_default()
 }
 
 /// Puts a named single value into a batch.
-pub fn put_meta<T: Serialize>(batch: &mut Batch, name: &str, value: &T) {
+pub(crate) fn put_meta<T: Serialize>(batch: &mut Batch, name: &str, value: &T) {
     batch.put(Table::Meta, name.as_bytes(), value);
 }
 

@@ -5,13 +5,13 @@ use weir_wire::{Bytes, SlotName};
 
 use crate::clock::Moment;
 
-pub use weir_wire::sync::MAX_ASKS;
+pub(crate) use weir_wire::sync::MAX_ASKS;
 
 /// The first pause after an answer that gave nothing, in milliseconds.
 const FIRST_PAUSE: u64 = 2_000;
 
 /// What the limiter must know of the slots.
-pub trait View {
+pub(crate) trait View {
     /// Bytes counted in this epoch.
     fn count(&self, slot: &SlotName) -> u64;
     /// Bytes that will pass before an answer to an ask of now can be in force.
@@ -22,18 +22,18 @@ pub trait View {
 
 /// How near a slot is to its limit: the order of asks when there are more than fit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Reason {
+pub(crate) struct Reason {
     left: u64,
 }
 
 impl Reason {
     /// The panel wants to know.
-    pub const fn pressed() -> Self {
+    pub(crate) const fn pressed() -> Self {
         Self { left: 0 }
     }
 
     /// Why the slot is asked for, if it is.
-    pub fn of(slot: &SlotName, limit: u64, pressed: bool, differs: bool, view: &impl View) -> Option<Self> {
+    pub(crate) fn of(slot: &SlotName, limit: u64, pressed: bool, differs: bool, view: &impl View) -> Option<Self> {
         let count = view.count(slot);
         let left = limit.saturating_sub(count);
         // With `left` 0 the gate is shut by the limit; otherwise the slot will be there before an answer is.
@@ -44,7 +44,7 @@ impl Reason {
 
 /// When a slot may be the reason for the next sync. It goes into every sync anyway while it has a reason.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Nagging {
+pub(crate) struct Nagging {
     pressed: bool,
     not_before: Moment,
     pause: u64,
@@ -52,22 +52,22 @@ pub struct Nagging {
 
 impl Nagging {
     /// Asks at once.
-    pub const fn press(&mut self) {
+    pub(crate) const fn press(&mut self) {
         *self = Self { pressed: true, not_before: Moment::from_millis(0), pause: 0 };
     }
 
     /// The panel wants an ask, whatever the limit.
-    pub const fn is_pressed(&self) -> bool {
+    pub(crate) const fn is_pressed(&self) -> bool {
         self.pressed
     }
 
     /// The earliest moment of a sync for its sake.
-    pub const fn not_before(&self) -> Moment {
+    pub(crate) const fn not_before(&self) -> Moment {
         self.not_before
     }
 
     /// An answer came; `good` when it leaves something to pass.
-    pub fn answered(&mut self, good: bool, now: Moment, longest: u64) {
+    pub(crate) fn answered(&mut self, good: bool, now: Moment, longest: u64) {
         self.pressed = false;
         if good {
             *self = Self::default();
@@ -77,13 +77,13 @@ impl Nagging {
     }
 
     /// Nothing came of it: the next one waits, twice as long each time.
-    pub fn unanswered(&mut self, now: Moment, longest: u64) {
+    pub(crate) fn unanswered(&mut self, now: Moment, longest: u64) {
         self.pause = self.pause.saturating_mul(2).clamp(FIRST_PAUSE, longest.max(FIRST_PAUSE));
         self.not_before = now.plus(self.pause);
     }
 }
 
 /// An ask of plain numbers.
-pub fn ask(slot: SlotName, count: u64, held: u64) -> Ask {
+pub(crate) fn ask(slot: SlotName, count: u64, held: u64) -> Ask {
     Ask { slot, count: Bytes::saturating(count), held: Bytes::saturating(held) }
 }

@@ -3,7 +3,7 @@
 //! A limit is absolute on the slot's count in this epoch, so a lost or repeated answer adds nothing. Without one that is
 //! in force, a slot may pass `floor` bytes beyond its count, once, until an ask is answered.
 
-pub mod ask;
+pub(crate) mod ask;
 #[cfg(test)]
 mod tests;
 
@@ -45,7 +45,7 @@ enum Kind {
 
 /// All limits of the epoch.
 #[derive(Debug, Default)]
-pub struct Limiter {
+pub(crate) struct Limiter {
     held: BTreeMap<SlotName, Held>,
     nagging: BTreeMap<SlotName, Nagging>,
     changed: Vec<SlotName>,
@@ -54,7 +54,7 @@ pub struct Limiter {
 
 impl Limiter {
     /// Reads what the ledger holds. Grants of an earlier boot have ended, because its clock is gone.
-    pub fn load(ledger: &Ledger, same_boot: bool) -> Result<Self, LedgerError> {
+    pub(crate) fn load(ledger: &Ledger, same_boot: bool) -> Result<Self, LedgerError> {
         let mut limiter = Self::default();
         for (slot, mut held) in ledger.all::<Held>(Table::Limits)? {
             let Some(slot) = slot_of(&slot) else { continue };
@@ -69,7 +69,7 @@ impl Limiter {
     }
 
     /// Puts all that has changed since the last time into `batch`.
-    pub fn write(&mut self, batch: &mut Batch) {
+    pub(crate) fn write(&mut self, batch: &mut Batch) {
         if core::mem::take(&mut self.cleared) {
             batch.clear(Table::Limits);
         }
@@ -83,7 +83,7 @@ impl Limiter {
 
     /// Whether the ledger lacks something.
     #[must_use]
-    pub fn has_changed(&self) -> bool {
+    pub(crate) fn has_changed(&self) -> bool {
         self.cleared || !self.changed.is_empty()
     }
 
@@ -95,7 +95,7 @@ impl Limiter {
 
     /// The limit in force for a slot that has counted `count`. A slot without one that has bytes, and one whose grant has
     /// ended, gets the floor.
-    pub fn limit(&mut self, slot: &SlotName, count: u64, floor: u64, now: Moment) -> Option<u64> {
+    pub(crate) fn limit(&mut self, slot: &SlotName, count: u64, floor: u64, now: Moment) -> Option<u64> {
         match self.held.get(slot).copied() {
             None if count == 0 => None,
             None => {
@@ -114,13 +114,13 @@ impl Limiter {
 
     /// The limit that is held, without setting one.
     #[must_use]
-    pub fn held(&self, slot: &SlotName) -> Option<u64> {
+    pub(crate) fn held(&self, slot: &SlotName) -> Option<u64> {
         self.held.get(slot).map(|held| held.limit)
     }
 
     /// The panel has touched the slot's entry, which is how it asks to be asked. Only a slot with a limit or bytes can
     /// tell anything.
-    pub fn press(&mut self, slot: &SlotName, count: u64) {
+    pub(crate) fn press(&mut self, slot: &SlotName, count: u64) {
         match self.held.get(slot).copied() {
             // Back in the roster: what it may pass is decided by an answer.
             Some(held @ Held { kind: Kind::Gone, .. }) => self.put(slot, Held { kind: Kind::Floor, ..held }),
@@ -131,7 +131,7 @@ impl Limiter {
     }
 
     /// The slot is in no roster any more: nothing may pass, and the panel is told once, so that it frees the grant.
-    pub fn remove(&mut self, slot: &SlotName, count: u64) {
+    pub(crate) fn remove(&mut self, slot: &SlotName, count: u64) {
         if let Some(held) = self.held.get(slot).copied() {
             self.put(slot, Held { limit: held.limit.min(count), kind: Kind::Gone, ..held });
             self.nagging.entry(slot.clone()).or_default().press();
@@ -139,7 +139,7 @@ impl Limiter {
     }
 
     /// Asks for one sync, nearest to their limit first, at most [`MAX_ASKS`].
-    pub fn asks(&mut self, view: &impl View, now: Moment) -> Vec<Ask> {
+    pub(crate) fn asks(&mut self, view: &impl View, now: Moment) -> Vec<Ask> {
         let reasons = self.reasons(view, now);
         let mut asks: Vec<_> = reasons.into_iter().map(|(slot, reason)| (reason, slot)).collect();
         asks.sort();
@@ -154,9 +154,9 @@ impl Limiter {
 
     /// When the next sync is due for the sake of an ask: now, at a later moment, or never as things stand.
     #[must_use]
-    pub fn due(&self, view: &impl View, now: Moment) -> Option<Moment> {
+    pub(crate) fn due(&self, view: &impl View, now: Moment) -> Option<Moment> {
         let reasons = self.reasons(view, now).into_iter();
-        reasons.map(|(slot, _)| self.nagging.get(&slot).map_or(now, |nagging| nagging.not_before())).min()
+        reasons.map(|(slot, _)| self.nagging.get(&slot).map_or(now, Nagging::not_before)).min()
     }
 
     fn reasons(&self, view: &impl View, now: Moment) -> Vec<(SlotName, Reason)> {
@@ -175,7 +175,7 @@ impl Limiter {
 
     /// The reply to the latest sync came: `asks` were in it, `limits` are its answers. `longest` is the back-off's end in
     /// milliseconds. Returns the slots whose limit may have changed.
-    pub fn answered(
+    pub(crate) fn answered(
         &mut self,
         asks: &[Ask],
         limits: &[Limit],
@@ -210,20 +210,8 @@ impl Limiter {
     }
 
     /// Another epoch begins: it has no limits.
-    pub fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         *self = Self { cleared: true, ..Self::default() };
-    }
-
-    /// Limits that are held.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.held.len()
-    }
-
-    /// Whether no limit is held.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.held.is_empty()
     }
 }
 

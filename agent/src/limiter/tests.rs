@@ -183,7 +183,7 @@ fn a_removed_slot_frees_its_grant_with_one_ask() {
     assert_eq!(bench.asks(), [(120, 100)]);
     bench.answer(None);
     assert_eq!(bench.asks(), []);
-    assert!(bench.limiter.is_empty());
+    assert!(bench.limiter.held.is_empty());
 }
 
 #[test]

@@ -16,7 +16,7 @@ const LOOK_AT_ALL: u64 = 60_000;
 
 impl Node {
     /// Takes in what the core told.
-    pub fn core_event(&mut self, event: CoreEvent, now: Moment) {
+    pub(crate) fn core_event(&mut self, event: CoreEvent, now: Moment) {
         match event {
             CoreEvent::Up { incarnation, version } => {
                 let tick = u64::try_from(self.tick.as_millis()).unwrap_or(1_000);
@@ -24,7 +24,7 @@ impl Node {
                 self.core = CoreSeen::Up { incarnation, version };
                 self.core_error = None;
                 // All gates are compared with it now.
-                self.forget_choices = false;
+                self.file.forget = false;
                 self.gates.forget_core();
                 self.commands.push(Command::AskGates);
             }
@@ -37,8 +37,8 @@ impl Node {
                 self.tally.down();
                 if self.core != CoreSeen::Down && !self.loading.is_running() {
                     // Whatever it remembers of its gates may be older than the file.
-                    self.forget_choices = true;
-                    self.unwritten = self.unwritten.or(Some(now));
+                    self.file.forget = true;
+                    self.file.unwritten = self.file.unwritten.or(Some(now));
                 }
                 self.core = CoreSeen::Down;
                 self.core_error = Some(reason);
@@ -87,7 +87,7 @@ impl Node {
     }
 
     /// Time has passed.
-    pub fn tick(&mut self, now: Moment) {
+    pub(crate) fn tick(&mut self, now: Moment) {
         self.rates.tick(now.since(self.ticked));
         self.end_quarter(now);
         self.ticked = now;

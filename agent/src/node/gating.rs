@@ -2,7 +2,7 @@
 
 use weir_wire::SlotName;
 
-use super::{Command, CoreSeen, Node};
+use super::{Command, CoreSeen, Node, TemplateSeen};
 use crate::clock::Moment;
 use crate::config::OnPanelLoss;
 use crate::cores::{ConfiguredSlot, CoreError, Reload};
@@ -37,9 +37,9 @@ impl Node {
     }
 
     fn gate_changed(&mut self, now: Moment) {
-        self.unwritten = self.unwritten.or(Some(now));
+        self.file.unwritten = self.file.unwritten.or(Some(now));
         // A core that does not answer will read its own memory of the gates at its start, which outranks the file.
-        self.forget_choices |= self.core == CoreSeen::Down;
+        self.file.forget |= self.core == CoreSeen::Down;
     }
 
     /// Tells the core which gates to move.
@@ -50,7 +50,7 @@ impl Node {
     }
 
     /// A gate was set, or was not.
-    pub fn gate_set(&mut self, slot: &SlotName, open: bool, outcome: &Result<(), CoreError>, now: Moment) {
+    pub(crate) fn gate_set(&mut self, slot: &SlotName, open: bool, outcome: &Result<(), CoreError>, now: Moment) {
         let done = match outcome {
             Ok(()) => Some(true),
             Err(CoreError::Config(_)) => Some(false),
@@ -64,7 +64,7 @@ impl Node {
     }
 
     /// The core told which slots it has loaded and how their gates are.
-    pub fn gates_told(&mut self, outcome: Result<Vec<(SlotName, bool)>, CoreError>, now: Moment) {
+    pub(crate) fn gates_told(&mut self, outcome: Result<Vec<(SlotName, bool)>, CoreError>, now: Moment) {
         match outcome {
             Ok(gates) => {
                 let none = gates.is_empty();
@@ -102,7 +102,7 @@ impl Node {
 
     /// Writes the core's file or makes the core load it, when it is time.
     pub(super) fn look_at_file(&mut self, now: Moment) {
-        if self.writing || self.loading.is_running() || self.roster.is_empty() {
+        if self.file.writing || self.loading.is_running() || self.roster.is_empty() {
             return;
         }
         let seen = match self.core {
@@ -112,19 +112,19 @@ impl Node {
         };
         if self.loading.is_due(seen, self.tally.live(), now) && !self.deleted {
             self.loading.begin();
-            self.unwritten = None;
+            self.file.unwritten = None;
             self.commands.push(Command::Reload { slots: self.configured() });
-        } else if self.unwritten.is_some_and(|since| now.since(since) >= WRITE_AFTER || self.leaving.is_some()) {
-            self.writing = true;
-            self.unwritten = None;
-            self.commands.push(Command::Write { slots: self.configured(), forget: self.forget_choices });
+        } else if self.file.unwritten.is_some_and(|since| now.since(since) >= WRITE_AFTER || self.leaving.is_some()) {
+            self.file.writing = true;
+            self.file.unwritten = None;
+            self.commands.push(Command::Write { slots: self.configured(), forget: self.file.forget });
         }
     }
 
     /// Whether the core's file or memory is behind, or being written.
     #[must_use]
-    pub const fn is_writing(&self) -> bool {
-        self.writing || self.unwritten.is_some()
+    pub(crate) const fn is_writing(&self) -> bool {
+        self.file.writing || self.file.unwritten.is_some()
     }
 
     fn configured(&self) -> Vec<ConfiguredSlot> {
@@ -137,19 +137,19 @@ impl Node {
     }
 
     /// The core's file was written, or was not.
-    pub fn written(&mut self, forget: bool, outcome: Result<(), CoreError>, now: Moment) {
-        self.writing = false;
+    pub(crate) fn written(&mut self, forget: bool, outcome: Result<(), CoreError>, now: Moment) {
+        self.file.writing = false;
         match outcome {
-            Ok(()) => self.forget_choices &= !forget,
+            Ok(()) => self.file.forget &= !forget,
             Err(error) => {
                 self.core_error = Some(error.to_string());
-                self.unwritten = Some(now.plus(WRITE_AGAIN - WRITE_AFTER));
+                self.file.unwritten = Some(now.plus(WRITE_AGAIN - WRITE_AFTER));
             }
         }
     }
 
     /// The core has loaded its file, or has not.
-    pub fn reloaded(&mut self, outcome: &Result<Reload, CoreError>, now: Moment) {
+    pub(crate) fn reloaded(&mut self, outcome: &Result<Reload, CoreError>, now: Moment) {
         self.loading.end(outcome.is_ok(), now, &mut self.batch);
         match outcome {
             Ok(_) => self.core_error = None,
@@ -158,9 +158,9 @@ impl Node {
     }
 
     /// How the operator's template looks now. Returns whether it must be read (again).
-    pub fn template_seen(&mut self, template: Option<Template>) -> bool {
-        let new = self.template != Some(template);
-        self.template = Some(template);
+    pub(crate) fn template_seen(&mut self, template: Option<Template>) -> bool {
+        let seen = template.map_or(TemplateSeen::Missing, TemplateSeen::There);
+        let new = core::mem::replace(&mut self.template, seen) != seen;
         self.loading.look_at_template(template, &mut self.batch);
         new && template.is_some()
     }

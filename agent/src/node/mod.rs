@@ -6,9 +6,9 @@
 
 mod flow;
 mod gating;
-pub mod reply;
+pub(crate) mod reply;
 mod schedule;
-pub mod status;
+pub(crate) mod status;
 #[cfg(test)]
 mod tests;
 
@@ -43,7 +43,7 @@ const FAST: Duration = Duration::from_millis(100);
 
 /// What has to be done with the core. The outcome comes back by the method named.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Command {
+pub(crate) enum Command {
     /// [`Node::gate_set`]
     SetGate {
         /// Whose.
@@ -105,7 +105,7 @@ enum Phase {
 
 /// What comes next for the sync.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Step {
+pub(crate) enum Step {
     /// Nothing now.
     Rest,
     /// [`Node::take_batch`] must be committed, then [`Node::saved`] called, and then this again.
@@ -116,11 +116,11 @@ pub enum Step {
 
 /// The settings that rules depend on.
 #[derive(Clone, Copy, Debug)]
-pub struct Rules {
+pub(crate) struct Rules {
     /// At a user's limit while the panel is away.
-    pub on_panel_loss: OnPanelLoss,
+    pub(crate) on_panel_loss: OnPanelLoss,
     /// Least distance of two reloads in milliseconds.
-    pub reload_every: u64,
+    pub(crate) reload_every: u64,
 }
 
 /// What the panel was last heard to say, and how the syncs go.
@@ -141,8 +141,27 @@ struct Talk {
     error: Option<String>,
 }
 
+/// The core's file, which it reads at its next start.
+#[derive(Debug, Default)]
+struct CoreFile {
+    /// A gate has changed since it was written.
+    unwritten: Option<Moment>,
+    /// What the core remembers of its gates may be older, and outranks it.
+    forget: bool,
+    writing: bool,
+}
+
+/// The operator's template, as it was seen last.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum TemplateSeen {
+    #[default]
+    Never,
+    Missing,
+    There(Template),
+}
+
 /// Everything that the agent knows.
-pub struct Node {
+pub(crate) struct Node {
     rules: Rules,
     ledger: Ledger,
     batch: Batch,
@@ -175,18 +194,14 @@ pub struct Node {
     next_end: Option<Second>,
     /// What has flowed before the first list of connections may have been counted by an earlier process.
     caught_up: bool,
-    /// A gate has changed since the core's file was written.
-    unwritten: Option<Moment>,
-    forget_choices: bool,
-    writing: bool,
+    file: CoreFile,
     /// The panel has deleted this node.
     deleted: bool,
     /// Inbounds that the panel has not been told.
     inbounds: Option<Vec<Inbound>>,
     inbounds_told: Option<Vec<Inbound>>,
     bypasses: Vec<String>,
-    /// How the template looked last.
-    template: Option<Option<Template>>,
+    template: TemplateSeen,
     disk_error: Option<String>,
     core_error: Option<String>,
     /// When the agent was asked to end.
@@ -203,7 +218,7 @@ impl Node {
     ///
     /// # Errors
     /// The ledger cannot be read.
-    pub fn load(
+    pub(crate) fn load(
         ledger: Ledger,
         rules: Rules,
         boot: &BootId,
@@ -256,13 +271,11 @@ impl Node {
             looked_at_all: reading.now,
             next_end: None,
             caught_up: false,
-            unwritten: None,
-            forget_choices: false,
-            writing: false,
+            file: CoreFile::default(),
             inbounds: None,
             inbounds_told: None,
             bypasses: Vec::new(),
-            template: None,
+            template: TemplateSeen::Never,
             disk_error: None,
             core_error: None,
             leaving: None,
@@ -272,29 +285,29 @@ impl Node {
         };
         node.decide_all(reading.now);
         // An earlier process may have ended before it wrote the core's file.
-        node.unwritten = node.roster.is_known().then_some(reading.now);
+        node.file.unwritten = node.roster.is_known().then_some(reading.now);
         Ok(node)
     }
 
     /// What the core must be told.
-    pub fn commands(&mut self) -> Vec<Command> {
+    pub(crate) fn commands(&mut self) -> Vec<Command> {
         core::mem::take(&mut self.commands)
     }
 
     /// The distance of ticks now.
     #[must_use]
-    pub const fn tick_length(&self) -> Duration {
+    pub(crate) const fn tick_length(&self) -> Duration {
         self.tick
     }
 
     /// Whether the ledger lacks something.
     #[must_use]
-    pub fn is_unsaved(&self) -> bool {
+    pub(crate) fn is_unsaved(&self) -> bool {
         !self.batch.is_empty() || self.tally.has_changed() || self.limiter.has_changed()
     }
 
     /// All that the ledger lacks.
-    pub fn take_batch(&mut self, now: Moment) -> Batch {
+    pub(crate) fn take_batch(&mut self, now: Moment) -> Batch {
         self.tally.write(&mut self.batch);
         self.limiter.write(&mut self.batch);
         put_meta(&mut self.batch, SAVED, &Stamp::Boot(now));
@@ -302,7 +315,7 @@ impl Node {
     }
 
     /// The batch was committed, or was not and is given back.
-    pub fn saved(&mut self, outcome: Result<(), (LedgerError, Batch)>) {
+    pub(crate) fn saved(&mut self, outcome: Result<(), (LedgerError, Batch)>) {
         match outcome {
             Ok(()) => self.disk_error = None,
             Err((error, batch)) => {
@@ -322,7 +335,7 @@ impl Node {
     }
 
     /// The ledger could not be read or written outside of [`Node::saved`]: the sync is tried again in a second.
-    pub fn ledger_failed(&mut self, error: &LedgerError, now: Moment) {
+    pub(crate) fn ledger_failed(&mut self, error: &LedgerError, now: Moment) {
         self.disk_error = Some(error.to_string());
         self.talk.now = true;
         self.rest_until(now, 1_000);

@@ -18,11 +18,11 @@ const LONG_BACK_OFF: u64 = 60_000;
 
 /// Randomness for one decision: `jitter` spreads many agents, `epoch` names a new ledger if one must begin.
 #[derive(Clone, Copy, Debug)]
-pub struct Dice {
+pub(crate) struct Dice {
     /// Random bits.
-    pub jitter: u32,
+    pub(crate) jitter: u32,
     /// Random bits.
-    pub epoch: Epoch,
+    pub(crate) epoch: Epoch,
 }
 
 impl Dice {
@@ -48,7 +48,7 @@ impl Node {
     ///
     /// # Errors
     /// The ledger cannot be read.
-    pub fn replied(&mut self, reply: SyncReply, reading: Reading, dice: Dice) -> Result<(), LedgerError> {
+    pub(crate) fn replied(&mut self, reply: SyncReply, reading: Reading, dice: Dice) -> Result<(), LedgerError> {
         let Some((request, sent)) = self.answered_request() else { return Ok(()) };
         let now = reading.now;
         let was_lost = self.is_panel_lost();
@@ -57,7 +57,7 @@ impl Node {
         if was_lost {
             self.decide_all(now);
         }
-        for slot in changed.iter() {
+        for slot in &changed {
             self.decide(slot, now);
         }
         self.forget_departed();
@@ -149,7 +149,7 @@ impl Node {
     ///
     /// # Errors
     /// The ledger cannot be read.
-    pub fn failed(&mut self, failure: &Failed, reading: Reading, dice: Dice) -> Result<(), LedgerError> {
+    pub(crate) fn failed(&mut self, failure: &Failed, reading: Reading, dice: Dice) -> Result<(), LedgerError> {
         let Some((request, _)) = self.answered_request() else { return Ok(()) };
         let now = reading.now;
         let was_lost = self.is_panel_lost();
@@ -161,7 +161,7 @@ impl Node {
         self.talk.now = true;
         match failure {
             Failed::Wait(seconds) => {
-                self.rest_until(now, dice.spread(u64::from(*seconds).clamp(1, 3_600).saturating_mul(1_000)))
+                self.rest_until(now, dice.spread(u64::from(*seconds).clamp(1, 3_600).saturating_mul(1_000)));
             }
             Failed::Unreachable(_) => {}
             Failed::Refused(refusal) => self.refused(refusal, &request, now, dice)?,

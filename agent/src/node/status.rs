@@ -10,35 +10,35 @@ use crate::clock::{Moment, Reading};
 
 /// What `weir-agent status` shows: the file that `run` rewrites every few seconds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Report {
+pub(crate) struct Report {
     /// Version of the agent.
-    pub agent: String,
+    pub(crate) agent: String,
     /// Its process id.
-    pub pid: u32,
+    pub(crate) pid: u32,
     /// When this was written, unix milliseconds of the host's clock.
-    pub written_at: i64,
+    pub(crate) written_at: i64,
     /// The panel's address.
-    pub panel: String,
+    pub(crate) panel: String,
     /// The node's name there.
-    pub name: String,
+    pub(crate) name: String,
     /// The ledger's epoch.
-    pub epoch: String,
+    pub(crate) epoch: String,
     /// Milliseconds since the panel's last reply; `None` before the first.
-    pub heard_ago: Option<u64>,
+    pub(crate) heard_ago: Option<u64>,
     /// The panel's clock minus the host's, milliseconds.
-    pub panel_clock_ahead: i64,
+    pub(crate) panel_clock_ahead: i64,
     /// Slots in the roster.
-    pub slots: usize,
+    pub(crate) slots: usize,
     /// Parcels and reports that the panel has not acknowledged.
-    pub waiting: usize,
+    pub(crate) waiting: usize,
     /// Forks since the ledger was made.
-    pub forks: u32,
+    pub(crate) forks: u32,
     /// The core answers.
-    pub core_up: bool,
+    pub(crate) core_up: bool,
     /// The panel has deleted this node.
-    pub deleted: bool,
+    pub(crate) deleted: bool,
     /// What the panel is told as well.
-    pub node: NodeStatus,
+    pub(crate) node: NodeStatus,
 }
 
 impl Node {
@@ -85,7 +85,7 @@ impl Node {
 
     /// What `weir-agent status` shows.
     #[must_use]
-    pub fn report(&self, reading: Reading, panel: &str, name: &str) -> Report {
+    pub(crate) fn report(&self, reading: Reading, panel: &str, name: &str) -> Report {
         Report {
             agent: VERSION.to_owned(),
             pid: std::process::id(),

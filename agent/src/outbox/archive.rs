@@ -30,14 +30,14 @@ struct Entry {
 
 /// The acknowledged reports of this epoch, oldest first.
 #[derive(Debug, Default)]
-pub struct Archive {
+pub(crate) struct Archive {
     entries: VecDeque<Entry>,
     rows: usize,
 }
 
 impl Archive {
     /// Reads what the ledger holds.
-    pub fn load(ledger: &Ledger) -> Result<Self, LedgerError> {
+    pub(crate) fn load(ledger: &Ledger) -> Result<Self, LedgerError> {
         let mut archive = Self::default();
         let mut next = 0;
         // One at a time: all of them together may be larger than the agent's memory promise.
@@ -55,7 +55,7 @@ impl Archive {
     }
 
     /// Keeps a report that was acknowledged at `at`, and drops what is too old or too much.
-    pub fn keep(&mut self, report: &Report, at: Second, batch: &mut Batch) {
+    pub(crate) fn keep(&mut self, report: &Report, at: Second, batch: &mut Batch) {
         if self.entries.back().is_some_and(|last| last.seq >= report.seq) {
             return;
         }
@@ -73,7 +73,7 @@ impl Archive {
     }
 
     /// The oldest report at or after `seq`.
-    pub fn from(&self, seq: u64, ledger: &Ledger) -> Result<Option<Report>, LedgerError> {
+    pub(crate) fn from(&self, seq: u64, ledger: &Ledger) -> Result<Option<Report>, LedgerError> {
         if self.entries.back().is_none_or(|last| last.seq < seq) {
             return Ok(None);
         }
@@ -81,7 +81,7 @@ impl Archive {
     }
 
     /// Forgets all: another epoch begins.
-    pub fn clear(&mut self, batch: &mut Batch) {
+    pub(crate) fn clear(&mut self, batch: &mut Batch) {
         *self = Self::default();
         batch.clear(Table::Reports);
     }

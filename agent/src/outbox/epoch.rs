@@ -15,11 +15,11 @@ use crate::tally::count::Count;
 
 /// An epoch that has ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Left {
+pub(crate) struct Left {
     /// Which.
-    pub epoch: Epoch,
+    pub(crate) epoch: Epoch,
     /// Bytes that are never billed, because they may have been reported before.
-    pub ambiguous: u64,
+    pub(crate) ambiguous: u64,
 }
 
 /// A report that the panel refused, for people to look at.
@@ -33,7 +33,7 @@ struct Rejected<'a> {
 impl Outbox {
     /// The ledger is a copy of another one that has gone on: the report in flight and all parcels made before `since`
     /// may have been reported by it, so they are given up. Later parcels are kept and reported in the epoch `fresh`.
-    pub fn fork(
+    pub(crate) fn fork(
         &mut self,
         tally: &mut Tally,
         ledger: &Ledger,
@@ -63,7 +63,7 @@ impl Outbox {
     }
 
     /// The panel refused the report in flight for its form: it is set aside, and all else goes on in the epoch `fresh`.
-    pub fn reject(
+    pub(crate) fn reject(
         &mut self,
         tally: &mut Tally,
         ledger: &Ledger,

@@ -8,7 +8,7 @@ use crate::clock::{Moment, PanelClock};
 /// An instant that becomes panel time as late as possible: what the clock's offset is may be learnt only later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Stamp {
+pub(crate) enum Stamp {
     /// A moment of the present boot.
     Boot(Moment),
     /// A second of the panel's clock: an earlier boot's moments mean nothing in this one.
@@ -18,7 +18,7 @@ pub enum Stamp {
 impl Stamp {
     /// The panel's second.
     #[must_use]
-    pub fn second(self, clock: &PanelClock) -> Second {
+    pub(crate) fn second(self, clock: &PanelClock) -> Second {
         match self {
             Self::Boot(moment) => clock.second(moment),
             Self::Panel(second) => second,
@@ -27,37 +27,37 @@ impl Stamp {
 
     /// The same instant for the boots to come.
     #[must_use]
-    pub fn fixed(self, clock: &PanelClock) -> Self {
+    pub(crate) fn fixed(self, clock: &PanelClock) -> Self {
         Self::Panel(self.second(clock))
     }
 }
 
 /// Bytes per slot that flowed in `[from, to)`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Parcel {
+pub(crate) struct Parcel {
     /// Start, inclusive.
-    pub from: Stamp,
+    pub(crate) from: Stamp,
     /// End, exclusive.
-    pub to: Stamp,
+    pub(crate) to: Stamp,
     /// Slot, bytes from clients, bytes to clients.
-    pub users: Vec<(SlotName, u64, u64)>,
+    pub(crate) users: Vec<(SlotName, u64, u64)>,
 }
 
 impl Parcel {
     /// All bytes in it.
     #[must_use]
-    pub fn bytes(&self) -> u64 {
+    pub(crate) fn bytes(&self) -> u64 {
         self.users.iter().fold(0, |sum, (_, up, down)| sum.saturating_add(*up).saturating_add(*down))
     }
 }
 
 /// What is held in memory of a parcel in the ledger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Waiting {
+pub(crate) struct Waiting {
     /// Its key.
-    pub order: u64,
+    pub(crate) order: u64,
     /// When it was cut; `None` before this process started.
-    pub made: Option<Moment>,
+    pub(crate) made: Option<Moment>,
     /// Its bytes.
-    pub bytes: u64,
+    pub(crate) bytes: u64,
 }

@@ -1,5 +1,6 @@
 use proptest::prelude::*;
 
+use super::epoch::Left;
 use super::*;
 use crate::cores::{ConnectionEvent, Origin};
 
@@ -100,7 +101,7 @@ fn a_report_is_the_same_after_a_restart_to_the_byte() {
 #[test]
 fn more_slots_than_fit_become_several_reports_of_the_same_time() {
     let mut bench = Bench::new();
-    for number in 0..MAX_USERS + 1 {
+    for number in 0..=MAX_USERS {
         bench.flow(&format!("slot{number}"), 1);
     }
     bench.cut(60);

@@ -10,12 +10,12 @@ use weir_wire::id::Malformed;
 /// A connection's id within an incarnation, in 128 bits: thousands of them are held, in memory and in the ledger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct ConnectionKey(u128);
+pub(crate) struct ConnectionKey(u128);
 
 impl ConnectionKey {
     /// The key of an id: a uuid is taken as it is, any other text by its SHA-256, so that no two share a key.
     #[must_use]
-    pub fn of(id: &str) -> Self {
+    pub(crate) fn of(id: &str) -> Self {
         uuid(id).map_or_else(|| Self::hashed(id), Self)
     }
 
@@ -25,13 +25,13 @@ impl ConnectionKey {
 
     /// The key of the ledger's [`ConnectionKey::bytes`].
     #[must_use]
-    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+    pub(crate) const fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(u128::from_be_bytes(bytes))
     }
 
     /// The key as bytes, for the ledger.
     #[must_use]
-    pub const fn bytes(self) -> [u8; 16] {
+    pub(crate) const fn bytes(self) -> [u8; 16] {
         self.0.to_be_bytes()
     }
 }
@@ -70,19 +70,19 @@ impl TryFrom<String> for ConnectionKey {
 
 /// A live connection and what it was credited with.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Live {
+pub(crate) struct Live {
     /// The slot that its inbound named; `None` for a name that can be no slot.
     #[serde(rename = "o")]
-    pub owner: Option<SlotName>,
+    pub(crate) owner: Option<SlotName>,
     /// Bytes from the client that were credited.
     #[serde(rename = "u")]
-    pub up: u64,
+    pub(crate) up: u64,
     /// Bytes to the client that were credited.
     #[serde(rename = "d")]
-    pub down: u64,
+    pub(crate) down: u64,
     /// The ledger has a row of it.
     #[serde(skip)]
-    pub written: bool,
+    pub(crate) written: bool,
 }
 
 #[cfg(test)]

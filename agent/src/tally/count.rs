@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// Cumulative bytes of one slot in this epoch, and how many of them have been cut into parcels.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Count {
+pub(crate) struct Count {
     up: Direction,
     down: Direction,
 }
@@ -41,7 +41,7 @@ impl Count {
     /// A count that begins with bytes which are cut already, and others which are not: `(up, down)` each. That is how an
     /// epoch begins that another one has ended in.
     #[must_use]
-    pub const fn begin(cut: (u64, u64), uncut: (u64, u64)) -> Self {
+    pub(crate) const fn begin(cut: (u64, u64), uncut: (u64, u64)) -> Self {
         Self {
             up: Direction { counted: cut.0.saturating_add(uncut.0), cut: cut.0, debt: 0 },
             down: Direction { counted: cut.1.saturating_add(uncut.1), cut: cut.1, debt: 0 },
@@ -49,37 +49,29 @@ impl Count {
     }
 
     /// Adds what the core counted since, negative when it took something back.
-    pub fn credit(&mut self, up: i64, down: i64) {
+    pub(crate) fn credit(&mut self, up: i64, down: i64) {
         self.up.credit(up);
         self.down.credit(down);
     }
 
     /// Bytes of the epoch, up and down: the scale of limits.
     #[must_use]
-    pub const fn total(&self) -> u64 {
+    pub(crate) const fn total(&self) -> u64 {
         self.up.counted.saturating_add(self.down.counted)
     }
 
     /// `(up, down)` that are in no parcel yet.
     #[must_use]
-    pub const fn unreported(&self) -> (u64, u64) {
+    pub(crate) const fn unreported(&self) -> (u64, u64) {
         (self.up.unreported(), self.down.unreported())
     }
 
     /// Takes what is unreported into a parcel.
-    pub const fn cut(&mut self) -> (u64, u64) {
+    pub(crate) const fn cut(&mut self) -> (u64, u64) {
         let taken = self.unreported();
         self.up.cut = self.up.counted;
         self.down.cut = self.down.counted;
         taken
-    }
-
-    /// Takes bytes out of the epoch that were cut into a parcel which is never reported.
-    pub const fn disown(&mut self, up: u64, down: u64) {
-        self.up.cut = self.up.cut.saturating_sub(up);
-        self.up.counted = self.up.counted.saturating_sub(up);
-        self.down.cut = self.down.cut.saturating_sub(down);
-        self.down.counted = self.down.counted.saturating_sub(down);
     }
 }
 

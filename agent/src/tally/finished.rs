@@ -12,7 +12,7 @@ const LISTS: u8 = 2;
 
 /// The ended connections of the present incarnation, in the order of their end.
 #[derive(Debug, Default)]
-pub struct Finished {
+pub(crate) struct Finished {
     order: VecDeque<Ended>,
     keys: HashSet<ConnectionKey>,
     next: u64,
@@ -31,7 +31,7 @@ struct Ended {
 
 impl Finished {
     /// Reads what the ledger holds.
-    pub fn load(ledger: &Ledger) -> Result<Self, LedgerError> {
+    pub(crate) fn load(ledger: &Ledger) -> Result<Self, LedgerError> {
         let mut finished = Self::default();
         for (order, (key, lists_without)) in ledger.all::<(ConnectionKey, u8)>(Table::Finished)? {
             let order = number(&order);
@@ -45,12 +45,12 @@ impl Finished {
 
     /// Whether the connection has ended.
     #[must_use]
-    pub fn contains(&self, key: ConnectionKey) -> bool {
+    pub(crate) fn contains(&self, key: ConnectionKey) -> bool {
         self.keys.contains(&key)
     }
 
     /// Remembers an ended connection.
-    pub fn insert(&mut self, key: ConnectionKey) {
+    pub(crate) fn insert(&mut self, key: ConnectionKey) {
         if !self.keys.insert(key) {
             return;
         }
@@ -65,7 +65,7 @@ impl Finished {
     }
 
     /// Notes a complete list of the core: what two of them no longer show is forgotten.
-    pub fn listed(&mut self, shown: &HashSet<ConnectionKey>) {
+    pub(crate) fn listed(&mut self, shown: &HashSet<ConnectionKey>) {
         let mut kept = VecDeque::with_capacity(self.order.len());
         for mut ended in core::mem::take(&mut self.order) {
             let before = ended.lists_without;
@@ -90,13 +90,13 @@ impl Finished {
     }
 
     /// Forgets all, because a new incarnation has begun.
-    pub fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         let next = self.next;
         *self = Self { next, unwritten: next, ..Self::default() };
     }
 
     /// Writes what has changed since the last time.
-    pub fn write(&mut self, batch: &mut Batch) {
+    pub(crate) fn write(&mut self, batch: &mut Batch) {
         for order in self.deleted.drain(..) {
             batch.delete(Table::Finished, &ordered(order));
         }

@@ -15,7 +15,7 @@ const APART: u64 = 900;
 /// total is therefore compared only with the credits that the next list of connections brings, which makes the gap a
 /// lower bound: it is exact while nothing moves, and the largest bound that has lasted is kept while something does.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Gap {
+pub(crate) struct Gap {
     /// Bytes of ended incarnations.
     settled: u64,
     /// Credited in this incarnation, to anybody.
@@ -38,7 +38,7 @@ pub struct Gap {
 
 impl Gap {
     /// An incarnation begins whose counters start at zero, or, with `running`, have run before the ledger was made.
-    pub fn begin(&mut self, running: bool) {
+    pub(crate) fn begin(&mut self, running: bool) {
         let settled = self.settled.saturating_add(self.present(true));
         *self = Self { settled, base: (!running).then_some(0), ..Self::default() };
     }
@@ -53,12 +53,12 @@ impl Gap {
     }
 
     /// Adds a credit (negative: a correction).
-    pub const fn credit(&mut self, bytes: i64) {
+    pub(crate) const fn credit(&mut self, bytes: i64) {
         self.credited = self.credited.saturating_add(bytes);
     }
 
     /// Notes the core's total.
-    pub fn total(&mut self, bytes: u64, at: Moment) {
+    pub(crate) fn total(&mut self, bytes: u64, at: Moment) {
         let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
         self.last = Some(bytes);
         // No connection told anything between two totals: nothing was in flight.
@@ -68,7 +68,7 @@ impl Gap {
     }
 
     /// Notes that connections have told what they moved since the last total.
-    pub fn connections_told(&mut self, at: Moment) {
+    pub(crate) fn connections_told(&mut self, at: Moment) {
         if let Some(waiting) = self.waiting.take() {
             self.observe(waiting, at);
         }
@@ -92,7 +92,7 @@ impl Gap {
 
     /// Unattributed bytes since the ledger was made.
     #[must_use]
-    pub fn bytes(&self) -> u64 {
+    pub(crate) fn bytes(&self) -> u64 {
         self.settled.saturating_add(self.present(false))
     }
 }

@@ -4,10 +4,10 @@
 //! changes no sum. The total of an ended connection is authoritative and may correct downwards. A connection that ended
 //! is remembered, because the core tells some of them again.
 
-pub mod connection;
-pub mod count;
-pub mod finished;
-pub mod gap;
+pub(crate) mod connection;
+pub(crate) mod count;
+pub(crate) mod finished;
+pub(crate) mod gap;
 #[cfg(test)]
 mod tests;
 
@@ -28,16 +28,16 @@ const META: &str = "tally";
 
 /// What one list of events did.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Moved {
+pub(crate) struct Moved {
     /// Slots that moved bytes, and how many.
-    pub slots: Vec<(SlotName, u64)>,
+    pub(crate) slots: Vec<(SlotName, u64)>,
     /// Live connections that are new or moved bytes: id and slot.
-    pub alive: Vec<(String, SlotName)>,
+    pub(crate) alive: Vec<(String, SlotName)>,
 }
 
 /// Everything that was counted.
 #[derive(Debug, Default)]
-pub struct Tally {
+pub(crate) struct Tally {
     whole: Whole,
     live: HashMap<ConnectionKey, Live>,
     finished: Finished,
@@ -70,7 +70,7 @@ struct Changed {
 
 impl Tally {
     /// Reads what the ledger holds.
-    pub fn load(ledger: &Ledger) -> Result<Self, LedgerError> {
+    pub(crate) fn load(ledger: &Ledger) -> Result<Self, LedgerError> {
         let mut tally = Self {
             whole: ledger.get(Table::Meta, META.as_bytes())?.unwrap_or_default(),
             finished: Finished::load(ledger)?,
@@ -90,7 +90,7 @@ impl Tally {
     }
 
     /// Puts all that has changed since the last time into `batch`.
-    pub fn write(&mut self, batch: &mut Batch) {
+    pub(crate) fn write(&mut self, batch: &mut Batch) {
         let changed = core::mem::take(&mut self.changed);
         if changed.incarnation {
             batch.clear(Table::Connections);
@@ -119,7 +119,7 @@ impl Tally {
 
     /// The core answers. `lost` is the estimate of the bytes that one tick of all live connections moves: when they died
     /// with their incarnation, so many may never have been told.
-    pub fn up(&mut self, incarnation: i64, lost: u64) {
+    pub(crate) fn up(&mut self, incarnation: i64, lost: u64) {
         if self.whole.incarnation == Some(incarnation) {
             return;
         }
@@ -140,7 +140,7 @@ impl Tally {
 
     /// The core is known to be down, or is about to be started anew by the agent. In a new ledger this means that all
     /// its counters will begin after the ledger, so none of them is a baseline.
-    pub const fn down(&mut self) {
+    pub(crate) const fn down(&mut self) {
         if self.whole.incarnation.is_none() {
             self.whole.incarnation = Some(0);
             self.changed.whole = true;
@@ -148,7 +148,7 @@ impl Tally {
     }
 
     /// The core's own totals.
-    pub fn totals(&mut self, up: u64, down: u64, at: Moment) {
+    pub(crate) fn totals(&mut self, up: u64, down: u64, at: Moment) {
         let before = self.whole.gap.bytes();
         self.whole.gap.total(up.saturating_add(down), at);
         // The total itself need not be durable: the core tells it again.
@@ -156,7 +156,7 @@ impl Tally {
     }
 
     /// Credits a list of events. `ours` tells the slots whose bytes count for a user; all others are foreign.
-    pub fn connections(
+    pub(crate) fn connections(
         &mut self,
         reset: bool,
         events: &[ConnectionEvent],
@@ -241,67 +241,67 @@ impl Tally {
 
     /// The count of one slot.
     #[must_use]
-    pub fn count(&self, slot: &SlotName) -> Count {
+    pub(crate) fn count(&self, slot: &SlotName) -> Count {
         self.counts.get(slot).copied().unwrap_or_default()
     }
 
     /// All counts.
-    pub fn counts(&self) -> impl Iterator<Item = (&SlotName, &Count)> {
+    pub(crate) fn counts(&self) -> impl Iterator<Item = (&SlotName, &Count)> {
         self.counts.iter()
     }
 
     /// Changes one count: it is cut, or an epoch ends.
-    pub fn change<T>(&mut self, slot: &SlotName, change: impl FnOnce(&mut Count) -> T) -> T {
+    pub(crate) fn change<T>(&mut self, slot: &SlotName, change: impl FnOnce(&mut Count) -> T) -> T {
         self.changed.slots.insert(slot.clone());
         change(self.counts.entry(slot.clone()).or_default())
     }
 
     /// Forgets a slot that has no bytes to report and is in no roster any more.
-    pub fn forget(&mut self, slot: &SlotName) {
+    pub(crate) fn forget(&mut self, slot: &SlotName) {
         self.counts.remove(slot);
         self.changed.slots.insert(slot.clone());
     }
 
     /// Whether the ledger lacks something.
     #[must_use]
-    pub fn has_changed(&self) -> bool {
+    pub(crate) fn has_changed(&self) -> bool {
         self.changed.whole || self.changed.incarnation || !self.changed.slots.is_empty()
     }
 
     /// Live connections.
     #[must_use]
-    pub fn live(&self) -> usize {
+    pub(crate) fn live(&self) -> usize {
         self.live.len()
     }
 
     /// Slots with a live connection.
     #[must_use]
-    pub fn online(&self) -> usize {
+    pub(crate) fn online(&self) -> usize {
         self.live.values().filter_map(|live| live.owner.as_ref()).collect::<HashSet<_>>().len()
     }
 
     /// Bytes since the ledger was made that the core counted and nobody could be credited with.
     #[must_use]
-    pub fn unattributed(&self) -> u64 {
+    pub(crate) fn unattributed(&self) -> u64 {
         self.whole.gap.bytes()
     }
 
     /// Bytes since the ledger was made of users outside the roster.
     #[must_use]
-    pub const fn foreign(&self) -> u64 {
+    pub(crate) const fn foreign(&self) -> u64 {
         self.whole.foreign
     }
 
     /// Estimate of the bytes that died uncounted with killed cores.
     #[must_use]
-    pub const fn lost_estimate(&self) -> u64 {
+    pub(crate) const fn lost_estimate(&self) -> u64 {
         self.whole.lost_estimate
     }
 }
 
 /// The slot of a ledger key.
 #[must_use]
-pub fn slot_of(key: &[u8]) -> Option<SlotName> {
+pub(crate) fn slot_of(key: &[u8]) -> Option<SlotName> {
     core::str::from_utf8(key).ok().and_then(|name| name.parse().ok())
 }
 

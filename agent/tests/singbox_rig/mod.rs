@@ -1,5 +1,6 @@
 //! A real sing-box on free ports of loopback, steered by the adapter, with an echo server behind it.
 #![expect(dead_code, unreachable_pub, reason = "each test file uses its own part of the rig")]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that panics has failed")]
 
 use std::collections::HashMap;
 use std::net::TcpListener as Probe;
@@ -274,9 +275,8 @@ impl Watcher {
                 self.take(event);
             }
         };
-        if timeout(HANG, waiting).await.is_err() {
-            panic!("never: {what}; downs {:?}", self.downs);
-        }
+        let came = timeout(HANG, waiting).await.is_ok();
+        assert!(came, "never: {what}; downs {:?}", self.downs);
     }
 
     /// Reads what comes in this time.

@@ -118,7 +118,7 @@ fn wants_vision(inbound: &Map<String, Value>) -> bool {
 mod tests {
     use super::*;
 
-    fn scheme(inbound: Value) -> Result<Option<Scheme>, String> {
+    fn scheme(inbound: &Value) -> Result<Option<Scheme>, String> {
         Scheme::of(inbound.as_object().unwrap())
     }
 
@@ -129,14 +129,14 @@ mod tests {
     #[test]
     fn a_vless_user_gets_vision_only_behind_reality_over_plain_tcp() {
         let reality = json!({ "enabled": true, "reality": { "enabled": true } });
-        assert_eq!(scheme(json!({ "type": "vless", "tls": reality })), Ok(Some(Scheme::Vless { vision: true })));
+        assert_eq!(scheme(&json!({ "type": "vless", "tls": reality })), Ok(Some(Scheme::Vless { vision: true })));
         for other in [
             json!({ "type": "vless" }),
             json!({ "type": "vless", "tls": { "enabled": true } }),
             json!({ "type": "vless", "tls": reality, "transport": { "type": "grpc" } }),
             json!({ "type": "vless", "tls": reality, "multiplex": { "enabled": true } }),
         ] {
-            assert_eq!(scheme(other.clone()), Ok(Some(Scheme::Vless { vision: false })), "{other}");
+            assert_eq!(scheme(&other), Ok(Some(Scheme::Vless { vision: false })), "{other}");
         }
         assert_eq!(Scheme::Vless { vision: true }.user("alice", &secret())["flow"], VISION);
     }
@@ -150,7 +150,7 @@ mod tests {
             (json!({ "type": "shadowsocks", "method": "2022-blake3-aes-128-gcm", "managed": true }), "managed"),
             (json!({ "type": "shadowsocks", "method": "aes-128-gcm", "destinations": [{}] }), "destinations"),
         ] {
-            let refusal = scheme(inbound).unwrap_err();
+            let refusal = scheme(&inbound).unwrap_err();
             assert!(refusal.starts_with(field), "{refusal}");
         }
     }
@@ -171,6 +171,6 @@ mod tests {
             assert_eq!(user[scheme.name_key()], "alice234", "{kind}");
             assert!(user[scheme.proof_key()].as_str().is_some_and(|proof| proof.len() >= 22), "{kind}");
         }
-        assert_eq!(scheme(json!({ "type": "tun" })), Ok(None));
+        assert_eq!(scheme(&json!({ "type": "tun" })), Ok(None));
     }
 }
