@@ -1,0 +1,38 @@
+/** What the kernel says a process has used. */
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+
+/** Ticks a second of the times in /proc/PID/stat. */
+const TICKS = Number(execFileSync('getconf', ['CLK_TCK'], { encoding: 'utf8' }));
+
+/** @param {number} pid @returns {number} seconds of CPU, of all its threads, in user and kernel mode; in steps of a tick (10 ms) */
+export function cpuSeconds(pid) {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  // The second field is the program's name in brackets and may hold anything.
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return (Number(fields[11]) + Number(fields[12])) / TICKS;
+}
+
+/**
+ * @param {number} pid
+ * @returns {{rss: number, peak: number, anonymous: number}} bytes: resident now, the most so far, and the part of it that is no file
+ */
+export function memory(pid) {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+  const bytes = (name) => Number(new RegExp(`^${name}:\\s+(\\d+) kB$`, 'm').exec(status)[1]) * 1024;
+  return { rss: bytes('VmRSS'), peak: bytes('VmHWM'), anonymous: bytes('RssAnon') };
+}
+
+/**
+ * CPU of a process while something runs.
+ *
+ * @param {number} pid
+ * @param {() => Promise<T>} work
+ * @returns {Promise<{cpu: number, wall: number, result: T}>} both in seconds
+ * @template T
+ */
+export async function used(pid, work) {
+  const [cpu, wall] = [cpuSeconds(pid), performance.now()];
+  const result = await work();
+  return { cpu: cpuSeconds(pid) - cpu, wall: (performance.now() - wall) / 1000, result };
+}

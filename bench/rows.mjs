@@ -1,0 +1,104 @@
+/** What each operation costs in D1's currency, beside its budget. D1's own counters, on the real Worker. */
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { now } from '../tests/support/wire.mjs';
+import { panelWithUsers, settledAgent, signIn, subscriptionPath } from './panels.mjs';
+import { verdict } from './report.mjs';
+
+const USERS = 10_000;
+const SWEPT = 1000;
+const MONTH = 30 * 86_400;
+const LOG_LIMIT_MS = 10_000;
+
+/** @param {{say: (line: string) => void}} options @returns {Promise<import('./report.mjs').Section>} */
+export async function run({ say }) {
+  say(`a panel with ${USERS} users`);
+  const jobs = [];
+  const onLog = (_, line) => jobs.push(...jobCosts(line));
+  const { panel, users } = await panelWithUsers(USERS, { onLog });
+  const rows = [];
+  const enter = (what, cost, budget) => rows.push(priced(what, cost, budget));
+  try {
+    const agent = await settledAgent(panel);
+    const sync = async (what, fields, budget) => {
+      const { status, cost, text } = await agent.sync(fields);
+      if (status !== 200) throw new Error(`${what}: ${status} ${text}`);
+      enter(what, cost, budget);
+    };
+    say('syncs');
+    await sync('sync, nothing to say', {}, { written: 0, read: 3, queries: 5 });
+    await panel.db.prepare('UPDATE epochs SET seen_at = seen_at - 61 WHERE epoch = ?1').bind(agent.epoch).run();
+    await sync('sync, the first in a minute', {}, { written: 1, read: 4, queries: 5 });
+    let seq = 0;
+    for (const n of [1, 100, 1000]) {
+      for (const which of ['first of the hour', 'later']) {
+        seq += 1;
+        const report = agent.report({ seq, users: users.slice(0, n).map(({ slot }) => [slot, 1, 2]) });
+        await sync(`sync with a report of ${plural(n, 'user')}, ${which}`, { report }, { written: 2 * n + 3, read: 8 * n + 12, queries: 10 });
+      }
+    }
+    for (const n of [1, 256]) {
+      const asks = users.slice(0, n).map(({ slot }) => [slot, 0, 0]);
+      await sync(`sync with ${plural(n, 'ask')}`, { asks }, { written: n, read: 3 + 4 * n, queries: 5 });
+    }
+    say('subscription and pages');
+    const subscription = await panel.request('GET', await subscriptionPath(panel, users[0].name));
+    enter('subscription fetch', subscription.cost, { written: 0, read: 4, queries: 2 });
+    const page = await panel.request('GET', '/', { headers: { cookie: await signIn(panel) } });
+    enter(`users page, 50 of ${USERS.toLocaleString('en')}`, page.cost, { written: 0, read: 150, queries: 4 });
+    say(`a sweep over ${SWEPT} ended periods`);
+    // The first one fills the pool of vacant slots.
+    await sweep(panel, jobs);
+    enter('sweep, nobody due', await sweep(panel, jobs), { queries: 49 });
+    await endPeriods(panel, users.slice(0, SWEPT));
+    const m = SWEPT;
+    enter(`sweep, ${plural(m, 'period')} to reset`, await sweep(panel, jobs), { written: 5 * m, read: 5 * m + 10, queries: 49 });
+  } finally {
+    await panel.stop();
+  }
+  return {
+    title: 'Rows of D1 an operation',
+    tables: [{ head: ['operation', 'written', 'at most', 'read', 'at most', 'queries', 'at most', ''], rows }],
+    notes: [`${USERS.toLocaleString('en')} users, one node of five inbounds; rows of json_each count as read.`],
+  };
+}
+
+function plural(n, what) {
+  return `${n.toLocaleString('en')} ${what}${n === 1 ? '' : 's'}`;
+}
+
+/** @param {{written?: number, read?: number, queries?: number}} budget what it lacks is not promised */
+function priced(what, cost, budget) {
+  const kinds = ['written', 'read', 'queries'];
+  const cells = kinds.flatMap((kind) => [cost[kind], budget[kind] ?? '-'].map((number) => number.toLocaleString('en')));
+  const missed = kinds.some((kind) => kind in budget && verdict(cost[kind], budget[kind]));
+  return [what, ...cells, missed ? 'missed' : ''];
+}
+
+/** Make the last month of these users end ten seconds ago. */
+async function endPeriods(panel, users) {
+  const ids = JSON.stringify(users.map(({ id }) => id));
+  const end = now() - 10;
+  await panel.db.batch([
+    panel.db
+      .prepare('UPDATE usage SET period_start = ?2, period_end = ?3, month = 1000 WHERE user IN (SELECT value FROM json_each(?1))')
+      .bind(ids, end - MONTH, end),
+    panel.db.prepare('UPDATE users SET due_at = ?2 WHERE id IN (SELECT value FROM json_each(?1))').bind(ids, end),
+  ]);
+}
+
+/** A job has no answer to put its price into, so it logs it. */
+async function sweep(panel, jobs) {
+  const before = jobs.length;
+  const outcome = await panel.cron();
+  if (outcome !== 'ok') throw new Error(`the job ended with ${outcome}\n${panel.log()}`);
+  const deadline = performance.now() + LOG_LIMIT_MS;
+  while (jobs.length === before && performance.now() < deadline) await sleep(20);
+  if (jobs.length === before) throw new Error(`the job did not log its price:\n${panel.log()}`);
+  return jobs.at(-1);
+}
+
+function jobCosts(line) {
+  const found = /^job done .*queries=(\d+) read=(\d+) written=(\d+)/.exec(line);
+  return found ? [{ queries: Number(found[1]), read: Number(found[2]), written: Number(found[3]) }] : [];
+}

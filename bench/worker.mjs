@@ -1,0 +1,127 @@
+/**
+ * What a request costs the Worker, as a ratio to an empty Rust Worker that is measured in the same seconds: both change with the
+ * machine and with whatever else runs on it, the ratio hardly does.
+ */
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+
+import { ROOT } from '../tests/support/panel.mjs';
+import { Connection } from './client.mjs';
+import { startEmptyWorker } from './empty.mjs';
+import { panelWithUsers, settledAgent, signIn, subscriptionPath } from './panels.mjs';
+import { used } from './process.mjs';
+import { figure, median } from './report.mjs';
+
+const USERS = 10_000;
+/** At once. More would only wait for each other: a Worker's isolate has one thread. */
+const CONNECTIONS = 4;
+const SLICE_MS = 1000;
+const WARM_UP_ROUNDS = 2;
+/** What the Free plan allows a request, in milliseconds. */
+const FREE_CPU_MS = 10;
+
+/** @param {{say: (line: string) => void, rounds?: number}} options @returns {Promise<import('./report.mjs').Section>} */
+export async function run({ say, rounds = 9 }) {
+  say('building the empty Worker (half a minute the first time)');
+  const empty = await startEmptyWorker(await compatibilityDate());
+  say(`a panel with ${USERS} users`);
+  const { panel, users } = await panelWithUsers(USERS);
+  try {
+    const loads = await prepare(panel, users, empty);
+    const measured = loads.map(() => []);
+    for (let round = -WARM_UP_ROUNDS; round < rounds; round += 1) {
+      say(round < 0 ? 'warming up' : `round ${round + 1} of ${rounds}`);
+      for (const [index, load] of loads.entries()) {
+        const slice = await runFor(load, SLICE_MS);
+        if (round >= 0) measured[index].push(slice);
+      }
+    }
+    return section(loads, measured);
+  } finally {
+    await panel.stop();
+    await empty.stop();
+  }
+}
+
+async function compatibilityDate() {
+  const text = await readFile(path.join(ROOT, 'wrangler.toml'), 'utf8');
+  return /^compatibility_date = "(.*)"$/m.exec(text)[1];
+}
+
+/** @typedef {{what: string, pid: number, sessions: Array<() => Promise<unknown>>}} Load `sessions` run side by side, each again and again */
+async function prepare(panel, users, empty) {
+  const connections = (url) => Array.from({ length: CONNECTIONS }, () => new Connection(url));
+  const gets = (what, server, request) => ({
+    what,
+    pid: server.pid,
+    sessions: connections(server.url).map((connection) => () => connection.send(request)),
+  });
+  const syncs = async (what, reported) => ({
+    what,
+    pid: panel.pid,
+    sessions: await Promise.all(connections(panel.url).map((connection, index) => syncing(panel, connection, reported, index, users))),
+  });
+  const cookie = await signIn(panel);
+  return [
+    gets('empty Rust Worker', empty, { path: '/' }),
+    await syncs('sync, nothing to say', 0),
+    await syncs('sync with a report of 1 user', 1),
+    await syncs('sync with a report of 100 users', 100),
+    await syncs('sync with a report of 1,000 users', 1000),
+    gets('subscription of five links', panel, { path: await subscriptionPath(panel, users[0].name) }),
+    gets('users page, 50 of 10,000', panel, { path: '/', headers: { cookie } }),
+  ];
+}
+
+/** A node of its own that syncs, about users of its own: two nodes that report the same users at once would repeat each other. */
+async function syncing(panel, connection, reported, index, users) {
+  const agent = await settledAgent(panel);
+  const headers = { authorization: `Bearer ${agent.key}`, 'content-type': 'application/json' };
+  const lines = users.slice(index * reported, (index + 1) * reported).map(({ slot }) => [slot, 1, 2]);
+  let seq = 0;
+  return () => {
+    seq += 1;
+    const fields = reported > 0 ? { report: agent.report({ seq, users: lines }) } : {};
+    return connection.send({ method: 'POST', path: '/agent/v1/sync', headers, body: JSON.stringify(agent.message(fields)) });
+  };
+}
+
+/** @returns {Promise<{cpu: number, rate: number}>} seconds of CPU a request, and requests a second */
+async function runFor({ pid, sessions }, length) {
+  const until = performance.now() + length;
+  const loop = async (session) => {
+    let done = 0;
+    while (performance.now() < until) {
+      await session();
+      done += 1;
+    }
+    return done;
+  };
+  const { cpu, wall, result } = await used(pid, () => Promise.all(sessions.map(loop)));
+  const requests = result.reduce((sum, done) => sum + done, 0);
+  return { cpu: cpu / requests, rate: requests / wall };
+}
+
+function section(loads, measured) {
+  const [empty] = measured;
+  const rows = loads.map(({ what }, index) => {
+    const slices = measured[index];
+    const each = (value) => figure(median(slices.map(value)));
+    return [
+      what,
+      each(({ cpu }) => cpu * 1000),
+      each(({ cpu }, round) => cpu / empty[round].cpu),
+      each(({ rate }) => rate),
+      each(({ rate }, round) => rate / empty[round].rate),
+    ];
+  });
+  return {
+    title: 'The Worker beside an empty Rust Worker',
+    tables: [{ head: ['request', 'CPU ms', 'x empty', 'requests/s', 'x empty'], rows }],
+    notes: [
+      `Medians of ${empty.length} rounds; each round asks for everything in turn, ${SLICE_MS / 1000} s each, ${CONNECTIONS} connections at once.`,
+      'CPU is that of the whole workerd process: HTTP, the Worker, and the database, which in production is another machine.',
+      `The Free plan allows a request ${FREE_CPU_MS} ms of the Worker's own.`,
+    ],
+  };
+}
