@@ -4,7 +4,7 @@ SHELL := /bin/bash
 # What dev/setup found: Node.js 22, sing-box, mihomo, cargo-deny.
 ENV := . .weir/env &&
 
-.PHONY: help setup build build-worker build-agent up test test-rust test-js test-long check bench clean
+.PHONY: help setup build build-worker build-faults build-agent up test test-rust test-js test-long check bench clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/' | expand -t 14
@@ -17,6 +17,9 @@ build: build-worker build-agent ## the Worker into build/, the agent into target
 build-worker: ## the Worker alone; FEATURES=a,b passes cargo features
 	@dev/build-worker
 
+build-faults: ## the Worker with faults on demand, for tests, into build-faults/
+	@FEATURES=faults dev/build-worker
+
 build-agent: ## the agent alone
 	@dev/build-agent
 
@@ -28,16 +31,16 @@ test: test-rust test-js ## every test but the long ones
 test-rust: ## unit and model tests, natively
 	cargo test --workspace
 
-test-js: build ## end to end: real panel, agent and engines
+test-js: build build-faults ## end to end: real panel, agent and engines
 	@$(ENV) dev/test-js
 
-test-long: build ## every test, the long ones included
+test-long: build build-faults ## every test, the long ones included
 	cargo test --workspace -- --include-ignored
 	@$(ENV) WEIR_LONG=1 dev/test-js
 
 check: setup ## format, lints, dependency rule, licences
 	cargo fmt --all --check
-	cargo clippy --workspace --all-targets -- -D warnings
+	cargo clippy --workspace --all-targets --all-features -- -D warnings
 	cargo test --test dependency_rule
 	@$(ENV) cargo deny check bans licenses sources
 
@@ -45,4 +48,4 @@ bench: build ## measure what docs/ and bench/ quote
 	@$(ENV) node bench/run.mjs
 
 clean: ## delete what builds made; tools and packages stay
-	rm -rf target build .wrangler
+	rm -rf target build build-faults .wrangler

@@ -7,5 +7,8 @@ use weir_wire::Second;
 pub(crate) fn now() -> Second {
     #[expect(clippy::disallowed_methods, reason = "this is the clock module")]
     let millis = worker::Date::now().as_millis();
-    Second::clamped(i64::try_from(millis / 1_000).unwrap_or(i64::MAX))
+    let seconds = i64::try_from(millis / 1_000).unwrap_or(i64::MAX);
+    #[cfg(feature = "faults")]
+    let seconds = seconds.saturating_add(crate::faults::clock_offset());
+    Second::clamped(seconds)
 }

@@ -4,6 +4,8 @@ mod bell;
 mod clock;
 mod cron;
 pub mod domain;
+#[cfg(feature = "faults")]
+mod faults;
 mod http;
 mod random;
 pub mod route;

@@ -21,6 +21,8 @@ use failure::Failure;
 /// Answers any request: routes it, and turns a failure into its face's form.
 pub(crate) async fn answer(request: Request, env: Env) -> worker::Result<Response> {
     let path = request.path();
+    #[cfg(feature = "faults")]
+    crate::faults::arm(&request, &env);
     let show_cost = env.var("WEIR_SHOW_COST").is_ok();
     let mut response = match Call::new(env) {
         Ok(call) => {

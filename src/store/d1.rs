@@ -23,6 +23,8 @@ pub struct Cost {
 pub struct Db {
     d1: D1Database,
     cost: Cell<Cost>,
+    #[cfg(feature = "faults")]
+    fuse: crate::faults::Fuse,
 }
 
 /// What one statement gave.
@@ -48,7 +50,12 @@ impl Db {
     /// Wraps the binding.
     #[must_use]
     pub fn new(d1: D1Database) -> Self {
-        Self { d1, cost: Cell::default() }
+        Self {
+            d1,
+            cost: Cell::default(),
+            #[cfg(feature = "faults")]
+            fuse: crate::faults::Fuse::new(),
+        }
     }
 
     /// What was spent so far.
@@ -59,7 +66,11 @@ impl Db {
 
     fn prepare(&self, statement: &Statement) -> Result<D1PreparedStatement, StoreError> {
         let values: Vec<JsValue> = statement.values.iter().map(to_js).collect();
-        self.d1.prepare(statement.sql).bind(&values).map_err(|error| failed(&error))
+        #[cfg(not(feature = "faults"))]
+        let sql = statement.sql;
+        #[cfg(feature = "faults")]
+        let sql = crate::faults::sql(statement.sql);
+        self.d1.prepare(sql).bind(&values).map_err(|error| failed(&error))
     }
 
     fn count(&self, result: &D1Result) {
@@ -77,6 +88,8 @@ impl Db {
     /// # Errors
     /// What D1 said, classified.
     pub async fn run(&self, statement: Statement) -> Result<Outcome, StoreError> {
+        #[cfg(feature = "faults")]
+        self.fuse.burn()?;
         let result = self.prepare(&statement)?.run().await.map_err(|error| failed(&error))?;
         self.count(&result);
         Ok(Outcome(result))
@@ -103,6 +116,8 @@ impl Db {
     /// # Errors
     /// What D1 said of the statement that failed, classified; nothing was written.
     pub async fn batch(&self, statements: &[Statement]) -> Result<Vec<Outcome>, StoreError> {
+        #[cfg(feature = "faults")]
+        self.fuse.burn()?;
         let prepared = statements.iter().map(|statement| self.prepare(statement)).collect::<Result<Vec<_>, _>>()?;
         let results = self.d1.batch(prepared).await.map_err(|error| failed(&error))?;
         for result in &results {

@@ -38,15 +38,16 @@ export function sha256Hex(text) {
  * @param {string} [options.folder] where data, secrets and login are kept; without it a temporary one, deleted by `stop`
  * @param {number} [options.port] on 127.0.0.1; without it a free one
  * @param {Record<string, string>} [options.vars] variables of the Worker, such as `SYNC_SECONDS: '1'`; `WEIR_SHOW_COST` is always on
+ * @param {boolean} [options.faults] the Worker that is built with faults on demand (src/faults.rs)
  * @param {(level: string, line: string) => void} [options.onLog] told each line that the Worker or the runtime logs
  * @returns {Promise<Panel>}
  * @throws {Error} if the Worker is not built, the port is taken, or the runtime does not start
  */
-export async function startPanel({ folder, port, vars = {}, onLog = () => {} } = {}) {
+export async function startPanel({ folder, port, vars = {}, faults = false, onLog = () => {} } = {}) {
   const temporary = folder === undefined;
   const home = temporary ? await mkdtemp(path.join(tmpdir(), 'weir-panel-')) : path.resolve(folder);
   await mkdir(home, { recursive: true });
-  const panel = new Panel({ folder: home, temporary, port: port ?? (await freePort()), vars, onLog });
+  const panel = new Panel({ folder: home, temporary, port: port ?? (await freePort()), vars, faults, onLog });
   try {
     await panel.start();
   } catch (error) {
@@ -64,8 +65,11 @@ export class Panel {
   #temporary;
   #onLog;
   #log = [];
+  #faults;
+  #clock = 0;
 
-  constructor({ folder, temporary, port, vars, onLog }) {
+  constructor({ folder, temporary, port, vars, faults, onLog }) {
+    this.#faults = faults;
     this.folder = folder;
     this.port = port;
     /** Variables of the Worker; a change counts from the next start. */
@@ -110,7 +114,7 @@ export class Panel {
     };
     diagnostics.subscribe('child_process', watch);
     try {
-      this.#miniflare = new Miniflare(workerOptions({ folder: this.folder, port: this.port, bindings, log: (...line) => this.#note(...line) }));
+      this.#miniflare = new Miniflare(workerOptions({ folder: this.folder, port: this.port, bindings, faults: this.#faults, log: (...line) => this.#note(...line) }));
       await this.#miniflare.ready;
       if (!this.#runtime) throw new Error('workerd was started, but its process was not seen');
     } finally {
@@ -122,6 +126,14 @@ export class Panel {
     this.operator = { username: login.username, password: login.password };
     this.apiKey = login.api_key;
     this.slotKey = secrets.SLOT_KEY;
+    if (this.#clock !== 0) await this.setClock(this.#clock);
+  }
+
+  /** Move the Worker's clock; it stays moved over restarts. Needs `faults`. @param {number} seconds ahead of this machine's */
+  async setClock(seconds) {
+    if (!this.#faults) throw new Error('this panel was started without faults');
+    this.#clock = seconds;
+    await this.request('GET', '/health', { headers: { 'weir-fault-clock': String(seconds) } });
   }
 
   /** End the panel; a temporary folder goes with it. */
@@ -234,11 +246,12 @@ class QuietLog extends Log {
   }
 }
 
-function workerOptions({ folder, port, bindings, log }) {
-  const { workerOptions: worker, main } = unstable_getMiniflareWorkerOptions(path.join(ROOT, 'wrangler.toml'), undefined, {
+function workerOptions({ folder, port, bindings, faults, log }) {
+  const { workerOptions: worker, main: deployed } = unstable_getMiniflareWorkerOptions(path.join(ROOT, 'wrangler.toml'), undefined, {
     envFiles: [], // a developer's .dev.vars must not change what a test sees
   });
-  if (!existsSync(main)) throw new Error(`${path.relative(ROOT, main)} is missing: run make build`);
+  const main = faults ? path.join(ROOT, 'build-faults', path.basename(deployed)) : deployed;
+  if (!existsSync(main)) throw new Error(`${path.relative(ROOT, main)} is missing: run make ${faults ? 'build-faults' : 'build'}`);
   const build = path.dirname(main);
   // The rules find modules by name; the two of a worker-build bundle are known, and version 5 takes a list only.
   const { modulesRules, ...rest } = worker;

@@ -37,7 +37,10 @@ pub(super) async fn apply(
             |error| Err(Failure::Broken(format!("digests of node {}: {error}", caller.node))),
             |digests| Ok(digests.unwrap_or_default()),
         )?;
-        match report::judge(report, sync.skip, caller.last_seq, &digests) {
+        let verdict = report::judge(report, sync.skip, caller.last_seq, &digests);
+        #[cfg(feature = "faults")]
+        let verdict = crate::faults::verdict(verdict);
+        match verdict {
             Verdict::Repeated => return Ok(caller.last_seq),
             Verdict::Fork => return Err(fork(report.seq)),
             Verdict::Expect(seq) => return Err(expect(seq)),
