@@ -31,6 +31,20 @@ export async function readStatus(api) {
 }
 
 /**
+ * When the core began to count: another answer means that it was reloaded or started anew.
+ *
+ * @param {Api} api
+ * @returns {Promise<number>} unix milliseconds
+ * @throws {Error} if the core does not answer within 10 s or refuses the secret
+ */
+export async function readStartedAt(api) {
+  for await (const message of call(api, 'GetStartedAt', Buffer.alloc(0), AbortSignal.timeout(LIMIT_MS))) {
+    return Number(fields(message).get(1)?.at(-1) ?? 0n);
+  }
+  throw new Error('GetStartedAt ended without a message');
+}
+
+/**
  * Wait until the totals rest, i.e. half a second has passed without a change: a busy core adds a write to its counter a moment
  * after the bytes have arrived.
  *
@@ -51,9 +65,13 @@ export async function settledStatus(api) {
   return last;
 }
 
-/** Call a streaming method whose request has one field, the interval, and yield each message's bytes. */
-async function* stream({ apiPort, apiSecret }, method, signal) {
-  const interval = Buffer.from([0x08, ...varint(INTERVAL_NS)]);
+/** Call a streaming method whose request has one field, the interval. */
+function stream(api, method, signal) {
+  return call(api, method, Buffer.from([0x08, ...varint(INTERVAL_NS)]), signal);
+}
+
+/** Call a method with an encoded request, and yield the bytes of each message of its answer. */
+async function* call({ apiPort, apiSecret }, method, body, signal) {
   const response = await new Promise((resolve, reject) => {
     const request = http.request({
       host: '127.0.0.1',
@@ -66,7 +84,7 @@ async function* stream({ apiPort, apiSecret }, method, signal) {
     });
     request.once('response', resolve);
     request.once('error', reject);
-    request.end(frame(interval));
+    request.end(frame(body));
   });
   try {
     const status = response.headers['grpc-status'];
