@@ -113,7 +113,8 @@ SELECT ?1, ?2, ?3, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?11, ?11, ?12, ?13, ?14, ?15, c
 WHERE coalesce((SELECT last_seq FROM epochs WHERE node = ?2 AND epoch = ?3), 0) = CAST(?4 AS INTEGER)
 ON CONFLICT (node, epoch) DO UPDATE SET
   last_seq = excluded.last_seq, last_to = excluded.last_to,
-  up = up + excluded.up, down = down + excluded.down, unknown = unknown + excluded.unknown,
+  up = min(up + excluded.up, 9007199254740991), down = min(down + excluded.down, 9007199254740991),
+  unknown = min(unknown + excluded.unknown, 9007199254740991),
   unattributed = excluded.unattributed, outside = excluded.outside,
   applied_at = excluded.applied_at, seen_at = excluded.seen_at, clock_off = excluded.clock_off, agent = excluded.agent,
   held = excluded.held, loaded = excluded.loaded, status = coalesce(?16, status),

@@ -10,7 +10,8 @@ const ADD: &str = "
 INSERT INTO history (user, hour, node, up, down)
 SELECT value ->> 0, ?5, ?2, value ->> 1, value ->> 2 FROM json_each(?1)
 WHERE coalesce((SELECT last_seq FROM epochs WHERE node = ?2 AND epoch = ?3), 0) = CAST(?4 AS INTEGER)
-ON CONFLICT (user, hour, node) DO UPDATE SET up = up + excluded.up, down = down + excluded.down";
+ON CONFLICT (user, hour, node) DO UPDATE SET
+  up = min(up + excluded.up, 9007199254740991), down = min(down + excluded.down, 9007199254740991)";
 
 /// One user's bytes: `[user, up, down]`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

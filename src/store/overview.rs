@@ -31,8 +31,9 @@ pub fn totals() -> Statement {
 const NODES: &str = "
 SELECT n.name, n.address, n.deleted_at, max(e.seen_at) AS seen_at, coalesce(e.agent, '') AS agent,
   coalesce(e.status, '{}') AS status, coalesce(e.clock_off, 0) AS clock_off,
-  coalesce(sum(e.up + e.down), 0) AS bytes, coalesce(sum(e.unattributed), 0) AS unattributed,
-  coalesce(sum(e.unknown), 0) AS unknown
+  min(coalesce(sum(e.up + e.down), 0), 9007199254740991) AS bytes,
+  min(coalesce(sum(e.unattributed), 0), 9007199254740991) AS unattributed,
+  min(coalesce(sum(e.unknown), 0), 9007199254740991) AS unknown
 FROM nodes AS n LEFT JOIN epochs AS e ON e.node = n.id
 GROUP BY n.id";
 

@@ -48,7 +48,8 @@ pub fn entry_key(node: NodeId, epoch: Epoch, slot: &SlotName) -> String {
 
 // Applies a report's bytes to n users.
 // Rows: n written (the usage row; + 1 per period that rolls over, by trigger), n read (json_each) + the guard's 1.
-// The nested SELECTs name each step once: what stands there, what is charged, where it lands.
+// The nested SELECTs name each step once: what stands there, what is charged, where it lands. Sums stick at 2^53 - 1, as
+// Bytes do: a larger one could not be read back, and one user's row would break every list that he is in.
 const APPLY: &str = "
 INSERT INTO usage (user, job)
 SELECT value ->> 0, value FROM json_each(?1)
@@ -57,8 +58,9 @@ ON CONFLICT (user) DO UPDATE SET
   (month, lifetime, bonus_left, bonus_spent, remainder, entries, known, out,
    period_start, period_end, last_at, last_charge, revision) = (
   SELECT
-    CASE landing WHEN 'current' THEN usage.month + charged - bonus WHEN 'roll' THEN charged - bonus ELSE usage.month END,
-    usage.lifetime + charged,
+    min(CASE landing WHEN 'current' THEN usage.month + charged - bonus WHEN 'roll' THEN charged - bonus ELSE usage.month END,
+      9007199254740991),
+    min(usage.lifetime + charged, 9007199254740991),
     usage.bonus_left - bonus,
     usage.bonus_spent + bonus,
     rest,
@@ -91,13 +93,13 @@ ON CONFLICT (user) DO UPDATE SET
         CASE WHEN usage.total_quota = 0 THEN 9007199254740991
           ELSE max(usage.total_quota - (usage.lifetime - usage.bonus_spent), 0) END AS total_left
       FROM (
-        SELECT *, reported + bytes AS reported_now, max(count, reported + bytes) AS count_now FROM (
+        SELECT *, max(count, reported_now) AS count_now FROM (SELECT *, min(reported + bytes, 9007199254740991) AS reported_now FROM (
           SELECT CAST(?5 AS INTEGER) AS coefficient, excluded.job ->> 2 AS bytes, excluded.job ->> 4 AS landing, path,
             coalesce(entry ->> 0, 0) AS n, coalesce(entry ->> 1, 0) AS count, coalesce(entry ->> 2, 0) AS reported,
             coalesce(entry ->> 3, 0) AS held, coalesce(entry ->> 4, 0) AS known, coalesce(entry ->> 5, 0) AS spendable,
             coalesce(entry ->> 6, 0) AS answered_at
           FROM (SELECT path, usage.entries -> path AS entry
-            FROM (SELECT '$.\"' || (excluded.job ->> 1) || '\"' AS path)))))))";
+            FROM (SELECT '$.\"' || (excluded.job ->> 1) || '\"' AS path))))))))";
 
 /// Applies a report's charges, if the epoch still stands at `guard`. Fails as stale when a user's revision has moved.
 /// `at` is the second that decides hour and period (`to - 1`).
@@ -109,7 +111,7 @@ pub fn apply(charges: &[Charge], guard: &epochs::Guard, coefficient: u32, at: Se
 // Adds what APPLY has just charged to the ended period in which it flowed. Only sent when a report is late.
 // Rows: 1 written and <= 4 read per late user. Runs after APPLY in the same batch.
 const APPLY_LATE: &str = "
-UPDATE periods SET bytes = bytes + charge
+UPDATE periods SET bytes = min(bytes + charge, 9007199254740991)
 FROM (SELECT usage.user AS of_user, last_charge AS charge,
         (SELECT max(start) FROM periods WHERE periods.user = usage.user AND start <= CAST(?5 AS INTEGER)) AS of_start
       FROM json_each(?1) JOIN usage ON usage.user = value
