@@ -5,7 +5,7 @@ use worker::Response;
 
 use crate::http::call::Call;
 use crate::http::failure::Failure;
-use crate::store::slots;
+use crate::store::{StoreError, slots};
 
 /// What a monitor reads.
 #[derive(Serialize)]
@@ -20,7 +20,18 @@ struct Health {
 pub(crate) async fn health(call: &Call) -> Result<Response, Failure> {
     call.secret("SLOT_KEY")?;
     call.secret("AUTH_KEY")?;
-    let found: Option<slots::Vacancy> = call.db.first(slots::vacancy()).await?;
-    found.ok_or(Failure::Unconfigured("the database: apply the migrations, it"))?;
+    let found: Option<slots::Vacancy> = call.db.first(slots::vacancy()).await.map_err(out_of_order)?;
+    found.ok_or(Failure::Unconfigured(MIGRATIONS))?;
     Ok(Response::from_json(&Health { status: "ok", version: env!("CARGO_PKG_VERSION") })?)
+}
+
+const MIGRATIONS: &str = "the database: apply the migrations, it";
+
+/// Whatever is wrong with the database, the panel is out of order and not this request.
+fn out_of_order(error: StoreError) -> Failure {
+    match error {
+        StoreError::Broken(text) if text.contains("no such table") => Failure::Unconfigured(MIGRATIONS),
+        StoreError::Broken(text) => Failure::Busy(text),
+        other => other.into(),
+    }
 }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use weir_wire::NodeId;
+use weir_wire::grant::{COEFFICIENT_MAX, COEFFICIENT_ONE};
 use weir_wire::sync::NodeStatus;
 use worker::{Request, Response};
 
@@ -17,7 +18,7 @@ use crate::random;
 use crate::store::node_list::{self, Created, NodeRow, TOKEN_LASTS};
 use crate::store::usage;
 
-/// The body of a creation. `coefficient` is in per mille, 0..=1,000,000.
+/// The body of a creation. `coefficient` is in per mille, 0..=[`COEFFICIENT_MAX`].
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct NewNode {
@@ -28,7 +29,7 @@ struct NewNode {
 }
 
 const fn whole() -> u32 {
-    1_000
+    COEFFICIENT_ONE
 }
 
 /// A node as the API shows it.
@@ -101,8 +102,8 @@ pub(crate) async fn list(request: &Request, call: &Call) -> Result<Response, Fai
 pub(crate) async fn create(mut request: Request, call: &Call) -> Result<Response, Failure> {
     authorize(&request, call, "nodes:write").await?;
     let new: NewNode = body::json(&mut request).await?;
-    if new.coefficient > 1_000_000 {
-        return Err(Failure::invalid("coefficient", "per mille, an integer from 0 to 1000000"));
+    if new.coefficient > COEFFICIENT_MAX {
+        return Err(Failure::invalid("coefficient", format!("per mille, an integer from 0 to {COEFFICIENT_MAX}")));
     }
     let token = new_token()?;
     let hash = sha256_hex(&token);

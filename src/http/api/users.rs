@@ -43,25 +43,30 @@ const fn first() -> AnchorDay {
     AnchorDay::FIRST
 }
 
-/// The body of a change: fields that it lacks stay, `null` clears.
+/// The body of a change: fields that it lacks stay; `null` clears those that a user may be without.
 #[expect(clippy::option_option, reason = "missing, null and a value are three different things here")]
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct UserChange {
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "value", skip_serializing_if = "Option::is_none")]
     name: Option<UserName>,
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     email: Option<Option<Email>>,
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     note: Option<Option<Note>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "value", skip_serializing_if = "Option::is_none")]
     monthly_quota: Option<Bytes>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "value", skip_serializing_if = "Option::is_none")]
     total_quota: Option<Bytes>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "value", skip_serializing_if = "Option::is_none")]
     reset_day: Option<AnchorDay>,
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     expires_at: Option<Option<Second>>,
+}
+
+/// A field that may be missing and may not be `null`: whoever clears a quota by it must not learn later that it stayed.
+fn value<'de, D: Deserializer<'de>, T: Deserialize<'de>>(field: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(field).map(Some)
 }
 
 /// Tells a field that is `null` from one that is missing.
@@ -83,7 +88,7 @@ impl UserChange {
 /// `GET /api/v1/users`
 ///
 /// Query: `search`, `status` (active, limited, expired, disabled), `sort` (name, used, created; `-` before it turns it
-/// round), `limit` 1..=200, `offset`. Rows read: 3 a user shown and 1 a user left out before him; a search, a status or
+/// round), `limit` 1..=200, `offset`. Rows read: 2 a user shown and 1 a user left out before him; a search, a status or
 /// another order than the names' scans the users once.
 pub(crate) async fn list(request: &Request, call: &Call) -> Result<Response, Failure> {
     authorize(request, call, "users:read").await?;
@@ -167,7 +172,8 @@ pub(crate) async fn get(request: &Request, call: &Call, name: &str) -> Result<Re
 
 /// `PATCH /api/v1/users/{name}`
 ///
-/// Fields that the body lacks stay, `null` clears e-mail, note and expiry. A changed reset day moves the period's end.
+/// Fields that the body lacks stay, `null` clears e-mail, note and expiry; a quota is cleared by 0. A changed reset day moves
+/// the period's end.
 pub(crate) async fn change(mut request: Request, call: &Call, name: &str) -> Result<Response, Failure> {
     authorize(&request, call, "users:write").await?;
     let change: UserChange = body::json(&mut request).await?;
