@@ -82,8 +82,16 @@ CREATE TABLE usage (
   -- The last ask's answer [slot, limit], for RETURNING.
   answer TEXT,
   -- Carries an upsert's input; never stored.
-  job TEXT
+  job TEXT,
+  -- Carries what the sweep decided to users.due_at (trigger usage_due); means nothing afterwards.
+  due INTEGER
 ) STRICT, WITHOUT ROWID;
+
+-- One row read per user. An UPDATE of many users by a join reads six.
+CREATE TRIGGER usage_due AFTER UPDATE OF due ON usage
+BEGIN
+  UPDATE users SET due_at = NEW.due WHERE id = NEW.user AND deleted_at IS NULL;
+END;
 
 -- Periods that have ended.
 CREATE TABLE periods (

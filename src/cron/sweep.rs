@@ -5,16 +5,15 @@
 
 use weir_wire::{NodeId, Second};
 
-use crate::domain::period;
 use crate::http::failure::Failure;
 use crate::http::slots::refill_in;
 use crate::random;
 use crate::store::d1::Db;
+use crate::store::due::{self, Due};
 use crate::store::node_list::{self, Created};
-use crate::store::quotas::{self, Roll};
-use crate::store::{gates, restored, sessions, slots, usage};
+use crate::store::{restored, sessions, usage};
 
-/// Users of one chunk, and chunks of one run: 5 queries each, under the platform's 50 a run together with the rest. What
+/// Users of one chunk, and chunks of one run: 4 queries each, under the platform's 50 a run together with the rest. What
 /// is left over is due in the next run.
 const CHUNK: u32 = 500;
 const CHUNKS: usize = 8;
@@ -25,10 +24,10 @@ const NODE_HEARD_FOR: i64 = 25 * 3600;
 pub(super) async fn sweep(db: &Db, now: Second) -> Result<bool, Failure> {
     let mut moved = false;
     for _ in 0..CHUNKS {
-        let due: Vec<gates::Due> = db.all(gates::due(now, CHUNK)).await?;
+        let due: Vec<Due> = db.all(due::due(now, CHUNK)).await?;
         let done = due.len() < usize::try_from(CHUNK).unwrap_or(usize::MAX);
         if !due.is_empty() {
-            turn(db, &due, now).await?;
+            db.batch(&due::turn(&due, random::salt()?, now)).await?;
             moved = true;
         }
         if done {
@@ -40,26 +39,6 @@ pub(super) async fn sweep(db: &Db, now: Second) -> Result<bool, Failure> {
     forget_nodes(db, now).await?;
     db.run(sessions::forget(now)).await?;
     Ok(moved)
-}
-
-/// Begins new periods and decides gates anew. Rows written: at most 5 a user.
-async fn turn(db: &Db, due: &[gates::Due], now: Second) -> Result<(), Failure> {
-    let ended = due.iter().filter(|due| due.period_end <= now.get());
-    let rolls: Vec<Roll> = ended
-        .map(|due| {
-            let next = period::containing(now, due.reset_day);
-            Roll(due.id, Second::clamped(due.period_end), next.start, next.end)
-        })
-        .collect();
-    let users: Vec<i64> = due.iter().map(|due| due.id).collect();
-    let batch = [
-        quotas::roll(&rolls),
-        gates::settle_moved(&users, now),
-        slots::number_change(random::salt()?),
-        gates::schedule(&users, now),
-    ];
-    db.batch(&batch).await?;
-    Ok(())
 }
 
 /// Nodes that never came back are not waited for any longer after the panel was restored.

@@ -120,25 +120,3 @@ pub fn schedule(users: &[i64], now: Second) -> Statement {
 pub fn schedule_new(name: &str, now: Second) -> Statement {
     Statement::new(SCHEDULE_NEW).bind(now).bind(name)
 }
-
-// Rows read: 3 per user who is due.
-const DUE: &str = "
-SELECT users.id, u.period_end, u.reset_day FROM users JOIN usage AS u ON u.user = users.id
-WHERE users.due_at <= CAST(?1 AS INTEGER) ORDER BY users.due_at LIMIT ?2";
-
-/// A user at whom the sweep must look.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
-pub struct Due {
-    /// User.
-    pub id: i64,
-    /// End of his period.
-    pub period_end: i64,
-    /// His anchor day, 1..=31.
-    pub reset_day: u32,
-}
-
-/// The users who are due, at most `limit`, the longest overdue first.
-#[must_use]
-pub fn due(now: Second, limit: u32) -> Statement {
-    Statement::new(DUE).bind(now).bind(limit)
-}

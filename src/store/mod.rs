@@ -5,6 +5,7 @@
 
 pub mod api_keys;
 pub mod d1;
+pub mod due;
 pub mod endpoints;
 pub mod epochs;
 pub mod gates;

@@ -1,0 +1,132 @@
+//! Users at whom the sweep must look, because time alone changes something: a period ends, an account expires.
+
+use serde::{Deserialize, Serialize};
+use weir_wire::{Bytes, Second};
+
+use super::{Statement, gates, slots};
+use crate::domain::period::{self, Period};
+use crate::domain::user::{Gate, Standing, gate};
+
+// Rows read: 2 per user who is due (finding him by the index counts no row of its own).
+const DUE: &str = "
+SELECT users.id, users.gate, users.disabled_at, users.expires_at, u.monthly_quota, u.total_quota, u.month, u.lifetime,
+  u.bonus_left, u.bonus_spent, u.reset_day, u.period_start, u.period_end, u.revision
+FROM users JOIN usage AS u ON u.user = users.id
+WHERE users.due_at <= CAST(?1 AS INTEGER) ORDER BY users.due_at LIMIT ?2";
+
+/// A user who is due.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Due {
+    /// User.
+    pub id: i64,
+    /// His slot's gate.
+    pub gate: String,
+    /// When a person shut him out.
+    pub disabled_at: Option<i64>,
+    /// From when on he may not pass.
+    pub expires_at: Option<i64>,
+    /// Per period, 0 = unlimited.
+    pub monthly_quota: Bytes,
+    /// Over the lifetime, 0 = unlimited.
+    pub total_quota: Bytes,
+    /// Used in the period, without bonus.
+    pub month: Bytes,
+    /// Used since he was created, bonus included.
+    pub lifetime: Bytes,
+    /// Bonus left.
+    pub bonus_left: Bytes,
+    /// Bonus spent.
+    pub bonus_spent: Bytes,
+    /// His anchor day, 1..=31.
+    pub reset_day: u32,
+    /// Start of his period.
+    pub period_start: i64,
+    /// End of his period.
+    pub period_end: i64,
+    /// `usage.revision`.
+    pub revision: i64,
+}
+
+impl Due {
+    /// The period that he is in at `now`.
+    fn period(&self, now: Second) -> Period {
+        if self.period_end <= now.get() {
+            period::containing(now, self.reset_day)
+        } else {
+            Period { start: Second::clamped(self.period_start), end: Second::clamped(self.period_end) }
+        }
+    }
+
+    /// Whether his gate must move at `now`.
+    fn moves(&self, now: Second) -> bool {
+        let month = if self.period_end <= now.get() { Bytes::ZERO } else { self.month };
+        let standing = Standing {
+            disabled: self.disabled_at.is_some(),
+            expires_at: self.expires_at.map(Second::clamped),
+            monthly_quota: self.monthly_quota,
+            total_quota: self.total_quota,
+            month,
+            lifetime: self.lifetime,
+            bonus_left: self.bonus_left,
+            bonus_spent: self.bonus_spent,
+        };
+        let now_gate = match gate(&standing, now) {
+            Gate::Open => "open",
+            Gate::Month => "month",
+            Gate::Total => "total",
+            Gate::Expired => "expired",
+            Gate::Disabled => "disabled",
+        };
+        self.gate != now_gate
+    }
+
+    /// When the sweep must look at him again: at the period's end, or at the expiry to come.
+    fn next(&self, end: Second, now: Second) -> Second {
+        let expiry = self.expires_at.map(Second::clamped).filter(|expires| *expires > now);
+        expiry.map_or(end, |expires| expires.min(end))
+    }
+}
+
+/// The users who are due, at most `limit`, the longest overdue first.
+#[must_use]
+pub fn due(now: Second, limit: u32) -> Statement {
+    Statement::new(DUE).bind(now).bind(limit)
+}
+
+// Begins new periods, and says when to look again. Whoever was changed or reported since he was read stays as he is, and
+// stays due: his lifetime has grown or his revision has risen.
+// Rows: 2 read per user (json_each, and his row of `users` by trigger); written: 3 per user (usage; his row of `users` and
+// its index entry, by trigger), and 1 per period that ends (by trigger).
+const TURN: &str = "
+INSERT INTO usage (user, job) SELECT value ->> 0, value FROM json_each(?1) WHERE true
+ON CONFLICT (user) DO UPDATE SET
+  month = CASE WHEN period_end = excluded.job ->> 4 THEN month ELSE 0 END,
+  revision = revision + (period_end <> excluded.job ->> 4),
+  period_start = excluded.job ->> 3, period_end = excluded.job ->> 4, due = excluded.job ->> 5
+WHERE revision = excluded.job ->> 1 AND lifetime = excluded.job ->> 2";
+
+/// `[user, revision as read, lifetime as read, period's start, its end, next second at which he is due]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+struct Turn(i64, i64, Bytes, Second, Second, Second);
+
+/// Does what time asks for: begins new periods, moves the gates that must move, and says when to look again. A person's
+/// "disabled" is never undone; a gate opens again only if a quota was the reason.
+///
+/// One batch. Rows read: 2 per user; written: 4 per user. Per gate that moves 8 more read and 4 more written.
+#[must_use]
+pub fn turn(due: &[Due], salt: u32, now: Second) -> Vec<Statement> {
+    let turns: Vec<Turn> = due
+        .iter()
+        .map(|due| {
+            let Period { start, end } = due.period(now);
+            Turn(due.id, due.revision, due.lifetime, start, end, due.next(end, now))
+        })
+        .collect();
+    let moving: Vec<i64> = due.iter().filter(|due| due.moves(now)).map(|due| due.id).collect();
+    let mut batch = vec![Statement::new(TURN).bind_json(&turns)];
+    if !moving.is_empty() {
+        batch.push(gates::settle_moved(&moving, now));
+        batch.push(slots::number_change(salt));
+    }
+    batch
+}
