@@ -74,13 +74,15 @@ export class Entry {
 export class Account {
   /** @type {Map<number, Entry>} */
   #entries = new Map();
+  #last = 0;
 
   /**
    * @param {{user: string, protocol: string, network: 'tcp'|'udp'}} who
    * @returns {Entry} a new entry, all zero
    */
   open({ user, protocol, network }) {
-    const entry = new Entry(this.#entries.size + 1, { user, protocol, network });
+    this.#last += 1;
+    const entry = new Entry(this.#last, { user, protocol, network });
     this.#entries.set(entry.id, entry);
     return entry;
   }
@@ -88,6 +90,11 @@ export class Account {
   /** @param {number} id @returns {Entry|undefined} */
   find(id) {
     return this.#entries.get(id);
+  }
+
+  /** Leave an entry out from now on: a laboratory that runs for days would hold millions. @param {Entry} entry */
+  forget(entry) {
+    this.#entries.delete(entry.id);
   }
 
   /**

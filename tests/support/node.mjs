@@ -10,7 +10,7 @@ import { ROOT } from './panel.mjs';
 import { freePorts } from './ports.mjs';
 import { makeSsKey, serverTemplate, USER_PROTOCOLS } from './singbox-config.mjs';
 
-const AGENT = process.env.WEIR_AGENT_BIN ?? path.join(ROOT, 'target/release/weir-agent');
+const AGENT = process.env.WEIR_AGENT_BIN ?? path.resolve(ROOT, process.env.CARGO_TARGET_DIR ?? 'target', 'release/weir-agent');
 /** Hang limits: ten times what each takes. */
 const STOP_LIMIT_MS = 15_000;
 

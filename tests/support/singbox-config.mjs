@@ -131,6 +131,19 @@ export function clientConfig({ listenPort, users, ports, ssServerKey, server = '
       return { type: protocol, tag: labUser(user.name, protocol), server, server_port: port, ...special[protocol](user) };
     }),
   );
+  return clientAround({ listenPort, outbounds, logLevel });
+}
+
+/**
+ * The client of {@link clientConfig} around outbounds that come from elsewhere, such as a subscription.
+ *
+ * @param {object} options
+ * @param {number} options.listenPort of the local inbound on 127.0.0.1
+ * @param {object[]} options.outbounds each with a {@link labUser} for its tag
+ * @param {string} [options.logLevel]
+ * @returns {object}
+ */
+export function clientAround({ listenPort, outbounds, logLevel = 'error' }) {
   const pairs = outbounds.map(({ tag }) => tag);
   return {
     log: { level: logLevel, timestamp: true },
