@@ -24,7 +24,7 @@ build-agent: ## the agent alone
 	@dev/build-agent
 
 up: build ## a whole Weir on this machine: panel, database, agent, sing-box
-	@$(ENV) node dev/up.mjs
+	@$(ENV) exec node dev/up.mjs
 
 test: test-rust test-js ## every test but the long ones
 
