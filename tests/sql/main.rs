@@ -2,6 +2,12 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that panics has failed")]
 
+mod gates;
 mod grants;
+mod lives;
 mod reports;
+mod scene;
+mod slots;
 mod sqlite;
+mod sweep;
+mod users;

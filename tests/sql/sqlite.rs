@@ -90,6 +90,33 @@ impl Sqlite {
         outcome
     }
 
+    /// Runs statements in one transaction, and decodes the rows of the last one.
+    pub(crate) fn batch_last<T: DeserializeOwned>(&self, statements: &[Statement]) -> Result<Vec<T>, StoreError> {
+        let (last, others) = statements.split_last().unwrap();
+        self.execute("BEGIN");
+        let outcome = others.iter().try_for_each(|statement| self.run(statement)).and_then(|()| self.all(last));
+        self.execute(if outcome.is_ok() { "COMMIT" } else { "ROLLBACK" });
+        outcome
+    }
+
+    /// Every row of every table, to see that nothing was changed.
+    pub(crate) fn dump(&self) -> Vec<String> {
+        let mut tables =
+            self.connection.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name").unwrap();
+        let tables: Vec<String> = tables.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+        let mut dump = Vec::new();
+        for table in tables {
+            let mut statement = self.connection.prepare(&format!("SELECT * FROM {table}")).unwrap();
+            let columns = statement.column_count();
+            let mut rows = statement.query([]).unwrap();
+            while let Some(row) = rows.next().unwrap() {
+                let values: Vec<Json> = (0..columns).map(|column| json(row.get_ref(column).unwrap())).collect();
+                dump.push(format!("{table} {}", Json::Array(values)));
+            }
+        }
+        dump
+    }
+
     /// One value of plain SQL.
     pub(crate) fn value<T: DeserializeOwned>(&self, sql: &str) -> T {
         let json = self.connection.query_row(sql, [], |row| Ok(json(row.get_ref(0)?))).unwrap();

@@ -1,0 +1,152 @@
+//! Gates on real SQL: the rule of `domain::user::gate`, when a gate is looked at again, and what nodes learn of it.
+
+use proptest::prelude::*;
+use serde_json::json;
+use weir::domain::user::{Gate, Standing, gate};
+use weir::store::{gates, slots};
+use weir_wire::{Bytes, Second};
+
+use crate::scene::{DAY, NOW, Scene};
+
+/// Bytes so small that quotas and usage meet often.
+fn few() -> impl Strategy<Value = Bytes> {
+    prop_oneof![2 => Just(0_u64), 5 => 0_u64..6, 1 => Just(Bytes::MAX.get())].prop_map(Bytes::saturating)
+}
+
+fn standing() -> impl Strategy<Value = Standing> {
+    let expiry = prop_oneof![
+        3 => Just(None),
+        4 => (-2_i64..3).prop_map(|seconds| Some(NOW.plus(seconds))),
+        1 => Just(Some(Second::LAST)),
+    ];
+    (any::<bool>(), expiry, few(), few(), few(), few(), few(), few()).prop_map(
+        |(disabled, expires_at, monthly_quota, total_quota, month, lifetime, bonus_left, spent)| Standing {
+            disabled,
+            expires_at,
+            monthly_quota,
+            total_quota,
+            month,
+            lifetime,
+            bonus_left,
+            // Spent bytes are among those of the lifetime.
+            bonus_spent: spent.min(lifetime),
+        },
+    )
+}
+
+fn name_of(gate: Gate) -> String {
+    serde_json::from_value(serde_json::to_value(gate).unwrap()).unwrap()
+}
+
+/// Puts a user's rows into a standing, past every rule.
+fn put(scene: &Scene, user: i64, standing: &Standing) {
+    let Standing { monthly_quota, total_quota, month, lifetime, bonus_left, bonus_spent, .. } = standing;
+    let expires = standing.expires_at.map_or_else(|| "NULL".to_owned(), |at| at.to_string());
+    let disabled = if standing.disabled { "5" } else { "NULL" };
+    scene.sqlite.execute(&format!(
+        "UPDATE users SET expires_at = {expires}, disabled_at = {disabled} WHERE id = {user};
+         UPDATE usage SET monthly_quota = {monthly_quota}, total_quota = {total_quota}, month = {month},
+           lifetime = {lifetime}, bonus_left = {bonus_left}, bonus_spent = {bonus_spent} WHERE user = {user}"
+    ));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+
+    #[test]
+    fn sql_decides_a_gate_as_the_domain_does(standing in standing()) {
+        let scene = Scene::new();
+        let ann = scene.create("ann", &json!({}));
+        put(&scene, ann.id, &standing);
+        let expected = gate(&standing, NOW);
+        scene.sqlite.batch(&[gates::settle_moved(&[ann.id], NOW), slots::number_change(1)]).unwrap();
+        prop_assert_eq!(scene.gate(ann.id), name_of(expected), "when time passes");
+        scene.sqlite.execute("UPDATE slots SET gate = 'disabled' WHERE user IS NOT NULL");
+        scene.sqlite.batch(&[gates::settle(ann.id, NOW), slots::number_change(1)]).unwrap();
+        prop_assert_eq!(scene.gate(ann.id), name_of(expected), "when a person acts");
+        let mirrored: String = scene.sqlite.value("SELECT gate FROM users");
+        prop_assert_eq!(mirrored, name_of(expected));
+        let open: i64 = scene.sqlite.value("SELECT value FROM counters WHERE name = 'users_open'");
+        prop_assert_eq!(open, i64::from(expected == Gate::Open));
+    }
+}
+
+#[test]
+fn who_is_settled_by_a_person_is_in_the_next_roster_change_and_who_is_settled_by_time_only_if_he_moves() {
+    let scene = Scene::new();
+    let [ann, bob] = ["ann", "bob"].map(|name| scene.create(name, &json!({ "monthly_quota": 10 })));
+    let held = scene.roster();
+    scene.sqlite.batch(&[gates::settle_moved(&[ann.id, bob.id], NOW), slots::number_change(1)]).unwrap();
+    assert_eq!((scene.roster(), scene.changed_since(held).len()), (held, 0), "nothing moved: no version is drawn");
+    scene.sqlite.batch(&[gates::settle(ann.id, NOW), slots::number_change(1)]).unwrap();
+    assert_eq!(scene.roster(), held + 1);
+    assert_eq!(scene.changed_since(held).into_keys().collect::<Vec<_>>(), [ann.slot]);
+    scene.sqlite.execute("UPDATE usage SET month = 10 WHERE user = 2");
+    let held = scene.roster();
+    scene.sqlite.batch(&[gates::settle_moved(&[1, 2], NOW), slots::number_change(1)]).unwrap();
+    assert_eq!(scene.changed_since(held).into_iter().collect::<Vec<_>>(), [(bob.slot, ("month".into(), None))]);
+}
+
+#[test]
+fn a_node_learns_the_second_of_an_expiry_and_its_end() {
+    let scene = Scene::new();
+    let ann = scene.create("ann", &json!({ "expires_at": NOW.get() + 60 }));
+    let until = |held| scene.changed_since(held)[&ann.slot].clone();
+    assert_eq!(until(0), ("open".into(), Some(NOW.get() + 60)));
+    let held = scene.roster();
+    scene.change(ann.id, &json!({ "expires_at": NOW.get() + 120 }));
+    assert_eq!(until(held), ("open".into(), Some(NOW.get() + 120)), "though the gate stays");
+    scene.change(ann.id, &json!({ "expires_at": null }));
+    assert_eq!(until(held), ("open".into(), None));
+    // Put straight into the row: the sweep alone finds the difference.
+    scene.sqlite.execute(&format!("UPDATE users SET expires_at = {}", NOW.get() + 9));
+    let held = scene.roster();
+    scene.sqlite.batch(&[gates::settle_moved(&[ann.id], NOW), slots::number_change(1)]).unwrap();
+    assert_eq!(until(held), ("open".into(), Some(NOW.get() + 9)));
+}
+
+#[test]
+fn a_user_is_due_at_the_end_of_his_period_or_at_the_expiry_to_come() {
+    let scene = Scene::new();
+    let ann = scene.create("ann", &json!({}));
+    let due = || scene.sqlite.value::<Option<i64>>("SELECT due_at FROM users");
+    let end = ann.period_end;
+    for (expires, expected) in [
+        (None, end),
+        (Some(NOW.get() - DAY), end),
+        (Some(NOW.get()), end),
+        (Some(NOW.get() + 1), NOW.get() + 1),
+        (Some(end - 1), end - 1),
+        (Some(end), end),
+        (Some(end + 1), end),
+        (Some(Second::LAST.get()), end),
+    ] {
+        scene.change(ann.id, &json!({ "expires_at": expires }));
+        assert_eq!(due(), Some(expected), "{expires:?}");
+    }
+}
+
+#[test]
+fn a_schedule_that_stays_writes_nothing_and_a_deleted_user_has_none() {
+    let scene = Scene::new();
+    let [ann, bob] = ["ann", "bob"].map(|name| scene.create(name, &json!({})));
+    scene.delete(bob.id);
+    let before: i64 = scene.sqlite.value("SELECT total_changes()");
+    scene.sqlite.run(&gates::schedule(&[ann.id, bob.id], NOW)).unwrap();
+    assert_eq!(scene.sqlite.value::<i64>("SELECT total_changes()"), before);
+    assert_eq!(scene.sqlite.value::<Option<i64>>("SELECT due_at FROM users WHERE id = 2"), None);
+}
+
+#[test]
+fn retired_credentials_are_never_opened_again() {
+    let scene = Scene::new();
+    let ann = scene.create("ann", &json!({}));
+    scene.sqlite.batch(&[gates::retire(ann.id), slots::number_change(1)]).unwrap();
+    let held = scene.roster();
+    for settle in [gates::settle(ann.id, NOW), gates::settle_moved(&[ann.id], NOW), gates::settle_new("ann", NOW)] {
+        scene.sqlite.batch(&[settle, slots::number_change(1)]).unwrap();
+    }
+    scene.sqlite.batch(&[gates::retire(ann.id), slots::number_change(1)]).unwrap();
+    scene.sqlite.batch(&[slots::touch(&[ann.slot]), slots::number_change(1)]).unwrap();
+    assert_eq!((scene.gate(ann.id), scene.roster()), ("retired".into(), held));
+}
