@@ -32,7 +32,7 @@ pub(crate) async fn authorize(request: &Request, call: &Call, scope: &'static st
     }
     session(request, call).await?.ok_or(Failure::Unauthorized)?;
     let safe = matches!(request.method(), Method::Get | Method::Head);
-    if safe || is_own_origin(request)? { Ok(()) } else { Err(Failure::Forbidden("of this site's own pages")) }
+    if safe || is_own_origin(request)? { Ok(()) } else { Err(Failure::Foreign) }
 }
 
 /// The session that the request's cookie names, if it still lasts. Rows read: 2, none without a cookie.

@@ -11,6 +11,8 @@ pub(crate) enum Failure {
     Unauthorized,
     /// The credential does not reach this far: the scope that is missing.
     Forbidden(&'static str),
+    /// A browser sent the session's cookie from a page that is none of ours.
+    Foreign,
     /// There is no such thing: what was looked for.
     NotFound(&'static str),
     /// The path knows other methods only.
@@ -57,6 +59,7 @@ impl Failure {
             Self::Malformed(why) => (400, "malformed", why.clone()),
             Self::Unauthorized => (401, "unauthorized", "a valid credential is needed".into()),
             Self::Forbidden(scope) => (403, "forbidden", format!("the credential lacks the scope {scope}")),
+            Self::Foreign => (403, "foreign", "the request does not come from a page of this site".into()),
             Self::NotFound(what) => (404, "not_found", format!("{what} not found")),
             Self::Method(allow) => (405, "method_not_allowed", format!("this path knows {allow}")),
             Self::Conflict { code, message } => (409, code, message.clone()),

@@ -20,7 +20,7 @@ pub(crate) fn refusal(failure: &Failure) -> worker::Result<Response> {
     let (_, _, message) = failure.describe();
     let code = match failure {
         Failure::Malformed(_) | Failure::Method(_) => Code::Malformed,
-        Failure::Unauthorized | Failure::Forbidden(_) => Code::Key,
+        Failure::Unauthorized | Failure::Forbidden(_) | Failure::Foreign => Code::Key,
         Failure::NotFound(_) => Code::Token,
         Failure::Conflict { code: EXPECT, .. } => Code::Expect,
         Failure::Conflict { code: "fork", .. } => Code::Fork,

@@ -12,8 +12,6 @@ use crate::views::Login;
 
 /// Largest form, in bytes.
 const MAX_FORM: usize = 4 << 10;
-/// What a page of another site lacks, as [`Failure::Forbidden`] names it.
-const OWN_PAGES: &str = "of this site's own pages";
 
 /// `GET /login`, also HEAD
 pub(crate) async fn ask(request: &Request, call: &Call) -> Result<Response, Failure> {
@@ -26,7 +24,7 @@ pub(crate) async fn ask(request: &Request, call: &Call) -> Result<Response, Fail
 /// `POST /login`
 pub(crate) async fn enter(mut request: Request, call: &Call) -> Result<Response, Failure> {
     if !auth::is_own_origin(&request)? {
-        return Err(Failure::Forbidden(OWN_PAGES));
+        return Err(Failure::Foreign);
     }
     let form = body::read(&mut request, MAX_FORM).await?;
     let form = String::from_utf8(form).map_err(|_| Failure::Malformed("the form is not UTF-8".into()))?;
@@ -52,7 +50,7 @@ pub(crate) async fn enter(mut request: Request, call: &Call) -> Result<Response,
 /// `POST /logout`
 pub(crate) async fn leave(request: &Request, call: &Call) -> Result<Response, Failure> {
     if !auth::is_own_origin(request)? {
-        return Err(Failure::Forbidden(OWN_PAGES));
+        return Err(Failure::Foreign);
     }
     let cookie = auth::sign_out(request, call).await?;
     let response = go_to("/login")?;
