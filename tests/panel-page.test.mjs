@@ -1,0 +1,428 @@
+/** The panel as an operator meets it: the real Worker's pages in a real browser. */
+import assert from 'node:assert/strict';
+import { createServer } from 'node:http';
+import { after, before, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { startBrowser } from './support/browser.mjs';
+import { startPanel } from './support/panel.mjs';
+import { seedAgent, seedUsers } from './support/seed.mjs';
+import { now } from './support/wire.mjs';
+
+const MB = 2 ** 20;
+const GB = 2 ** 30;
+/** The page asks for news every 5 s. */
+const NEWS_LIMIT_MS = 50_000;
+/** Users on a page of the list. */
+const PAGE = 50;
+const CROWD = 120;
+/** Markup that would run, and words that would not fit, if names were not treated as text. */
+const MARKUP = '<img src=x onerror=alert(1)>';
+const LONG = 'a-name-as-long-as-a-name-can-be1';
+
+let panel;
+let browser;
+let node;
+/** The page that signs in. @type {import('playwright-core').Page & {complaints: string[]}} */
+let page;
+
+before(async () => {
+  panel = await startPanel({ vars: { SYNC_SECONDS: '1', REPORT_SECONDS: '1' } });
+  browser = await startBrowser();
+  await seedUsers(panel, CROWD);
+  node = await seedAgent(panel, { name: 'Frankfurt' });
+  await node.sync({
+    status: { core: 'sing-box', core_version: '1.14.4', incarnation: 1, uptime: 5, online: 2, connections: 7, rate_up: 2048, rate_down: 3 * MB },
+  });
+  await create({ name: 'ann', note: 'the first one', monthly_quota: 100 * MB, total_quota: 10 * GB });
+  await create({ name: 'ben', monthly_quota: MB });
+  await create({ name: 'cleo' });
+  await create({ name: 'dora', expires_at: now() - 7200 });
+  await create({ name: 'emil', note: MARKUP });
+  await panel.api('POST', '/api/v1/users/cleo/disable');
+  await report([['ann', 10 * MB, 85 * MB], ['ben', 0, 2 * MB], ['dora', 1, 2]], { unattributed: 3 * MB });
+});
+
+after(async () => {
+  await browser?.stop();
+  await panel?.stop();
+});
+
+async function create(fields) {
+  const { status, text } = await panel.api('POST', '/api/v1/users', fields);
+  assert.equal(status, 201, text);
+}
+
+/** The node reports bytes of users by name. */
+let seq = 0;
+async function report(users, fields = {}) {
+  const lines = [];
+  for (const [name, up, down] of users) {
+    const { slot } = await panel.db.prepare('SELECT slot FROM users WHERE name = ?1').bind(name).first();
+    lines.push([slot, up, down]);
+  }
+  seq += 1;
+  const { status, text } = await node.sync({ report: node.report({ seq, users: lines, ...fields }) });
+  assert.equal(status, 200, text);
+}
+
+/** A page that is signed in already. */
+async function signedIn(options = {}) {
+  const other = await browser.open({ cookies: await page.context().cookies(), ...options });
+  await other.goto(panel.url);
+  return other;
+}
+
+const row = (on, name) => on.locator('tbody tr', { has: on.getByText(name, { exact: true }) });
+const text = async (locator) => (await locator.innerText()).replace(/\s+/g, ' ').trim();
+const names = (on) => on.locator('tbody .name').allInnerTexts();
+const focused = (on) => on.evaluate(() => document.activeElement.innerText || document.activeElement.name || document.activeElement.id);
+
+test('without a session every page is the sign-in', async () => {
+  page = await browser.open();
+  await page.goto(`${panel.url}/?q=ann`);
+  assert.equal(new URL(page.url()).pathname, '/login');
+  assert.equal(await page.title(), 'Sign in · Weir');
+});
+
+test('a wrong password is told, and the name stays for another try', async () => {
+  await page.getByLabel('Name').fill('admin');
+  await page.getByLabel('Password').fill('wrong');
+  await page.getByRole('button', { name: 'Sign in' }).click();
+  await page.getByRole('alert').waitFor();
+  assert.equal(await text(page.getByRole('alert')), 'Name or password is wrong.');
+  assert.equal(await page.getByLabel('Name').inputValue(), 'admin');
+  assert.equal(await focused(page), 'password');
+  assert.deepEqual(page.complaints.splice(0), ['console: Failed to load resource: the server responded with a status of 401 (Unauthorized)']);
+});
+
+test('the right one opens the overview, by keyboard alone', async () => {
+  await page.keyboard.type(panel.operator.password);
+  await page.keyboard.press('Enter');
+  await page.waitForURL(`${panel.url}/`);
+  const cards = (await page.locator('.stat').allInnerTexts()).map((card) => card.split('\n'));
+  assert.deepEqual(cards, [['Users', '125'], ['Active', '122'], ['Online now', '2'], ['Traffic, all time', '97 MB']]);
+});
+
+test('a session is a cookie that scripts cannot read and other sites do not send', async () => {
+  const [cookie] = await page.context().cookies();
+  assert.deepEqual([cookie.name, cookie.httpOnly, cookie.sameSite, cookie.path, cookie.domain], ['sid', true, 'Lax', '/', '127.0.0.1']);
+  assert.equal(await page.evaluate(() => document.cookie), '');
+  const stored = await panel.db.prepare('SELECT group_concat(hash) AS all_of_them FROM sessions').first();
+  assert.ok(!stored.all_of_them.includes(cookie.value), 'a session is stored as a digest');
+});
+
+test('over https the cookie is bound to the host and never sent in the clear', async () => {
+  const site = 'https://panel.example';
+  const headers = { 'mf-original-url': `${site}/login`, origin: site, 'content-type': 'application/x-www-form-urlencoded' };
+  const body = new URLSearchParams({ name: panel.operator.username, password: panel.operator.password }).toString();
+  const { status, headers: answer } = await panel.request('POST', '/login', { headers, body });
+  assert.equal(status, 303);
+  assert.match(answer.get('set-cookie'), /^__Host-sid=[0-9a-f]{64}; Path=\/; HttpOnly; SameSite=Lax; Max-Age=\d+; Secure$/);
+});
+
+test('each user has his status with its reason, his quotas, and when he was last online', async () => {
+  const told = {};
+  for (const name of ['ann', 'ben', 'cleo', 'dora']) told[name] = await text(row(page, name));
+  assert.match(told.ann, /^ann the first one active 95 MB of 100 MB resets in \d+ (d|h|min) 95 MB of 10 GB online, just now$/);
+  assert.match(told.ben, /^ben limited monthly quota used up 2 MB of 1 MB resets in .* 2 MB online, just now$/);
+  assert.match(told.cleo, /^cleo disabled by a person (just now|\d+ s ago) 0 B 0 B never$/);
+  assert.match(told.dora, /^dora expired ended 2 h ago 3 B 3 B online, just now$/);
+  const bar = page.getByRole('progressbar', { name: 'Traffic of ann in this period' });
+  assert.deepEqual([await bar.getAttribute('value'), await bar.getAttribute('max'), await bar.getAttribute('class')], ['950', '1000', 'high']);
+});
+
+test('the node says when it was last seen, its core, its version, and what it could not attribute', async () => {
+  const card = await text(page.getByRole('article', { name: 'Node Frankfurt' }));
+  for (const part of ['online', 'seen just now', 'Online users 2', 'Connections 7', '↑ 2 KB/s ↓ 3 MB/s', 'Traffic 97 MB', 'Unattributed 3 MB',
+    'Core sing-box 1.14.4', 'Agent test']) assert.ok(card.includes(part), `${part}: ${card}`);
+});
+
+test('what people have typed is shown as text', async () => {
+  assert.equal(await text(row(page, 'emil').locator('.note')), MARKUP);
+});
+
+test('the list goes on page by page, forth and back, with each user once', async () => {
+  const seen = [];
+  for (;;) {
+    const shown = await names(page);
+    seen.push(shown);
+    const more = page.getByRole('link', { name: 'More →' });
+    if ((await more.count()) === 0) break;
+    await more.click();
+    await page.waitForFunction((first) => document.querySelector('tbody .name').innerText !== first, shown[0]);
+  }
+  assert.deepEqual(seen.map(({ length }) => length), [PAGE, PAGE, 25]);
+  assert.equal(new Set(seen.flat()).size, 125);
+  assert.equal(seen[0][0], 'emil', 'the newest first');
+  for (const before of [seen[1], seen[0]]) {
+    await page.getByRole('link', { name: '← Back' }).click();
+    await page.waitForFunction((first) => document.querySelector('tbody .name').innerText === first, before[0]);
+    assert.deepEqual(await names(page), before);
+  }
+  assert.equal(await page.getByRole('link', { name: '← Back' }).count(), 0);
+});
+
+test('a search finds names and notes, goes on page by page, and says when nobody fits', async () => {
+  const field = page.getByRole('searchbox');
+  const search = async (words) => {
+    await field.fill(words);
+    await field.press('Enter');
+    await page.waitForURL((url) => (url.searchParams.get('q') ?? '') === words);
+  };
+  await search('first');
+  assert.deepEqual(await names(page), ['ann']);
+  assert.equal(await field.inputValue(), 'first');
+  await search('user-');
+  assert.equal((await names(page)).length, PAGE);
+  await page.getByRole('link', { name: 'More →' }).click();
+  await page.waitForURL((url) => url.searchParams.get('offset') === '50' && url.searchParams.get('q') === 'user-');
+  assert.equal((await names(page)).length, PAGE);
+  await search('nobody has this name');
+  assert.match(await text(page.locator('.empty')), /^No user fits\. Show all$/);
+  await page.getByRole('link', { name: 'Show all' }).click();
+  await page.waitForURL(`${panel.url}/`);
+});
+
+test('the list is narrowed down by status and sorted by name and usage', async () => {
+  const choose = async (name, key, value) => {
+    await page.getByRole('link', { name, exact: true }).click();
+    await page.waitForURL((url) => url.searchParams.get(key) === value);
+    assert.equal(await text(page.locator(`a[aria-current="true"]`, { hasText: name })), name);
+  };
+  await choose('Limited', 'status', 'limited');
+  assert.deepEqual(await names(page), ['ben']);
+  await choose('Expired', 'status', 'expired');
+  assert.deepEqual(await names(page), ['dora']);
+  await choose('Disabled', 'status', 'disabled');
+  assert.deepEqual(await names(page), ['cleo']);
+  await page.goto(panel.url);
+  await choose('Most used', 'sort', 'used');
+  assert.deepEqual((await names(page)).slice(0, 3), ['ann', 'ben', 'dora']);
+  await choose('Name', 'sort', 'name');
+  const sorted = await names(page);
+  assert.deepEqual(sorted, [...sorted].sort((a, b) => a.toLowerCase().localeCompare(b.toLowerCase(), 'en')));
+  assert.equal(sorted[0], 'ann');
+});
+
+test('numbers refresh themselves, and what is being typed, the focus and the caret stay', async () => {
+  await page.goto(panel.url);
+  const field = page.getByRole('searchbox');
+  await field.fill('half a word');
+  await page.evaluate(() => {
+    globalThis.mark = 'not loaded anew';
+    document.querySelector('input[type=search]').setSelectionRange(2, 5);
+  });
+  await report([['ann', 0, 3 * MB]]);
+  await row(page, 'ann').getByText('98 MB').first().waitFor({ timeout: NEWS_LIMIT_MS });
+  await page.locator('.stat', { hasText: 'Traffic, all time' }).getByText('100 MB').waitFor({ timeout: NEWS_LIMIT_MS });
+  assert.deepEqual(
+    await page.evaluate(() => {
+      const { value, selectionStart, selectionEnd } = document.activeElement;
+      return { mark: globalThis.mark, value, selectionStart, selectionEnd };
+    }),
+    { mark: 'not loaded anew', value: 'half a word', selectionStart: 2, selectionEnd: 5 },
+  );
+});
+
+test('a new user appears in the list by himself, and a user at his limit turns', async () => {
+  await create({ name: 'fritz', monthly_quota: MB });
+  await row(page, 'fritz').getByText('active').waitFor({ timeout: NEWS_LIMIT_MS });
+  await report([['fritz', 0, MB]]);
+  await row(page, 'fritz').getByText('monthly quota used up').waitFor({ timeout: NEWS_LIMIT_MS });
+});
+
+test('everything is reached by the keyboard, in the order of the page, and what has the focus is marked', async () => {
+  await page.goto(panel.url);
+  const reached = [];
+  for (let step = 0; step < 12; step += 1) {
+    await page.keyboard.press('Tab');
+    reached.push(await focused(page));
+    const outline = await page.evaluate(() => getComputedStyle(document.activeElement).outline);
+    assert.match(outline, /solid 2px|2px solid/, `${reached.at(-1)}: ${outline}`);
+  }
+  assert.deepEqual(reached, ['To the users', 'Weir', 'Sign out', 'q', 'Search', 'All', 'Active', 'Limited', 'Expired', 'Disabled', 'Newest', 'Name']);
+  await page.goto(panel.url);
+  await page.keyboard.press('Tab');
+  assert.ok(await page.getByRole('link', { name: 'To the users' }).isVisible());
+  await page.keyboard.press('Enter');
+  assert.equal(await focused(page), 'Users');
+});
+
+/** Text whose contrast to what lies behind it is less than 4.5 to 1 (WCAG AA). Runs in the page. */
+function faint() {
+  const parse = (colour) => (colour.match(/[\d.]+/g) ?? []).map(Number);
+  const luminance = ([red, green, blue]) => {
+    const [r, g, b] = [red, green, blue].map((part) => (part <= 10.31475 ? part / 3294.6 : ((part / 255 + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const ground = (element) => {
+    for (let one = element; one; one = one.parentElement) {
+      const colour = parse(getComputedStyle(one).backgroundColor);
+      if (colour.length === 3 || colour[3] === 1) return colour;
+    }
+    return [255, 255, 255];
+  };
+  const found = [];
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  let checked = 0;
+  while (walker.nextNode()) {
+    const element = walker.currentNode.parentElement;
+    if (!walker.currentNode.nodeValue.trim() || !element.checkVisibility()) continue;
+    checked += 1;
+    const [a, b] = [luminance(parse(getComputedStyle(element).color)), luminance(ground(element))];
+    const contrast = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+    if (contrast < 4.5) found.push(`${walker.currentNode.nodeValue.trim()}: ${contrast.toFixed(2)}`);
+  }
+  return checked < 4 ? ['nothing was checked'] : [...new Set(found)];
+}
+
+test('light and dark follow the system, and every word can be read in both', async () => {
+  const grounds = [];
+  for (const dark of [false, true]) {
+    const other = await signedIn({ dark });
+    assert.deepEqual(await other.evaluate(faint), [], dark ? 'dark' : 'light');
+    grounds.push(await other.evaluate(() => getComputedStyle(document.body).backgroundColor.match(/\d+/g).map(Number)));
+    assert.deepEqual(other.complaints, []);
+    const stranger = await browser.open({ dark });
+    await stranger.goto(`${panel.url}/login`);
+    assert.deepEqual(await stranger.evaluate(faint), [], dark ? 'dark sign-in' : 'light sign-in');
+    await Promise.all([other, stranger].map((one) => one.context().close()));
+  }
+  const [light, dark] = grounds.map((parts) => Math.max(...parts));
+  assert.ok(light > 200 && dark < 60, `${light} ${dark}`);
+});
+
+test('nothing is wider than the window, down to a small phone', async () => {
+  await create({ name: LONG, note: LONG.repeat(4), monthly_quota: 1023 * GB, total_quota: 1023 * GB });
+  for (const width of [390, 320, 768, 1024]) {
+    const other = await signedIn({ width, height: 800, touch: width < 500 });
+    await row(other, LONG).waitFor();
+    const wide = () => other.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+    assert.equal(await wide(), 0, `the overview at ${width}`);
+    assert.equal(await other.evaluate(() => innerWidth), width, `zoomed out at ${width}`);
+    await other.context().clearCookies();
+    await other.goto(`${panel.url}/login`);
+    assert.equal(await wide(), 0, `the sign-in at ${width}`);
+    await other.context().close();
+  }
+});
+
+test('on a phone every value says what it is', async () => {
+  const phone = await signedIn({ width: 390, height: 844, touch: true });
+  const labels = await row(phone, 'ann').locator('td[data-label]').evaluateAll((cells) =>
+    cells.map((cell) => getComputedStyle(cell, '::before').content));
+  assert.deepEqual(labels, ['"This period"', '"Total"', '"Last online"']);
+  await phone.context().close();
+});
+
+test('without scripts the page works the same and stands still', async () => {
+  const plain = await signedIn({ scripts: false });
+  assert.match(await text(row(plain, 'ann')), /98 MB of 100 MB/);
+  await plain.getByRole('searchbox').fill('first');
+  await plain.getByRole('button', { name: 'Search' }).click();
+  await plain.waitForURL((url) => url.searchParams.get('q') === 'first');
+  assert.deepEqual(await names(plain), ['ann']);
+  await plain.context().close();
+});
+
+test('no page has broken its own content security policy, or complained of anything else', async () => {
+  assert.deepEqual(page.complaints, []);
+  const blocked = await page.evaluate(() => new Promise((resolve) => {
+    document.addEventListener('securitypolicyviolation', (event) => resolve(event.effectiveDirective));
+    const script = document.createElement('script');
+    script.textContent = 'globalThis.broken = true';
+    document.body.append(script);
+  }));
+  assert.equal(blocked, 'script-src-elem');
+  assert.equal(await page.evaluate(() => globalThis.broken), undefined);
+  page.complaints.length = 0;
+});
+
+test('while the panel is away the page says so and goes on when it is back', async () => {
+  const other = await signedIn();
+  await panel.kill();
+  await other.getByText('No connection. Trying again.').waitFor({ timeout: NEWS_LIMIT_MS });
+  await panel.start();
+  await other.waitForFunction(() => document.getElementById('pulse').textContent === '', undefined, { timeout: NEWS_LIMIT_MS });
+  assert.equal((await names(other)).length, PAGE);
+  await other.context().close();
+  page.complaints.length = 0;
+});
+
+test('a page of another site cannot act in the name of an operator who is signed in', async () => {
+  // Another port is another origin, but the same site: the browser does send the cookie along.
+  const stranger = createServer((request, response) => {
+    response.setHeader('content-type', 'text/html');
+    response.end(`<form method="post" action="${panel.url}/logout"><button>A gift</button></form>`);
+  });
+  await new Promise((resolve) => stranger.listen(0, '127.0.0.1', resolve));
+  const victim = await signedIn();
+  await victim.goto(`http://127.0.0.1:${stranger.address().port}/`);
+  const [answer] = await Promise.all([victim.waitForResponse((one) => one.url().endsWith('/logout')), victim.getByRole('button').click()]);
+  assert.equal(answer.status(), 403);
+  assert.match((await answer.request().allHeaders()).cookie, /sid=/);
+  assert.match(await text(victim.getByRole('main')), /the request does not come from a page of this site/);
+  await victim.goto(panel.url);
+  assert.equal(new URL(victim.url()).pathname, '/', 'still signed in');
+  await victim.context().close();
+  stranger.close();
+});
+
+test('an unsafe method with a session needs the origin of the panel, whatever the path', async () => {
+  const [cookie] = await page.context().cookies();
+  const session = `${cookie.name}=${cookie.value}`;
+  const ask = (method, where, origin) => {
+    const headers = { cookie: session, ...(origin === undefined ? {} : { origin }) };
+    return panel.request(method, where, { headers, body: method === 'POST' ? '{}' : undefined });
+  };
+  for (const origin of [undefined, 'null', 'https://evil.example', panel.url.replace('http', 'https'), `${panel.url}.evil.example`]) {
+    for (const [method, where] of [['POST', '/api/v1/users'], ['DELETE', '/api/v1/users/ann'], ['POST', '/api/v1/users/ann/disable'],
+      ['POST', '/logout'], ['POST', '/login']]) {
+      assert.equal((await ask(method, where, origin)).status, 403, `${method} ${where} from ${origin}`);
+    }
+  }
+  assert.equal((await ask('GET', '/api/v1/users/ann', undefined)).body.status, 'active');
+  assert.equal((await ask('POST', '/api/v1/users', panel.url)).status, 422, 'its own pages may');
+});
+
+test('pages and files carry the headers that keep a browser safe', async () => {
+  const style = (await panel.request('GET', '/login')).text.match(/href="(\/weir\.css\?v=[0-9a-f]+)"/)[1];
+  for (const where of ['/login', style]) {
+    const { status, headers } = await panel.request('GET', where);
+    assert.equal(status, 200, where);
+    assert.match(headers.get('content-security-policy'), /^default-src 'none'; script-src 'self'; style-src 'self';.* frame-ancestors 'none'$/);
+    assert.doesNotMatch(headers.get('content-security-policy'), /unsafe/);
+    assert.equal(headers.get('x-content-type-options'), 'nosniff');
+    assert.match(headers.get('strict-transport-security'), /max-age=\d{7,}/);
+  }
+  assert.equal((await panel.request('GET', '/login')).headers.get('cache-control'), 'no-store');
+  assert.match((await panel.request('GET', style)).headers.get('cache-control'), /immutable/);
+});
+
+test('signing out ends the session here, in every window, and for whoever kept the cookie', async () => {
+  const [cookie] = await page.context().cookies();
+  const window = await signedIn();
+  await page.goto(panel.url);
+  await page.getByRole('button', { name: 'Sign out' }).click();
+  await page.waitForURL(`${panel.url}/login`);
+  assert.deepEqual(await page.context().cookies(), []);
+  await window.waitForURL(`${panel.url}/login`, { timeout: NEWS_LIMIT_MS });
+  const kept = await panel.request('GET', '/', { headers: { cookie: `sid=${cookie.value}` } });
+  assert.deepEqual([kept.status, kept.headers.get('location')], [303, '/login']);
+  const api = await panel.request('GET', '/api/v1/users', { headers: { cookie: `sid=${cookie.value}` } });
+  assert.equal(api.status, 401);
+});
+
+test('whoever guesses is made to wait, and told how long', async () => {
+  const headers = { origin: panel.url, 'content-type': 'application/x-www-form-urlencoded' };
+  const guess = () => panel.request('POST', '/login', { headers, body: 'name=admin&password=guess' });
+  let answer = await guess();
+  for (let tries = 0; answer.status === 401 && tries < 20; tries += 1) {
+    answer = await guess();
+    await sleep(10);
+  }
+  assert.equal(answer.status, 429);
+  assert.ok(Number(answer.headers.get('retry-after')) > 0);
+  assert.match(answer.text, /Too many attempts\. Try again in \d+ min\./);
+});
