@@ -8,12 +8,18 @@ use crate::clock::Moment;
 const AGREEING: usize = 5;
 /// Milliseconds between observations that count separately: a burst after a stall is one observation, not many.
 const APART: u64 = 900;
+/// Milliseconds within which connections tell what they moved before a total. A list that comes sooner may name only those
+/// that began or ended.
+const TOLD_WITHIN: u64 = 500;
+/// So many totals in a row without a byte: everything has been told.
+const RESTING: u32 = 2;
 
 /// Unattributed bytes: those of ended incarnations, and the gap between the core's totals and the credits of this one.
 ///
 /// Totals and connections come on different streams, so their difference at one instant is mostly bytes in flight. A
-/// total is therefore compared only with the credits that the next list of connections brings, which makes the gap a
-/// lower bound: it is exact while nothing moves, and the largest bound that has lasted is kept while something does.
+/// total is therefore compared with the credits of half a second later, which makes the gap a lower bound: the largest
+/// one that has lasted is kept while bytes flow, and the exact one is taken as soon as nothing moves. It may be the
+/// smaller one: the core may tell late what it had seemed to leave out.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Gap {
     /// Bytes of ended incarnations.
@@ -24,32 +30,33 @@ pub(crate) struct Gap {
     base: Option<i64>,
     /// The core's last total, up and down.
     last: Option<i64>,
-    /// The largest gap that has lasted.
+    /// The gap that is certain.
     firm: i64,
-    /// The gap at the last observation.
-    now: i64,
+    /// The total to compare, and when it came.
     #[serde(skip)]
-    waiting: Option<i64>,
+    waiting: Option<(i64, Moment)>,
+    /// When the last total came that was not one of a burst.
+    #[serde(skip)]
+    heard: Option<Moment>,
+    #[serde(skip)]
+    resting: u32,
     #[serde(skip)]
     recent: [Option<i64>; AGREEING],
-    #[serde(skip)]
-    observed: Option<Moment>,
 }
 
 impl Gap {
     /// An incarnation begins whose counters start at zero, or, with `running`, have run before the ledger was made.
     pub(crate) fn begin(&mut self, running: bool) {
-        let settled = self.settled.saturating_add(self.present(true));
+        // At its end nothing more is in flight, so the last total counts as it is.
+        let last = self.last.map_or(0, |last| self.gap(last)).max(self.firm);
+        let settled = self.settled.saturating_add(u64::try_from(last).unwrap_or_default());
         *self = Self { settled, base: (!running).then_some(0), ..Self::default() };
     }
 
-    /// Bytes of this incarnation. At its end nothing more is in flight, so the last total counts as it is.
-    fn present(&self, ended: bool) -> u64 {
-        let last = match (ended, self.base, self.last) {
-            (true, Some(base), Some(last)) => last.saturating_sub(base).saturating_sub(self.credited),
-            _ => self.now,
-        };
-        u64::try_from(last.max(self.firm)).unwrap_or_default()
+    /// What of a total is not credited.
+    fn gap(&mut self, total: i64) -> i64 {
+        let base = *self.base.get_or_insert(total.saturating_sub(self.credited));
+        total.saturating_sub(base).saturating_sub(self.credited).max(0)
     }
 
     /// Adds a credit (negative: a correction).
@@ -60,40 +67,43 @@ impl Gap {
     /// Notes the core's total.
     pub(crate) fn total(&mut self, bytes: u64, at: Moment) {
         let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
-        self.last = Some(bytes);
-        // No connection told anything between two totals: nothing was in flight.
-        if let Some(waiting) = self.waiting.replace(bytes) {
-            self.observe(waiting, at);
+        let before = self.last.replace(bytes);
+        if self.heard.is_some_and(|heard| at.since(heard) < APART) {
+            return;
+        }
+        self.heard = Some(at);
+        // Before any observation, so that what is in flight is no gap.
+        let gap = self.gap(bytes);
+        if let Some((total, _)) = self.waiting.replace((bytes, at)) {
+            self.observe(total);
+        }
+        self.resting = if before == Some(bytes) { self.resting.saturating_add(1) } else { 0 };
+        if self.resting >= RESTING {
+            self.firm = gap;
         }
     }
 
-    /// Notes that connections have told what they moved since the last total.
+    /// Notes that connections have told what they moved.
     pub(crate) fn connections_told(&mut self, at: Moment) {
-        if let Some(waiting) = self.waiting.take() {
-            self.observe(waiting, at);
+        if let Some((total, _)) = self.waiting.take_if(|(_, came)| at.since(*came) >= TOLD_WITHIN) {
+            self.observe(total);
         }
     }
 
-    fn observe(&mut self, total: i64, at: Moment) {
-        let base = *self.base.get_or_insert(total.saturating_sub(self.credited));
-        self.now = total.saturating_sub(base).saturating_sub(self.credited).max(0);
-        if self.observed.is_none_or(|last| at.since(last) >= APART) {
-            self.observed = Some(at);
-            self.recent.rotate_left(1);
-            if let Some(newest) = self.recent.last_mut() {
-                *newest = Some(self.now);
-            }
-            let least = self.recent.iter().copied().collect::<Option<Vec<_>>>().and_then(|all| all.into_iter().min());
-            self.firm = self.firm.max(least.unwrap_or_default());
-        } else if let Some(newest) = self.recent.last_mut() {
-            *newest = newest.map(|value| value.min(self.now));
+    fn observe(&mut self, total: i64) {
+        let gap = self.gap(total);
+        self.recent.rotate_left(1);
+        if let Some(newest) = self.recent.last_mut() {
+            *newest = Some(gap);
         }
+        let least = self.recent.iter().copied().collect::<Option<Vec<_>>>().and_then(|all| all.into_iter().min());
+        self.firm = self.firm.max(least.unwrap_or_default());
     }
 
     /// Unattributed bytes since the ledger was made.
     #[must_use]
     pub(crate) fn bytes(&self) -> u64 {
-        self.settled.saturating_add(self.present(false))
+        self.settled.saturating_add(u64::try_from(self.firm).unwrap_or_default())
     }
 }
 
@@ -106,18 +116,18 @@ mod tests {
     }
 
     #[test]
-    fn bytes_in_flight_are_no_gap_and_missed_ones_are() {
+    fn bytes_in_flight_are_no_gap_and_missed_ones_are_as_soon_as_nothing_moves() {
         let mut gap = Gap::default();
         gap.begin(false);
         gap.total(1_000, second(1));
-        assert_eq!(gap.bytes(), 0, "the connections have not told yet");
+        gap.total(1_000, second(2));
+        assert_eq!(gap.bytes(), 0, "the connections may still tell");
         gap.credit(900);
-        gap.connections_told(second(1));
+        gap.total(1_000, second(3));
         assert_eq!(gap.bytes(), 100);
         gap.credit(100);
-        gap.total(1_000, second(2));
-        gap.total(1_000, second(3));
-        assert_eq!(gap.bytes(), 0);
+        gap.total(1_000, second(4));
+        assert_eq!(gap.bytes(), 0, "what was told late is no gap any more");
     }
 
     #[test]
@@ -127,11 +137,13 @@ mod tests {
         let mut total = 5_000;
         for at in 1..10 {
             gap.total(total, second(at));
+            // Others that end meanwhile tell nothing of those that go on.
+            gap.connections_told(second(at));
             total += 10_000;
             gap.credit(if at == 1 { 200 } else { 10_000 });
-            gap.connections_told(second(at));
+            gap.connections_told(Moment::from_millis(at * 1_000 + 600));
         }
-        // 4,800 were missed in the first second; from then on every list is 200 ahead of the total it is compared with.
+        // 4,800 were missed in the first second; from then on every list is ahead of the total that it is compared with.
         assert_eq!(gap.bytes(), 4_800);
     }
 
@@ -143,8 +155,11 @@ mod tests {
             gap.total(total * 1_000, second(1));
         }
         gap.credit(19_000);
-        gap.connections_told(second(1));
-        assert_eq!(gap.bytes(), 0);
+        gap.connections_told(second(2));
+        for at in 2..9 {
+            gap.total(19_000, second(at));
+            assert_eq!(gap.bytes(), 0);
+        }
     }
 
     #[test]
@@ -153,13 +168,13 @@ mod tests {
         gap.begin(true);
         gap.credit(300);
         gap.total(70_000, second(1));
-        gap.connections_told(second(1));
         assert_eq!(gap.bytes(), 0);
         gap.total(70_050, second(2));
         gap.begin(false);
         assert_eq!(gap.bytes(), 50);
-        gap.total(10, second(3));
-        gap.total(10, second(4));
+        for at in 3..6 {
+            gap.total(10, second(at));
+        }
         assert_eq!(gap.bytes(), 60);
     }
 }
