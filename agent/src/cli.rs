@@ -11,10 +11,10 @@ use crate::config::{Config, Log};
 use crate::cores::Core as _;
 use crate::cores::singbox::SingBox;
 use crate::enroll::enroll;
-use crate::ledger::Ledger;
+use crate::ledger::{self, Ledger};
 use crate::node::status::Report;
 use crate::panel_url::PanelUrl;
-use crate::{VERSION, run};
+use crate::{VERSION, clock, run};
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::Layer as _;
 use tracing_subscriber::filter::Targets;
@@ -30,10 +30,15 @@ weir-agent counts and gates every user of a proxy core, for the Weir panel.
   weir-agent run                            count, report and gate until SIGTERM
   weir-agent --check                        look for mistakes in the settings and the core's template
   weir-agent status [--json]                how a running agent is
+  weir-agent set-ledger-aside               keep a ledger that cannot be used under another name, so that this host
+                                            can be enrolled anew
 
   --config FILE   the settings, instead of /etc/weir/agent.toml
   --version, --help
 ";
+
+/// Seconds after which a status file is not that of an agent that runs: it is written every five.
+const STATUS_LASTS: i64 = 20;
 
 /// What the command line wants.
 #[derive(Debug, PartialEq, Eq)]
@@ -43,6 +48,7 @@ enum Wanted {
     Check,
     Run,
     Status { json: bool },
+    SetLedgerAside,
     Enroll { url: String, token: String, abandon: bool },
 }
 
@@ -91,6 +97,7 @@ fn parse(args: impl Iterator<Item = OsString>) -> Result<(Wanted, Option<PathBuf
         [] if check => Wanted::Check,
         ["run"] => Wanted::Run,
         ["status"] => Wanted::Status { json },
+        ["set-ledger-aside"] => Wanted::SetLedgerAside,
         ["enroll", url, token] => Wanted::Enroll { url: (*url).to_owned(), token: (*token).to_owned(), abandon },
         ["enroll", ..] => return Err("enroll needs the panel's URL and a token".to_owned()),
         [] => Wanted::Help,
@@ -106,9 +113,14 @@ fn obey(wanted: &Wanted, config: Option<&std::path::Path>) -> Result<String, Str
         _ => {}
     }
     let config = Config::load(config).map_err(|wrong| wrong.to_string())?;
+    ledger::tell_damage_apart(config.ledger());
     match wanted {
         Wanted::Help | Wanted::Version => Ok(String::new()),
-        Wanted::Check => check(&config),
+        Wanted::Check => block_on(check(&config))?,
+        Wanted::SetLedgerAside => {
+            let aside = ledger::set_aside(&config.ledger(), clock::read().wall_second())?;
+            Ok(format!("the ledger is now {}: enrol this host anew\n", aside.display()))
+        }
         Wanted::Status { json } => status(&config, *json),
         Wanted::Enroll { url, token, abandon } => {
             let url: PanelUrl = url.parse().map_err(|wrong| format!("{url:?}: {wrong}"))?;
@@ -141,14 +153,15 @@ fn log(level: Log) {
     tracing_subscriber::registry().with(lines.with_filter(ours)).init();
 }
 
-fn check(config: &Config) -> Result<String, String> {
+async fn check(config: &Config) -> Result<String, String> {
     let missing = config.missing();
     if !missing.is_empty() {
         return Err(missing.join("\n"));
     }
-    let core = SingBox::new(config.sing_box()).map_err(|error| error.to_string())?;
+    let core = SingBox::for_a_look(config.sing_box()).map_err(|error| error.to_string())?;
     let inbounds = core.inbounds().map_err(|error| error.to_string())?;
-    let mut said = String::from("the settings are good\n");
+    core.try_out().await.map_err(|error| error.to_string())?;
+    let mut said = String::from("the settings and the template are good\n");
     // Writing to a String cannot fail.
     for inbound in inbounds {
         let _ = writeln!(said, "inbound {:?}: {} on port {}", inbound.tag, inbound.protocol, inbound.port);
@@ -167,7 +180,9 @@ fn status(config: &Config, json: bool) -> Result<String, String> {
         return Ok(text + "\n");
     }
     let report: Report = serde_json::from_str(&text).map_err(|error| format!("{}: {error}", path.display()))?;
-    Ok(report.to_string())
+    let old = clock::read().wall.saturating_sub(report.written_at) / 1_000;
+    let warning = format!("trouble    this is {old} s old: the agent does not run, or the disk is full\n");
+    Ok(format!("{report}{}", if old > STATUS_LASTS { &warning } else { "" }))
 }
 
 #[cfg(test)]
@@ -185,6 +200,7 @@ mod tests {
         assert_eq!(parsed("--abandon enroll https://p --config /x t"), Ok(enroll(true)));
         assert_eq!(parsed("status --json"), Ok(Wanted::Status { json: true }));
         assert_eq!(parsed("--check"), Ok(Wanted::Check));
+        assert_eq!(parsed("set-ledger-aside"), Ok(Wanted::SetLedgerAside));
         assert_eq!(parsed(""), Ok(Wanted::Help));
     }
 

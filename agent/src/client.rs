@@ -6,7 +6,7 @@ use std::io::Write as _;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER, USER_AGENT};
+use http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, DATE, RETRY_AFTER, USER_AGENT};
 use http::{Method, Request, StatusCode};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Bytes;
@@ -16,9 +16,11 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use weir_wire::Second;
 use weir_wire::refusal::Refusal;
 
 use crate::VERSION;
+use crate::civil::http_date;
 use crate::panel_url::PanelUrl;
 
 /// A request and its whole answer take at most this long.
@@ -32,7 +34,12 @@ const PACK_FROM: usize = 1_024;
 #[derive(Debug)]
 pub(crate) enum Failed {
     /// The panel says no, and what to do.
-    Refused(Refusal),
+    Refused {
+        /// Its words.
+        refusal: Refusal,
+        /// Its clock, if it said so.
+        date: Option<Second>,
+    },
     /// Somebody asks to wait so many seconds.
     Wait(u32),
     /// There was no answer, or none of a Weir panel.
@@ -42,7 +49,7 @@ pub(crate) enum Failed {
 impl fmt::Display for Failed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Refused(refusal) => write!(f, "the panel refused: {}", refusal.message),
+            Self::Refused { refusal, .. } => write!(f, "the panel refused: {}", refusal.message),
             Self::Wait(seconds) => write!(f, "the panel asks to wait {seconds} s"),
             Self::Unreachable(why) => write!(f, "the panel cannot be reached: {why}"),
         }
@@ -99,7 +106,9 @@ impl PanelClient {
         let request = self.request(path, bearer, body).map_err(unreachable)?;
         let answer = self.http.request(request).await.map_err(|why| unreachable(reasons(&why)))?;
         let status = answer.status();
-        let wait = answer.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+        let header = |name| answer.headers().get(name).and_then(|value| value.to_str().ok());
+        let wait = header(RETRY_AFTER).and_then(|seconds| seconds.parse().ok());
+        let date = header(DATE).and_then(http_date);
         let body = Limited::new(answer.into_body(), MOST_ANSWER).collect().await;
         let body = body.map_err(|why| unreachable(why.to_string()))?.to_bytes();
         if status == StatusCode::OK {
@@ -108,7 +117,7 @@ impl PanelClient {
         // Only a refusal in our own form is a panel's: a proxy in between has its own idea of 401 or 413.
         match (serde_json::from_slice(&body), wait) {
             (_, Some(seconds)) => Err(Failed::Wait(seconds)),
-            (Ok(refusal), None) => Err(Failed::Refused(refusal)),
+            (Ok(refusal), None) => Err(Failed::Refused { refusal, date }),
             (Err(_), None) => Err(unreachable(format!("HTTP {status}"))),
         }
     }

@@ -40,7 +40,7 @@ impl Moment {
 #[serde(transparent)]
 pub(crate) struct BootId(pub(crate) String);
 
-/// Both clocks at one instant.
+/// The clocks at one instant.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Reading {
     /// The monotonic clock.
@@ -48,6 +48,9 @@ pub(crate) struct Reading {
     /// The wall clock in unix milliseconds. Only shown, stated to the panel, and used to guess the panel's time in the
     /// first seconds after a boot.
     pub(crate) wall: i64,
+    /// Milliseconds of this boot for which the host was suspended: what `CLOCK_BOOTTIME` counts and `CLOCK_MONOTONIC`
+    /// does not.
+    pub(crate) suspended: u64,
 }
 
 impl Reading {
@@ -66,7 +69,11 @@ pub(crate) fn boot() -> io::Result<BootId> {
 
 /// The host's clocks now.
 pub(crate) fn read() -> Reading {
-    Reading { now: now(), wall: millis(ClockId::Realtime) }
+    let now = now();
+    // Read second: a pause of this thread in between makes the difference smaller, never larger.
+    let suspended = signed(now).saturating_sub(millis(ClockId::Monotonic));
+    let suspended = u64::try_from(suspended).unwrap_or_default();
+    Reading { now, wall: millis(ClockId::Realtime), suspended }
 }
 
 /// The monotonic clock now.
@@ -158,7 +165,7 @@ mod tests {
     }
 
     fn reading(now: u64, wall: i64) -> Reading {
-        Reading { now: Moment(now), wall }
+        Reading { now: Moment(now), wall, suspended: 0 }
     }
 
     #[test]

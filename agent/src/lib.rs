@@ -1,6 +1,7 @@
 //! `weir-agent` as a library: its command line, and the cores that it can steer, which the tests run for real.
 
 mod bell;
+mod civil;
 pub mod cli;
 mod client;
 mod clock;

@@ -3,7 +3,10 @@
 //! A reload cuts every connection, so it is a last resort: new users take slots that are loaded already, and whatever
 //! does need a reload waits for the next batch, or for a moment in which nobody is connected.
 
+use core::fmt;
+
 use serde::{Deserialize, Serialize};
+use weir_wire::Second;
 use weir_wire::roster::RosterVersion;
 
 use crate::clock::Moment;
@@ -37,6 +40,61 @@ pub(crate) enum Seen {
     Up(Pending),
 }
 
+/// Why the core is reloaded, which cuts every connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Why {
+    /// It runs nothing of this panel yet, or does not run.
+    First,
+    /// Open slots wait for it.
+    Users,
+    /// The template was saved.
+    Template,
+    /// A loaded slot got other credentials.
+    Credentials,
+    /// Vacant or shut slots waited for a moment without connections.
+    Quiet,
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::First => "the core ran nothing of this panel",
+            Self::Users => "users had no loaded slot",
+            Self::Template => "the template was saved",
+            Self::Credentials => "a user got other credentials",
+            Self::Quiet => "new slots, while nobody was connected",
+        })
+    }
+}
+
+/// The last reload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Last {
+    /// When, by the panel's clock.
+    pub(crate) at: Second,
+    /// Why.
+    pub(crate) why: Why,
+    /// Live connections that it cut.
+    pub(crate) cut: u32,
+}
+
+/// How a reload ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// The core runs the new file. So many connections were cut.
+    Done {
+        /// Live connections that it cut.
+        cut: u32,
+    },
+    /// The template, or what comes of it, is wrong. The core was not touched.
+    Refused,
+    /// A file could not be written. The core was not touched.
+    Unwritten,
+    /// The core did not take it.
+    Failed,
+}
+
 /// What is kept about loads.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct Books {
@@ -48,6 +106,8 @@ struct Books {
     reloads: u32,
     /// A loaded slot got other credentials.
     stale: bool,
+    #[serde(default)]
+    last: Option<Last>,
 }
 
 /// A file's modification time and length: enough to see that an operator saved it.
@@ -65,10 +125,13 @@ pub(crate) struct Loading {
     books: Books,
     template: Option<Template>,
     every: u64,
-    running: bool,
+    /// The reload that is under way, and the template as it was when it began.
+    running: Option<(Why, Option<Template>)>,
     /// A reload is due as soon as possible, once: when the agent starts beside a core that has nothing of ours.
     first: bool,
     not_before: Moment,
+    /// What came of this template was refused; until then it is not tried again.
+    refused: Option<(Option<Template>, Moment)>,
     quiet_since: Option<Moment>,
 }
 
@@ -79,9 +142,10 @@ impl Loading {
             books: ledger.get(Table::Meta, META.as_bytes())?.unwrap_or_default(),
             template: None,
             every,
-            running: false,
+            running: None,
             first: true,
             not_before: Moment::default(),
+            refused: None,
             quiet_since: None,
         })
     }
@@ -90,29 +154,31 @@ impl Loading {
         put_meta(batch, META, &self.books);
     }
 
-    /// Whether to reload now. A running reload is never doubled.
-    pub(crate) fn is_due(&mut self, seen: Seen, live: usize, now: Moment) -> bool {
+    /// Whether to reload now, and why. A running reload is never doubled.
+    pub(crate) fn due(&mut self, seen: Seen, live: usize, now: Moment) -> Option<Why> {
         self.quiet_since = if live == 0 { self.quiet_since.or(Some(now)) } else { None };
+        let refused = self.refused.is_some_and(|(template, until)| template == self.template && now < until);
+        if self.is_running() || now < self.not_before || refused {
+            return None;
+        }
         let quiet = self.quiet_since.is_some_and(|since| now.since(since) >= QUIET);
-        let waited = now >= self.not_before;
-        let due = match seen {
-            Seen::Unknown => false,
+        match seen {
+            Seen::Unknown => None,
             // The service manager restarts a core that fails; only at the start is it ours to bring it up.
-            Seen::Down => self.first && waited,
-            Seen::Up(pending) => {
-                let nothing = !pending.any_loaded && pending.open + pending.others > 0;
-                let must = pending.open > 0 || self.is_outdated();
-                waited && (nothing && self.first || must || pending.others > 0 && quiet)
+            Seen::Down => self.first.then_some(Why::First),
+            Seen::Up(pending) if self.first && !pending.any_loaded && pending.open + pending.others > 0 => {
+                Some(Why::First)
             }
-        };
-        due && !self.running
+            Seen::Up(pending) if pending.open > 0 => Some(Why::Users),
+            Seen::Up(_) if self.is_template_new() => Some(Why::Template),
+            Seen::Up(_) if self.books.stale => Some(Why::Credentials),
+            Seen::Up(pending) => (pending.others > 0 && quiet).then_some(Why::Quiet),
+        }
     }
 
-    /// The template was saved, or a slot got other credentials, since the core loaded them.
-    #[must_use]
-    pub(crate) fn is_outdated(&self) -> bool {
-        let saved = self.template.is_some() && self.books.template.is_some() && self.template != self.books.template;
-        saved || self.books.stale
+    /// The template was saved since the core loaded it.
+    fn is_template_new(&self) -> bool {
+        self.template.is_some() && self.books.template.is_some() && self.template != self.books.template
     }
 
     /// Notes how the template looks. The first look beside a core that was loaded without us is taken as loaded.
@@ -131,30 +197,42 @@ impl Loading {
     }
 
     /// A reload begins.
-    pub(crate) const fn begin(&mut self) {
-        self.running = true;
+    pub(crate) const fn begin(&mut self, why: Why) {
+        self.running = Some((why, self.template));
     }
 
-    /// A reload has ended.
-    pub(crate) fn end(&mut self, done: bool, now: Moment, batch: &mut Batch) {
-        self.running = false;
-        self.not_before = now.plus(if done { self.every } else { self.every.max(AFTER_FAILURE) });
-        if !done {
+    /// A reload has ended, at a moment that is `at` by the panel's clock.
+    pub(crate) fn end(&mut self, ended: Ended, now: Moment, at: Second, batch: &mut Batch) {
+        let Some((why, template)) = self.running.take() else { return };
+        // Only what has touched the core counts for the distance of reloads.
+        match ended {
+            Ended::Done { cut } => {
+                self.not_before = now.plus(self.every);
+                self.first = false;
+                self.refused = None;
+                self.books.template = template;
+                self.books.stale = false;
+                self.books.reloads = self.books.reloads.saturating_add(1);
+                self.books.last = Some(Last { at, why, cut });
+                self.write(batch);
+            }
+            Ended::Refused => self.refused = Some((template, now.plus(self.every.max(AFTER_FAILURE)))),
+            Ended::Unwritten => self.not_before = now.plus(AFTER_FAILURE),
             // A core that is down waits for nobody's connections.
-            self.not_before = if self.first { now.plus(AFTER_FAILURE) } else { self.not_before };
-            return;
+            Ended::Failed if self.first => self.not_before = now.plus(AFTER_FAILURE),
+            Ended::Failed => self.not_before = now.plus(self.every.max(AFTER_FAILURE)),
         }
-        self.first = false;
-        self.books.template = self.template;
-        self.books.stale = false;
-        self.books.reloads = self.books.reloads.saturating_add(1);
-        self.write(batch);
+    }
+
+    /// The template can be used again, though it looks as it did.
+    pub(crate) const fn template_is_good(&mut self) {
+        self.refused = None;
     }
 
     /// Whether a reload is under way.
     #[must_use]
     pub(crate) const fn is_running(&self) -> bool {
-        self.running
+        self.running.is_some()
     }
 
     /// What the core has loaded is known: `complete` when it is all of `held`, `lost` when it lacks what it had.
@@ -184,91 +262,13 @@ impl Loading {
     pub(crate) const fn reloads(&self) -> u32 {
         self.books.reloads
     }
+
+    /// The last of them.
+    #[must_use]
+    pub(crate) const fn last(&self) -> Option<Last> {
+        self.books.last
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const EVERY: u64 = 600_000;
-
-    fn at(second: u64) -> Moment {
-        Moment::from_millis(second * 1_000)
-    }
-
-    fn loading() -> Loading {
-        let folder = tempfile::tempdir().unwrap();
-        Loading::load(&Ledger::open(&folder.path().join("ledger")).unwrap(), EVERY).unwrap()
-    }
-
-    fn up(open: usize, others: usize) -> Seen {
-        Seen::Up(Pending { open, others, any_loaded: true })
-    }
-
-    #[test]
-    fn the_first_load_is_made_at_once() {
-        for seen in [Seen::Down, Seen::Up(Pending { open: 0, others: 64, any_loaded: false })] {
-            let mut loading = loading();
-            assert!(!loading.is_due(Seen::Unknown, 0, at(1)));
-            assert!(loading.is_due(seen, 5, at(1)));
-            loading.begin();
-            assert!(!loading.is_due(seen, 5, at(1)));
-            loading.end(true, at(2), &mut Batch::default());
-            assert!(!loading.is_due(seen, 5, at(3)));
-        }
-    }
-
-    #[test]
-    fn new_users_without_a_loaded_slot_wait_for_the_next_batch() {
-        let mut loading = loading();
-        loading.begin();
-        loading.end(true, at(0), &mut Batch::default());
-        assert!(!loading.is_due(up(1, 0), 3, at(599)));
-        assert!(loading.is_due(up(1, 0), 3, at(600)));
-    }
-
-    #[test]
-    fn vacant_slots_wait_for_a_quiet_moment() {
-        let mut loading = loading();
-        assert!(!loading.is_due(up(0, 64), 1, at(1_000)));
-        assert!(!loading.is_due(up(0, 64), 0, at(1_001)));
-        assert!(!loading.is_due(up(0, 64), 1, at(1_003)));
-        assert!(!loading.is_due(up(0, 64), 0, at(1_004)));
-        assert!(loading.is_due(up(0, 64), 0, at(1_007)));
-    }
-
-    #[test]
-    fn a_saved_template_is_loaded_with_the_next_batch() {
-        let mut loading = loading();
-        let mut batch = Batch::default();
-        let template = Template { modified: (1, 0), length: 10 };
-        loading.look_at_template(Some(template), &mut batch);
-        assert!(!loading.is_due(up(0, 0), 1, at(1)));
-        loading.look_at_template(Some(Template { length: 11, ..template }), &mut batch);
-        assert!(loading.is_due(up(0, 0), 1, at(1)));
-        loading.begin();
-        loading.end(true, at(2), &mut batch);
-        assert!(!loading.is_outdated());
-    }
-
-    #[test]
-    fn a_failed_reload_is_not_repeated_at_once() {
-        let mut loading = loading();
-        loading.begin();
-        loading.end(false, at(0), &mut Batch::default());
-        assert!(!loading.is_due(Seen::Down, 0, at(29)));
-        assert!(loading.is_due(Seen::Down, 0, at(30)));
-    }
-
-    #[test]
-    fn the_loaded_version_moves_only_when_all_of_it_is_loaded() {
-        let mut loading = loading();
-        let mut batch = Batch::default();
-        let version = |number| RosterVersion { number, salt: 1 };
-        loading.learn(version(3), true, false, &mut batch);
-        loading.learn(version(4), false, false, &mut batch);
-        assert_eq!(loading.version(), version(3));
-        loading.learn(version(4), false, true, &mut batch);
-        assert_eq!(loading.version(), RosterVersion::NONE);
-    }
-}
+mod tests;

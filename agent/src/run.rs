@@ -19,7 +19,7 @@ use crate::client::{Failed, PanelClient};
 use crate::clock;
 use crate::config::Config;
 use crate::cores::singbox::SingBox;
-use crate::cores::{Core, CoreError, CoreEvent, Reload};
+use crate::cores::{Core, CoreError, CoreEvent, Reload, Written};
 use crate::identity::Identity;
 use crate::ledger::{Batch, Ledger, LedgerError};
 use crate::node::{Command, Node, Rules, Step};
@@ -47,7 +47,7 @@ enum Done {
     Synced(Result<SyncReply, Failed>),
     GateSet(SlotName, bool, Result<(), CoreError>),
     Gates(Result<Vec<(SlotName, bool)>, CoreError>),
-    Written(bool, Result<(), CoreError>),
+    Written(bool, Result<Written, CoreError>),
     Reloaded(Result<Reload, CoreError>),
 }
 
@@ -168,18 +168,22 @@ impl Running {
             self.look_at_template(&config.core.template);
             self.write_status(&config.status_file());
         }
-        self.node.tick(clock::now());
+        self.node.tick(clock::read());
         if !self.saving && self.saved.elapsed() >= SAVE_EVERY && self.node.is_unsaved() {
             self.save();
         }
     }
 
     fn look_at_template(&mut self, path: &Path) {
-        let seen = files::look(path);
-        if self.node.template_seen(seen) {
-            match self.core.inbounds() {
-                Ok(inbounds) => self.node.template_read(inbounds, self.core.bypasses()),
-                Err(error) => tracing::warn!(%error, "the template cannot be used"),
+        if !self.node.template_seen(files::look(path)) {
+            return;
+        }
+        match self.core.inbounds() {
+            Ok(inbounds) => self.node.template_read(inbounds, self.core.bypasses()),
+            Err(error) => {
+                if self.node.template_refused(&error, clock::now()) {
+                    tracing::warn!(%error, "the template cannot be used: the core's file stays as it is");
+                }
             }
         }
     }
@@ -198,14 +202,9 @@ impl Running {
         }
         while !self.saving {
             match self.node.advance(clock::read()) {
-                Ok(Step::Rest) => return,
-                Ok(Step::Save) => self.save(),
-                Ok(Step::Send(request)) => self.sync(request),
-                Err(error) => {
-                    tracing::error!(%error, "the ledger cannot be read");
-                    self.node.ledger_failed(&error, clock::now());
-                    return;
-                }
+                Step::Rest => return,
+                Step::Save => self.save(),
+                Step::Send(request) => self.sync(request),
             }
         }
     }
@@ -259,14 +258,16 @@ impl Running {
                 if let Err((error, _)) = &outcome {
                     tracing::error!(%error, "the ledger cannot be written");
                 }
-                self.node.saved(outcome);
+                self.node.saved(outcome, now);
             }
             Done::Synced(outcome) => self.synced(outcome),
             Done::GateSet(slot, open, outcome) => self.node.gate_set(&slot, open, &outcome, now),
             Done::Gates(outcome) => self.node.gates_told(outcome, now),
             Done::Written(forget, outcome) => {
-                if let Err(error) = &outcome {
-                    tracing::error!(%error, "the core's file cannot be written");
+                match &outcome {
+                    Err(error) => tracing::error!(%error, "the core's file cannot be written"),
+                    Ok(Written::GatesAlone(Some(why))) => tracing::warn!(%why, "only the gates were written"),
+                    Ok(Written::Whole | Written::GatesAlone(None)) => {}
                 }
                 self.node.written(forget, outcome, now);
             }
@@ -282,16 +283,12 @@ impl Running {
 
     fn synced(&mut self, outcome: Result<SyncReply, Failed>) {
         let (reading, dice) = (clock::read(), random::dice());
-        let kept = match outcome {
+        match outcome {
             Ok(reply) => self.node.replied(reply, reading, dice),
             Err(failure) => {
                 tracing::warn!(%failure, "the sync failed");
-                self.node.failed(&failure, reading, dice)
+                self.node.failed(&failure, reading, dice);
             }
-        };
-        if let Err(error) = kept {
-            tracing::error!(%error, "the ledger cannot be read");
-            self.node.ledger_failed(&error, reading.now);
         }
     }
 
@@ -312,10 +309,11 @@ impl Running {
 
     /// The last save, and the last word to `weir-agent status`.
     async fn finish(mut self, config: &Config) {
-        if self.node.is_unsaved()
-            && let Err((error, _)) = self.ledger.commit(self.node.take_batch(clock::now())).await
-        {
-            tracing::error!(%error, "the ledger cannot be written");
+        while self.node.is_unsaved() {
+            if let Err((error, _)) = self.ledger.commit(self.node.take_batch(clock::now())).await {
+                tracing::error!(%error, "the ledger cannot be written");
+                break;
+            }
         }
         self.write_status(&config.status_file());
     }

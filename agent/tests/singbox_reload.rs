@@ -8,7 +8,7 @@ use std::process::Command;
 
 use serde_json::json;
 use singbox_rig::{Rig, Watcher, alice_and_bob, binary, exchange, free_port, slot};
-use weir_agent::cores::{Core as _, CoreError};
+use weir_agent::cores::{Core as _, CoreError, Written};
 
 #[tokio::test]
 async fn a_template_with_ten_protocols_is_accepted_and_started_by_the_core() {
@@ -82,10 +82,9 @@ async fn a_wrong_template_changes_neither_the_file_nor_the_core() {
     // One for each judge: our own rules, and the core's check.
     for (change, words) in [(json!({ "final": "gone" }), "gone"), (json!({ "no_such_key": 1 }), "no_such_key")] {
         rig.change_template(|template| template["route"] = change);
-        for refusal in [
-            rig.core.reload(&alice_and_bob()).await.unwrap_err(),
-            rig.core.write(&alice_and_bob(), false).await.unwrap_err(),
-        ] {
+        let written = rig.core.write(&alice_and_bob(), false).await.unwrap();
+        let Written::GatesAlone(Some(told)) = written else { panic!("{written:?}") };
+        for refusal in [rig.core.reload(&alice_and_bob()).await.unwrap_err(), told] {
             assert!(matches!(&refusal, CoreError::Config(why) if why.contains(words)), "{refusal}");
         }
     }
@@ -115,6 +114,14 @@ async fn a_file_that_passes_the_check_and_fails_at_the_start_is_rolled_back_and_
     watcher.until("up again", |seen| seen.incarnations.len() == 2).await;
     assert!(rig.core.outdated(&alice_and_bob()).await.unwrap(), "the template's wish is still unfulfilled");
 
+    // A gate that moves now must not bring the file back that the core did not take.
+    let shut = [slot("alice234", false), slot("bob23456", true)];
+    assert_eq!(rig.core.write(&shut, false).await, Ok(Written::GatesAlone(None)));
+    rig.kill();
+    rig.start().await;
+    watcher.until("up a third time", |seen| seen.incarnations.len() == 3).await;
+    assert_eq!(rig.core.gates().await.unwrap(), [(shut[0].slot.clone(), false), (shut[1].slot.clone(), true)]);
+
     drop(taken);
     rig.core.reload(&alice_and_bob()).await.unwrap();
     assert!(!rig.core.outdated(&alice_and_bob()).await.unwrap());
@@ -141,4 +148,41 @@ async fn a_core_that_does_not_run_is_started() {
     let reload = rig.core.reload(&alice_and_bob()).await.unwrap();
     assert_eq!(reload.cut, 0);
     rig.echo_once(&alice_and_bob()[0], 10).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_agent_that_starts_with_a_broken_template_goes_on_steering_the_core_that_runs() {
+    let rig = Rig::running().await;
+    rig.change_template(|template| *template = json!("not a configuration"));
+    let other = rig.another_adapter();
+    assert!(matches!(other.inbounds(), Err(CoreError::Config(_))));
+    let mut watcher = Watcher::new(&other);
+    watcher.until("up", |seen| !seen.incarnations.is_empty()).await;
+    let [alice, bob] = &alice_and_bob()[..] else { panic!("two") };
+    other.set_gate(&alice.slot, false).await.unwrap();
+    assert!(rig.echo_once(alice, 10).await.is_err());
+    rig.echo_once(bob, 10).await.unwrap();
+    // And the shut gate survives the core, in the file that was there.
+    let shut = [slot("alice234", false), slot("bob23456", true)];
+    rig.kill();
+    watcher.until("down", |seen| !seen.downs.is_empty()).await;
+    assert!(matches!(other.write(&shut, true).await, Ok(Written::GatesAlone(Some(CoreError::Config(_))))));
+    assert!(!rig.dir.path().join("state/cache.db").exists(), "the core's own memory is gone");
+    rig.start().await;
+    watcher.until("up again", |seen| seen.incarnations.len() == 2).await;
+    assert!(rig.echo_once(alice, 10).await.is_err());
+    rig.echo_once(bob, 10).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_configuration_from_before_weir_is_put_back_when_the_first_one_fails() {
+    let rig = Rig::new(|_| ()).await;
+    let own = br#"{"log":{"disabled":true}}"#;
+    fs::write(rig.dir.path().join("core/config.json"), own).unwrap();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    rig.change_template(|template| template["inbounds"][0]["listen_port"] = port.into());
+    let refusal = rig.core.reload(&alice_and_bob()).await.unwrap_err();
+    assert!(matches!(refusal, CoreError::RolledBack(_)), "{refusal}");
+    assert_eq!(rig.output(), own);
 }

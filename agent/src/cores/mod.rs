@@ -92,6 +92,17 @@ pub struct Reload {
     pub cut: u32,
 }
 
+/// How much of a file was written without a reload.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Written {
+    /// It is what the template and the slots make.
+    Whole,
+    /// Only the gates' states were changed in the file that was there, because the rest of the new one is unproven: only
+    /// a reload may bring it, which puts the old one back if the core does not take it. With the reason, if the new one
+    /// is wrong.
+    GatesAlone(Option<CoreError>),
+}
+
 /// What went wrong, in a sentence for the operator.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CoreError {
@@ -140,7 +151,7 @@ pub trait Core: Send + Sync {
     /// Writes the core's file with these slots, without a reload: it counts from the core's next start. When
     /// `forget_choices` is set, what the core remembers of earlier gate changes is removed as well (it outranks the
     /// file), which only works while the core is down.
-    fn write<'a>(&'a self, slots: &'a [ConfiguredSlot], forget_choices: bool) -> Boxed<'a, Result<(), CoreError>>;
+    fn write<'a>(&'a self, slots: &'a [ConfiguredSlot], forget_choices: bool) -> Boxed<'a, Result<Written, CoreError>>;
 
     /// Writes the file and makes the core load it: stage, validate, check, drain, rename, reload, expect a new
     /// incarnation, otherwise put the last good file back. Starts the core when it does not run.

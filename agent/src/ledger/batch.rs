@@ -42,37 +42,4 @@ impl Batch {
         self.writes.retain(|(of, _), _| *of != table);
         self.cleared.insert(table);
     }
-
-    /// Puts an older batch, whose commit failed, before this one.
-    pub(crate) fn after(&mut self, older: Self) {
-        let mut merged = older;
-        for table in core::mem::take(&mut self.cleared) {
-            merged.clear(table);
-        }
-        merged.writes.append(&mut self.writes);
-        merged.broken = merged.broken.or(self.broken.take());
-        *self = merged;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_failed_batch_goes_before_the_next_one() {
-        let mut older = Batch::default();
-        older.put(Table::Meta, b"a", &1);
-        older.put(Table::Meta, b"b", &1);
-        older.put(Table::Slots, b"s", &1);
-        let mut newer = Batch::default();
-        newer.put(Table::Meta, b"a", &2);
-        newer.clear(Table::Slots);
-        newer.after(older);
-        let written: Vec<_> = newer.writes.into_iter().map(|((table, key), value)| (table, key, value)).collect();
-        assert_eq!(
-            written,
-            [(Table::Meta, b"a".to_vec(), Some(b"2".to_vec())), (Table::Meta, b"b".to_vec(), Some(b"1".to_vec()))]
-        );
-    }
 }

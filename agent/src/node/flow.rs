@@ -4,8 +4,10 @@ use std::collections::BTreeSet;
 
 use weir_wire::SlotName;
 
+use super::ending::CatchUp;
+use super::trouble::Source;
 use super::{Command, CoreSeen, FAST, Node, SLOW};
-use crate::clock::Moment;
+use crate::clock::{Moment, Reading};
 use crate::cores::{ConnectionEvent, CoreEvent};
 use crate::outbox::parcel::Stamp;
 
@@ -22,7 +24,7 @@ impl Node {
                 let tick = u64::try_from(self.tick.as_millis()).unwrap_or(1_000);
                 self.tally.up(incarnation, self.rates.total().saturating_mul(tick) / 1_000);
                 self.core = CoreSeen::Up { incarnation, version };
-                self.core_error = None;
+                self.troubles.end(Source::Core);
                 // All gates are compared with it now.
                 self.file.forget = false;
                 self.gates.forget_core();
@@ -41,7 +43,7 @@ impl Node {
                     self.file.unwritten = self.file.unwritten.or(Some(now));
                 }
                 self.core = CoreSeen::Down;
-                self.core_error = Some(reason);
+                self.troubles.meet(Source::Core, reason, now);
                 self.gates.forget_core();
             }
         }
@@ -65,9 +67,9 @@ impl Node {
                 self.commands.push(Command::Close { id });
             }
         }
-        if reset && !self.caught_up {
+        if reset && self.catch_up == CatchUp::FirstList {
             // These bytes may have been counted and reported by a copy of this ledger that has gone on.
-            self.caught_up = true;
+            self.catch_up = CatchUp::Over;
             self.cut(slots.iter().cloned().collect(), Stamp::Boot(now), None);
         }
         self.moving.append(&mut slots);
@@ -78,7 +80,7 @@ impl Node {
         for slot in &slots {
             self.unreported.remove(slot);
         }
-        self.outbox.cut(&mut self.tally, slots, to, made, &mut self.batch);
+        self.outbox.cut(&mut self.tally, slots, to, made, &mut self.books.batch);
     }
 
     pub(super) fn cut_all(&mut self, now: Moment) {
@@ -87,7 +89,9 @@ impl Node {
     }
 
     /// Time has passed.
-    pub(crate) fn tick(&mut self, now: Moment) {
+    pub(crate) fn tick(&mut self, reading: Reading) {
+        let now = reading.now;
+        self.look_at_suspension(reading);
         self.rates.tick(now.since(self.ticked));
         self.end_quarter(now);
         self.ticked = now;

@@ -1,12 +1,14 @@
 //! Who may pass: the roster's word, the limit, and what the core must do about it.
 
 use weir_wire::SlotName;
+use weir_wire::sync::Inbound;
 
+use super::trouble::Source;
 use super::{Command, CoreSeen, Node, TemplateSeen};
 use crate::clock::Moment;
 use crate::config::OnPanelLoss;
-use crate::cores::{ConfiguredSlot, CoreError, Reload};
-use crate::loading::{Pending, Seen, Template};
+use crate::cores::{ConfiguredSlot, CoreError, Reload, Written};
+use crate::loading::{Ended, Pending, Seen, Template};
 
 /// Milliseconds from a gate's change to the writing of the core's file: several changes share one writing.
 const WRITE_AFTER: u64 = 1_000;
@@ -52,10 +54,13 @@ impl Node {
     /// A gate was set, or was not.
     pub(crate) fn gate_set(&mut self, slot: &SlotName, open: bool, outcome: &Result<(), CoreError>, now: Moment) {
         let done = match outcome {
-            Ok(()) => Some(true),
+            Ok(()) => {
+                self.troubles.end(Source::Gate);
+                Some(true)
+            }
             Err(CoreError::Config(_)) => Some(false),
             Err(error) => {
-                self.core_error = Some(error.to_string());
+                self.troubles.meet(Source::Gate, format!("the gate of {slot} could not be moved: {error}"), now);
                 None
             }
         };
@@ -67,13 +72,14 @@ impl Node {
     pub(crate) fn gates_told(&mut self, outcome: Result<Vec<(SlotName, bool)>, CoreError>, now: Moment) {
         match outcome {
             Ok(gates) => {
+                self.troubles.end(Source::Gate);
                 let none = gates.is_empty();
                 self.gates.learn(gates);
                 self.look_at_loaded(none);
                 self.move_gates(now);
             }
             // The core is going down again; its next incarnation is asked anew.
-            Err(error) => self.core_error = Some(error.to_string()),
+            Err(error) => self.troubles.meet(Source::Gate, error.to_string(), now),
         }
     }
 
@@ -82,7 +88,7 @@ impl Node {
         if self.gates.core_is_known() {
             let pending = self.pending();
             let complete = self.roster.is_known() && pending.open + pending.others == 0;
-            self.loading.learn(self.roster.version(), complete, lost, &mut self.batch);
+            self.loading.learn(self.roster.version(), complete, lost, &mut self.books.batch);
         }
     }
 
@@ -110,8 +116,10 @@ impl Node {
             CoreSeen::Down => Seen::Down,
             _ => Seen::Unknown,
         };
-        if self.loading.is_due(seen, self.tally.live(), now) && !self.deleted {
-            self.loading.begin();
+        let due = self.loading.due(seen, self.tally.live(), now).filter(|_| !self.deleted);
+        if let Some(why) = due {
+            tracing::info!(%why, "the core is made to load its file");
+            self.loading.begin(why);
             self.file.unwritten = None;
             self.commands.push(Command::Reload { slots: self.configured() });
         } else if self.file.unwritten.is_some_and(|since| now.since(since) >= WRITE_AFTER || self.leaving.is_some()) {
@@ -137,12 +145,18 @@ impl Node {
     }
 
     /// The core's file was written, or was not.
-    pub(crate) fn written(&mut self, forget: bool, outcome: Result<(), CoreError>, now: Moment) {
+    pub(crate) fn written(&mut self, forget: bool, outcome: Result<Written, CoreError>, now: Moment) {
         self.file.writing = false;
         match outcome {
-            Ok(()) => self.file.forget &= !forget,
+            Ok(written) => {
+                self.file.forget &= !forget;
+                self.troubles.end(Source::File);
+                if let Written::GatesAlone(Some(why)) = written {
+                    self.troubles.meet(Source::Load, why.to_string(), now);
+                }
+            }
             Err(error) => {
-                self.core_error = Some(error.to_string());
+                self.troubles.meet(Source::File, error.to_string(), now);
                 self.file.unwritten = Some(now.plus(WRITE_AGAIN - WRITE_AFTER));
             }
         }
@@ -150,10 +164,23 @@ impl Node {
 
     /// The core has loaded its file, or has not.
     pub(crate) fn reloaded(&mut self, outcome: &Result<Reload, CoreError>, now: Moment) {
-        self.loading.end(outcome.is_ok(), now, &mut self.batch);
+        let ended = match outcome {
+            Ok(reload) => Ended::Done { cut: reload.cut },
+            Err(CoreError::Config(_)) => Ended::Refused,
+            Err(CoreError::Disk(_)) => Ended::Unwritten,
+            Err(CoreError::Unreachable(_) | CoreError::RolledBack(_)) => Ended::Failed,
+        };
+        self.loading.end(ended, now, self.clock.second(now), &mut self.books.batch);
         match outcome {
-            Ok(_) => self.core_error = None,
-            Err(error) => self.core_error = Some(error.to_string()),
+            Ok(_) => {
+                self.troubles.end(Source::Load);
+                self.troubles.end(Source::File);
+            }
+            Err(error) => {
+                self.troubles.meet(Source::Load, error.to_string(), now);
+                // The gates in the file may be those of an earlier moment.
+                self.file.unwritten = self.file.unwritten.or(Some(now));
+            }
         }
     }
 
@@ -161,7 +188,27 @@ impl Node {
     pub(crate) fn template_seen(&mut self, template: Option<Template>) -> bool {
         let seen = template.map_or(TemplateSeen::Missing, TemplateSeen::There);
         let new = core::mem::replace(&mut self.template, seen) != seen;
-        self.loading.look_at_template(template, &mut self.batch);
-        new && template.is_some()
+        self.loading.look_at_template(template, &mut self.books.batch);
+        // What kept it from being read may be mended without a trace in the file.
+        new || self.troubles.has(Source::Template)
+    }
+
+    /// What clients can connect to, and what of the template stands before the gates.
+    pub(crate) fn template_read(&mut self, inbounds: Vec<Inbound>, bypasses: Vec<String>) {
+        if self.troubles.has(Source::Template) {
+            self.troubles.end(Source::Template);
+            self.loading.template_is_good();
+        }
+        self.bypasses = bypasses;
+        if self.inbounds_told.as_ref() != Some(&inbounds) {
+            self.inbounds = Some(inbounds);
+        }
+    }
+
+    /// The template cannot be used: the running core and its file stay as they are. Returns whether that is new.
+    pub(crate) fn template_refused(&mut self, error: &CoreError, now: Moment) -> bool {
+        let new = !self.troubles.has(Source::Template);
+        self.troubles.meet(Source::Template, error.to_string(), now);
+        new
     }
 }

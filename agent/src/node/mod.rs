@@ -4,20 +4,27 @@
 //! into the next batch, and what has to be sent comes out of [`Node::advance`]. So every rule can be tested with plain
 //! values, and the one task that runs it never waits.
 
+mod ending;
+mod explain;
 mod flow;
 mod gating;
 pub(crate) mod reply;
+mod saving;
 mod schedule;
 pub(crate) mod status;
 #[cfg(test)]
 mod tests;
+mod trouble;
 
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
 
+use weir_wire::roster::RosterVersion;
 use weir_wire::sync::{Inbound, Policy, SyncRequest};
 use weir_wire::{Epoch, Second, SlotName};
 
+use self::ending::{CatchUp, Ending};
+use self::trouble::Troubles;
 use crate::clock::{BootId, Moment, PanelClock, Reading};
 use crate::config::OnPanelLoss;
 use crate::cores::ConfiguredSlot;
@@ -95,8 +102,6 @@ enum CoreSeen {
 #[derive(Debug)]
 enum Phase {
     Idle,
-    /// Parcels are cut; they must be in the ledger before a report is made of one.
-    Cut,
     /// The request is made; what it says must be in the ledger before it is sent.
     Made(Box<SyncRequest>),
     /// It was sent at that moment.
@@ -128,6 +133,10 @@ pub(crate) struct Rules {
 struct Talk {
     /// The last reply.
     heard: Option<Moment>,
+    /// The last sync without a reply.
+    failed: Option<Moment>,
+    /// The last time that the panel named the time.
+    told_time: Moment,
     failures: u32,
     /// No sync before.
     not_before: Moment,
@@ -135,10 +144,10 @@ struct Talk {
     next: Moment,
     /// As soon as possible.
     now: bool,
+    /// The last report that was answered was refused for its form.
+    rejected: bool,
     /// Milliseconds of the last round trip.
     round_trip: u64,
-    /// The last thing that went wrong with it.
-    error: Option<String>,
 }
 
 /// The core's file, which it reads at its next start.
@@ -160,11 +169,24 @@ enum TemplateSeen {
     There(Template),
 }
 
+/// The ledger, and what it lacks.
+struct Books {
+    ledger: Ledger,
+    /// What the next commit writes, beside what tally and limiter have.
+    batch: Batch,
+    /// A batch that could not be written. It goes first and alone: what came after may not be torn from it.
+    failed: Option<Batch>,
+    /// The roster's version that the ledger has, and the one in the batch that was taken last.
+    durable: RosterVersion,
+    taken: RosterVersion,
+    /// After it could not be read: when to try again.
+    again: Moment,
+}
+
 /// Everything that the agent knows.
 pub(crate) struct Node {
     rules: Rules,
-    ledger: Ledger,
-    batch: Batch,
+    books: Books,
     clock: PanelClock,
     tally: Tally,
     outbox: Outbox,
@@ -192,8 +214,13 @@ pub(crate) struct Node {
     fast_until: Moment,
     looked_at_all: Moment,
     next_end: Option<Second>,
-    /// What has flowed before the first list of connections may have been counted by an earlier process.
-    caught_up: bool,
+    /// Parcels that were made before may have been reported by a copy of this ledger that has gone on.
+    since: Moment,
+    catch_up: CatchUp,
+    /// For how many milliseconds of this boot the host was suspended, when that was looked at last.
+    suspended: u64,
+    /// The epoch must end before the next report.
+    ending: Option<Ending>,
     file: CoreFile,
     /// The panel has deleted this node.
     deleted: bool,
@@ -202,15 +229,12 @@ pub(crate) struct Node {
     inbounds_told: Option<Vec<Inbound>>,
     bypasses: Vec<String>,
     template: TemplateSeen,
-    disk_error: Option<String>,
-    core_error: Option<String>,
+    troubles: Troubles,
     /// When the agent was asked to end.
     leaving: Option<Moment>,
     /// The core's own totals, and what they were when the panel was last told.
     totals: (u64, u64),
     totals_told: ((u64, u64), Moment),
-    /// The panel has acknowledged more than this ledger ever sent.
-    fork_found: bool,
 }
 
 impl Node {
@@ -244,7 +268,6 @@ impl Node {
         let departed = counted.into_iter().filter(|slot| roster.get(slot).is_none()).collect();
         let mut node = Self {
             rules,
-            batch,
             clock,
             tally,
             outbox,
@@ -254,8 +277,15 @@ impl Node {
             policy: ledger.get(Table::Meta, POLICY.as_bytes())?.unwrap_or_default(),
             n: ledger.get(Table::Meta, NUMBER.as_bytes())?.unwrap_or_default(),
             deleted: ledger.get(Table::Meta, DELETED.as_bytes())?.unwrap_or_default(),
+            books: Books {
+                ledger,
+                batch,
+                failed: None,
+                durable: roster.version(),
+                taken: roster.version(),
+                again: Moment::default(),
+            },
             roster,
-            ledger,
             gates: Gates::default(),
             rates: Rates::default(),
             phase: Phase::Idle,
@@ -270,18 +300,19 @@ impl Node {
             fast_until: Moment::default(),
             looked_at_all: reading.now,
             next_end: None,
-            caught_up: false,
+            since: reading.now,
+            catch_up: CatchUp::FirstList,
+            suspended: reading.suspended,
+            ending: None,
             file: CoreFile::default(),
             inbounds: None,
             inbounds_told: None,
             bypasses: Vec::new(),
             template: TemplateSeen::Never,
-            disk_error: None,
-            core_error: None,
+            troubles: Troubles::default(),
             leaving: None,
             totals: (0, 0),
             totals_told: ((0, 0), reading.now),
-            fork_found: false,
         };
         node.decide_all(reading.now);
         // An earlier process may have ended before it wrote the core's file.
@@ -300,32 +331,6 @@ impl Node {
         self.tick
     }
 
-    /// Whether the ledger lacks something.
-    #[must_use]
-    pub(crate) fn is_unsaved(&self) -> bool {
-        !self.batch.is_empty() || self.tally.has_changed() || self.limiter.has_changed()
-    }
-
-    /// All that the ledger lacks.
-    pub(crate) fn take_batch(&mut self, now: Moment) -> Batch {
-        self.tally.write(&mut self.batch);
-        self.limiter.write(&mut self.batch);
-        put_meta(&mut self.batch, SAVED, &Stamp::Boot(now));
-        core::mem::take(&mut self.batch)
-    }
-
-    /// The batch was committed, or was not and is given back.
-    pub(crate) fn saved(&mut self, outcome: Result<(), (LedgerError, Batch)>) {
-        match outcome {
-            Ok(()) => self.disk_error = None,
-            Err((error, batch)) => {
-                self.batch.after(batch);
-                self.disk_error = Some(error.to_string());
-                self.without_ledger();
-            }
-        }
-    }
-
     fn nobodys(&self) -> Nobodys {
         Nobodys { unattributed: self.tally.unattributed(), foreign: self.tally.foreign() }
     }
@@ -334,16 +339,9 @@ impl Node {
         self.roster.get(slot).is_some() || self.departed.contains(slot)
     }
 
-    /// The ledger could not be read or written outside of [`Node::saved`]: the sync is tried again in a second.
-    pub(crate) fn ledger_failed(&mut self, error: &LedgerError, now: Moment) {
-        self.disk_error = Some(error.to_string());
-        self.talk.now = true;
-        self.rest_until(now, 1_000);
-    }
-
     /// The panel has not answered for a while.
     #[must_use]
-    fn is_panel_lost(&self) -> bool {
+    const fn is_panel_lost(&self) -> bool {
         self.talk.failures >= 3
     }
 }

@@ -4,11 +4,13 @@ use weir_wire::refusal::{Code, Refusal};
 use weir_wire::sync::{SyncReply, SyncRequest};
 use weir_wire::{Epoch, SlotName};
 
+use super::ending::Ending;
 use super::schedule::{Sight, sight};
-use super::{CLOCK, DELETED, Node, POLICY, Phase};
+use super::trouble::Source;
+use super::{DELETED, Node, POLICY, Phase};
 use crate::client::Failed;
 use crate::clock::{Moment, Reading};
-use crate::ledger::{LedgerError, put_meta};
+use crate::ledger::put_meta;
 
 /// Back-off after the first failure and at most, in milliseconds.
 const FIRST_BACK_OFF: u64 = 1_000;
@@ -23,6 +25,11 @@ pub(crate) struct Dice {
     pub(crate) jitter: u32,
     /// Random bits.
     pub(crate) epoch: Epoch,
+}
+
+/// Whether a refusal may be about the report: it names a field of it, or none.
+fn is_of_report(refusal: &Refusal) -> bool {
+    refusal.field.as_ref().is_none_or(|field| field.starts_with("report"))
 }
 
 impl Dice {
@@ -45,15 +52,12 @@ impl Node {
     }
 
     /// The panel has answered.
-    ///
-    /// # Errors
-    /// The ledger cannot be read.
-    pub(crate) fn replied(&mut self, reply: SyncReply, reading: Reading, dice: Dice) -> Result<(), LedgerError> {
-        let Some((request, sent)) = self.answered_request() else { return Ok(()) };
+    pub(crate) fn replied(&mut self, reply: SyncReply, reading: Reading, dice: Dice) {
+        let Some((request, sent)) = self.answered_request() else { return };
         let now = reading.now;
         let was_lost = self.is_panel_lost();
         self.heard(&reply, sent, reading, dice);
-        let changed = self.obey(reply, &request, sent, now);
+        let changed = self.obey(reply, &request, sent, now, dice);
         if was_lost {
             self.decide_all(now);
         }
@@ -62,29 +66,23 @@ impl Node {
         }
         self.forget_departed();
         self.move_gates(now);
-        if self.fork_found {
-            self.fork_found = false;
-            self.begin_epoch(None, dice.epoch)?;
-        }
-        Ok(())
     }
 
     fn heard(&mut self, reply: &SyncReply, sent: Moment, reading: Reading, dice: Dice) {
         let now = reading.now;
-        self.clock.learn(sent, reading, reply.time);
-        put_meta(&mut self.batch, CLOCK, &self.clock);
+        self.told_time(sent, reading, reply.time);
         if self.policy != reply.policy {
             self.policy = reply.policy;
-            put_meta(&mut self.batch, POLICY, &self.policy);
+            put_meta(&mut self.books.batch, POLICY, &self.policy);
         }
         if self.deleted != reply.deleted {
             self.deleted = reply.deleted;
-            put_meta(&mut self.batch, DELETED, &self.deleted);
+            put_meta(&mut self.books.batch, DELETED, &self.deleted);
             self.decide_all(now);
         }
+        self.troubles.end(Source::Panel);
         self.talk.heard = Some(now);
         self.talk.failures = 0;
-        self.talk.error = None;
         self.talk.round_trip = now.since(sent);
         self.totals_told = (self.totals, now);
         self.rest_until(now, 0);
@@ -92,7 +90,14 @@ impl Node {
     }
 
     /// Takes over acknowledgement, roster and limits. Returns the slots whose gate may have to move.
-    fn obey(&mut self, reply: SyncReply, request: &SyncRequest, sent: Moment, now: Moment) -> Vec<SlotName> {
+    fn obey(
+        &mut self,
+        reply: SyncReply,
+        request: &SyncRequest,
+        sent: Moment,
+        now: Moment,
+        dice: Dice,
+    ) -> Vec<SlotName> {
         if let Some(told) = &request.inbounds {
             if self.inbounds.as_ref() == Some(told) {
                 self.inbounds = None;
@@ -101,7 +106,7 @@ impl Node {
         }
         let mut changed = Vec::new();
         if let Some(change) = reply.roster {
-            let touched = self.roster.apply(change, &mut self.batch);
+            let touched = self.roster.apply(change, &mut self.books.batch);
             for slot in &touched.upserts {
                 self.departed.remove(slot);
                 self.limiter.press(slot, self.tally.count(slot).total());
@@ -111,7 +116,7 @@ impl Node {
                 self.limiter.remove(slot, self.tally.count(slot).total());
             }
             if touched.credentials {
-                self.loading.credentials_changed(&mut self.batch);
+                self.loading.credentials_changed(&mut self.books.batch);
             }
             changed.extend(touched.upserts);
             changed.extend(touched.removals);
@@ -124,8 +129,11 @@ impl Node {
             changed.extend(self.limiter.answered(&request.asks, &reply.limits, sent, now, longest, &view));
         }
         // A panel that has more than was ever sent got it from a copy of this ledger.
-        self.fork_found = !self.outbox.acknowledge(reply.ack, self.clock.second(now), &mut self.batch);
-        self.talk.now |= self.roster.cursor().is_some() || self.outbox.is_waiting();
+        self.talk.rejected &= request.report.is_none();
+        if !self.outbox.acknowledge(reply.ack, self.clock.second(now), &mut self.books.batch) {
+            self.ending = Some(Ending::Fork { fresh: dice.epoch });
+        }
+        self.talk.now |= self.roster.cursor().is_some() || self.outbox.is_waiting() || self.ending.is_some();
         changed
     }
 
@@ -146,14 +154,12 @@ impl Node {
     }
 
     /// The sync brought no reply.
-    ///
-    /// # Errors
-    /// The ledger cannot be read.
-    pub(crate) fn failed(&mut self, failure: &Failed, reading: Reading, dice: Dice) -> Result<(), LedgerError> {
-        let Some((request, _)) = self.answered_request() else { return Ok(()) };
+    pub(crate) fn failed(&mut self, failure: &Failed, reading: Reading, dice: Dice) {
+        let Some((request, sent)) = self.answered_request() else { return };
         let now = reading.now;
         let was_lost = self.is_panel_lost();
-        self.talk.error = Some(failure.to_string());
+        self.troubles.meet(Source::Panel, failure.to_string(), now);
+        self.talk.failed = Some(now);
         self.talk.failures = self.talk.failures.saturating_add(1);
         let back_off =
             FIRST_BACK_OFF.saturating_mul(1 << self.talk.failures.min(7).saturating_sub(1)).min(LAST_BACK_OFF);
@@ -164,70 +170,53 @@ impl Node {
                 self.rest_until(now, dice.spread(u64::from(*seconds).clamp(1, 3_600).saturating_mul(1_000)));
             }
             Failed::Unreachable(_) => {}
-            Failed::Refused(refusal) => self.refused(refusal, &request, now, dice)?,
+            Failed::Refused { refusal, date } => {
+                // Before anything follows from a fork: it may be the first word after the host was put back.
+                if let Some(second) = date {
+                    self.told_time(sent, reading, *second);
+                }
+                self.refused(refusal, &request, now, dice);
+            }
         }
         if self.is_panel_lost() != was_lost {
             self.decide_all(now);
         }
         self.move_gates(now);
-        Ok(())
     }
 
-    fn refused(
-        &mut self,
-        refusal: &Refusal,
-        request: &SyncRequest,
-        now: Moment,
-        dice: Dice,
-    ) -> Result<(), LedgerError> {
-        match refusal.code {
-            Code::Fork => self.begin_epoch(None, dice.epoch)?,
-            Code::Expect => {
+    fn refused(&mut self, refusal: &Refusal, request: &SyncRequest, now: Moment, dice: Dice) {
+        let fresh = dice.epoch;
+        match (refusal.code, &request.report) {
+            (Code::Fork, _) => self.ending = Some(Ending::Fork { fresh }),
+            (Code::Expect, _) => {
                 if !self.outbox.expect(refusal.seq.unwrap_or(1)) {
-                    self.begin_epoch(None, dice.epoch)?;
+                    self.ending = Some(Ending::Fork { fresh });
                 }
             }
-            // A form that the panel does not take will not get better by itself; without a report it may.
-            Code::Malformed | Code::Invalid | Code::TooLarge if request.report.is_some() => {
-                self.begin_epoch(Some(&refusal.message), dice.epoch)?;
+            // A form that the panel does not take will not get better by itself; without this report it may.
+            (Code::Malformed | Code::Invalid | Code::TooLarge, Some(report)) if is_of_report(refusal) => {
+                self.ending = Some(Ending::Rejected { seq: report.seq, why: refusal.message.clone(), fresh });
+                // If it was not the report after all, the next one must not follow it at once.
+                let again = core::mem::replace(&mut self.talk.rejected, true);
+                self.rest_until(now, if again { dice.spread(LONG_BACK_OFF) } else { 0 });
+                return;
             }
-            Code::Deleted if !self.deleted => {
+            (Code::Deleted, _) if !self.deleted => {
                 self.deleted = true;
-                put_meta(&mut self.batch, DELETED, &true);
+                put_meta(&mut self.books.batch, DELETED, &true);
                 self.decide_all(now);
                 self.rest_until(now, dice.spread(LONG_BACK_OFF));
-                return Ok(());
+                return;
             }
-            Code::Unavailable => return Ok(()),
+            (Code::Unavailable, _) => return,
             _ => {
                 self.rest_until(now, dice.spread(LONG_BACK_OFF));
-                return Ok(());
+                return;
             }
         }
         // These are mended by what follows at once.
         self.talk.failures = 0;
+        self.talk.failed = None;
         self.rest_until(now, 0);
-        Ok(())
-    }
-
-    /// Ends the epoch: this ledger is a copy, or (with `rejected`) its report is not taken.
-    fn begin_epoch(&mut self, rejected: Option<&str>, fresh: Epoch) -> Result<(), LedgerError> {
-        // What is cut must be found in the ledger by what follows. A disk that fails here leaves all as it was: the
-        // panel says the same again.
-        let batch = core::mem::take(&mut self.batch);
-        if let Err(error) = self.ledger.commit_now(&batch) {
-            self.batch.after(batch);
-            return Err(error);
-        }
-        let nobodys = self.nobodys();
-        let (tally, ledger) = (&mut self.tally, &self.ledger);
-        let left = match rejected {
-            Some(why) => self.outbox.reject(tally, ledger, why, fresh, nobodys, &mut self.batch)?,
-            None => self.outbox.fork(tally, ledger, self.started, fresh, nobodys, &mut self.batch)?,
-        };
-        self.limiter.clear();
-        self.talk.now = true;
-        tracing::warn!(left = %left.epoch, begun = %fresh, ambiguous = left.ambiguous, "a new epoch begins");
-        Ok(())
     }
 }

@@ -1,8 +1,9 @@
 //! When to sync, and what to say.
 
-use weir_wire::sync::{Ask, Inbound, SyncRequest};
+use weir_wire::sync::{Ask, SyncRequest};
 use weir_wire::{Bytes, PROTOCOL, SlotName};
 
+use super::trouble::Source;
 use super::{NUMBER, Node, Phase, Step};
 use crate::VERSION;
 use crate::clock::{Moment, Reading};
@@ -63,47 +64,51 @@ impl Node {
     }
 
     /// The next step of the sync. Not to be called while a batch is being committed.
-    ///
-    /// # Errors
-    /// The ledger cannot be read; the sync starts anew with the next call.
-    pub(crate) fn advance(&mut self, reading: Reading) -> Result<Step, LedgerError> {
+    pub(crate) fn advance(&mut self, reading: Reading) -> Step {
         let now = reading.now;
         match core::mem::replace(&mut self.phase, Phase::Idle) {
             Phase::Idle => {
                 if !self.is_sync_due(now) {
-                    return Ok(Step::Rest);
+                    return Step::Rest;
                 }
                 self.talk.now = false;
-                if self.disk_error.is_some() {
-                    return Ok(self.send(self.bare(reading), now));
+                if !self.is_ledger_lost(now) {
+                    match self.make(reading) {
+                        Ok(request) => {
+                            self.troubles.end(Source::LedgerRead);
+                            self.phase = Phase::Made(Box::new(request));
+                            return Step::Save;
+                        }
+                        Err(error) => {
+                            tracing::error!(%error, "the ledger cannot be read");
+                            self.ledger_unread(&error, now);
+                        }
+                    }
                 }
-                self.cut_due(now);
-                self.phase = Phase::Cut;
-                Ok(Step::Save)
+                self.send(self.bare(reading), now)
             }
-            Phase::Cut => {
-                self.outbox.seal(&self.ledger, &self.clock, self.nobodys(), &mut self.batch)?;
-                self.n = self.n.saturating_add(1);
-                put_meta(&mut self.batch, NUMBER, &self.n);
-                let (report, skip) = self.outbox.next(&self.ledger)?.unzip();
-                let request = SyncRequest { asks: self.asks(now), report, skip: skip.flatten(), ..self.bare(reading) };
-                self.phase = Phase::Made(Box::new(request));
-                Ok(Step::Save)
-            }
-            Phase::Made(request) => Ok(self.send(*request, now)),
+            Phase::Made(request) => self.send(*request, now),
             sent @ Phase::Sent(..) => {
                 self.phase = sent;
-                Ok(Step::Rest)
+                Step::Rest
             }
         }
     }
 
-    /// The ledger could not be written: nothing may be sent that it lacks. The next sync says how the node is, no more.
-    pub(super) fn without_ledger(&mut self) {
-        if matches!(self.phase, Phase::Cut | Phase::Made(_)) {
-            self.phase = Phase::Idle;
-            self.talk.now = true;
-        }
+    /// A sync with everything that there is to tell.
+    fn make(&mut self, reading: Reading) -> Result<SyncRequest, LedgerError> {
+        let now = reading.now;
+        self.end_epoch(now)?;
+        self.cut_due(now);
+        let nobodys = self.nobodys();
+        let books = &mut self.books;
+        self.outbox.seal(&books.ledger, &self.clock, nobodys, &mut books.batch)?;
+        let (report, skip) = self.outbox.next(&books.ledger, &books.batch)?.unzip();
+        self.n = self.n.saturating_add(1);
+        put_meta(&mut books.batch, NUMBER, &self.n);
+        // What is held will be in the ledger before this is sent.
+        let held = self.roster.version();
+        Ok(SyncRequest { held, asks: self.asks(now), report, skip: skip.flatten(), ..self.bare(reading) })
     }
 
     fn send(&mut self, request: SyncRequest, now: Moment) -> Step {
@@ -117,7 +122,7 @@ impl Node {
             return false;
         }
         let asked = || self.limiter.due(&sight!(self, now), now).is_some_and(|at| at <= now);
-        self.talk.now || now >= self.talk.next || (self.disk_error.is_none() && asked())
+        self.talk.now || now >= self.talk.next || (!self.is_ledger_lost(now) && asked())
     }
 
     /// A sync without report and asks: who and how the node is.
@@ -129,7 +134,7 @@ impl Node {
             n: self.n,
             clock: reading.wall_second(),
             acked: Bytes::saturating(self.outbox.acked()),
-            held: self.roster.version(),
+            held: self.books.durable,
             loaded: self.loading.version(),
             roster_after: self.roster.cursor(),
             asks: Vec::new(),
@@ -187,20 +192,13 @@ impl Node {
         self.talk.not_before = Moment::default();
     }
 
-    /// Whether everything that was counted when the agent was asked to end is with the panel, or the panel is away.
+    /// Whether everything that was counted when the agent was asked to end is with the panel, or cannot get there now.
     #[must_use]
     pub(crate) fn has_left(&self) -> bool {
-        let heard = self.leaving.is_some_and(|since| self.talk.heard.is_some_and(|heard| heard >= since));
-        let done = heard && !self.outbox.is_waiting();
-        matches!(self.phase, Phase::Idle) && (done || self.talk.failures > 0)
-    }
-
-    /// What clients can connect to, and what of the template stands before the gates.
-    pub(crate) fn template_read(&mut self, inbounds: Vec<Inbound>, bypasses: Vec<String>) {
-        self.bypasses = bypasses;
-        if self.inbounds_told.as_ref() != Some(&inbounds) {
-            self.inbounds = Some(inbounds);
-        }
+        let Some(leaving) = self.leaving else { return false };
+        let since = |moment: Option<Moment>| moment.is_some_and(|moment| moment >= leaving);
+        let done = since(self.talk.heard) && (!self.outbox.is_waiting() || self.is_ledger_lost(leaving));
+        matches!(self.phase, Phase::Idle) && (done || since(self.talk.failed))
     }
 
     pub(super) const fn rest_until(&mut self, now: Moment, millis: u64) {

@@ -7,6 +7,7 @@ use weir_wire::sync::NodeStatus;
 use super::{CoreSeen, Node};
 use crate::VERSION;
 use crate::clock::{Moment, Reading};
+use crate::loading::Last;
 
 /// What `weir-agent status` shows: the file that `run` rewrites every few seconds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,12 +32,18 @@ pub(crate) struct Report {
     pub(crate) slots: usize,
     /// Parcels and reports that the panel has not acknowledged.
     pub(crate) waiting: usize,
+    /// Bytes of users that the panel has not acknowledged.
+    pub(crate) unreported: u64,
     /// Forks since the ledger was made.
     pub(crate) forks: u32,
     /// The core answers.
     pub(crate) core_up: bool,
     /// The panel has deleted this node.
     pub(crate) deleted: bool,
+    /// The last reload of the core.
+    pub(crate) reloaded: Option<Last>,
+    /// What is wrong now, the gravest first, each with its beginning by the panel's clock.
+    pub(crate) troubles: Vec<String>,
     /// What the panel is told as well.
     pub(crate) node: NodeStatus,
 }
@@ -73,19 +80,15 @@ impl Node {
             ambiguous: Bytes::saturating(ambiguous),
             lost_estimate: Bytes::saturating(self.tally.lost_estimate()),
             bypasses: self.bypasses.clone(),
-            last_error: self.trouble(),
+            last_error: self.troubles.told(&self.clock).collect::<Vec<_>>().join("; "),
         }
-    }
-
-    /// What is wrong now, the gravest first; empty when all is well.
-    fn trouble(&self) -> String {
-        let found = [&self.disk_error, &self.core_error, &self.talk.error];
-        found.into_iter().flatten().next().cloned().unwrap_or_default()
     }
 
     /// What `weir-agent status` shows.
     #[must_use]
     pub(crate) fn report(&self, reading: Reading, panel: &str, name: &str) -> Report {
+        let uncut = self.tally.counts().map(|(_, count)| count.unreported());
+        let uncut = uncut.fold(0_u64, |sum, (up, down)| sum.saturating_add(up).saturating_add(down));
         Report {
             agent: VERSION.to_owned(),
             pid: std::process::id(),
@@ -97,53 +100,13 @@ impl Node {
             panel_clock_ahead: self.clock.ahead_of_wall,
             slots: self.roster.len(),
             waiting: self.outbox.waiting(),
+            unreported: self.outbox.bytes().saturating_add(uncut),
             forks: self.outbox.losses().2,
             core_up: matches!(self.core, CoreSeen::Up { .. }),
             deleted: self.deleted,
+            reloaded: self.loading.last(),
+            troubles: self.troubles.told(&self.clock).collect(),
             node: self.status(reading.now),
         }
-    }
-}
-
-impl core::fmt::Display for Report {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        let node = &self.node;
-        writeln!(f, "{} of {} (agent {}, epoch {})", self.name, self.panel, self.agent, self.epoch)?;
-        match self.heard_ago {
-            Some(millis) => writeln!(f, "panel      heard {} s ago, {} to report", millis / 1_000, self.waiting)?,
-            None => writeln!(f, "panel      not heard yet, {} to report", self.waiting)?,
-        }
-        if self.deleted {
-            writeln!(f, "           this node was deleted there: all gates are shut")?;
-        }
-        let core = if self.core_up { "answers" } else { "does not answer" };
-        writeln!(f, "core       {} {} {core}", node.core, node.core_version)?;
-        writeln!(
-            f,
-            "users      {} online, {} connections, {} gates shut",
-            node.online, node.connections, node.gates_shut
-        )?;
-        writeln!(f, "slots      {}, {} waiting for a reload", self.slots, node.pending_reload)?;
-        writeln!(f, "rate       {} B/s up, {} B/s down", node.rate_up, node.rate_down)?;
-        // What the panel could not be told exactly, each with the reason: docs/reliability.md says what to do.
-        let errors = [
-            ("unattributed bytes: the core counted them and told no connection", node.unattributed.get()),
-            ("foreign bytes: of users outside the roster", node.foreign.get()),
-            ("ambiguous bytes: a copy of this ledger may have reported them", node.ambiguous.get()),
-            ("bytes estimated lost with a killed core", node.lost_estimate.get()),
-            ("reports that the panel refused", u64::from(node.rejected)),
-            ("forks of the ledger", u64::from(self.forks)),
-        ];
-        for (what, number) in errors.into_iter().filter(|(_, number)| *number > 0) {
-            writeln!(f, "           {number} {what}")?;
-        }
-        writeln!(f, "clock      the panel's is {} ms ahead of this host's", self.panel_clock_ahead)?;
-        for rule in &node.bypasses {
-            writeln!(f, "bypasses the gate: {rule}")?;
-        }
-        if !node.last_error.is_empty() {
-            writeln!(f, "trouble    {}", node.last_error)?;
-        }
-        Ok(())
     }
 }

@@ -72,12 +72,30 @@ impl Archive {
         }
     }
 
-    /// The oldest report at or after `seq`.
-    pub(crate) fn from(&self, seq: u64, ledger: &Ledger) -> Result<Option<Report>, LedgerError> {
-        if self.entries.back().is_none_or(|last| last.seq < seq) {
-            return Ok(None);
+    /// The oldest report at or after `seq`, as it will be when `batch` is committed.
+    pub(crate) fn from(&self, seq: u64, ledger: &Ledger, batch: &Batch) -> Result<Option<Report>, LedgerError> {
+        for entry in self.entries.iter().filter(|entry| entry.seq >= seq) {
+            if let Some(kept) = ledger.get_after::<Kept>(batch, Table::Reports, &ordered(entry.seq))? {
+                return Ok(Some(kept.report));
+            }
         }
-        Ok(ledger.first_from::<Kept>(Table::Reports, &ordered(seq))?.map(|(_, kept)| kept.report))
+        Ok(None)
+    }
+
+    /// Takes one report out.
+    pub(crate) fn remove(
+        &mut self,
+        seq: u64,
+        ledger: &Ledger,
+        batch: &mut Batch,
+    ) -> Result<Option<Report>, LedgerError> {
+        let Some(place) = self.entries.iter().position(|entry| entry.seq == seq) else { return Ok(None) };
+        let kept = ledger.get_after::<Kept>(batch, Table::Reports, &ordered(seq))?;
+        if let Some(entry) = self.entries.remove(place) {
+            self.rows -= entry.rows;
+        }
+        batch.delete(Table::Reports, &ordered(seq));
+        Ok(kept.map(|kept| kept.report))
     }
 
     /// Forgets all: another epoch begins.

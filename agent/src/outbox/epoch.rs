@@ -6,8 +6,8 @@ use serde::Serialize;
 use weir_wire::sync::{Leaves, Report};
 use weir_wire::{Bytes, Epoch, SlotName};
 
-use super::parcel::Parcel;
-use super::{Nobodys, Outbox};
+use super::parcel::Waiting;
+use super::{Nobodys, Outbox, parcel};
 use crate::clock::Moment;
 use crate::ledger::{Batch, Ledger, LedgerError, Table, ordered};
 use crate::tally::Tally;
@@ -30,9 +30,13 @@ struct Rejected<'a> {
     report: &'a Report,
 }
 
+/// Bytes by slot, up and down.
+type Cut = BTreeMap<SlotName, (u64, u64)>;
+
 impl Outbox {
     /// The ledger is a copy of another one that has gone on: the report in flight and all parcels made before `since`
     /// may have been reported by it, so they are given up. Later parcels are kept and reported in the epoch `fresh`.
+    /// When the ledger cannot be read, nothing is changed.
     pub(crate) fn fork(
         &mut self,
         tally: &mut Tally,
@@ -42,63 +46,80 @@ impl Outbox {
         nobodys: Nobodys,
         batch: &mut Batch,
     ) -> Result<Left, LedgerError> {
+        let is_later = |waiting: &Waiting| waiting.made.is_some_and(|made| made >= since);
+        let cut = self.cut_bytes(ledger, batch, is_later)?;
         let in_flight = self.in_flight.take();
         let mut ambiguous = in_flight.as_ref().map_or(0, |report| {
             report.users.iter().fold(0_u64, |sum, usage| sum.saturating_add(usage.up.plus(usage.down).get()))
         });
-        let mut kept = core::mem::take(&mut self.parcels);
-        kept.retain(|waiting| {
-            let later = waiting.made.is_some_and(|made| made >= since);
-            if !later {
+        self.parcels.retain(|waiting| {
+            let kept = is_later(waiting);
+            if !kept {
                 ambiguous = ambiguous.saturating_add(waiting.bytes);
                 batch.delete(Table::Parcels, &ordered(waiting.order));
             }
-            later
+            kept
         });
-        self.parcels = kept;
         self.books.forks = self.books.forks.saturating_add(1);
         self.books.ambiguous = self.books.ambiguous.saturating_add(ambiguous);
         let seq = in_flight.map_or(self.books.seq, |report| report.seq);
-        self.begin(tally, ledger, (seq, ambiguous), fresh, nobodys, batch)
+        Ok(self.begin(tally, &cut, (seq, ambiguous), fresh, nobodys, batch))
     }
 
-    /// The panel refused the report in flight for its form: it is set aside, and all else goes on in the epoch `fresh`.
+    /// The panel refused report `seq` for its form: it is set aside, and all else goes on. When it was the one in flight,
+    /// that is in the epoch `fresh`; the number of one that was acknowledged before, and is replayed, will be skipped.
+    /// When the ledger cannot be read, nothing is changed.
     pub(crate) fn reject(
         &mut self,
         tally: &mut Tally,
         ledger: &Ledger,
-        why: &str,
+        (seq, why): (u64, &str),
         fresh: Epoch,
         nobodys: Nobodys,
         batch: &mut Batch,
-    ) -> Result<Left, LedgerError> {
-        if let Some(report) = self.in_flight.take() {
-            let key = ordered(u64::from(self.books.rejected));
-            batch.put(Table::Rejected, &key, &Rejected { epoch: self.books.epoch, why, report: &report });
-            self.books.rejected = self.books.rejected.saturating_add(1);
+    ) -> Result<Option<Left>, LedgerError> {
+        if self.in_flight.as_ref().is_none_or(|report| report.seq != seq) {
+            if let Some(report) = self.archive.remove(seq, ledger, batch)? {
+                self.set_aside(&report, why, batch);
+                self.write_books(batch);
+            }
+            return Ok(None);
         }
-        let seq = self.books.seq.saturating_sub(1);
-        self.begin(tally, ledger, (seq, 0), fresh, nobodys, batch)
+        let cut = self.cut_bytes(ledger, batch, |_| true)?;
+        if let Some(report) = self.in_flight.take() {
+            self.set_aside(&report, why, batch);
+        }
+        Ok(Some(self.begin(tally, &cut, (seq, 0), fresh, nobodys, batch)))
+    }
+
+    fn set_aside(&mut self, report: &Report, why: &str, batch: &mut Batch) {
+        let key = ordered(u64::from(self.books.rejected));
+        batch.put(Table::Rejected, &key, &Rejected { epoch: self.books.epoch, why, report });
+        self.books.rejected = self.books.rejected.saturating_add(1);
+    }
+
+    /// What is in the parcels that `counts` names.
+    fn cut_bytes(&self, ledger: &Ledger, batch: &Batch, counts: impl Fn(&Waiting) -> bool) -> Result<Cut, LedgerError> {
+        let mut cut = Cut::new();
+        for waiting in self.parcels.iter().filter(|waiting| counts(waiting)) {
+            for (slot, up, down) in parcel(ledger, batch, waiting.order)?.users {
+                let sum = cut.entry(slot).or_default();
+                *sum = (sum.0.saturating_add(up), sum.1.saturating_add(down));
+            }
+        }
+        Ok(cut)
     }
 
     /// Counts begin anew with what is still to be reported, because the panel starts the new epoch at zero.
     fn begin(
         &mut self,
         tally: &mut Tally,
-        ledger: &Ledger,
+        cut: &Cut,
         (seq, ambiguous): (u64, u64),
         fresh: Epoch,
         nobodys: Nobodys,
         batch: &mut Batch,
-    ) -> Result<Left, LedgerError> {
-        let mut cut: BTreeMap<SlotName, (u64, u64)> = BTreeMap::new();
-        for waiting in &self.parcels {
-            let parcel = ledger.get::<Parcel>(Table::Parcels, &ordered(waiting.order))?;
-            for (slot, up, down) in parcel.into_iter().flat_map(|parcel| parcel.users) {
-                let sum = cut.entry(slot).or_default();
-                *sum = (sum.0.saturating_add(up), sum.1.saturating_add(down));
-            }
-        }
+    ) -> Left {
         let slots: Vec<_> = tally.counts().map(|(slot, _)| slot.clone()).collect();
         for slot in slots {
             let cut = cut.get(&slot).copied().unwrap_or_default();
@@ -114,6 +135,6 @@ impl Outbox {
         self.archive.clear(batch);
         self.put_in_flight(None, batch);
         self.write_books(batch);
-        Ok(left)
+        left
     }
 }

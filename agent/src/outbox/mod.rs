@@ -69,6 +69,12 @@ pub(crate) struct Nobodys {
     pub(crate) foreign: u64,
 }
 
+/// A parcel that waits.
+fn parcel(ledger: &Ledger, batch: &Batch, order: u64) -> Result<Parcel, LedgerError> {
+    let parcel = ledger.get_after(batch, Table::Parcels, &ordered(order))?;
+    parcel.ok_or_else(|| LedgerError::Damaged(format!("parcel {order} is missing")))
+}
+
 impl Outbox {
     /// Reads what the ledger holds; a new ledger gets `fresh` as its epoch.
     pub(crate) fn load(ledger: &Ledger, fresh: Epoch) -> Result<Self, LedgerError> {
@@ -117,7 +123,7 @@ impl Outbox {
         for waiting in &self.parcels {
             let key = ordered(waiting.order);
             if let Some(parcel) = ledger.get::<Parcel>(Table::Parcels, &key)? {
-                let (from, to) = (parcel.from.fixed(clock), parcel.to.fixed(clock));
+                let (from, to) = (parcel.from.fixed(clock), parcel.to.fixed_end(clock));
                 batch.put(Table::Parcels, &key, &Parcel { from, to, ..parcel });
             }
         }
@@ -161,17 +167,13 @@ impl Outbox {
         nobodys: Nobodys,
         batch: &mut Batch,
     ) -> Result<(), LedgerError> {
-        if self.in_flight.is_some() {
-            return Ok(());
-        }
-        let Some(waiting) = self.parcels.pop_front() else { return Ok(()) };
+        let (None, Some(waiting)) = (&self.in_flight, self.parcels.front()) else { return Ok(()) };
         let key = ordered(waiting.order);
-        // Not in the ledger when it was cut in this very batch: the caller commits parcels before he seals.
-        let parcel = ledger.get::<Parcel>(Table::Parcels, &key)?;
-        let parcel = parcel.ok_or_else(|| LedgerError::Damaged(format!("parcel {} is missing", waiting.order)))?;
+        let parcel = parcel(ledger, batch, waiting.order)?;
+        self.parcels.pop_front();
         // Chunks of one cut share their times, so only `to` must not fall behind; the hour and the billing period are
         // those of `to - 1`, and no parcel reaches over a quarter-hour.
-        let to = parcel.to.second(clock).max(self.books.sealed_to).max(Second::clamped(1));
+        let to = parcel.to.end(clock).max(self.books.sealed_to).max(Second::clamped(1));
         let from = parcel.from.second(clock).max(to.plus(-1).quarter()).min(to.plus(-1));
         let users = parcel.users.into_iter().map(|(slot, up, down)| SlotUsage {
             slot,
@@ -198,9 +200,9 @@ impl Outbox {
     }
 
     /// The report to send, and what must be skipped before it.
-    pub(crate) fn next(&self, ledger: &Ledger) -> Result<Option<(Report, Option<Skip>)>, LedgerError> {
+    pub(crate) fn next(&self, ledger: &Ledger, batch: &Batch) -> Result<Option<(Report, Option<Skip>)>, LedgerError> {
         let report = match self.replay {
-            Some(seq) => self.archive.from(seq, ledger)?.or_else(|| self.in_flight.clone()),
+            Some(seq) => self.archive.from(seq, ledger, batch)?.or_else(|| self.in_flight.clone()),
             None => self.in_flight.clone(),
         };
         Ok(report.map(|report| {

@@ -25,10 +25,26 @@ impl Stamp {
         }
     }
 
+    /// The first second that begins at it or after it. An end is exclusive: rounded down it would leave out the second in
+    /// which the last bytes flowed, and they would count before a reset or a creation that they followed.
+    #[must_use]
+    pub(crate) fn end(self, clock: &PanelClock) -> Second {
+        match self {
+            Self::Boot(moment) => clock.second(moment.plus(999)),
+            Self::Panel(second) => second,
+        }
+    }
+
     /// The same instant for the boots to come.
     #[must_use]
     pub(crate) fn fixed(self, clock: &PanelClock) -> Self {
         Self::Panel(self.second(clock))
+    }
+
+    /// The same for an exclusive end.
+    #[must_use]
+    pub(crate) fn fixed_end(self, clock: &PanelClock) -> Self {
+        Self::Panel(self.end(clock))
     }
 }
 

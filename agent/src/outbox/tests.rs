@@ -61,7 +61,7 @@ impl Bench {
     fn seal(&mut self) -> Option<(Report, Option<Skip>)> {
         self.outbox.seal(&self.ledger, &self.clock, Nobodys::default(), &mut self.batch).unwrap();
         self.commit();
-        self.outbox.next(&self.ledger).unwrap()
+        self.outbox.next(&self.ledger, &self.batch).unwrap()
     }
 
     fn ack(&mut self, seq: u64) -> bool {
@@ -138,13 +138,13 @@ fn a_restored_panel_gets_everything_again_in_order() {
     }
     assert!(bench.outbox.expect(2));
     for second in 2..=4 {
-        let (report, skip) = bench.outbox.next(&bench.ledger).unwrap().unwrap();
+        let (report, skip) = bench.outbox.next(&bench.ledger, &bench.batch).unwrap().unwrap();
         assert_eq!((report.seq, total(&report), skip), (second, second, None));
         assert!(bench.ack(second));
     }
     assert!(!bench.outbox.is_waiting());
     assert!(bench.ack(3), "an ack below what was acknowledged means the same");
-    assert_eq!(bench.outbox.next(&bench.ledger).unwrap().unwrap().0.seq, 4);
+    assert_eq!(bench.outbox.next(&bench.ledger, &bench.batch).unwrap().unwrap().0.seq, 4);
 }
 
 #[test]
@@ -162,7 +162,7 @@ fn reports_that_are_gone_are_skipped_and_said_so() {
     bench.ledger.commit_now(&batch).unwrap();
     bench.reload();
     bench.outbox.expect(1);
-    let (report, skip) = bench.outbox.next(&bench.ledger).unwrap().unwrap();
+    let (report, skip) = bench.outbox.next(&bench.ledger, &bench.batch).unwrap().unwrap();
     assert_eq!((report.seq, skip), (3, Some(Skip { from: 1, to: 3 })));
 }
 
@@ -204,7 +204,14 @@ fn a_refused_report_is_set_aside_and_strands_nothing() {
     bench.cut(2);
     bench
         .outbox
-        .reject(&mut bench.tally, &bench.ledger, "why", Epoch::from_random(2), Nobodys::default(), &mut bench.batch)
+        .reject(
+            &mut bench.tally,
+            &bench.ledger,
+            (1, "why"),
+            Epoch::from_random(2),
+            Nobodys::default(),
+            &mut bench.batch,
+        )
         .unwrap();
     bench.commit();
     bench.reload();
@@ -212,6 +219,38 @@ fn a_refused_report_is_set_aside_and_strands_nothing() {
     assert_eq!(bench.tally.count(&slot("alice")).total(), 200);
     assert_eq!(total(&bench.seal().unwrap().0), 200);
     assert_eq!(bench.ledger.all::<serde_json::Value>(Table::Rejected).unwrap().len(), 1);
+}
+
+#[test]
+fn a_replayed_report_that_is_refused_is_set_aside_and_its_number_skipped() {
+    let mut bench = Bench::new();
+    for second in 1..=4 {
+        bench.flow("alice", second);
+        bench.cut(second);
+        bench.seal();
+        if second < 4 {
+            bench.ack(second);
+        }
+    }
+    bench.outbox.expect(1);
+    let left = bench.outbox.reject(
+        &mut bench.tally,
+        &bench.ledger,
+        (1, "why"),
+        Epoch::from_random(2),
+        Nobodys::default(),
+        &mut bench.batch,
+    );
+    assert_eq!(left, Ok(None), "the epoch goes on");
+    bench.commit();
+    let (report, skip) = bench.seal().unwrap();
+    assert_eq!((report.seq, skip), (2, Some(Skip { from: 1, to: 2 })));
+    assert_eq!(bench.outbox.losses(), (0, 1, 0));
+    for seq in 2..=4 {
+        assert_eq!(bench.seal().unwrap().0.seq, seq);
+        bench.ack(seq);
+    }
+    assert!(!bench.outbox.is_waiting());
 }
 
 #[test]
@@ -263,7 +302,7 @@ proptest! {
         }
         // A sync without a report tells the panel's state as well.
         bench.ack(panel.len() as u64);
-        while let Some((report, _)) = bench.outbox.next(&bench.ledger).unwrap() {
+        while let Some((report, _)) = bench.outbox.next(&bench.ledger, &bench.batch).unwrap() {
             prop_assert_eq!(report.seq, panel.len() as u64 + 1);
             panel.push(total(&report));
             bench.ack(panel.len() as u64);

@@ -13,6 +13,7 @@ use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Request, Status};
 
+use super::secrets::HostSecret;
 use super::template::wrong;
 use crate::cores::CoreError;
 use daemon::started_service_client::StartedServiceClient;
@@ -51,6 +52,11 @@ impl fmt::Debug for Target {
 }
 
 impl Target {
+    /// Of the service that the agent adds to a template without one.
+    pub(super) fn ours(port: u16, secret: &HostSecret) -> Self {
+        Self { address: SocketAddr::from((Ipv4Addr::LOCALHOST, port)), secret: secret.api() }
+    }
+
     /// Of an entry of `services` with the type `api`.
     ///
     /// # Errors

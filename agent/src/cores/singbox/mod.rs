@@ -22,7 +22,7 @@ use tokio::sync::{Notify, mpsc, watch as latest};
 use weir_wire::SlotName;
 use weir_wire::sync::Inbound;
 
-use super::{Boxed, ConfiguredSlot, ConnectionEvent, Core, CoreError, CoreEvent, Reload};
+use super::{Boxed, ConfiguredSlot, ConnectionEvent, Core, CoreError, CoreEvent, Reload, Written};
 use flows::Flows;
 use render::{Additions, Rendered};
 use secrets::HostSecret;
@@ -93,21 +93,34 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 pub struct SingBox(Arc<Inner>);
 
 impl SingBox {
-    /// Reads the template, and the agent's secret or makes it. Does not touch the core.
+    /// Reads the agent's secret, or makes it. Does not touch the core, and does not need the template: a core that runs
+    /// is counted and gated, whatever became of it.
     ///
     /// # Errors
-    /// [`CoreError::Config`] when the template is wrong, [`CoreError::Disk`] when the state directory is.
+    /// [`CoreError::Disk`] when the state directory cannot be used.
     pub fn new(settings: Settings) -> Result<Self, CoreError> {
         fs::create_dir_all(&settings.state_dir)
             .map_err(|why| CoreError::Disk(format!("{}: {why}", settings.state_dir.display())))?;
         let secret = HostSecret::open(&settings.state_dir.join("host-secret"))?;
-        let planned = rendered(&settings, &secret, &[])?;
-        let api = api::Api::new(planned.target);
+        Ok(Self::with_secret(settings, secret))
+    }
+
+    /// For a look at the template only: leaves no secret behind.
+    ///
+    /// # Errors
+    /// [`CoreError::Disk`] when the kernel gives no random numbers.
+    pub fn for_a_look(settings: Settings) -> Result<Self, CoreError> {
+        HostSecret::passing().map(|secret| Self::with_secret(settings, secret))
+    }
+
+    fn with_secret(settings: Settings, secret: HostSecret) -> Self {
+        let planned = rendered(&settings, &secret, &[]).map(|planned| planned.target);
+        let api = api::Api::new(planned.unwrap_or_else(|_| api::Target::ours(settings.api_port, &secret)));
         // The core may still run what was written before the template changed.
         if let Some(target) = fs::read(&settings.output).ok().and_then(|json| render::target_of_file(&json)) {
             api.expect(target);
         }
-        Ok(Self(Arc::new(Inner {
+        Self(Arc::new(Inner {
             settings,
             secret,
             api,
@@ -116,7 +129,16 @@ impl SingBox {
             flows: Mutex::default(),
             flowed: Notify::new(),
             output: tokio::sync::Mutex::default(),
-        })))
+        }))
+    }
+
+    /// Makes a configuration of the template and has the core check it, as a reload would, and leaves nothing behind.
+    ///
+    /// # Errors
+    /// [`CoreError::Config`] when the template, or what comes of it, is wrong; [`CoreError::Disk`] when it cannot be
+    /// written beside the output.
+    pub async fn try_out(&self) -> Result<(), CoreError> {
+        reload::try_out(&self.0).await
     }
 }
 
@@ -215,7 +237,7 @@ impl Core for SingBox {
         Box::pin(self.0.api.close(id))
     }
 
-    fn write<'a>(&'a self, slots: &'a [ConfiguredSlot], forget_choices: bool) -> Boxed<'a, Result<(), CoreError>> {
+    fn write<'a>(&'a self, slots: &'a [ConfiguredSlot], forget_choices: bool) -> Boxed<'a, Result<Written, CoreError>> {
         Box::pin(reload::write(&self.0, slots, forget_choices))
     }
 

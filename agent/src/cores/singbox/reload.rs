@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::files::{self, Staged};
 use super::{Inner, aside, command, lock, render, rendered};
-use crate::cores::{ConfiguredSlot, CoreError, Reload};
+use crate::cores::{ConfiguredSlot, CoreError, Reload, Written};
 
 /// Readable by the core's group: the file holds every user's credentials.
 const MODE: u32 = 0o640;
@@ -60,16 +60,21 @@ async fn check(core: &Inner, staged: &Staged) -> Result<(), CoreError> {
     command::run(&argv, None, None).await.map_err(|why| CoreError::Config(format!("sing-box check: {why}")))
 }
 
-/// Replaces the output. A configuration that the core came up with is kept as the last good one.
+/// Replaces the output. A configuration that the core came up with is kept as the last good one; so is what was there
+/// before anything of ours.
 async fn commit(core: &Arc<Inner>, ready: Ready) -> Result<(), CoreError> {
     let proven = lock(&core.seen).digest.clone();
     let inner = Arc::clone(core);
     let target = ready.target.clone();
     aside(move || {
         let old = fs::read(&inner.settings.output).unwrap_or_default();
-        let of_old = render::digest_of_file(&old);
-        if of_old.is_some() && of_old == proven && of_old.as_ref() != Some(&ready.digest) {
-            files::place(&last_good(&inner), &old, MODE)?;
+        let good = last_good(&inner);
+        let keep = match render::digest_of_file(&old) {
+            Some(digest) => proven.as_ref() == Some(&digest) && digest != ready.digest,
+            None => !old.is_empty() && !good.exists(),
+        };
+        if keep {
+            files::place(&good, &old, MODE)?;
         }
         ready.staged.commit()
     })
@@ -83,16 +88,62 @@ fn last_good(core: &Inner) -> PathBuf {
 }
 
 /// [`crate::cores::Core::write`].
-pub(super) async fn write(core: &Arc<Inner>, slots: &[ConfiguredSlot], forget_choices: bool) -> Result<(), CoreError> {
+pub(super) async fn write(
+    core: &Arc<Inner>,
+    slots: &[ConfiguredSlot],
+    forget_choices: bool,
+) -> Result<Written, CoreError> {
     let mut passed = core.output.lock().await;
-    let ready = prepare(core, slots, &mut passed).await?;
-    let cache_file = ready.cache_file.clone();
-    commit(core, ready).await?;
+    let inner = Arc::clone(core);
+    let there = aside(move || Ok(fs::read(&inner.settings.output).unwrap_or_default())).await?;
+    let (written, cache_file) = match prepare(core, slots, &mut passed).await {
+        Ok(ready) if may_replace(&ready.digest, &there) => {
+            let cache_file = ready.cache_file.clone();
+            commit(core, ready).await?;
+            (Written::Whole, Some(cache_file))
+        }
+        Ok(_) => (Written::GatesAlone(None), write_gates(core, there, slots).await?),
+        Err(why @ CoreError::Config(_)) => (Written::GatesAlone(Some(why)), write_gates(core, there, slots).await?),
+        Err(why) => return Err(why),
+    };
     // A running core keeps the removed file open, and what it chooses from then on is lost at its next start.
-    if forget_choices && core.api.started_at().await.is_err() {
+    if let Some(cache_file) = cache_file.filter(|_| forget_choices)
+        && core.api.started_at().await.is_err()
+    {
         aside(move || files::remove(&cache_file)).await?;
     }
-    Ok(())
+    Ok(written)
+}
+
+/// Whether a configuration may take the place of a file without being proven: it differs in users only, or there is
+/// nothing that a core could run with.
+fn may_replace(digest: &str, there: &[u8]) -> bool {
+    there.is_empty()
+        || render::digest_of_file(there).is_some_and(|old| render::of_template(&old) == render::of_template(digest))
+}
+
+/// Changes the gates' states in the file that is there, if it is ours. Returns where its core keeps its choices.
+async fn write_gates(
+    core: &Arc<Inner>,
+    there: Vec<u8>,
+    slots: &[ConfiguredSlot],
+) -> Result<Option<PathBuf>, CoreError> {
+    let (inner, slots) = (Arc::clone(core), slots.to_vec());
+    aside(move || {
+        let Some((json, cache_file)) = render::with_gates(&there, &slots) else { return Ok(None) };
+        let settings = &inner.settings;
+        if json != there {
+            Staged::write(&settings.output, settings.staging_dir.as_deref(), &json, MODE)?.commit()?;
+        }
+        Ok(cache_file)
+    })
+    .await
+}
+
+/// What [`reload`] would do with the template, without users and without touching anything that is there.
+pub(super) async fn try_out(core: &Arc<Inner>) -> Result<(), CoreError> {
+    let mut passed = core.output.lock().await;
+    prepare(core, &[], &mut passed).await.map(drop)
 }
 
 /// [`crate::cores::Core::reload`].

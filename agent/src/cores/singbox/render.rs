@@ -33,6 +33,11 @@ pub(super) fn slot_of_gate(tag: &str) -> Option<SlotName> {
     tag.strip_prefix(GATE).and_then(|slot| slot.parse().ok())
 }
 
+/// The part of a digest that is of the template alone.
+pub(super) fn of_template(digest: &str) -> &str {
+    digest.split_once('-').map_or(digest, |(template, _)| template)
+}
+
 /// The digest of the configuration that a selector states, if that is its purpose.
 pub(super) fn stated_digest(tag: &str) -> Option<&str> {
     tag.strip_prefix(STATED)
@@ -75,8 +80,9 @@ pub(super) fn render(
     let mut config = template.config.clone();
     let target = api_service(&mut config, additions)?;
     let cache_file = cache_file(&mut config, additions)?;
+    let of_template = digest_of_template(template, &config);
     inbounds(template, &mut config, &slots, additions.secret)?;
-    let digest = digest(template, &slots, &config);
+    let digest = format!("{of_template}-{}", digest_of_users(&slots, &config));
     outbounds(template, &mut config, &slots, &digest)?;
     rules(template, &mut config, &slots);
     let config = Value::Object(config);
@@ -204,21 +210,52 @@ fn rules(template: &Template, config: &mut Map<String, Value>, slots: &[&Configu
     }
 }
 
-/// SHA-256, cut to 128 bits, of the configuration before the gates, of the rules' order and of the slots.
-fn digest(template: &Template, slots: &[&ConfiguredSlot], config: &Map<String, Value>) -> String {
+/// The digest of all that comes from the template and the agent's settings: `config` has no users of ours yet.
+fn digest_of_template(template: &Template, config: &Map<String, Value>) -> String {
     let sorted = template.rules();
     let mut hash = Sha256::new();
-    hash.update(b"weir/sing-box/1\n");
+    hash.update(b"weir/sing-box/template/1\n");
     hash.update(Value::Object(config.clone()).to_string());
     for rules in [sorted.leading, sorted.in_front, sorted.behind] {
         hash.update(Value::Array(rules).to_string());
     }
+    cut(hash)
+}
+
+/// The digest of the slots and their credentials: `config` has the users in its inbounds.
+fn digest_of_users(slots: &[&ConfiguredSlot], config: &Map<String, Value>) -> String {
+    let mut hash = Sha256::new();
+    hash.update(b"weir/sing-box/users/1\n");
+    for inbound in list(config, "inbounds") {
+        hash.update(inbound.get("users").unwrap_or(&Value::Null).to_string());
+    }
     for slot in slots {
         hash.update(format!("\n{}", slot.slot));
     }
-    let mut digest = hex::encode(hash.finalize());
-    digest.truncate(32);
-    digest
+    cut(hash)
+}
+
+/// The first 64 bits in hex.
+fn cut(hash: Sha256) -> String {
+    hex::encode(hash.finalize().iter().take(8).copied().collect::<Vec<u8>>())
+}
+
+/// A file with the gates' states of these slots, and where the core that runs it keeps its choices; gates of other slots
+/// are shut. `None` when it is not a file of ours.
+pub(super) fn with_gates(json: &[u8], slots: &[ConfiguredSlot]) -> Option<(Vec<u8>, Option<PathBuf>)> {
+    let mut config: Map<String, Value> = serde_json::from_slice(json).ok()?;
+    digest_of(&config)?;
+    let open: BTreeSet<&SlotName> = slots.iter().filter(|slot| slot.open).map(|slot| &slot.slot).collect();
+    for outbound in config.get_mut("outbounds")?.as_array_mut()? {
+        let Some(slot) = slot_of_gate(text(outbound, "tag")) else { continue };
+        let members = outbound.get("outbounds").and_then(Value::as_array)?;
+        let member = members.iter().filter_map(Value::as_str).find(|member| is_open(member) == open.contains(&slot))?;
+        let member = member.to_owned();
+        outbound.as_object_mut()?.insert("default".into(), member.into());
+    }
+    let cache = config.get("experimental").and_then(|of| of.get("cache_file")).map(|of| text(of, "path"));
+    let cache = cache.filter(|path| !path.is_empty()).map(PathBuf::from);
+    Some((serde_json::to_vec(&config).ok()?, cache))
 }
 
 /// Whether a gate with this member selected lets its user through.
@@ -235,8 +272,11 @@ pub(super) fn target_of_file(json: &[u8]) -> Option<Target> {
 
 /// The digest that a file states.
 pub(super) fn digest_of_file(json: &[u8]) -> Option<String> {
-    let config: Map<String, Value> = serde_json::from_slice(json).ok()?;
-    list(&config, "outbounds").iter().find_map(|of| stated_digest(text(of, "tag")).map(str::to_owned))
+    digest_of(&serde_json::from_slice(json).ok()?)
+}
+
+fn digest_of(config: &Map<String, Value>) -> Option<String> {
+    list(config, "outbounds").iter().find_map(|of| stated_digest(text(of, "tag")).map(str::to_owned))
 }
 
 #[cfg(test)]

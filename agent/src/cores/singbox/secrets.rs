@@ -32,6 +32,16 @@ impl HostSecret {
         Ok(Self(bits))
     }
 
+    /// A secret that is kept nowhere.
+    ///
+    /// # Errors
+    /// [`CoreError::Disk`] when the kernel gives no random numbers.
+    pub(super) fn passing() -> Result<Self, CoreError> {
+        let mut bits = [0; 32];
+        getrandom::fill(&mut bits).map_err(|why| CoreError::Disk(format!("the kernel's random numbers: {why}")))?;
+        Ok(Self(bits))
+    }
+
     #[cfg(test)]
     pub(super) const fn fixed(bits: [u8; 32]) -> Self {
         Self(bits)

@@ -133,6 +133,32 @@ fn the_digest_is_the_same_for_other_gate_states_and_orders_and_differs_for_every
 }
 
 #[test]
+fn the_digest_says_apart_what_comes_from_the_template_and_what_from_the_users() {
+    let of = |template: &Value, slots: &[ConfiguredSlot]| with(template, slots).unwrap().digest;
+    let first = of(&template(), &[slot("alice234", true)]);
+    let other_users = of(&template(), &[slot("bob23456", true)]);
+    assert_eq!(of_template(&first), of_template(&other_users));
+    assert_ne!(first, other_users);
+    let mut other = template();
+    other["inbounds"][0]["listen_port"] = 1.into();
+    assert_ne!(of_template(&first), of_template(&of(&other, &[slot("alice234", true)])));
+}
+
+#[test]
+fn the_gates_of_a_written_file_can_be_changed_without_its_template() {
+    let before = [slot("alice234", true), slot("bob23456", false), slot("carol234", true)];
+    let after = [slot("alice234", false), slot("bob23456", true)];
+    let made = with(&template(), &before).unwrap();
+    let (changed, cache_file) = with_gates(&made.json, &after).unwrap();
+    let gone = [&after[..], &[slot("carol234", false)]].concat();
+    let as_rendered: Value = serde_json::from_slice(&with(&template(), &gone).unwrap().json).unwrap();
+    assert_eq!(serde_json::from_slice::<Value>(&changed).unwrap(), as_rendered, "a slot that nobody names is shut");
+    assert_eq!(cache_file, Some(made.cache_file));
+    assert_eq!(digest_of_file(&changed), Some(made.digest));
+    assert!(with_gates(br#"{"outbounds":[{"type":"direct","tag":"direct"}]}"#, &after).is_none(), "not ours");
+}
+
+#[test]
 fn a_written_file_tells_where_its_core_answers_and_which_digest_it_states() {
     let made = with(&template(), &[slot("alice234", true)]).unwrap();
     assert_eq!(target_of_file(&made.json), Some(made.target));

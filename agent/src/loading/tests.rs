@@ -1,0 +1,118 @@
+use super::*;
+
+const EVERY: u64 = 600_000;
+const DONE: Ended = Ended::Done { cut: 2 };
+
+fn at(second: u64) -> Moment {
+    Moment::from_millis(second * 1_000)
+}
+
+fn loading() -> Loading {
+    let folder = tempfile::tempdir().unwrap();
+    Loading::load(&Ledger::open(&folder.path().join("ledger")).unwrap(), EVERY).unwrap()
+}
+
+fn up(open: usize, others: usize) -> Seen {
+    Seen::Up(Pending { open, others, any_loaded: true })
+}
+
+fn end(loading: &mut Loading, ended: Ended, second: u64) {
+    loading.begin(Why::Users);
+    loading.end(ended, at(second), Second::clamped(1_000), &mut Batch::default());
+}
+
+const TEMPLATE: Template = Template { modified: (1, 0), length: 10 };
+
+#[test]
+fn the_first_load_is_made_at_once() {
+    for seen in [Seen::Down, Seen::Up(Pending { open: 0, others: 64, any_loaded: false })] {
+        let mut loading = loading();
+        assert_eq!(loading.due(Seen::Unknown, 0, at(1)), None);
+        assert_eq!(loading.due(seen, 5, at(1)), Some(Why::First));
+        loading.begin(Why::First);
+        assert_eq!(loading.due(seen, 5, at(1)), None);
+        loading.end(DONE, at(2), Second::clamped(1_000), &mut Batch::default());
+        assert_eq!(loading.due(seen, 5, at(3)), None);
+        assert_eq!(loading.last(), Some(Last { at: Second::clamped(1_000), why: Why::First, cut: 2 }));
+    }
+}
+
+#[test]
+fn new_users_without_a_loaded_slot_wait_for_the_next_batch() {
+    let mut loading = loading();
+    end(&mut loading, DONE, 0);
+    assert_eq!(loading.due(up(1, 0), 3, at(599)), None);
+    assert_eq!(loading.due(up(1, 0), 3, at(600)), Some(Why::Users));
+}
+
+#[test]
+fn vacant_slots_wait_for_a_quiet_moment() {
+    let mut loading = loading();
+    assert_eq!(loading.due(up(0, 64), 1, at(1_000)), None);
+    assert_eq!(loading.due(up(0, 64), 0, at(1_001)), None);
+    assert_eq!(loading.due(up(0, 64), 1, at(1_003)), None);
+    assert_eq!(loading.due(up(0, 64), 0, at(1_004)), None);
+    assert_eq!(loading.due(up(0, 64), 0, at(1_007)), Some(Why::Quiet));
+}
+
+#[test]
+fn a_saved_template_is_loaded_with_the_next_batch() {
+    let mut loading = loading();
+    let mut batch = Batch::default();
+    loading.look_at_template(Some(TEMPLATE), &mut batch);
+    assert_eq!(loading.due(up(0, 0), 1, at(1)), None);
+    loading.look_at_template(Some(Template { length: 11, ..TEMPLATE }), &mut batch);
+    assert_eq!(loading.due(up(0, 0), 1, at(1)), Some(Why::Template));
+    end(&mut loading, DONE, 2);
+    assert_eq!(loading.due(up(0, 0), 1, at(10_000)), None);
+}
+
+#[test]
+fn a_reload_that_the_core_did_not_take_is_not_repeated_at_once() {
+    let mut loading = loading();
+    end(&mut loading, Ended::Failed, 0);
+    assert_eq!(loading.due(Seen::Down, 0, at(29)), None);
+    assert_eq!(loading.due(Seen::Down, 0, at(30)), Some(Why::First));
+    end(&mut loading, DONE, 100);
+    end(&mut loading, Ended::Failed, 1_000);
+    assert_eq!(loading.due(up(1, 0), 1, at(1_599)), None, "it may have cut connections");
+    assert_eq!(loading.due(up(1, 0), 1, at(1_600)), Some(Why::Users));
+}
+
+#[test]
+fn a_refused_template_is_tried_again_when_it_is_saved_and_nobody_waits_for_that() {
+    let mut loading = loading();
+    let mut batch = Batch::default();
+    end(&mut loading, DONE, 0);
+    loading.look_at_template(Some(TEMPLATE), &mut batch);
+    end(&mut loading, Ended::Refused, 1_000);
+    assert_eq!(loading.due(up(1, 0), 1, at(1_599)), None);
+    loading.look_at_template(Some(Template { length: 11, ..TEMPLATE }), &mut batch);
+    assert_eq!(loading.due(up(1, 0), 1, at(1_001)), Some(Why::Users));
+    end(&mut loading, Ended::Refused, 1_001);
+    loading.template_is_good();
+    assert_eq!(loading.due(up(1, 0), 1, at(1_002)), Some(Why::Users));
+    end(&mut loading, Ended::Refused, 1_002);
+    assert_eq!(loading.due(up(1, 0), 1, at(1_602)), Some(Why::Users), "what is refused may depend on more than it");
+}
+
+#[test]
+fn a_disk_that_was_full_is_tried_again_soon() {
+    let mut loading = loading();
+    end(&mut loading, DONE, 0);
+    end(&mut loading, Ended::Unwritten, 1_000);
+    assert_eq!(loading.due(up(1, 0), 1, at(1_029)), None);
+    assert_eq!(loading.due(up(1, 0), 1, at(1_030)), Some(Why::Users));
+}
+
+#[test]
+fn the_loaded_version_moves_only_when_all_of_it_is_loaded() {
+    let mut loading = loading();
+    let mut batch = Batch::default();
+    let version = |number| RosterVersion { number, salt: 1 };
+    loading.learn(version(3), true, false, &mut batch);
+    loading.learn(version(4), false, false, &mut batch);
+    assert_eq!(loading.version(), version(3));
+    loading.learn(version(4), false, true, &mut batch);
+    assert_eq!(loading.version(), RosterVersion::NONE);
+}
