@@ -52,6 +52,10 @@ pub(crate) struct NodeView<'a> {
     pub(crate) state: &'static str,
     /// Its last sync.
     pub(crate) seen: Option<Moment>,
+    /// "sing-box 1.14.4".
+    pub(crate) core: String,
+    /// Version of its agent.
+    pub(crate) agent: &'a str,
     /// Its numbers.
     pub(crate) facts: Vec<Fact>,
     /// What an operator should look at.
@@ -78,24 +82,33 @@ impl<'a> NodeView<'a> {
             address: facts.address,
             state,
             seen: facts.seen_at.map(|at| Moment::new(at, now)),
+            core: core(&facts.status),
+            agent: facts.agent,
             facts: if state == "new" { Vec::new() } else { lines(facts, state == "online") },
             problems: problems(facts),
         }
     }
 }
 
+/// A core that does not answer has no version.
+fn core(status: &NodeStatus) -> String {
+    match (status.core.as_str(), status.core_version.as_str()) {
+        ("", _) => "no core".to_owned(),
+        (core, "") => format!("{core}, not running"),
+        (core, version) => format!("{core} {version}"),
+    }
+}
+
 fn lines(facts: &NodeFacts<'_>, is_online: bool) -> Vec<Fact> {
     let status = &facts.status;
-    let core = match status.core.as_str() {
-        "" => "not found".to_owned(),
-        core => format!("{core} {}", status.core_version),
-    };
     let line = |name, value, title| Fact { name, value, title };
-    let mut lines = Vec::with_capacity(7);
+    let mut lines = Vec::with_capacity(5);
     if is_online {
         lines.push(line("Online users", count(status.online.into()), "users with a live connection"));
         lines.push(line("Connections", count(status.connections.into()), ""));
-        lines.push(line("Speed", format!("↑ {} ↓ {}", rate(status.rate_up), rate(status.rate_down)), ""));
+        // May break before the second arrow and nowhere else.
+        let [up, down] = [status.rate_up, status.rate_down].map(|bytes| rate(bytes).replace(' ', "\u{a0}"));
+        lines.push(line("Speed", format!("↑\u{a0}{up} ↓\u{a0}{down}"), ""));
     }
     lines.push(line("Traffic", size(facts.bytes), "all users, up and down, since the node was made"));
     lines.push(line(
@@ -103,8 +116,6 @@ fn lines(facts: &NodeFacts<'_>, is_online: bool) -> Vec<Fact> {
         size(facts.unattributed),
         "bytes that the core counted and no user could be credited with",
     ));
-    lines.push(line("Core", core, ""));
-    lines.push(line("Agent", facts.agent.to_owned(), ""));
     lines
 }
 
@@ -158,6 +169,16 @@ mod tests {
         assert_eq!(state(None), "new");
         assert_eq!(state(Some(NOW.plus(-SILENT_AFTER))), "online");
         assert_eq!(state(Some(NOW.plus(-SILENT_AFTER - 1))), "silent");
+    }
+
+    #[test]
+    fn a_core_that_does_not_run_has_no_version() {
+        let mut node = facts(Some(NOW));
+        assert_eq!(NodeView::new(&node, NOW).core, "sing-box 1.14.4");
+        node.status.core_version.clear();
+        assert_eq!(NodeView::new(&node, NOW).core, "sing-box, not running");
+        node.status.core.clear();
+        assert_eq!(NodeView::new(&node, NOW).core, "no core");
     }
 
     #[test]

@@ -34,5 +34,22 @@ pub(crate) fn refusal(failure: &Failure) -> Result<Response, Failure> {
         500.. => "Something is wrong",
         _ => "Not done",
     };
-    page(&Refusal { title, message }, status)
+    page(&Refusal { title, message: sentence(&message) }, status)
+}
+
+/// Messages are written to follow a colon in a log or in JSON; on a page they stand alone.
+fn sentence(message: &str) -> String {
+    let mut letters = message.chars();
+    let first = letters.next().map(char::to_uppercase).into_iter().flatten();
+    first.chain(letters).chain(['.']).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_becomes_a_sentence() {
+        assert_eq!(sentence("this path knows GET, HEAD"), "This path knows GET, HEAD.");
+    }
 }
