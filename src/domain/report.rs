@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use weir_wire::Second;
 use weir_wire::sync::{Report, Skip};
 
-use super::period::{self, Period};
+use super::period::{Cycle, Period};
 
 /// Whether a report is the next one of its epoch.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,10 +49,12 @@ pub struct Window {
     pub clamped: bool,
 }
 
-/// A report is never refused for its times: they are moved between the end of the last one and now.
+/// A report is never refused for its times: they are moved between the end of the last one and the end of this second.
 #[must_use]
 pub fn window(report: &Report, last_to: Second, now: Second) -> Window {
-    let to = report.to.min(now).max(last_to.min(now));
+    // The end is exclusive: what flowed in this very second lies before the next one.
+    let end = now.plus(1);
+    let to = report.to.min(end).max(last_to.min(end));
     Window { at: to.plus(-1), to, clamped: to != report.to }
 }
 
@@ -61,8 +63,8 @@ pub fn window(report: &Report, last_to: Second, now: Second) -> Window {
 pub struct Standing {
     /// His current period.
     pub period: Period,
-    /// His anchor day, 1..=31.
-    pub reset_day: u32,
+    /// When his usage begins anew.
+    pub cycle: Cycle,
 }
 
 /// Where bytes of one instant land for a user.
@@ -80,7 +82,7 @@ pub enum Landing {
 #[must_use]
 pub fn land(standing: Standing, at: Second) -> Landing {
     if at >= standing.period.end {
-        Landing::Roll(period::containing(at, standing.reset_day))
+        Landing::Roll(standing.cycle.containing(at, standing.period.start))
     } else if at >= standing.period.start {
         Landing::Current
     } else {
@@ -147,10 +149,10 @@ mod tests {
         let case = |last_to, now| window(&report(1, "x"), second(last_to), second(now));
         assert_eq!(case(100, 500), Window { at: second(199), to: second(200), clamped: false });
         assert_eq!(case(300, 500), Window { at: second(299), to: second(300), clamped: true });
-        assert_eq!(case(0, 150), Window { at: second(149), to: second(150), clamped: true });
+        assert_eq!(case(0, 150), Window { at: second(150), to: second(151), clamped: true });
         assert_eq!(
             case(900, 150),
-            Window { at: second(149), to: second(150), clamped: true },
+            Window { at: second(150), to: second(151), clamped: true },
             "the panel's clock fell"
         );
     }

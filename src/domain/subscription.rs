@@ -2,12 +2,12 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use chrono::DateTime;
 use weir_wire::Second;
 
 use super::link::Link;
 use super::percent;
 use super::user::{Gate, Standing, allowance};
+use super::zone::Zone;
 
 /// Longest profile title that every client shows, in characters.
 const TITLE: usize = 25;
@@ -45,18 +45,15 @@ impl Format {
 
 /// Why the user gets no links, as the name of the one entry that he gets.
 #[must_use]
-pub fn reason(gate: Gate, period_end: Second) -> Option<String> {
+pub fn reason(gate: Gate, period_end: Second, zone: Zone) -> Option<String> {
     Some(match gate {
         Gate::Open => return None,
-        Gate::Month => format!("Monthly traffic used up, new on {} UTC", day(period_end)),
+        Gate::Month if period_end == Second::LAST => "Traffic used up".into(),
+        Gate::Month => format!("Traffic used up, new on {}", zone.date(period_end)),
         Gate::Total => "Traffic used up".into(),
         Gate::Expired => "Subscription expired".into(),
         Gate::Disabled => "Account disabled".into(),
     })
-}
-
-fn day(at: Second) -> String {
-    DateTime::from_timestamp(at.get(), 0).map_or_else(|| "a later day".into(), |at| at.format("%Y-%m-%d").to_string())
 }
 
 /// `Subscription-Userinfo`: all four keys, because some clients ignore a header that lacks one; 0 = unlimited, never.
@@ -123,11 +120,11 @@ mod tests {
 
     #[test]
     fn the_reason_says_when_it_ends() {
-        assert_eq!(reason(Gate::Open, Second::EPOCH), None);
-        let month = reason(Gate::Month, Second::clamped(1_796_083_200)).unwrap();
-        assert_eq!(month, "Monthly traffic used up, new on 2026-12-01 UTC");
+        assert_eq!(reason(Gate::Open, Second::EPOCH, Zone::UTC), None);
+        let month = reason(Gate::Month, Second::clamped(1_796_083_200), Zone::UTC).unwrap();
+        assert_eq!(month, "Traffic used up, new on 2026-12-01");
         for gate in [Gate::Total, Gate::Expired, Gate::Disabled] {
-            assert!(reason(gate, Second::EPOCH).is_some());
+            assert!(reason(gate, Second::EPOCH, Zone::UTC).is_some());
         }
     }
 

@@ -5,6 +5,8 @@ use weir_wire::grant::Rules;
 use weir_wire::sync::Policy;
 use worker::Env;
 
+use crate::domain::zone::Zone;
+
 fn number(env: &Env, name: &str) -> Option<u64> {
     env.var(name).ok()?.to_string().parse().ok()
 }
@@ -32,6 +34,12 @@ pub(crate) fn grant_rules(env: &Env) -> Rules {
         floor: number(env, "GRANT_FLOOR_BYTES").map_or(default.floor, Bytes::saturating),
         largest: number(env, "GRANT_MAX_BYTES").map_or(default.largest, Bytes::saturating),
     }
+}
+
+/// The time zone of users who were given none of their own: `TIME_ZONE`, of the IANA database (UTC).
+pub(crate) fn zone(env: &Env) -> Zone {
+    let name = env.var("TIME_ZONE").ok().map(|name| name.to_string());
+    name.and_then(|name| name.trim().parse().ok()).unwrap_or(Zone::UTC)
 }
 
 /// How subscriptions present themselves.

@@ -4,13 +4,13 @@ use serde::{Deserialize, Serialize};
 use weir_wire::{Bytes, Second};
 
 use super::{Statement, gates, slots};
-use crate::domain::period::{self, Period};
+use crate::domain::period::{Cycle, Period};
 use crate::domain::user::{Gate, Standing, gate};
 
 // Rows read: 2 per user who is due (finding him by the index counts no row of its own).
 const DUE: &str = "
 SELECT users.id, users.gate, users.disabled_at, users.expires_at, u.monthly_quota, u.total_quota, u.month, u.lifetime,
-  u.bonus_left, u.bonus_spent, u.reset_day, u.period_start, u.period_end, u.revision
+  u.bonus_left, u.bonus_spent, u.reset_strategy, u.reset_day, u.time_zone, u.period_start, u.period_end, u.revision
 FROM users JOIN usage AS u ON u.user = users.id
 WHERE users.due_at <= CAST(?1 AS INTEGER) ORDER BY users.due_at LIMIT ?2";
 
@@ -37,8 +37,9 @@ pub struct Due {
     pub bonus_left: Bytes,
     /// Bonus spent.
     pub bonus_spent: Bytes,
-    /// His anchor day, 1..=31.
-    pub reset_day: u32,
+    /// When his usage begins anew.
+    #[serde(flatten)]
+    pub cycle: Cycle,
     /// Start of his period.
     pub period_start: i64,
     /// End of his period.
@@ -51,7 +52,7 @@ impl Due {
     /// The period that he is in at `now`.
     fn period(&self, now: Second) -> Period {
         if self.period_end <= now.get() {
-            period::containing(now, self.reset_day)
+            self.cycle.containing(now, Second::clamped(self.period_start))
         } else {
             Period { start: Second::clamped(self.period_start), end: Second::clamped(self.period_end) }
         }

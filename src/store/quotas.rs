@@ -7,8 +7,9 @@ use weir_wire::Second;
 use super::Statement;
 
 const OPEN: &str = "
-INSERT INTO usage (user, monthly_quota, total_quota, reset_day, period_start, period_end)
-SELECT id, ?1 ->> 'monthly_quota', ?1 ->> 'total_quota', ?1 ->> 'reset_day', CAST(?2 AS INTEGER), CAST(?3 AS INTEGER)
+INSERT INTO usage (user, monthly_quota, total_quota, reset_strategy, reset_day, time_zone, period_start, period_end)
+SELECT id, ?1 ->> 'monthly_quota', ?1 ->> 'total_quota', ?1 ->> 'reset_strategy', ?1 ->> 'reset_day', ?1 ->> 'time_zone',
+  CAST(?2 AS INTEGER), CAST(?3 AS INTEGER)
 FROM users WHERE name = ?1 ->> 'name' COLLATE NOCASE AND deleted_at IS NULL";
 
 /// Opens the usage row of a user who was inserted in this batch.
@@ -22,11 +23,13 @@ const CHANGE: &str = "
 UPDATE usage SET revision = revision + 1,
   monthly_quota = coalesce(?2 ->> 'monthly_quota', monthly_quota),
   total_quota = coalesce(?2 ->> 'total_quota', total_quota),
+  reset_strategy = coalesce(?2 ->> 'reset_strategy', reset_strategy),
   reset_day = coalesce(?2 ->> 'reset_day', reset_day),
+  time_zone = coalesce(?2 ->> 'time_zone', time_zone),
   period_end = coalesce(CAST(?3 AS INTEGER), period_end)
 WHERE user = ?1";
 
-/// Changes quotas and reset day; fields that `changes` lacks stay. A new reset day comes with the period's new end.
+/// Changes quotas and cycle; fields that `changes` lacks stay. A new cycle comes with the period's new end.
 /// Without any field it only raises the revision, for a change that stands in another row.
 #[must_use]
 pub(super) fn change<T: Serialize>(user: i64, changes: &T, period_end: Option<Second>) -> Statement {
@@ -35,13 +38,14 @@ pub(super) fn change<T: Serialize>(user: i64, changes: &T, period_end: Option<Se
 
 // Rows: 1 read, 2 written (the period's row by trigger). The start never moves back: the clocks of two places differ.
 const RESET: &str = "
-UPDATE usage SET revision = revision + 1, period_start = max(period_start, CAST(?2 AS INTEGER)), month = 0
+UPDATE usage SET revision = revision + 1, period_start = max(period_start, CAST(?2 AS INTEGER)), month = 0,
+  period_end = max(CAST(?3 AS INTEGER), period_start + 1)
 WHERE user = ?1";
 
 /// Begins a new period now; the lifetime stays.
 #[must_use]
-pub(super) fn reset(user: i64, now: Second) -> Statement {
-    Statement::new(RESET).bind(user).bind(now)
+pub(super) fn reset(user: i64, now: Second, end: Second) -> Statement {
+    Statement::new(RESET).bind(user).bind(now).bind(end)
 }
 
 // Rows: 3 read per user, 2 written (the period's row by trigger). A user whose period moved since it was read (a report

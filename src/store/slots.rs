@@ -5,11 +5,13 @@ use weir_wire::roster::{PAGE, RosterVersion};
 use weir_wire::{Bytes, SlotName};
 
 use super::{Statement, epochs};
+use crate::domain::period::Cycle;
 
 // Rows read: 3 per slot (json_each, slot, usage).
 const FIND: &str = "
 SELECT s.name, s.user, s.gate, coalesce(u.revision, 0) AS revision, coalesce(u.period_start, 0) AS period_start,
-  coalesce(u.period_end, 0) AS period_end, coalesce(u.reset_day, 1) AS reset_day
+  coalesce(u.period_end, 0) AS period_end, coalesce(u.reset_strategy, 'calendar_month') AS reset_strategy,
+  coalesce(u.reset_day, 1) AS reset_day, coalesce(u.time_zone, 'UTC') AS time_zone
 FROM json_each(?1) AS asked JOIN slots AS s ON s.name = asked.value LEFT JOIN usage AS u ON u.user = s.user";
 
 /// What a report needs to know of a slot.
@@ -27,8 +29,9 @@ pub struct Holder {
     pub period_start: i64,
     /// Current period, exclusive.
     pub period_end: i64,
-    /// Anchor day, 1..=31.
-    pub reset_day: u32,
+    /// When his usage begins anew.
+    #[serde(flatten)]
+    pub cycle: Cycle,
 }
 
 /// Finds the users of slots.

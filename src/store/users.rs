@@ -4,8 +4,10 @@ use serde::{Deserialize, Serialize};
 use weir_wire::{Bytes, Second, SlotName};
 
 use super::gates::gate_of_user;
+use super::quotas::Roll;
 use super::slots::gate_of_usage;
 use super::{Statement, gates, quotas, slots};
+use crate::domain::period::Cycle;
 use crate::domain::user::Standing;
 
 /// A user with his account.
@@ -41,8 +43,9 @@ pub struct User {
     pub bonus_left: Bytes,
     /// Bonus spent.
     pub bonus_spent: Bytes,
-    /// Anchor day, 1..=31.
-    pub reset_day: u32,
+    /// When his usage begins anew.
+    #[serde(flatten)]
+    pub cycle: Cycle,
     /// Current period, inclusive.
     pub period_start: i64,
     /// Current period, exclusive.
@@ -71,7 +74,8 @@ impl User {
 macro_rules! columns {
     () => {
         "SELECT users.id, name, email, note, slot, generation, disabled_at, expires_at, created_at,
-  monthly_quota, total_quota, month, lifetime, bonus_left, bonus_spent, reset_day, period_start, period_end, last_at "
+  monthly_quota, total_quota, month, lifetime, bonus_left, bonus_spent, reset_strategy, reset_day, time_zone,
+  period_start, period_end, last_at "
     };
 }
 pub(super) use columns;
@@ -232,7 +236,8 @@ SELECT ?1 ->> 'name', ?1 ->> 'email', coalesce(?1 ->> 'note', ''), 'vacant', slo
 FROM slots WHERE gate = 'vacant' ORDER BY born, slots.name LIMIT 1";
 
 /// Creates a user in his first period and opens his slot. The last statement returns him; no row comes back when no slot
-/// was vacant. `user` serialises to `name, email, note, monthly_quota, total_quota, reset_day, expires_at`.
+/// was vacant. `user` serialises to `name, email, note, monthly_quota, total_quota, reset_strategy, reset_day,
+/// time_zone, expires_at`.
 #[must_use]
 pub fn create<T: Serialize>(user: &T, name: &str, period: (Second, Second), salt: u32, now: Second) -> Vec<Statement> {
     vec![
@@ -270,37 +275,36 @@ const DELETE: &str = "UPDATE users SET deleted_at = CAST(?2 AS INTEGER), due_at 
 /// What a person does to a user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action<'a, T> {
-    /// Changes fields; those that the value lacks when serialised stay, `null` clears. A changed reset day comes with
-    /// the period's new end.
+    /// Changes fields; those that the value lacks when serialised stay, `null` clears. A changed cycle comes with the
+    /// period's new end.
     Change(&'a T, Option<Second>),
     /// Undoes a person's "disabled".
     Enable,
     /// Shuts him out until a person enables him again.
     Disable,
-    /// Begins a new period now.
+    /// Begins a new period now. A rolling one lasts its whole length; the calendar goes on as it was.
     Reset,
     /// Gives him new credentials and revokes his links.
     Revoke,
 }
 
 /// Does `action`: one batch that decides his gate anew, makes every node that holds a limit for him ask, and returns him.
-/// `ended` is his period when it ended unnoticed, with the one that follows: it is closed first.
+/// A period of his that ended unnoticed is closed first.
 #[must_use]
-pub fn act<T: Serialize>(
-    user: i64,
-    action: &Action<'_, T>,
-    ended: Option<quotas::Roll>,
-    salt: u32,
-    now: Second,
-) -> Vec<Statement> {
+pub fn act<T: Serialize>(whole: &User, action: &Action<'_, T>, salt: u32, now: Second) -> Vec<Statement> {
+    let user = whole.id;
     let nothing = serde_json::json!({});
-    let mut batch: Vec<Statement> = ended.iter().map(|roll| quotas::roll(core::slice::from_ref(roll))).collect();
+    let mut batch = Vec::with_capacity(8);
+    if whole.period_end <= now.get() {
+        let next = whole.cycle.containing(now, Second::clamped(whole.period_start));
+        batch.push(quotas::roll(&[Roll(user, Second::clamped(whole.period_end), next.start, next.end)]));
+    }
     match action {
         Action::Change(changes, period_end) => {
             batch.push(Statement::new(CHANGE).bind(user).bind_json(changes));
             batch.push(quotas::change(user, changes, *period_end));
         }
-        Action::Reset => batch.push(quotas::reset(user, now)),
+        Action::Reset => batch.push(quotas::reset(user, now, whole.cycle.first(now).end)),
         Action::Enable => batch.push(Statement::new(ENABLE).bind(user)),
         Action::Disable => batch.push(Statement::new(DISABLE).bind(user).bind(now)),
         Action::Revoke => {

@@ -88,7 +88,8 @@ impl<'a> UserView<'a> {
                 standing.lifetime.minus(standing.bonus_spent),
                 standing.total_quota,
             ),
-            resets: (!standing.monthly_quota.is_zero() && !is_over).then(|| Moment::new(facts.period_end, now)),
+            resets: (!standing.monthly_quota.is_zero() && !is_over && facts.period_end < Second::LAST)
+                .then(|| Moment::new(facts.period_end, now)),
             bonus: (!standing.bonus_left.is_zero()).then(|| size(standing.bonus_left)),
             is_online: last.is_some() && now.since(facts.last_at) <= facts.online_within,
             last,

@@ -4,10 +4,9 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use serde_json::Value as Json;
-use weir::domain::period;
+use weir::domain::period::{Cycle, Period};
 use weir::domain::report::{self, Standing};
 use weir::store::epochs::{self, Guard, Seen, Sums};
-use weir::store::quotas::Roll;
 use weir::store::slots::{self, EntryRow, Holder, Movable};
 use weir::store::usage::{self, Charge};
 use weir::store::users::{self, Action, User};
@@ -72,12 +71,12 @@ impl Scene {
     /// Creates a user of these fields; the others are as when the caller of the API leaves them out.
     pub(crate) fn try_create(&self, name: &str, fields: &Json) -> Result<Option<User>, StoreError> {
         let mut user = serde_json::json!({
-            "name": name, "email": null, "note": null, "monthly_quota": 0, "total_quota": 0, "reset_day": 1, "expires_at": null,
+            "name": name, "email": null, "note": null, "monthly_quota": 0, "total_quota": 0,
+            "reset_strategy": "calendar_month", "reset_day": 1, "time_zone": "UTC", "expires_at": null,
         });
         user.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
-        let day = u32::try_from(user["reset_day"].as_u64().unwrap()).unwrap();
         let now = self.now.get();
-        let period = period::containing(now, day);
+        let period = serde_json::from_value::<Cycle>(user.clone()).unwrap().first(now);
         let batch = users::create(&user, name, (period.start, period.end), self.salt(), now);
         Ok(self.sqlite.batch_last(&batch)?.pop())
     }
@@ -95,18 +94,14 @@ impl Scene {
     pub(crate) fn try_act(&self, user: i64, action: &Action<'_, Json>) -> Result<User, StoreError> {
         let now = self.now.get();
         let before = self.user(user).unwrap();
-        let ended = (before.period_end <= now.get()).then(|| {
-            let next = period::containing(now, before.reset_day);
-            Roll(user, Second::clamped(before.period_end), next.start, next.end)
-        });
-        let batch = users::act(user, action, ended, self.salt(), now);
+        let batch = users::act(&before, action, self.salt(), now);
         Ok(self.sqlite.batch_last(&batch)?.pop().unwrap())
     }
 
     /// Changes a user's fields.
     pub(crate) fn change(&self, user: i64, fields: &Json) -> User {
-        let day = fields.get("reset_day").and_then(Json::as_u64).map(|day| u32::try_from(day).unwrap());
-        let end = day.map(|day| period::containing(self.now.get(), day).end);
+        let day = fields.get("reset_day").map(|day| serde_json::from_value(day.clone()).unwrap());
+        let end = day.map(|day| Cycle { day, ..self.user(user).unwrap().cycle }.first(self.now.get()).end);
         self.act(user, &Action::Change(fields, end))
     }
 
@@ -126,8 +121,8 @@ impl Scene {
         let holder: Holder = self.sqlite.all(&slots::find(&[slot])).unwrap().pop().unwrap();
         let user = holder.user.unwrap();
         let end = Second::clamped(holder.period_end);
-        let period = period::Period { start: Second::clamped(holder.period_start), end };
-        let (landing, period) = match report::land(Standing { period, reset_day: holder.reset_day }, at) {
+        let period = Period { start: Second::clamped(holder.period_start), end };
+        let (landing, period) = match report::land(Standing { period, cycle: holder.cycle }, at) {
             report::Landing::Current => (usage::Landing::Current, period),
             report::Landing::Roll(next) => (usage::Landing::Roll, next),
             report::Landing::Late => (usage::Landing::Late, period),

@@ -40,10 +40,10 @@ export function reportDigest(epoch, { seq, from, to, users, unattributed, foreig
  *
  * @param {string} epoch
  * @param {{seq: number, from?: number, to?: number, users?: Array<[string, number, number]>, unattributed?: number, foreign?: number,
- *   leaves?: {epoch: string, seq: number, ambiguous: number}}} fields the time is the last minute unless told
+ *   leaves?: {epoch: string, seq: number, ambiguous: number}}} fields the time is the last minute, this second included, unless told
  * @returns {object}
  */
-export function makeReport(epoch, { to = now(), from = to - 60, users = [], unattributed = 0, foreign = 0, ...rest }) {
+export function makeReport(epoch, { to = now() + 1, from = to - 60, users = [], unattributed = 0, foreign = 0, ...rest }) {
   const report = { from, to, users, unattributed, foreign, ...rest };
   return { ...report, digest: reportDigest(epoch, report) };
 }

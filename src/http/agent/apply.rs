@@ -178,7 +178,7 @@ fn period_of(holder: &Holder) -> Period {
 
 fn landing(holder: &Holder, at: Second) -> (usage::Landing, Period) {
     let period = period_of(holder);
-    match report::land(Standing { period, reset_day: holder.reset_day }, at) {
+    match report::land(Standing { period, cycle: holder.cycle }, at) {
         Landing::Current => (usage::Landing::Current, period),
         Landing::Roll(next) => (usage::Landing::Roll, next),
         Landing::Late => (usage::Landing::Late, period),

@@ -1,11 +1,13 @@
 //! A user as the API shows him.
 
 use serde::Serialize;
-use weir_wire::Bytes;
+use weir_wire::{Bytes, Second};
 use worker::Request;
 
+use crate::domain::period::{AnchorDay, Strategy};
 use crate::domain::token::Subscription;
 use crate::domain::user::{Status, gate};
+use crate::domain::zone::Zone;
 use crate::http::call::Call;
 use crate::http::failure::Failure;
 use crate::store::users::User;
@@ -26,9 +28,13 @@ pub(super) struct UserJson {
     monthly_quota: Bytes,
     /// Over the lifetime, 0 = unlimited.
     total_quota: Bytes,
-    reset_day: u32,
+    /// `calendar_month`, `no_reset`, `day`, `week`, `month`, `year`.
+    reset_strategy: Strategy,
+    reset_day: AnchorDay,
+    time_zone: Zone,
     period_start: i64,
-    period_end: i64,
+    /// When usage begins anew.
+    period_end: Option<i64>,
     monthly_used: Bytes,
     total_used: Bytes,
     bonus_left: Bytes,
@@ -58,9 +64,11 @@ impl UserJson {
             expires_at: user.expires_at,
             monthly_quota: user.monthly_quota,
             total_quota: user.total_quota,
-            reset_day: user.reset_day,
+            reset_strategy: user.cycle.strategy,
+            reset_day: user.cycle.day,
+            time_zone: user.cycle.zone,
             period_start: user.period_start,
-            period_end: user.period_end,
+            period_end: (user.period_end < Second::LAST.get()).then_some(user.period_end),
             monthly_used: standing.month,
             total_used: user.lifetime,
             bonus_left: user.bonus_left,

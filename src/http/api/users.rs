@@ -8,15 +8,16 @@ use worker::{Request, Response};
 use super::user_json::UserJson;
 use super::{ITEMS, MOST_ITEMS, number, parameter, segment};
 use crate::domain::name::{Email, Note, UserName};
-use crate::domain::period::{self, AnchorDay};
+use crate::domain::period::{AnchorDay, Cycle, Strategy};
+use crate::domain::zone::Zone;
 use crate::http::auth::authorize;
 use crate::http::body;
 use crate::http::call::Call;
 use crate::http::failure::Failure;
+use crate::http::settings;
 use crate::http::slots::refill;
 use crate::route::UserAction;
 use crate::store::d1::Outcome;
-use crate::store::quotas::Roll;
 use crate::store::users::{self, Action, Order, Query, Total, User};
 use crate::{bell, random};
 
@@ -33,8 +34,13 @@ struct NewUser {
     monthly_quota: Bytes,
     #[serde(default)]
     total_quota: Bytes,
+    #[serde(default)]
+    reset_strategy: Strategy,
     #[serde(default = "first")]
     reset_day: AnchorDay,
+    /// The deployment's own unless told.
+    #[serde(default)]
+    time_zone: Option<Zone>,
     #[serde(default)]
     expires_at: Option<Second>,
 }
@@ -59,7 +65,11 @@ struct UserChange {
     #[serde(default, deserialize_with = "value", skip_serializing_if = "Option::is_none")]
     total_quota: Option<Bytes>,
     #[serde(default, deserialize_with = "value", skip_serializing_if = "Option::is_none")]
+    reset_strategy: Option<Strategy>,
+    #[serde(default, deserialize_with = "value", skip_serializing_if = "Option::is_none")]
     reset_day: Option<AnchorDay>,
+    #[serde(default, deserialize_with = "value", skip_serializing_if = "Option::is_none")]
+    time_zone: Option<Zone>,
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     expires_at: Option<Option<Second>>,
 }
@@ -78,10 +88,20 @@ fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(field: D) -> Result<Opt
 impl UserChange {
     /// Whether a gate or a limit may depend on it.
     const fn matters(&self) -> bool {
-        self.monthly_quota.is_some()
-            || self.total_quota.is_some()
-            || self.reset_day.is_some()
-            || self.expires_at.is_some()
+        self.monthly_quota.is_some() || self.total_quota.is_some() || self.moves_cycle() || self.expires_at.is_some()
+    }
+
+    const fn moves_cycle(&self) -> bool {
+        self.reset_strategy.is_some() || self.reset_day.is_some() || self.time_zone.is_some()
+    }
+
+    /// The cycle of a user whose cycle was `old`.
+    fn cycle(&self, old: Cycle) -> Cycle {
+        Cycle {
+            strategy: self.reset_strategy.unwrap_or(old.strategy),
+            day: self.reset_day.unwrap_or(old.day),
+            zone: self.time_zone.unwrap_or(old.zone),
+        }
     }
 }
 
@@ -135,8 +155,10 @@ fn query(request: &Request) -> Result<Query, Failure> {
 /// 201 with the user. He takes a slot that the nodes have loaded, so no node reloads for him.
 pub(crate) async fn create(mut request: Request, call: &Call) -> Result<Response, Failure> {
     authorize(&request, call, "users:write").await?;
-    let new: NewUser = body::json(&mut request).await?;
-    let period = period::containing(call.now, new.reset_day.get());
+    let mut new: NewUser = body::json(&mut request).await?;
+    let zone = new.time_zone.unwrap_or_else(|| settings::zone(&call.env));
+    new.time_zone = Some(zone);
+    let period = Cycle { strategy: new.reset_strategy, day: new.reset_day, zone }.first(call.now);
     let attempt = || async {
         let batch = users::create(&new, new.name.as_str(), (period.start, period.end), random::salt()?, call.now);
         last(&call.db.batch(&batch).await?)
@@ -172,14 +194,15 @@ pub(crate) async fn get(request: &Request, call: &Call, name: &str) -> Result<Re
 
 /// `PATCH /api/v1/users/{name}`
 ///
-/// Fields that the body lacks stay, `null` clears e-mail, note and expiry; a quota is cleared by 0. A changed reset day moves
-/// the period's end.
+/// Fields that the body lacks stay, `null` clears e-mail, note and expiry; a quota is cleared by 0. A changed strategy,
+/// reset day or time zone moves the period's end to the first boundary to come.
 pub(crate) async fn change(mut request: Request, call: &Call, name: &str) -> Result<Response, Failure> {
     authorize(&request, call, "users:write").await?;
     let change: UserChange = body::json(&mut request).await?;
     let user = find(call, name).await?;
     let changed = if change.matters() {
-        let end = change.reset_day.map(|day| period::containing(call.now, day.get()).end);
+        let start = Second::clamped(user.period_start);
+        let end = change.moves_cycle().then(|| change.cycle(user.cycle).containing(call.now, start).end);
         act(call, &user, &Action::Change(&change, end)).await?
     } else {
         last(&call.db.batch(&users::describe(user.id, &change)).await?)?.ok_or(Failure::NotFound("user"))?
@@ -206,11 +229,7 @@ pub(crate) async fn do_to(request: &Request, call: &Call, name: &str, action: Us
 
 /// Does something to a user whose gate or limit may depend on it, and wakes the nodes.
 async fn act<T: Serialize>(call: &Call, user: &User, action: &Action<'_, T>) -> Result<User, Failure> {
-    let ended = (user.period_end <= call.now.get()).then(|| {
-        let next = period::containing(call.now, user.reset_day);
-        Roll(user.id, Second::clamped(user.period_end), next.start, next.end)
-    });
-    let batch = users::act(user.id, action, ended, random::salt()?, call.now);
+    let batch = users::act(user, action, random::salt()?, call.now);
     let user = last(&call.db.batch(&batch).await?)?.ok_or(Failure::NotFound("user"))?;
     bell::ring(&call.env).await;
     Ok(user)

@@ -36,7 +36,7 @@ pub(crate) async fn fetch(
     if user.period_end <= call.now.get() {
         standing.month = weir_wire::Bytes::ZERO;
     }
-    let reason = subscription::reason(gate(&standing, call.now), Second::clamped(user.period_end));
+    let reason = subscription::reason(gate(&standing, call.now), Second::clamped(user.period_end), user.cycle.zone);
     let links = match &reason {
         Some(reason) => vec![link::notice(reason)],
         None => ways_in(call, &user, ways.rows()?.pop())?,
@@ -73,7 +73,7 @@ fn headers(
     headers.set("profile-title", &subscription::title(&profile.title))?;
     headers.set("profile-update-interval", &profile.update_hours.to_string())?;
     headers.set("subscription-userinfo", userinfo)?;
-    if !user.monthly_quota.is_zero() {
+    if !user.monthly_quota.is_zero() && user.period_end < Second::LAST.get() {
         headers.set("subscription-refill-date", &user.period_end.to_string())?;
     }
     headers.set("profile-web-page-url", &page(&request.inner().url()))?;
