@@ -81,11 +81,23 @@ fn broken(path: &str, complaint: &str) -> Failure {
         let dot = if path.is_empty() { "" } else { "." };
         return Failure::invalid(format!("{path}{dot}{name}"), "it is missing");
     }
-    let rule = complaint
-        .split_once(", expected struct ")
-        .map_or_else(|| complaint.to_owned(), |(found, _)| format!("{found}, expected an object"));
+    let rule = match complaint.rsplit_once(", expected ") {
+        Some((found, wanted)) => format!("{found}, expected {}", plain(wanted)),
+        None => complaint.to_owned(),
+    };
     let field = if path.is_empty() { "body" } else { path };
     Failure::invalid(field, rule.chars().take(MAX_RULE).collect::<String>())
+}
+
+/// A type of ours in words that a caller knows.
+fn plain(wanted: &str) -> &str {
+    match wanted {
+        "u16" => "an integer from 0 to 65535",
+        "u32" | "u64" => "an integer from 0",
+        "i64" => "an integer",
+        _ if wanted.starts_with("struct ") => "an object",
+        _ => wanted,
+    }
 }
 
 /// Reads and parses a JSON body of at most [`MAX_JSON`] bytes.
@@ -139,7 +151,7 @@ mod tests {
         assert_eq!(refusal(r#"{"name":"Vasa","hull":7}"#).1, "hull: invalid type: integer `7`, expected an object");
         assert_eq!(
             refusal(r#"{"name":"Vasa","hull":{"length":-1}}"#).1,
-            "hull.length: invalid value: integer `-1`, expected u32"
+            "hull.length: invalid value: integer `-1`, expected an integer from 0"
         );
         assert!(refusal(r#"{"name":"Vasa","sails":3}"#).1.starts_with("sails: unknown field `sails`, expected"));
         assert_eq!(refusal("{}").1, "name: it is missing");

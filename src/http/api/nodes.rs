@@ -112,7 +112,9 @@ pub(crate) async fn create(mut request: Request, call: &Call) -> Result<Response
     let Created { id } = created.ok_or_else(|| Failure::Broken("a created node has no number".into()))?;
     // Its core loads these at its first start, and the users to come need no reload.
     refill(call).await?;
-    Ok(with_token(call, NodeId(id), token).await?.with_status(201))
+    let mut response = with_token(call, NodeId(id), token).await?.with_status(201);
+    response.headers_mut().set("location", &format!("/api/v1/nodes/{id}"))?;
+    Ok(response)
 }
 
 fn new_token() -> Result<String, Failure> {
