@@ -199,7 +199,7 @@ export class Panel {
       status: response.status,
       headers: response.headers,
       text,
-      body: isJson ? JSON.parse(text) : undefined,
+      body: isJson && text !== '' ? JSON.parse(text) : undefined,
       cost: parseCost(response.headers.get('weir-cost')),
     };
   }
