@@ -7,11 +7,15 @@ use weir_wire::{Bytes, SlotName};
 use super::{Statement, epochs};
 use crate::domain::period::Cycle;
 
-// Rows read: 3 per slot (json_each, slot, usage).
+// Rows read: 3 per slot (json_each, slot, usage), and 2 more for credentials that were replaced: what their user used decides
+// the gate of those that he has now.
 const FIND: &str = "
-SELECT s.name, s.user, s.gate, coalesce(u.revision, 0) AS revision, coalesce(u.period_start, 0) AS period_start,
+SELECT s.name, s.user, coalesce(u.revision, 0) AS revision, coalesce(u.period_start, 0) AS period_start,
   coalesce(u.period_end, 0) AS period_end, coalesce(u.reset_strategy, 'calendar_month') AS reset_strategy,
-  coalesce(u.reset_day, 1) AS reset_day, coalesce(u.time_zone, 'UTC') AS time_zone
+  coalesce(u.reset_day, 1) AS reset_day, coalesce(u.time_zone, 'UTC') AS time_zone,
+  CASE s.gate WHEN 'retired' THEN (SELECT slot FROM users WHERE id = s.user AND deleted_at IS NULL) ELSE s.name END AS current,
+  CASE s.gate WHEN 'retired' THEN coalesce((SELECT gate FROM users WHERE id = s.user AND deleted_at IS NULL), 'retired')
+    ELSE s.gate END AS gate
 FROM json_each(?1) AS asked JOIN slots AS s ON s.name = asked.value LEFT JOIN usage AS u ON u.user = s.user";
 
 /// What a report needs to know of a slot.
@@ -21,7 +25,9 @@ pub struct Holder {
     pub name: SlotName,
     /// Its user; none while vacant, and when it was retired unused.
     pub user: Option<i64>,
-    /// Its gate.
+    /// The slot that its user has now; none when he was deleted.
+    pub current: Option<SlotName>,
+    /// The gate of that slot.
     pub gate: String,
     /// `usage.revision`.
     pub revision: i64,
@@ -32,6 +38,15 @@ pub struct Holder {
     /// When his usage begins anew.
     #[serde(flatten)]
     pub cycle: Cycle,
+}
+
+impl Holder {
+    /// The slot whose gate a quota may move.
+    #[must_use]
+    pub fn movable(&self) -> Option<Movable> {
+        let (user, current) = (self.user?, self.current.clone()?);
+        is_movable(&self.gate).then(|| Movable(current, self.gate.clone(), user))
+    }
 }
 
 /// Finds the users of slots.
@@ -81,8 +96,7 @@ pub struct Movable(
 );
 
 /// Whether a quota decides this gate; a person's decision, an expiry and a vacancy are not undone by traffic.
-#[must_use]
-pub fn is_movable(gate: &str) -> bool {
+fn is_movable(gate: &str) -> bool {
     matches!(gate, "open" | "month" | "total")
 }
 

@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 use weir::domain::period::{Cycle, Period};
 use weir::domain::report::{self, Standing};
 use weir::store::epochs::{self, Guard, Seen, Sums};
-use weir::store::slots::{self, EntryRow, Holder, Movable};
+use weir::store::slots::{self, EntryRow, Holder};
 use weir::store::usage::{self, Charge};
 use weir::store::users::{self, Action, User};
 use weir::store::{StoreError, due};
@@ -119,7 +119,7 @@ impl Scene {
         let seq = self.seq.get() + 1;
         let guard = Guard { node: NODE, epoch: epoch(), last_seq: seq - 1 };
         let holder: Holder = self.sqlite.all(&slots::find(&[slot])).unwrap().pop().unwrap();
-        let user = holder.user.unwrap();
+        let (user, movable) = (holder.user.unwrap(), holder.movable());
         let end = Second::clamped(holder.period_end);
         let period = Period { start: Second::clamped(holder.period_start), end };
         let (landing, period) = match report::land(Standing { period, cycle: holder.cycle }, at) {
@@ -133,8 +133,8 @@ impl Scene {
         if landing == usage::Landing::Late {
             batch.push(usage::apply_late(&[user], &guard, at));
         }
-        if slots::is_movable(&holder.gate) {
-            batch.push(slots::decide(&[Movable(slot.clone(), holder.gate, user)], &guard));
+        if let Some(movable) = movable {
+            batch.push(slots::decide(&[movable], &guard));
             batch.push(slots::number_change(self.salt()));
         }
         let sums = Sums { up: Bytes::ZERO, down: Bytes::saturating(bytes), unknown: Bytes::ZERO };

@@ -165,9 +165,7 @@ fn plan(report: &Report, holders: Vec<Holder>, guard: &Guard, window: Window) ->
         plan.flows.push(Flow(user, line.up, line.down));
         plan.sums.up = plan.sums.up.plus(line.up);
         plan.sums.down = plan.sums.down.plus(line.down);
-        if slots::is_movable(&holder.gate) {
-            plan.movable.push(Movable(line.slot.clone(), holder.gate, user));
-        }
+        plan.movable.extend(holder.movable());
     }
     plan
 }
