@@ -9,7 +9,7 @@ use crate::cores::{ConnectionEvent, Origin};
 #[derive(Debug, Default)]
 struct Flow {
     user: String,
-    /// By this subscription: an absolute total and the changes after it.
+    /// By this subscription: an absolute total and the changes after it. A lower bound until the connection ends.
     up: u64,
     down: u64,
     /// The most that was ever told. A new subscription's first total may be from a moment before the old one's last
@@ -41,7 +41,7 @@ impl Flows {
         let mut told = Vec::with_capacity(message.events.len());
         for event in message.events {
             let event = match event.r#type() {
-                ConnectionEventType::ConnectionEventNew => self.begin(event, &mut before),
+                ConnectionEventType::ConnectionEventNew => self.begin(event, message.reset, &mut before),
                 ConnectionEventType::ConnectionEventUpdate => self.update(event),
                 ConnectionEventType::ConnectionEventClosed => self.end(event),
             };
@@ -50,7 +50,12 @@ impl Flows {
         told
     }
 
-    fn begin(&mut self, event: daemon::ConnectionEvent, before: &mut HashMap<String, Flow>) -> Option<ConnectionEvent> {
+    fn begin(
+        &mut self,
+        event: daemon::ConnectionEvent,
+        listed: bool,
+        before: &mut HashMap<String, Flow>,
+    ) -> Option<ConnectionEvent> {
         let connection = event.connection?;
         let (up, down) = (count(connection.uplink_total), count(connection.downlink_total));
         let mut flow = self.0.remove(&event.id).or_else(|| before.remove(&event.id)).unwrap_or_default();
@@ -59,8 +64,11 @@ impl Flows {
         let (up, down) = if closed {
             (up, down)
         } else {
-            flow.up = up;
-            flow.down = down;
+            // In the list that a subscription begins with, the core notes where its changes start from after it has read
+            // these totals. Otherwise it does so before: the changes may then name the same bytes again, and if the
+            // message of the connection's end were dropped, nothing would take them back.
+            (flow.up, flow.down) = if listed { (up, down) } else { (0, 0) };
+            (flow.told_up, flow.told_down) = (flow.told_up.max(up), flow.told_down.max(down));
             flow.user.clone_from(&connection.user);
             let told = flow.tell();
             self.0.insert(event.id.clone(), flow);
@@ -193,6 +201,15 @@ mod tests {
         assert_eq!(say(&mut flows, true, vec![named("a", 60, 0)]), [("a".into(), 100, false)]);
         assert_eq!(say(&mut flows, false, vec![update("a", 30)]), [("a".into(), 100, false)]);
         assert_eq!(say(&mut flows, false, vec![update("a", 30)]), [("a".into(), 120, false)]);
+    }
+
+    #[test]
+    fn what_a_change_may_name_again_is_told_once() {
+        let mut flows = Flows::default();
+        say(&mut flows, true, vec![]);
+        assert_eq!(say(&mut flows, false, vec![named("a", 40, 0)]), [("a".into(), 40, false)]);
+        assert_eq!(say(&mut flows, false, vec![update("a", 100)]), [("a".into(), 100, false)]);
+        assert_eq!(say(&mut flows, false, vec![closed("a", None)]), [("a".into(), 100, true)]);
     }
 
     #[test]
