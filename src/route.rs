@@ -38,6 +38,12 @@ pub enum Route<'a> {
     DeleteUser(&'a str),
     /// `POST /api/v1/users/{name}/{reset,enable,disable,revoke}`
     ActOnUser(&'a str, UserAction),
+    /// `GET /api/v1/users/{name}/packages`
+    Packages(&'a str),
+    /// `POST /api/v1/users/{name}/packages`
+    BuyPackage(&'a str),
+    /// `POST /api/v1/users/{name}/packages/{order}/refund`
+    RefundPackage(&'a str, &'a str),
     /// `GET /api/v1/nodes`
     Nodes,
     /// `POST /api/v1/nodes`
@@ -134,6 +140,11 @@ pub fn route<'a>(method: &str, path: &'a str) -> Result<Route<'a>, NoRoute> {
         (["api", "v1", "users", name], "PATCH") => Ok(Route::ChangeUser(name)),
         (["api", "v1", "users", name], "DELETE") => Ok(Route::DeleteUser(name)),
         (["api", "v1", "users", _], _) => Err(Method("GET, PATCH, DELETE")),
+        (["api", "v1", "users", name, "packages"], "GET") => Ok(Route::Packages(name)),
+        (["api", "v1", "users", name, "packages"], "POST") => Ok(Route::BuyPackage(name)),
+        (["api", "v1", "users", _, "packages"], _) => Err(Method("GET, POST")),
+        (["api", "v1", "users", name, "packages", order, "refund"], "POST") => Ok(Route::RefundPackage(name, order)),
+        (["api", "v1", "users", _, "packages", _, "refund"], _) => Err(Method("POST")),
         (["api", "v1", "users", name, verb], method) => match user_action(verb) {
             None => Err(Path),
             Some(action) if method == "POST" => Ok(Route::ActOnUser(name, action)),

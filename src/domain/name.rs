@@ -86,6 +86,16 @@ text!(
 );
 
 text!(
+    /// A shop's own number of an order. Its letters need no escaping in a path but `:` and `#`.
+    OrderId,
+    "1 to 64 of A-Z a-z 0-9 _ . : # -",
+    |text| {
+        (1..=64).contains(&text.len())
+            && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b':' | b'#' | b'-'))
+    }
+);
+
+text!(
     /// A node's name, unique without case among those that exist. Clients see it in every link.
     NodeName,
     "1 to 32 printable characters, no space at either end",

@@ -19,20 +19,21 @@ pub(crate) struct Session {
     hash: String,
 }
 
-/// Lets the call pass if its credential reaches `scope`: an API key as bearer, otherwise a session.
+/// Lets the call pass if its credential reaches `scope`: an API key as bearer, otherwise a session. Returns the name of the
+/// key or of the operator.
 ///
 /// A bearer beats a session, valid or not. A session's unsafe methods need our own `Origin`, because a browser sends the
 /// cookie whoever wrote the page. Rows read: 1 with a key, 2 with a session, none without either.
-pub(crate) async fn authorize(request: &Request, call: &Call, scope: &'static str) -> Result<(), Failure> {
+pub(crate) async fn authorize(request: &Request, call: &Call, scope: &'static str) -> Result<String, Failure> {
     if let Some(key) = bearer(request)? {
         let found: Option<ApiKey> = call.db.first(api_keys::find(&sha256_hex(&key))).await?;
         let key = found.filter(|key| key.expires_at.is_none_or(|expires| expires > call.now.get()));
         let key = key.ok_or(Failure::Unauthorized)?;
-        return if key.scopes.split(' ').any(|held| held == scope) { Ok(()) } else { Err(Failure::Forbidden(scope)) };
+        return if key.scopes.split(' ').any(|held| held == scope) { Ok(key.name) } else { Err(Failure::Forbidden(scope)) };
     }
-    session(request, call).await?.ok_or(Failure::Unauthorized)?;
+    let session = session(request, call).await?.ok_or(Failure::Unauthorized)?;
     let safe = matches!(request.method(), Method::Get | Method::Head);
-    if safe || is_own_origin(request)? { Ok(()) } else { Err(Failure::Foreign) }
+    if safe || is_own_origin(request)? { Ok(session.name) } else { Err(Failure::Foreign) }
 }
 
 /// The session that the request's cookie names, if it still lasts. Rows read: 2, none without a cookie.

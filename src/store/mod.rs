@@ -14,6 +14,7 @@ pub mod node_list;
 pub mod nodes;
 pub mod operators;
 pub mod overview;
+pub mod packages;
 pub mod quotas;
 pub mod restored;
 pub mod sessions;

@@ -2,6 +2,7 @@
 
 pub(crate) mod health;
 pub(crate) mod nodes;
+pub(crate) mod packages;
 mod user_json;
 pub(crate) mod users;
 

@@ -181,7 +181,7 @@ fn last(outcomes: &[Outcome]) -> Result<Option<User>, Failure> {
     Ok(outcomes.last().map(Outcome::rows).transpose()?.and_then(|mut rows: Vec<User>| rows.pop()))
 }
 
-async fn find(call: &Call, name: &str) -> Result<User, Failure> {
+pub(super) async fn find(call: &Call, name: &str) -> Result<User, Failure> {
     call.db.first(users::by_name(&segment(name)?)).await?.ok_or(Failure::NotFound("user"))
 }
 
