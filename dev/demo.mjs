@@ -26,7 +26,7 @@ const LOOK_EVERY_MS = 2_000;
 const USERS = [
   { name: 'alice', monthly_quota: 50 * GB, note: 'family plan', head: 150 * MB, rate: 60_000 },
   { name: 'bob', monthly_quota: GB, total_quota: 10 * GB, note: 'phone and laptop', head: 320 * MB, rate: 12_000 },
-  { name: 'carol', monthly_quota: 100 * MB, note: 'trial', head: 92 * MB, rate: 8_000 },
+  { name: 'carol', monthly_quota: 100 * MB, note: 'trial', head: 92 * MB, rate: 6_000 },
 ];
 
 /**
