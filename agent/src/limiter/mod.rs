@@ -50,7 +50,25 @@ pub(crate) struct Limiter {
     nagging: BTreeMap<SlotName, Nagging>,
     changed: Vec<SlotName>,
     cleared: bool,
+    due: Due,
 }
+
+/// When an ask is due, kept between two looks at all slots: with thousands of events a second, looking at thousands of
+/// slots for each would be most of what the agent does.
+#[derive(Debug, Default)]
+struct Due {
+    /// The tick in which all slots were looked at: rates and time are other ones in the next.
+    tick: Moment,
+    /// All slots were looked at; otherwise they must be.
+    known: bool,
+    /// Of all slots as they were looked at last.
+    earliest: Option<Moment>,
+    /// Slots that moved bytes since they were last looked at.
+    moved: Vec<SlotName>,
+}
+
+/// So many slots are looked at one by one; with more of them all are.
+const MOST_MOVED: usize = 64;
 
 impl Limiter {
     /// Reads what the ledger holds. Grants of an earlier boot have ended, because its clock is gone.
@@ -93,9 +111,18 @@ impl Limiter {
         }
     }
 
+    fn look_at(&mut self, slot: &SlotName) {
+        if self.due.moved.len() >= MOST_MOVED {
+            self.due = Due::default();
+        } else if self.due.known && self.due.moved.last() != Some(slot) {
+            self.due.moved.push(slot.clone());
+        }
+    }
+
     /// The limit in force for a slot that has counted `count`. A slot without one that has bytes, and one whose grant has
     /// ended, gets the floor.
     pub(crate) fn limit(&mut self, slot: &SlotName, count: u64, floor: u64, now: Moment) -> Option<u64> {
+        self.look_at(slot);
         match self.held.get(slot).copied() {
             None if count == 0 => None,
             None => {
@@ -121,6 +148,7 @@ impl Limiter {
     /// The panel has touched the slot's entry, which is how it asks to be asked. Only a slot with a limit or bytes can
     /// tell anything.
     pub(crate) fn press(&mut self, slot: &SlotName, count: u64) {
+        self.due = Due::default();
         match self.held.get(slot).copied() {
             // Back in the roster: what it may pass is decided by an answer.
             Some(held @ Held { kind: Kind::Gone, .. }) => self.put(slot, Held { kind: Kind::Floor, ..held }),
@@ -132,6 +160,7 @@ impl Limiter {
 
     /// The slot is in no roster any more: nothing may pass, and the panel is told once, so that it frees the grant.
     pub(crate) fn remove(&mut self, slot: &SlotName, count: u64) {
+        self.due = Due::default();
         if let Some(held) = self.held.get(slot).copied() {
             self.put(slot, Held { limit: held.limit.min(count), kind: Kind::Gone, ..held });
             self.nagging.entry(slot.clone()).or_default().press();
@@ -152,25 +181,34 @@ impl Limiter {
         asks.collect()
     }
 
-    /// When the next sync is due for the sake of an ask: now, at a later moment, or never as things stand.
-    #[must_use]
-    pub(crate) fn due(&self, view: &impl View, now: Moment) -> Option<Moment> {
-        let reasons = self.reasons(view, now).into_iter();
-        reasons.map(|(slot, _)| self.nagging.get(&slot).map_or(now, Nagging::not_before)).min()
+    /// When the next sync is due for the sake of an ask: now, at a later moment, or never as things stand. `tick` is the
+    /// present one: within a tick only the slots whose limit was asked for since the last call are looked at anew.
+    pub(crate) fn due(&mut self, view: &impl View, tick: Moment, now: Moment) -> Option<Moment> {
+        let moment = |slot: &SlotName| self.nagging.get(slot).map_or(now, Nagging::not_before);
+        let earliest = if self.due.known && self.due.tick == tick {
+            let moved = self.due.moved.iter().filter(|slot| self.reason(slot, view, now).is_some()).map(moment);
+            self.due.earliest.into_iter().chain(moved).min()
+        } else {
+            self.reasons(view, now).iter().map(|(slot, _)| moment(slot)).min()
+        };
+        self.due = Due { tick, known: true, earliest, moved: Vec::new() };
+        earliest
     }
 
     fn reasons(&self, view: &impl View, now: Moment) -> Vec<(SlotName, Reason)> {
-        let asked = |slot: &SlotName, held: &Held| {
-            let pressed = self.nagging.get(slot).is_some_and(Nagging::is_pressed);
-            let differs = held.recorded != Some(held.limit);
-            let over = matches!(held.kind, Kind::Granted(given) if ended(held.limit, given, now));
-            Reason::of(slot, held.limit, pressed, differs || over, view)
-        };
-        let reasons =
-            self.held.iter().filter_map(|(slot, held)| asked(slot, held).map(|reason| (slot.clone(), reason)));
+        let reasons = self.held.keys().filter_map(|slot| self.reason(slot, view, now).map(|why| (slot.clone(), why)));
         // Slots without a limit that the panel wants to know of.
         let bare = self.nagging.iter().filter(|(slot, nagging)| nagging.is_pressed() && !self.held.contains_key(slot));
         reasons.chain(bare.map(|(slot, _)| (slot.clone(), Reason::pressed()))).collect()
+    }
+
+    /// Why a slot with a limit is asked for, if it is.
+    fn reason(&self, slot: &SlotName, view: &impl View, now: Moment) -> Option<Reason> {
+        let held = self.held.get(slot)?;
+        let pressed = self.nagging.get(slot).is_some_and(Nagging::is_pressed);
+        let differs = held.recorded != Some(held.limit);
+        let over = matches!(held.kind, Kind::Granted(given) if ended(held.limit, given, now));
+        Reason::of(slot, held.limit, pressed, differs || over, view)
     }
 
     /// The reply to the latest sync came: `asks` were in it, `limits` are its answers. `longest` is the back-off's end in
@@ -184,6 +222,7 @@ impl Limiter {
         longest: u64,
         view: &impl View,
     ) -> Vec<SlotName> {
+        self.due = Due::default();
         let answers: BTreeMap<_, _> = limits.iter().map(|answer| (&answer.slot, answer.limit.get())).collect();
         for ask in asks {
             let slot = &ask.slot;

@@ -30,6 +30,7 @@ struct Bench {
     limiter: Limiter,
     slots: Slots,
     now: Moment,
+    ticks: u64,
 }
 
 fn alice() -> SlotName {
@@ -42,7 +43,7 @@ fn at(second: u64) -> Moment {
 
 impl Bench {
     fn new() -> Self {
-        Self { limiter: Limiter::default(), slots: Slots::default(), now: at(100) }
+        Self { limiter: Limiter::default(), slots: Slots::default(), now: at(100), ticks: 0 }
     }
 
     fn count(&mut self, count: u64) -> Option<u64> {
@@ -62,8 +63,17 @@ impl Bench {
         self.limiter.answered(&asks, &limits, self.now, self.now, LONGEST, &self.slots);
     }
 
-    fn due(&self) -> Option<Moment> {
-        self.limiter.due(&self.slots, self.now)
+    fn due(&mut self) -> Option<Moment> {
+        self.ticks += 1;
+        self.due_within_the_tick()
+    }
+
+    fn is_due_within_the_tick(&mut self) -> bool {
+        self.due_within_the_tick().is_some_and(|at| at <= self.now)
+    }
+
+    fn due_within_the_tick(&mut self) -> Option<Moment> {
+        self.limiter.due(&self.slots, Moment::from_millis(self.ticks), self.now)
     }
 }
 
@@ -210,4 +220,24 @@ fn another_epoch_has_no_limits() {
     bench.limiter.clear();
     assert_eq!(bench.count(100), Some(1_100));
     assert!(bench.limiter.has_changed());
+}
+
+#[test]
+fn a_slot_that_moved_is_looked_at_and_the_others_when_time_has_passed() {
+    let mut bench = Bench::new();
+    bench.slots.ahead = 100;
+    bench.count(10);
+    bench.answer(Some(5_000));
+    assert_eq!(bench.due(), None);
+    bench.slots.counts.insert(alice(), 4_950);
+    assert!(!bench.is_due_within_the_tick(), "nobody has told that it moved");
+    bench.count(4_950);
+    assert!(bench.is_due_within_the_tick());
+    assert!(bench.is_due_within_the_tick(), "until it is answered");
+    bench.answer(Some(50_000));
+    assert!(!bench.is_due_within_the_tick());
+    bench.slots.ahead = 100_000;
+    assert!(!bench.is_due_within_the_tick());
+    bench.ticks += 1;
+    assert!(bench.is_due_within_the_tick(), "it has become faster");
 }

@@ -117,12 +117,15 @@ impl Node {
         Step::Send(request)
     }
 
-    fn is_sync_due(&self, now: Moment) -> bool {
+    fn is_sync_due(&mut self, now: Moment) -> bool {
         if now < self.talk.not_before {
             return false;
         }
-        let asked = || self.limiter.due(&sight!(self, now), now).is_some_and(|at| at <= now);
-        self.talk.now || now >= self.talk.next || (!self.is_ledger_lost(now) && asked())
+        if self.talk.now || now >= self.talk.next {
+            return true;
+        }
+        let sight = sight!(self, now);
+        !self.is_ledger_lost(now) && self.limiter.due(&sight, self.ticked, now).is_some_and(|at| at <= now)
     }
 
     /// A sync without report and asks: who and how the node is.
