@@ -51,7 +51,7 @@ const MAX_RULE: usize = 200;
 pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {
     // A list would do for an object otherwise, with the fields in their order here.
     if !body.trim_ascii_start().starts_with(b"{") {
-        whole::<IgnoredAny>(body)?;
+        syntax(body)?;
         return Err(Failure::invalid("body", "a JSON object"));
     }
     whole(body)
@@ -63,7 +63,8 @@ fn whole<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {
         let field = error.path().to_string();
         let cause = error.into_inner();
         if cause.is_data() {
-            broken(&field, &cause.to_string())
+            // What comes after the wrong field may be no JSON at all.
+            syntax(body).err().unwrap_or_else(|| broken(&field, &cause.to_string()))
         } else {
             Failure::Malformed(format!("the body is not JSON: {cause}"))
         }
@@ -72,14 +73,21 @@ fn whole<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {
     Ok(value)
 }
 
+/// Whether the body is JSON, whatever it says.
+fn syntax(body: &[u8]) -> Result<(), Failure> {
+    whole::<IgnoredAny>(body).map(|_| ())
+}
+
 /// A parser's complaint as a rule for people: without the place in the text, and without the names of our types. A field
 /// that is missing is named itself, not what it is missing from.
 fn broken(path: &str, complaint: &str) -> Failure {
     let path = if path == "." { "" } else { path };
     let complaint = complaint.rsplit_once(" at line ").map_or(complaint, |(rule, _)| rule);
-    if let Some(name) = complaint.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`')) {
-        let dot = if path.is_empty() { "" } else { "." };
-        return Failure::invalid(format!("{path}{dot}{name}"), "it is missing");
+    for (opening, rule) in [("missing field `", "it is missing"), ("duplicate field `", "it is given twice")] {
+        if let Some(name) = complaint.strip_prefix(opening).and_then(|rest| rest.strip_suffix('`')) {
+            let dot = if path.is_empty() { "" } else { "." };
+            return Failure::invalid(format!("{path}{dot}{name}"), rule);
+        }
     }
     let rule = match complaint.rsplit_once(", expected ") {
         Some((found, wanted)) => format!("{found}, expected {}", plain(wanted)),
@@ -139,7 +147,9 @@ mod tests {
 
     #[test]
     fn what_is_no_json_is_malformed() {
-        for text in ["", " ", "[", "{", "Vasa", r#"{"name":"Vasa"}{}"#, "[]x", "\u{feff}{}"] {
+        for text in
+            ["", " ", "[", "{", "Vasa", r#"{"name":"Vasa"}{}"#, r#"{"name":7}}"#, r#"{"sails":3"#, "[]x", "\u{feff}{}"]
+        {
             assert_eq!(refusal(text).0, 400, "{text}");
         }
         assert_eq!(refusal("[1,").0, 400);
@@ -156,6 +166,7 @@ mod tests {
         assert!(refusal(r#"{"name":"Vasa","sails":3}"#).1.starts_with("sails: unknown field `sails`, expected"));
         assert_eq!(refusal("{}").1, "name: it is missing");
         assert_eq!(refusal(r#"{"name":"Vasa","hull":{}}"#).1, "hull.length: it is missing");
+        assert_eq!(refusal(r#"{"name":"Vasa","name":"Vasa"}"#).1, "name: it is given twice");
     }
 
     #[test]
