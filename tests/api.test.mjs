@@ -80,7 +80,9 @@ test('a user is created with 201, the place where he is found, and everything th
     expires_at: null,
     monthly_quota: 0,
     total_quota: 0,
+    reset_strategy: 'calendar_month',
     reset_day: 1,
+    time_zone: 'UTC',
     monthly_used: 0,
     total_used: 0,
     bonus_left: 0,
@@ -182,7 +184,7 @@ test('a quota limits and opens at once, on the node and in the subscription', as
   await changes();
   const cases = [
     [{ monthly_quota: 3001 }, 'active', null, 'open', 'No server is connected yet'],
-    [{ monthly_quota: 3000 }, 'limited', 'month', 'month', /^Monthly traffic used up/],
+    [{ monthly_quota: 3000 }, 'limited', 'month', 'month', /^Traffic used up, new on \d{4}-\d\d-01$/],
     [{ monthly_quota: 0 }, 'active', null, 'open', 'No server is connected yet'],
     [{ total_quota: 2999 }, 'limited', 'total', 'total', 'Traffic used up'],
     [{ expires_at: now() - 1 }, 'expired', 'expired', 'expired', 'Subscription expired'],

@@ -65,42 +65,45 @@ export async function keyWith(panel, scopes, expires = null) {
 }
 
 /**
- * Send the head of a request that announces a body, and nothing of the body: an answer cannot have waited for it.
+ * Send a request in one piece over a connection of its own, and read the answer even if the panel closes before it has read
+ * everything: `fetch` may fail then, because it notices first that it cannot write any more.
  *
  * @param {import('./panel.mjs').Panel} panel
  * @param {string} method
  * @param {string} where
- * @param {Record<string, string|number>} headers
- * @returns {Promise<number>} the status
+ * @param {Record<string, string|number>} headers the length, or the coding, is the caller's
+ * @param {string|Uint8Array} [body] without it only the head is sent: an answer cannot have waited for a body
+ * @returns {Promise<{status: number, body: unknown}>}
  */
-export function statusOfHead(panel, method, where, headers) {
+export function sendRaw(panel, method, where, headers, body = '') {
   return new Promise((resolve, reject) => {
     const socket = connect(panel.port, '127.0.0.1');
-    socket.setTimeout(HANG_LIMIT_MS, () => socket.destroy(new Error(`${method} ${where}: no answer to the head of a request`)));
-    socket.once('data', (bytes) => {
-      resolve(Number(bytes.toString('latin1').split(' ')[1]));
+    socket.setTimeout(HANG_LIMIT_MS, () => socket.destroy(new Error(`${method} ${where}: no answer`)));
+    let text = '';
+    socket.setEncoding('utf8');
+    socket.on('data', (data) => {
+      text += data;
+      const [head, rest] = text.split('\r\n\r\n', 2);
+      const length = /^content-length: *(\d+)/im.exec(head)?.[1];
+      if (rest === undefined || Buffer.byteLength(rest) < Number(length)) return;
       socket.destroy();
+      resolve({ status: Number(head.split(' ')[1]), body: /^content-type: *application\/json/im.test(head) ? JSON.parse(rest) : undefined });
     });
     socket.once('error', reject);
+    socket.once('close', () => reject(new Error(`${method} ${where}: closed after ${JSON.stringify(text)}`)));
     const lines = Object.entries({ host: `127.0.0.1:${panel.port}`, ...headers }).map(([name, value]) => `${name}: ${value}\r\n`);
-    socket.write(`${method} ${where} HTTP/1.1\r\n${lines.join('')}\r\n`);
+    socket.write(Buffer.concat([Buffer.from(`${method} ${where} HTTP/1.1\r\n${lines.join('')}\r\n`), Buffer.from(body)]));
   });
 }
 
 /**
- * A body without a declared length, so many bytes of JSON white space.
+ * A body in the chunked coding, so that no header tells its length.
  *
- * @param {number} length
- * @returns {ReadableStream<Uint8Array>}
+ * @param {number} length bytes of JSON white space
+ * @returns {Buffer}
  */
-export function endless(length) {
-  let left = length;
-  return new ReadableStream({
-    pull(controller) {
-      if (left <= 0) return controller.close();
-      const size = Math.min(left, 16 * 1024);
-      left -= size;
-      return controller.enqueue(new Uint8Array(size).fill(0x20));
-    },
-  });
+export function chunked(length) {
+  const chunk = Buffer.alloc(16 * 1024, 0x20);
+  const chunks = Array.from({ length: Math.ceil(length / chunk.length) }, () => [Buffer.from(`${chunk.length.toString(16)}\r\n`), chunk, Buffer.from('\r\n')]);
+  return Buffer.concat([...chunks.flat(), Buffer.from('0\r\n\r\n')]);
 }
