@@ -44,6 +44,18 @@ pub enum Route<'a> {
     BuyPackage(&'a str),
     /// `POST /api/v1/users/{name}/packages/{order}/refund`
     RefundPackage(&'a str, &'a str),
+    /// `GET /api/user/{name}`
+    SimpleUser(&'a str),
+    /// `PUT /api/user/{name}`
+    ChangeSimpleUser(&'a str),
+    /// `DELETE /api/user/{name}`
+    DeleteSimpleUser(&'a str),
+    /// `POST /api/add_user`
+    AddUser,
+    /// `POST /api/reset_traffic/{name}`
+    ResetTraffic(&'a str),
+    /// `GET /api/stats`
+    Stats,
     /// `GET /api/v1/nodes`
     Nodes,
     /// `POST /api/v1/nodes`
@@ -76,6 +88,11 @@ pub enum Face {
     Agent,
     /// `{"error":{"code","message","field"}}`
     Api,
+    /// `{"error":"...","field"}`; on paths that Marzban's API shares, `detail` as well.
+    Simple {
+        /// Marzban's API has this path too.
+        shared: bool,
+    },
     /// A page.
     Panel,
     /// Plain text.
@@ -94,9 +111,15 @@ pub enum NoRoute {
 /// The face that a path belongs to.
 #[must_use]
 pub fn face(path: &str) -> Face {
-    match path.trim_start_matches('/').split('/').next() {
+    let path = path.trim_start_matches('/');
+    match path.split('/').next() {
         Some("agent") => Face::Agent,
-        Some("api" | "health") => Face::Api,
+        Some("api") => match path.split('/').nth(1) {
+            Some("user") => Face::Simple { shared: true },
+            Some("add_user" | "reset_traffic" | "stats") => Face::Simple { shared: false },
+            _ => Face::Api,
+        },
+        Some("health") => Face::Api,
         Some("sub") => Face::Subscription,
         _ => Face::Panel,
     }
@@ -150,6 +173,17 @@ pub fn route<'a>(method: &str, path: &'a str) -> Result<Route<'a>, NoRoute> {
             Some(action) if method == "POST" => Ok(Route::ActOnUser(name, action)),
             Some(_) => Err(Method("POST")),
         },
+
+        (["api", "user", name], "GET") => Ok(Route::SimpleUser(name)),
+        (["api", "user", name], "PUT") => Ok(Route::ChangeSimpleUser(name)),
+        (["api", "user", name], "DELETE") => Ok(Route::DeleteSimpleUser(name)),
+        (["api", "user", _], _) => Err(Method("GET, PUT, DELETE")),
+        (["api", "add_user"], "POST") => Ok(Route::AddUser),
+        (["api", "add_user"], _) => Err(Method("POST")),
+        (["api", "reset_traffic", name], "POST") => Ok(Route::ResetTraffic(name)),
+        (["api", "reset_traffic", _], _) => Err(Method("POST")),
+        (["api", "stats"], "GET") => Ok(Route::Stats),
+        (["api", "stats"], _) => Err(Method("GET")),
 
         (["api", "v1", "nodes"], "GET") => Ok(Route::Nodes),
         (["api", "v1", "nodes"], "POST") => Ok(Route::CreateNode),

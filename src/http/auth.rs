@@ -29,7 +29,11 @@ pub(crate) async fn authorize(request: &Request, call: &Call, scope: &'static st
         let found: Option<ApiKey> = call.db.first(api_keys::find(&sha256_hex(&key))).await?;
         let key = found.filter(|key| key.expires_at.is_none_or(|expires| expires > call.now.get()));
         let key = key.ok_or(Failure::Unauthorized)?;
-        return if key.scopes.split(' ').any(|held| held == scope) { Ok(key.name) } else { Err(Failure::Forbidden(scope)) };
+        return if key.scopes.split(' ').any(|held| held == scope) {
+            Ok(key.name)
+        } else {
+            Err(Failure::Forbidden(scope))
+        };
     }
     let session = session(request, call).await?.ok_or(Failure::Unauthorized)?;
     let safe = matches!(request.method(), Method::Get | Method::Head);

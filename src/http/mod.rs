@@ -1,5 +1,6 @@
 //! The faces: routing, authorisation and rendering. A handler parses, authorises, calls and renders.
 
+pub(crate) mod accounts;
 pub(crate) mod agent;
 pub(crate) mod api;
 pub(crate) mod auth;
@@ -8,6 +9,7 @@ pub(crate) mod call;
 pub(crate) mod failure;
 pub(crate) mod panel;
 pub(crate) mod settings;
+pub(crate) mod simple;
 pub(crate) mod slots;
 pub(crate) mod sub;
 
@@ -65,6 +67,12 @@ async fn dispatch(request: Request, path: &str, call: &Call) -> Result<Response,
         Ok(Route::Node(id)) => api::nodes::get(&request, call, id).await,
         Ok(Route::DeleteNode(id)) => api::nodes::delete(&request, call, id).await,
         Ok(Route::RotateNodeKey(id)) => api::nodes::rotate_key(&request, call, id).await,
+        Ok(Route::SimpleUser(name)) => simple::users::get(&request, call, name).await,
+        Ok(Route::ChangeSimpleUser(name)) => simple::users::change(request, call, name).await,
+        Ok(Route::DeleteSimpleUser(name)) => simple::users::delete(&request, call, name).await,
+        Ok(Route::AddUser) => simple::users::add(request, call).await,
+        Ok(Route::ResetTraffic(name)) => simple::users::reset(&request, call, name).await,
+        Ok(Route::Stats) => simple::stats(&request, call).await,
         Ok(Route::Subscription { token, format }) => sub::fetch(&request, call, token, format).await,
         Ok(Route::Home) => panel::home::show(&request, call).await,
         Ok(Route::LoginPage) => panel::sign_in::ask(&request, call).await,
@@ -90,6 +98,7 @@ fn refuse(face: Face, failure: &Failure) -> worker::Result<Response> {
             }
             Response::from_json(&json!({ "error": error }))?
         }
+        Face::Simple { shared } => simple::refusal(failure, shared)?,
         Face::Panel => panel::refusal(failure).or_else(|_| Response::ok(format!("{message}\n")))?,
         Face::Subscription => Response::ok(format!("{message}\n"))?,
     }

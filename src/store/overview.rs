@@ -20,6 +20,29 @@ pub struct Totals {
     pub users_open: u64,
 }
 
+// Rows read: 2, and 1 per ledger.
+const ALL_TIME: &str = "
+SELECT (SELECT value FROM counters WHERE name = 'users') AS users,
+  (SELECT value FROM counters WHERE name = 'users_open') AS users_open,
+  (SELECT coalesce(sum(up + down), 0) FROM epochs) AS bytes";
+
+/// What the panel has seen since it exists.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+pub struct AllTime {
+    /// Users.
+    pub users: u64,
+    /// Users who may pass.
+    pub users_open: u64,
+    /// Bytes of users, up and down, deleted ones included.
+    pub bytes: Bytes,
+}
+
+/// The totals of all time.
+#[must_use]
+pub fn all_time() -> Statement {
+    Statement::new(ALL_TIME)
+}
+
 /// The totals.
 #[must_use]
 pub fn totals() -> Statement {

@@ -5,9 +5,9 @@ use weir_wire::{Bytes, Second};
 use worker::Request;
 
 use crate::domain::period::{AnchorDay, Strategy};
-use crate::domain::token::Subscription;
 use crate::domain::user::{Status, gate};
 use crate::domain::zone::Zone;
+use crate::http::accounts::subscription_url;
 use crate::http::call::Call;
 use crate::http::failure::Failure;
 use crate::store::users::User;
@@ -75,10 +75,4 @@ impl UserJson {
             last_seen_at: (user.last_at > 0).then_some(user.last_at),
         })
     }
-}
-
-fn subscription_url(user: &User, request: &Request, call: &Call) -> Result<String, Failure> {
-    let number = u32::try_from(user.id).map_err(|_| Failure::Broken(format!("user number {}", user.id)))?;
-    let token = Subscription { user: number, generation: user.generation }.token(&call.secret("AUTH_KEY")?);
-    Ok(format!("{}/sub/{token}", request.url()?.origin().ascii_serialization()))
 }

@@ -10,6 +10,7 @@ use super::{ITEMS, MOST_ITEMS, number, parameter, segment};
 use crate::domain::name::{Email, Note, UserName};
 use crate::domain::period::{AnchorDay, Cycle, Strategy};
 use crate::domain::zone::Zone;
+use crate::http::accounts;
 use crate::http::auth::authorize;
 use crate::http::body;
 use crate::http::call::Call;
@@ -17,9 +18,7 @@ use crate::http::failure::Failure;
 use crate::http::settings;
 use crate::http::slots::refill;
 use crate::route::UserAction;
-use crate::store::d1::Outcome;
 use crate::store::users::{self, Action, Order, Query, Total, User};
-use crate::{bell, random};
 
 /// The body of a creation. Quotas in bytes, 0 = unlimited; `expires_at` in unix seconds.
 #[derive(Serialize, Deserialize)]
@@ -159,30 +158,15 @@ pub(crate) async fn create(mut request: Request, call: &Call) -> Result<Response
     let zone = new.time_zone.unwrap_or_else(|| settings::zone(&call.env));
     new.time_zone = Some(zone);
     let period = Cycle { strategy: new.reset_strategy, day: new.reset_day, zone }.first(call.now);
-    let attempt = || async {
-        let batch = users::create(&new, new.name.as_str(), (period.start, period.end), random::salt()?, call.now);
-        last(&call.db.batch(&batch).await?)
-    };
-    let user = if let Some(user) = attempt().await? {
-        user
-    } else {
-        refill(call).await?;
-        attempt().await?.ok_or_else(|| Failure::Broken("no slot after a refill".into()))?
-    };
-    bell::ring(&call.env).await;
+    let user = accounts::create(call, &new, new.name.as_str(), period).await?;
     let location = format!("/api/v1/users/{}", user.name);
     let mut response = Response::from_json(&UserJson::new(user, &request, call)?)?.with_status(201);
     response.headers_mut().set("location", &location)?;
     Ok(response)
 }
 
-/// The user that the last statement of a batch returns.
-fn last(outcomes: &[Outcome]) -> Result<Option<User>, Failure> {
-    Ok(outcomes.last().map(Outcome::rows).transpose()?.and_then(|mut rows: Vec<User>| rows.pop()))
-}
-
 pub(super) async fn find(call: &Call, name: &str) -> Result<User, Failure> {
-    call.db.first(users::by_name(&segment(name)?)).await?.ok_or(Failure::NotFound("user"))
+    accounts::find(call, &segment(name)?).await
 }
 
 /// `GET /api/v1/users/{name}`
@@ -203,9 +187,9 @@ pub(crate) async fn change(mut request: Request, call: &Call, name: &str) -> Res
     let changed = if change.matters() {
         let start = Second::clamped(user.period_start);
         let end = change.moves_cycle().then(|| change.cycle(user.cycle).containing(call.now, start).end);
-        act(call, &user, &Action::Change(&change, end)).await?
+        accounts::act(call, &user, &Action::Change(&change, end)).await?
     } else {
-        last(&call.db.batch(&users::describe(user.id, &change)).await?)?.ok_or(Failure::NotFound("user"))?
+        accounts::describe(call, &user, &change).await?
     };
     Ok(Response::from_json(&UserJson::new(changed, &request, call)?)?)
 }
@@ -223,16 +207,8 @@ pub(crate) async fn do_to(request: &Request, call: &Call, name: &str, action: Us
         UserAction::Disable => Action::Disable,
         UserAction::Revoke => Action::Revoke,
     };
-    let user = act(call, &user, &action).await?;
+    let user = accounts::act(call, &user, &action).await?;
     Ok(Response::from_json(&UserJson::new(user, request, call)?)?)
-}
-
-/// Does something to a user whose gate or limit may depend on it, and wakes the nodes.
-async fn act<T: Serialize>(call: &Call, user: &User, action: &Action<'_, T>) -> Result<User, Failure> {
-    let batch = users::act(user, action, random::salt()?, call.now);
-    let user = last(&call.db.batch(&batch).await?)?.ok_or(Failure::NotFound("user"))?;
-    bell::ring(&call.env).await;
-    Ok(user)
 }
 
 /// `DELETE /api/v1/users/{name}`
@@ -241,7 +217,6 @@ async fn act<T: Serialize>(call: &Call, user: &User, action: &Action<'_, T>) -> 
 pub(crate) async fn delete(request: &Request, call: &Call, name: &str) -> Result<Response, Failure> {
     authorize(request, call, "users:write").await?;
     let user = find(call, name).await?;
-    call.db.batch(&users::delete(user.id, random::salt()?, call.now)).await?;
-    bell::ring(&call.env).await;
+    accounts::delete(call, &user).await?;
     Ok(Response::empty()?.with_status(204))
 }

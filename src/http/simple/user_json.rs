@@ -1,0 +1,204 @@
+//! A user as the simple API shows and takes him.
+
+use chrono::DateTime;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use weir_wire::credential::SlotSecret;
+use weir_wire::{Bytes, Second};
+
+use crate::domain::name::{Breaks, Email, UserName};
+use crate::domain::period::{AnchorDay, Cycle, Strategy};
+use crate::domain::user::{Gate, gate};
+use crate::domain::zone::Zone;
+use crate::store::users::User;
+
+const GB: u64 = 1 << 30;
+
+/// A quota in whole gigabytes of 1,024^3 bytes, 0 = unlimited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "u64")]
+pub(super) struct Gigabytes(Bytes);
+
+impl Gigabytes {
+    /// What a user gets who is created without a monthly quota.
+    const DEFAULT: Self = Self(Bytes::gib(100));
+}
+
+impl TryFrom<u64> for Gigabytes {
+    type Error = Breaks;
+
+    fn try_from(count: u64) -> Result<Self, Breaks> {
+        let bytes = count.checked_mul(GB).and_then(|bytes| Bytes::try_from(bytes).ok());
+        bytes.map(Self).ok_or(Breaks("whole gigabytes, an integer from 0 to 8388607"))
+    }
+}
+
+impl Serialize for Gigabytes {
+    /// As the store takes it: in bytes.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(serializer)
+    }
+}
+
+/// A user as scripts read him.
+#[derive(Serialize)]
+pub(super) struct UserJson {
+    username: String,
+    password: String,
+    email: Option<String>,
+    /// UTC, `2026-11-23 09:30:00`.
+    created_at: String,
+    /// `active` or `disabled`.
+    status: &'static str,
+    /// Why he is disabled: `month`, `total`, `expired`, `person`.
+    reason: Option<&'static str>,
+    monthly_quota: u64,
+    total_quota: u64,
+    reset_day: AnchorDay,
+    monthly_used: Bytes,
+    total_used: Bytes,
+}
+
+impl UserJson {
+    /// The user at `now`. A quota that is no whole number of gigabytes is rounded up: 0 would mean unlimited.
+    pub(super) fn new(user: User, slot_key: &[u8], now: Second) -> Self {
+        let mut standing = user.standing();
+        if user.period_end <= now.get() {
+            standing.month = Bytes::ZERO;
+        }
+        let gate = gate(&standing, now);
+        let created = DateTime::from_timestamp(user.created_at, 0).unwrap_or(DateTime::UNIX_EPOCH);
+        Self {
+            password: SlotSecret::derive(slot_key, &user.slot).password(),
+            username: user.name,
+            email: user.email,
+            created_at: created.format("%Y-%m-%d %H:%M:%S").to_string(),
+            status: if gate == Gate::Open { "active" } else { "disabled" },
+            reason: gate.reason(),
+            monthly_quota: user.monthly_quota.get().div_ceil(GB),
+            total_quota: user.total_quota.get().div_ceil(GB),
+            reset_day: user.cycle.day,
+            monthly_used: standing.month,
+            total_used: user.lifetime,
+        }
+    }
+}
+
+/// The body of a creation.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewUser {
+    #[serde(rename(serialize = "name"))]
+    pub(super) username: UserName,
+    #[serde(default)]
+    email: Option<Email>,
+    #[serde(default = "hundred")]
+    monthly_quota: Gigabytes,
+    #[serde(default = "none")]
+    total_quota: Gigabytes,
+    #[serde(default = "first")]
+    reset_day: AnchorDay,
+    #[serde(skip_deserializing)]
+    reset_strategy: Strategy,
+    #[serde(skip_deserializing)]
+    time_zone: Option<Zone>,
+}
+
+const fn hundred() -> Gigabytes {
+    Gigabytes::DEFAULT
+}
+
+const fn none() -> Gigabytes {
+    Gigabytes(Bytes::ZERO)
+}
+
+const fn first() -> AnchorDay {
+    AnchorDay::FIRST
+}
+
+impl NewUser {
+    /// Gives him the deployment's time zone and returns his cycle.
+    pub(super) fn settle(&mut self, zone: Zone) -> Cycle {
+        self.time_zone = Some(zone);
+        Cycle { strategy: self.reset_strategy, day: self.reset_day, zone }
+    }
+}
+
+/// What a script may say of a user's status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Wanted {
+    Active,
+    Disabled,
+}
+
+/// The body of a change: fields that it lacks stay. What a script read and sends back unchanged changes nothing.
+#[expect(clippy::option_option, reason = "missing, null and a value are three different things here")]
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct UserChange {
+    #[serde(default, rename(serialize = "name"), skip_serializing_if = "Option::is_none")]
+    username: Option<UserName>,
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    email: Option<Option<Email>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    monthly_quota: Option<Gigabytes>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    total_quota: Option<Gigabytes>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) reset_day: Option<AnchorDay>,
+    #[serde(default, skip_serializing)]
+    status: Option<Wanted>,
+    #[serde(default, skip_serializing)]
+    reason: Option<String>,
+    /// Derived from the user's slot; only the present one is taken.
+    #[serde(default, skip_serializing)]
+    pub(super) password: Option<String>,
+    #[serde(default, skip_serializing, rename = "created_at")]
+    _created_at: Option<String>,
+    #[serde(default, skip_serializing, rename = "monthly_used")]
+    _monthly_used: Option<u64>,
+    #[serde(default, skip_serializing, rename = "total_used")]
+    _total_used: Option<u64>,
+}
+
+#[expect(clippy::option_option, reason = "missing, null and a value are three different things here")]
+fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(field: D) -> Result<Option<Option<T>>, D::Error> {
+    Option::deserialize(field).map(Some)
+}
+
+impl UserChange {
+    /// Whether a person shuts him out (`true`) or lets him in again. A user who is disabled for another reason and is sent
+    /// back as he was read stays as he is.
+    pub(super) fn shuts(&self) -> Option<bool> {
+        let as_read = self.reason.as_deref().is_some_and(|reason| reason != "person");
+        match self.status? {
+            Wanted::Active => Some(false),
+            Wanted::Disabled => (!as_read).then_some(true),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shuts(body: &str) -> Option<bool> {
+        serde_json::from_str::<UserChange>(body).unwrap().shuts()
+    }
+
+    #[test]
+    fn a_user_who_is_sent_back_as_he_was_read_is_not_shut_out_by_a_person() {
+        assert_eq!(shuts(r#"{"status":"disabled"}"#), Some(true));
+        assert_eq!(shuts(r#"{"status":"disabled","reason":"person"}"#), Some(true));
+        assert_eq!(shuts(r#"{"status":"disabled","reason":"month"}"#), None);
+        assert_eq!(shuts(r#"{"status":"active","reason":null}"#), Some(false));
+        assert_eq!(shuts("{}"), None);
+    }
+
+    #[test]
+    fn gigabytes_are_whole_and_fit_into_bytes() {
+        assert_eq!(Gigabytes::try_from(8_388_607), Ok(Gigabytes(Bytes::gib(8_388_607))));
+        assert!(Gigabytes::try_from(8_388_608).is_err());
+        assert!(Gigabytes::try_from(u64::MAX).is_err());
+    }
+}

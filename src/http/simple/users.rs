@@ -1,0 +1,83 @@
+//! Users of the simple API.
+
+use serde_json::json;
+use weir_wire::credential::SlotSecret;
+use worker::{Request, Response};
+
+use super::user_json::{NewUser, UserChange, UserJson};
+use super::{admit, success};
+use crate::domain::percent;
+use crate::domain::period::Cycle;
+use crate::http::accounts;
+use crate::http::body;
+use crate::http::call::Call;
+use crate::http::failure::Failure;
+use crate::http::settings;
+use crate::store::users::{Action, User};
+
+async fn find(call: &Call, name: &str) -> Result<User, Failure> {
+    let name = percent::decode(name).ok_or(Failure::NotFound("user"))?;
+    accounts::find(call, &name).await
+}
+
+/// `GET /api/user/{name}`
+pub(crate) async fn get(request: &Request, call: &Call, name: &str) -> Result<Response, Failure> {
+    admit(request, call, "users:read").await?;
+    let user = find(call, name).await?;
+    Ok(Response::from_json(&UserJson::new(user, &call.secret("SLOT_KEY")?, call.now))?)
+}
+
+/// `POST /api/add_user`
+///
+/// The password is that of the user's slot.
+pub(crate) async fn add(mut request: Request, call: &Call) -> Result<Response, Failure> {
+    admit(&request, call, "users:write").await?;
+    let mut new: NewUser = body::json(&mut request).await?;
+    let period = new.settle(settings::zone(&call.env)).first(call.now);
+    let user = accounts::create(call, &new, new.username.as_str(), period).await?;
+    let password = SlotSecret::derive(&call.secret("SLOT_KEY")?, &user.slot).password();
+    Ok(Response::from_json(&json!({ "success": true, "password": password }))?)
+}
+
+/// `PUT /api/user/{name}`
+///
+/// Fields that the body lacks stay.
+pub(crate) async fn change(mut request: Request, call: &Call, name: &str) -> Result<Response, Failure> {
+    admit(&request, call, "users:write").await?;
+    let change: UserChange = body::json(&mut request).await?;
+    let user = find(call, name).await?;
+    if let Some(password) = &change.password
+        && *password != SlotSecret::derive(&call.secret("SLOT_KEY")?, &user.slot).password()
+    {
+        return Err(Failure::invalid("password", "the present one: it is derived from the user's slot"));
+    }
+    let end = change.reset_day.filter(|day| *day != user.cycle.day).map(|day| {
+        let start = weir_wire::Second::clamped(user.period_start);
+        Cycle { day, ..user.cycle }.containing(call.now, start).end
+    });
+    let user = accounts::act(call, &user, &Action::Change(&change, end)).await?;
+    match change.shuts() {
+        Some(true) => accounts::act(call, &user, &Action::<()>::Disable).await?,
+        Some(false) => accounts::act(call, &user, &Action::<()>::Enable).await?,
+        None => user,
+    };
+    success()
+}
+
+/// `DELETE /api/user/{name}`
+pub(crate) async fn delete(request: &Request, call: &Call, name: &str) -> Result<Response, Failure> {
+    admit(request, call, "users:write").await?;
+    let user = find(call, name).await?;
+    accounts::delete(call, &user).await?;
+    success()
+}
+
+/// `POST /api/reset_traffic/{name}`
+///
+/// Begins a new period now; the lifetime total stays.
+pub(crate) async fn reset(request: &Request, call: &Call, name: &str) -> Result<Response, Failure> {
+    admit(request, call, "users:write").await?;
+    let user = find(call, name).await?;
+    accounts::act(call, &user, &Action::<()>::Reset).await?;
+    success()
+}
