@@ -7,6 +7,7 @@ import { assertRefused } from './support/refusals.mjs';
 import { seedAgent, usageOf } from './support/seed.mjs';
 import { now } from './support/wire.mjs';
 
+const MIB = 2 ** 20;
 const GIB = 2 ** 30;
 const DAY = 86_400;
 
@@ -280,6 +281,18 @@ test('revoking gives new credentials and a new link, ends the old ones, and keep
   assert.deepEqual(await spend(slot, 600), { [fresh]: 'month' });
   const user = await get('nora');
   assert.deepEqual([user.monthly_used, user.status], [1000, 'limited']);
+});
+
+test('a quota can be spent to its end by new credentials, though the old ones were granted half of it', async () => {
+  await create('oona', { monthly_quota: 100 * MIB });
+  const old = await slotOf('oona');
+  const limitOf = async (slot, count, held) => new Map((await agent.sync({ asks: [[slot, count, held]] })).body.limits).get(slot);
+  assert.equal(await limitOf(old, 0, 0), 50 * MIB);
+  await act('oona', 'revoke');
+  const fresh = await slotOf('oona');
+  let limit = 0;
+  for (let asks = 0; asks < 40 && limit < 100 * MIB; asks += 1) limit = await limitOf(fresh, limit, limit);
+  assert.equal(limit, 100 * MIB);
 });
 
 test('a deleted user is gone for everybody, and his name is free', async () => {

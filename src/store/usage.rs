@@ -252,6 +252,28 @@ pub fn free_expired(users: &[i64], now: Second) -> Statement {
     unguarded(free(String::new(), Some(users), now.plus(-GRANT_FREED_AFTER), false))
 }
 
+// Frees what nodes held for credentials that were replaced, once a node's roster lacks them: it can spend nothing more on
+// them and will never ask for them again. What it counted and still has to report stays known. Rows read: 1 per user, 1 per
+// entry of his (json_each) and 2 per entry (its slot, its epoch).
+const FREE_REPLACED: &str = "
+UPDATE usage SET (entries, out) = (
+  SELECT json_group_object(key, json(entry)), coalesce(sum(entry ->> 5), 0) FROM (
+    SELECT key, CASE WHEN EXISTS (
+        SELECT 1 FROM slots AS s JOIN epochs AS e
+        ON e.node = CAST(key AS INTEGER) AND e.epoch = substr(key, instr(key, ':') + 1, 16) AND e.held >= s.changed
+        WHERE s.name = substr(key, instr(key, ':') + 18) AND s.gate = 'retired')
+      THEN json_array(value ->> 0, value ->> 1, value ->> 2, value ->> 1, value ->> 4, 0, value ->> 6)
+      ELSE value END AS entry
+    FROM json_each(usage.entries)))
+WHERE user IN (SELECT value FROM json_each(?1)) AND out > 0";
+
+/// Frees what nodes hold for credentials that these users have no more. Only done for users who starve, as
+/// [`free_expired`].
+#[must_use]
+pub fn free_replaced(users: &[i64]) -> Statement {
+    Statement::new(FREE_REPLACED).bind_json(&users)
+}
+
 fn unguarded(statement: Statement) -> Statement {
     statement.bind(None::<i64>).bind(None::<i64>).bind(None::<i64>)
 }

@@ -8,10 +8,10 @@ use weir::domain::period::{Cycle, Period};
 use weir::domain::report::{self, Standing};
 use weir::store::epochs::{self, Guard, Seen, Sums};
 use weir::store::slots::{self, EntryRow, Holder};
-use weir::store::usage::{self, Charge};
+use weir::store::usage::{self, AnswerRow, AskRow, Charge};
 use weir::store::users::{self, Action, User};
 use weir::store::{StoreError, due};
-use weir_wire::grant::COEFFICIENT_ONE;
+use weir_wire::grant::{COEFFICIENT_ONE, Rules};
 use weir_wire::roster::RosterVersion;
 use weir_wire::sync::Report;
 use weir_wire::{Bytes, Epoch, NodeId, Second, SlotName};
@@ -141,6 +141,21 @@ impl Scene {
         batch.push(epochs::advance(&message(seq, to), &guard, to, sums, &seen(self.now.get())));
         self.sqlite.batch(&batch).unwrap();
         self.seq.set(seq);
+    }
+
+    /// The node asks for a slot's limit in its sync number `n`; with the answer, if it gets one.
+    pub(crate) fn ask(&self, slot: &SlotName, n: u64, count: u64, stated: u64) -> Option<u64> {
+        let bytes = Bytes::saturating;
+        let row = AskRow(slot.clone(), usage::entry_key(NODE, epoch(), slot), bytes(count), bytes(stated));
+        let statement = usage::ask(&[row], n, COEFFICIENT_ONE, Rules::default(), self.now.get());
+        let answer: AnswerRow = self.sqlite.all(&statement).unwrap().pop()?;
+        Some(serde_json::from_str::<(SlotName, u64)>(&answer.answer).unwrap().1)
+    }
+
+    /// The node says which roster version it holds.
+    pub(crate) fn hold(&self, held: u64) {
+        let seen = Seen { held, ..seen(self.now.get()) };
+        self.sqlite.run(&epochs::see(NODE, epoch(), &seen)).unwrap();
     }
 
     /// Users whom the sweep would look at now.

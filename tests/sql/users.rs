@@ -1,8 +1,9 @@
 //! Users on real SQL: what a person does to them, and what nothing else may undo.
 
 use serde_json::json;
-use weir::store::StoreError;
 use weir::store::users::{self, Action, Order, Query, Total, User};
+use weir::store::{StoreError, usage};
+use weir_wire::Bytes;
 
 use crate::scene::{DAY, NOW, Scene};
 
@@ -214,6 +215,31 @@ fn revoking_gives_other_credentials_and_keeps_what_was_used() {
     assert_eq!(scene.sqlite.value::<String>("SELECT gate FROM slots WHERE name = 'slot0000'"), "retired");
     assert_eq!(scene.gate(ann.id), "month", "and shut the new ones");
     assert_eq!(counters(&scene), (1, 0));
+}
+
+#[test]
+fn what_was_granted_to_replaced_credentials_is_free_once_the_node_has_dropped_them() {
+    let mib = |count| Bytes::mib(count).get();
+    let scene = Scene::new();
+    let ann = scene.create("ann", &json!({ "monthly_quota": mib(100) }));
+    assert_eq!(scene.ask(&ann.slot, 1, 0, 0), Some(mib(50)));
+    assert_eq!(scene.ask(&ann.slot, 2, mib(10), mib(50)), Some(mib(55)), "10 MiB are spent and not reported yet");
+    let held = scene.roster();
+    let fresh = scene.act(ann.id, &Action::Revoke).slot;
+    let out = || scene.sqlite.value::<u64>("SELECT out FROM usage");
+    let free = || scene.sqlite.run(&usage::free_replaced(&[ann.id])).unwrap();
+    scene.hold(held);
+    free();
+    assert_eq!(out(), mib(45), "the node has the old credentials still");
+    scene.hold(held + 1);
+    free();
+    assert_eq!((out(), scene.sqlite.value::<u64>("SELECT known FROM usage")), (0, mib(10)));
+    assert_eq!(scene.ask(&fresh, 3, 0, 0), Some(mib(45)), "half of the 90 MiB that are left");
+    free();
+    assert_eq!(out(), mib(45), "what the new credentials hold stays");
+    scene.report(&ann.slot, mib(10), NOW);
+    assert_eq!(scene.sqlite.value::<u64>("SELECT known FROM usage"), 0);
+    assert_eq!(scene.user(ann.id).unwrap().month.get(), mib(10));
 }
 
 #[test]
