@@ -34,7 +34,8 @@ export async function run({ say }) {
       for (const which of ['first of the hour', 'later']) {
         seq += 1;
         const report = agent.report({ seq, users: users.slice(0, n).map(({ slot }) => [slot, 1, 2]) });
-        await sync(`sync with a report of ${plural(n, 'user')}, ${which}`, { report }, { written: 2 * n + 3, read: 8 * n + 12, queries: 10 });
+        const budget = { written: 2 * n + 3, read: 8 * n + 12, queries: 10 };
+        await sync(`sync with a report of ${plural(n, 'user')}, ${which}`, { report }, budget);
       }
     }
     for (const n of [1, 256]) {

@@ -48,7 +48,11 @@ async function compatibilityDate() {
   return /^compatibility_date = "(.*)"$/m.exec(text)[1];
 }
 
-/** @typedef {{what: string, pid: number, sessions: Array<() => Promise<unknown>>}} Load `sessions` run side by side, each again and again */
+/**
+ * @returns {Promise<Load[]>}
+ *
+ * @typedef {{what: string, pid: number, sessions: Array<() => Promise<unknown>>}} Load `sessions` run side by side, each again and again
+ */
 async function prepare(panel, users, empty) {
   const connections = (url) => Array.from({ length: CONNECTIONS }, () => new Connection(url));
   const gets = (what, server, request) => ({
@@ -119,7 +123,7 @@ function section(loads, measured) {
     title: 'The Worker beside an empty Rust Worker',
     tables: [{ head: ['request', 'CPU ms', 'x empty', 'requests/s', 'x empty'], rows }],
     notes: [
-      `Medians of ${empty.length} rounds; each round asks for everything in turn, ${SLICE_MS / 1000} s each, ${CONNECTIONS} connections at once.`,
+      `Medians of ${empty.length} rounds. Each asks for everything in turn, ${SLICE_MS / 1000} s each, on ${CONNECTIONS} connections.`,
       'CPU is that of the whole workerd process: HTTP, the Worker, and the database, which in production is another machine.',
       `The Free plan allows a request ${FREE_CPU_MS} ms of the Worker's own.`,
     ],

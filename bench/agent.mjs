@@ -1,0 +1,215 @@
+/** What the agent takes of its host: 1,000 users, and 500 new connections a second through a `mixed` inbound of a real sing-box. */
+import { rmSync } from 'node:fs';
+import { mkdtemp } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { Account } from '../tests/support/account.mjs';
+import { makeCertificate } from '../tests/support/certificate.mjs';
+import { startTargets, tcpRequest } from '../tests/support/echo-server.mjs';
+import { LocalNode } from '../tests/support/node.mjs';
+import { seedNode } from '../tests/support/seed.mjs';
+import { settledStatus } from '../tests/support/singbox-status.mjs';
+import { socksConnect } from '../tests/support/socks5.mjs';
+import { slotCredentials } from '../tests/support/wire.mjs';
+import { panelWithUsers } from './panels.mjs';
+import { cpuSeconds, memory, used } from './process.mjs';
+import { figure, mebibytes, median, verdict } from './report.mjs';
+
+const USERS = 1000;
+const RATE = 500;
+/** Payload of a connection, beside the request of 32 bytes: about a small page. */
+const UP = 500;
+const DOWN = 8000;
+const WARM_UP_S = 20;
+const RSS_AIM = 12 * 1024 ** 2;
+const CPU_AIM = 10;
+/** The core tells of what has ended within its tick of a second. */
+const HEARD_MS = 3000;
+const HANG_LIMIT_MS = 60_000;
+
+/** @param {{say: (line: string) => void, seconds?: number}} options of measuring @returns {Promise<import('./report.mjs').Section>} */
+export async function run({ say, seconds = 60 }) {
+  say(`a panel with ${USERS} users, and a node`);
+  const { panel, users } = await panelWithUsers(USERS);
+  const folder = await mkdtemp(path.join(tmpdir(), 'weir-bench-'));
+  const removeFolder = () => rmSync(folder, { recursive: true, force: true });
+  process.once('exit', removeFolder);
+  const certificate = await makeCertificate();
+  const account = new Account();
+  const targets = await startTargets(account);
+  let node;
+  try {
+    node = await LocalNode.make({ folder, certificate, protocols: ['mixed'] });
+    const { token } = await seedNode(panel);
+    await node.enroll(panel.url, token);
+    node.startAgent();
+    await loaded(node);
+    say(`at rest for ${seconds} s`);
+    const rest = await watch(node, seconds);
+    const people = users.map(({ slot }) => ({ slot, password: slotCredentials(panel.slotKey, slot).password }));
+    const load = new Load({ people, account, socksPort: node.ports.mixed, targetPort: targets.tcpPort });
+    const loading = load.run(WARM_UP_S + seconds);
+    say(`${RATE} connections a second: warming up for ${WARM_UP_S} s`);
+    await sleep(WARM_UP_S * 1000);
+    say(`${RATE} connections a second for ${seconds} s`);
+    const begun = load.begun;
+    const busy = await watch(node, seconds);
+    const rate = (load.begun - begun) / busy.wall;
+    await loading;
+    say('until the agent has heard of every connection');
+    const core = await settledStatus(node.api);
+    const last = await statusAfter(node, Date.now() + HEARD_MS);
+    return section({ rest, busy, rate, load, core, last, seconds });
+  } catch (error) {
+    throw new Error(`${error.message}\n${(await node?.logs()) ?? ''}`, { cause: error });
+  } finally {
+    await node?.stop();
+    await targets.stop();
+    await panel.stop();
+    await certificate.remove();
+    process.off('exit', removeFolder);
+    removeFolder();
+  }
+}
+
+/** Wait until the core runs with every user. */
+async function loaded(node) {
+  const deadline = performance.now() + HANG_LIMIT_MS;
+  while (performance.now() < deadline) {
+    const status = await node.status().catch(() => null);
+    if (status?.core_up && status.slots >= USERS && status.node.pending_reload === 0 && status.node.reloads > 0) return;
+    await sleep(200);
+  }
+  throw new Error('the core did not load the roster');
+}
+
+/** How the agent says that it is, written after a moment (unix milliseconds of this host). */
+async function statusAfter(node, moment) {
+  const deadline = performance.now() + HANG_LIMIT_MS;
+  while (performance.now() < deadline) {
+    const { written_at: at, node: status } = await node.status();
+    if (at > moment) return status;
+    await sleep(200);
+  }
+  throw new Error('the agent does not write its status any more');
+}
+
+/** @returns {Promise<Usage>} @typedef {{cpu: number, coreCpu: number, rss: number, anonymous: number, peak: number, wall: number}} Usage */
+async function watch(node, seconds) {
+  const { agentPid, corePid } = node;
+  const samples = [];
+  const before = cpuSeconds(corePid);
+  const { cpu, wall } = await used(agentPid, async () => {
+    for (let second = 0; second < seconds; second += 1) {
+      await sleep(1000);
+      samples.push(memory(agentPid));
+    }
+  });
+  const of = (name) => median(samples.map((sample) => sample[name]));
+  return {
+    cpu: (100 * cpu) / wall,
+    coreCpu: (100 * (cpuSeconds(corePid) - before)) / wall,
+    rss: of('rss'),
+    anonymous: of('anonymous'),
+    peak: samples.at(-1).peak,
+    wall,
+  };
+}
+
+/** Connections at a steady rate, whatever becomes of the earlier ones, each by the next user. */
+class Load {
+  #options;
+
+  /** @param {{people: Array<{slot: string, password: string}>, account: Account, socksPort: number, targetPort: number}} options */
+  constructor(options) {
+    this.#options = options;
+    this.begun = 0;
+    /** How many failed, by the reason. @type {Map<string, number>} */
+    this.failures = new Map();
+  }
+
+  /** @param {number} seconds @returns {Promise<void>} once the last connection has ended */
+  async run(seconds) {
+    const start = performance.now();
+    const open = new Set();
+    for (let elapsed = 0; elapsed < seconds; elapsed = (performance.now() - start) / 1000) {
+      while (this.begun < elapsed * RATE) {
+        const connection = this.#exchange(this.begun).finally(() => open.delete(connection));
+        open.add(connection);
+        this.begun += 1;
+      }
+      await sleep(2);
+    }
+    await Promise.all(open);
+  }
+
+  async #exchange(number) {
+    const { people, account, socksPort, targetPort } = this.#options;
+    const { slot, password } = people[number % people.length];
+    const entry = account.open({ user: slot, protocol: 'mixed', network: 'tcp' });
+    try {
+      const signal = AbortSignal.timeout(HANG_LIMIT_MS);
+      const socket = await socksConnect({ socksPort, username: slot, password, signal }, targetPort);
+      await exchange(socket, entry);
+    } catch (error) {
+      entry.close(error.message);
+      this.failures.set(error.message, (this.failures.get(error.message) ?? 0) + 1);
+    }
+  }
+
+  /** @returns {number} payload bytes of all connections, as both ends counted them */
+  get bytes() {
+    const { up, down } = this.#options.account.sum();
+    return up.high + down.high;
+  }
+}
+
+/** Send the request with its payload and read the answer; the target ends first. */
+function exchange(socket, entry) {
+  const request = Buffer.concat([tcpRequest({ id: entry.id, mode: 'exchange', up: UP, down: DOWN }), Buffer.alloc(UP)]);
+  return new Promise((resolve, reject) => {
+    socket.on('data', (chunk) => (entry.clientReceived += chunk.length));
+    socket.once('error', reject);
+    socket.once('end', () => {
+      socket.end();
+      if (entry.clientReceived < DOWN) {
+        reject(new Error('ended early'));
+        return;
+      }
+      entry.close('');
+      resolve();
+    });
+    entry.clientSent += request.length;
+    socket.write(request);
+    socket.resume();
+  });
+}
+
+function section({ rest, busy, rate, load, core, last, seconds }) {
+  const row = (what, usage) => [
+    what,
+    mebibytes(usage.rss),
+    mebibytes(usage.anonymous),
+    mebibytes(usage.peak),
+    figure(usage.cpu),
+    figure(usage.coreCpu),
+    [verdict(usage.rss, RSS_AIM) && 'RSS', verdict(usage.cpu, CPU_AIM) && 'CPU'].filter(Boolean).map((name) => `${name} missed`).join(', '),
+  ];
+  const failed = [...load.failures].map(([reason, count]) => `${count} (${reason})`).join(', ') || 'none';
+  return {
+    title: `The agent with ${USERS.toLocaleString('en')} users (aims: RSS ${mebibytes(RSS_AIM)}, CPU ${CPU_AIM} % of a core)`,
+    tables: [
+      {
+        head: ['load', 'RSS', 'of it anonymous', 'RSS peak', 'agent CPU %', 'sing-box CPU %', ''],
+        rows: [row('at rest', rest), row(`${figure(rate)} connections/s`, busy)],
+      },
+    ],
+    notes: [
+      `Medians over ${seconds} s each. Connections of ${UP + 32} bytes up and ${DOWN} down through a mixed inbound; each user in turn.`,
+      `${load.begun.toLocaleString('en')} connections, failed: ${failed}. Both ends counted ${load.bytes.toLocaleString('en')} bytes,` +
+        ` the core ${(core.uplinkTotal + core.downlinkTotal).toLocaleString('en')}; the agent left ${last.unattributed} unattributed.`,
+    ],
+  };
+}
