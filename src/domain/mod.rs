@@ -1,7 +1,8 @@
 //! The rules of Weir, as pure functions on values: no Worker, no clock, no randomness, no SQL.
 
+pub mod endpoint;
+pub mod format;
 pub mod link;
-mod link_text;
 pub mod name;
 pub mod percent;
 pub mod period;

@@ -1,47 +1,15 @@
-//! What a subscription says beside its links: the body's formats, and the headers that clients read.
+//! What a subscription says beside its body: the headers that clients read, and why there is nothing to connect to.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use weir_wire::Second;
 
-use super::link::Link;
 use super::percent;
 use super::user::{Gate, Standing, allowance};
 use super::zone::Zone;
 
 /// Longest profile title that every client shows, in characters.
 const TITLE: usize = 25;
-
-/// How the links are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
-    /// One link a line.
-    Links,
-    /// The same lines in standard base64, padded, on one line: the form that most clients expect.
-    Base64,
-}
-
-impl Format {
-    /// The format of a path; none named is base64.
-    #[must_use]
-    pub fn named(name: Option<&str>) -> Option<Self> {
-        match name {
-            None | Some("base64") => Some(Self::Base64),
-            Some("links") => Some(Self::Links),
-            Some(_) => None,
-        }
-    }
-
-    /// The body.
-    #[must_use]
-    pub fn body(self, links: &[Link]) -> String {
-        let text: String = links.iter().map(|link| link.text() + "\n").collect();
-        match self {
-            Self::Links => text,
-            Self::Base64 => STANDARD.encode(text),
-        }
-    }
-}
 
 /// Why the user gets no links, as the name of the one entry that he gets.
 #[must_use]
@@ -91,17 +59,6 @@ mod tests {
     use weir_wire::Bytes;
 
     use super::*;
-    use crate::domain::link::notice;
-
-    #[test]
-    fn a_body_is_lines_or_standard_padded_base64_of_them() {
-        let links = [notice("one"), notice("two")];
-        let text = Format::Links.body(&links);
-        assert_eq!(text.lines().count(), 2);
-        assert!(text.ends_with("#two\n"));
-        assert_eq!(STANDARD.decode(Format::Base64.body(&links)).unwrap(), text.as_bytes());
-        assert_eq!(Format::named(Some("Base64")), None);
-    }
 
     #[test]
     fn userinfo_has_all_four_keys_in_order() {

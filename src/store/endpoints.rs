@@ -10,7 +10,7 @@ const ALL: &str = "SELECT value AS endpoints FROM meta WHERE name = 'endpoints'"
 /// What [`all`] returns.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 pub struct Row {
-    /// JSON list of [`crate::domain::link::Endpoint`].
+    /// JSON list of [`crate::domain::endpoint::NodeWays`].
     pub endpoints: String,
 }
 

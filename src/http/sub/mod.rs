@@ -7,10 +7,11 @@ use worker::{Headers, Method, Request, Response};
 use super::call::Call;
 use super::failure::Failure;
 use super::settings;
-use crate::domain::link::{self, Endpoint, Link};
-use crate::domain::subscription::{self, Format};
+use crate::domain::endpoint::{Endpoint, NodeWays, of_nodes};
+use crate::domain::format::{About, Format, Rules, Ways};
+use crate::domain::subscription;
 use crate::domain::token::Subscription;
-use crate::domain::user::gate;
+use crate::domain::user::{allowance, gate};
 use crate::store::endpoints;
 use crate::store::users::{self, User};
 
@@ -24,7 +25,7 @@ pub(crate) async fn fetch(
     format: Option<&str>,
 ) -> Result<Response, Failure> {
     let claim = Subscription::read(token, &call.secret("AUTH_KEY")?).ok_or(Failure::NotFound("subscription"))?;
-    let format = Format::named(format).ok_or_else(|| Failure::invalid("format", "links or base64"))?;
+    let format = wanted(request, format)?;
     let outcomes = call.db.batch(&[users::by_id(i64::from(claim.user)), endpoints::all()]).await?;
     let [found, ways] = outcomes.as_slice() else { return Err(Failure::Broken("a batch of two gave other".into())) };
     let user: User = found.rows()?.pop().ok_or(Failure::NotFound("subscription"))?;
@@ -37,38 +38,57 @@ pub(crate) async fn fetch(
         standing.month = weir_wire::Bytes::ZERO;
     }
     let reason = subscription::reason(gate(&standing, call.now), Second::clamped(user.period_end), user.cycle.zone);
-    let links = match &reason {
-        Some(reason) => vec![link::notice(reason)],
-        None => ways_in(call, &user, ways.rows()?.pop())?,
+    let endpoints = ways_in(call, &user, ways.rows()?.pop())?;
+    let ways = reason.as_deref().map_or(Ways::Open(&endpoints), Ways::Barred);
+    let profile = settings::profile(&call.env);
+    let page = page(&request.inner().url());
+    let allowance = allowance(&standing);
+    let about = About {
+        url: &page,
+        update_hours: profile.update_hours,
+        used: allowance.used.get(),
+        quota: allowance.quota.get(),
     };
-    let body = format.body(&links);
-    let headers = headers(request, call, &user, &subscription::userinfo(&standing), reason.as_deref())?;
+    let rendered = format.render(ways, about);
+    let headers = headers(&profile, &page, &user, &subscription::userinfo(&standing), reason.as_deref())?;
+    headers.set("content-type", format.content_type())?;
+    if !rendered.left_out.is_empty() {
+        headers.set("weir-left-out", &rendered.left_out.len().to_string())?;
+    }
+    let body = rendered.body;
     headers.set("content-length", &body.len().to_string())?;
     let response = if request.method() == Method::Head { Response::empty()? } else { Response::ok(body)? };
     Ok(response.with_headers(headers))
 }
 
-/// The user's links, or the one entry that says that there are none: an empty list is an error to many clients.
-fn ways_in(call: &Call, user: &User, row: Option<endpoints::Row>) -> Result<Vec<Link>, Failure> {
+/// The format that the path or the query names, else the one that suits the client.
+fn wanted(request: &Request, named: Option<&str>) -> Result<Format, Failure> {
+    let query = request.url()?.query_pairs().find(|(name, _)| name == "format").map(|(_, value)| value.into_owned());
+    if let Some(name) = named.or(query.as_deref()) {
+        return Format::named(name).ok_or_else(|| Failure::invalid("format", Format::names()));
+    }
+    let rules = Rules::built_in().map_err(|error| Failure::Broken(format!("the built-in client rules: {error}")))?;
+    Ok(rules.format(|name| request.headers().get(name).ok().flatten()))
+}
+
+/// The user's ways in.
+fn ways_in(call: &Call, user: &User, row: Option<endpoints::Row>) -> Result<Vec<Endpoint>, Failure> {
     let text = row.map_or_else(|| "[]".to_owned(), |row| row.endpoints);
-    let endpoints: Vec<Endpoint> =
+    let nodes: Vec<NodeWays> =
         serde_json::from_str(&text).map_err(|error| Failure::Broken(format!("endpoints: {error}")))?;
     let secret = SlotSecret::derive(&call.secret("SLOT_KEY")?, &user.slot);
-    let links = link::links(&endpoints, &user.slot, &secret);
-    Ok(if links.is_empty() { vec![link::notice("No server is connected yet")] } else { links })
+    Ok(of_nodes(&nodes, &user.slot, &secret))
 }
 
 /// The headers that clients read; each value is ASCII.
 fn headers(
-    request: &Request,
-    call: &Call,
+    profile: &settings::Profile,
+    page: &str,
     user: &User,
     userinfo: &str,
     announce: Option<&str>,
 ) -> Result<Headers, Failure> {
-    let profile = settings::profile(&call.env);
     let headers = Headers::new();
-    headers.set("content-type", "text/plain; charset=utf-8")?;
     headers.set("content-disposition", &subscription::disposition(&profile.title))?;
     headers.set("profile-title", &subscription::title(&profile.title))?;
     headers.set("profile-update-interval", &profile.update_hours.to_string())?;
@@ -76,7 +96,7 @@ fn headers(
     if !user.monthly_quota.is_zero() && user.period_end < Second::LAST.get() {
         headers.set("subscription-refill-date", &user.period_end.to_string())?;
     }
-    headers.set("profile-web-page-url", &page(&request.inner().url()))?;
+    headers.set("profile-web-page-url", page)?;
     if let Some(url) = &profile.support_url {
         headers.set("support-url", url)?;
     }

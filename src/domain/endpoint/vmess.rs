@@ -1,0 +1,147 @@
+//! `VMess`. Two forms are read, `vmess://base64(JSON)` of v2rayN and `vmess://uuid@host:port?..`; the first is written,
+//! because few clients read the second.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Map, Value};
+
+use super::{Endpoint, Host, Protocol, Stream};
+use crate::domain::link::{Params, Reason, Url, decoded, lenient_text, port_number};
+
+/// `VMess` with one user's credentials.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Vmess {
+    /// The user's uuid.
+    pub uuid: String,
+    /// 0 but for servers of before 2021.
+    pub alter_id: u16,
+    /// `auto`, `none`, `zero`, `aes-128-gcm` or `chacha20-poly1305`.
+    pub cipher: String,
+    /// How UDP is packed.
+    pub packet_encoding: Option<String>,
+    /// What it runs over.
+    pub stream: Stream,
+}
+
+/// Keys of the JSON and the parameters that they stand for; `path`, `host` and `type` depend on the transport.
+const KEYS: [(&str, &str); 3] = [("net", "type"), ("tls", "security"), ("insecure", "allowInsecure")];
+
+/// Keys that clients write whether they say something or not.
+const FILLED: [&str; 7] = ["host", "path", "type", "sni", "alpn", "fp", "tls"];
+
+impl Vmess {
+    pub(super) fn read(text: &str) -> Result<Endpoint, Reason> {
+        // Base64 holds no `@`, and no URL is without one.
+        let is_url = text.split(['#', '?']).next().is_some_and(|head| head.contains('@'));
+        if is_url { Self::read_url(text) } else { Self::read_json(text) }
+    }
+
+    fn read_url(text: &str) -> Result<Endpoint, Reason> {
+        let mut url = Url::parse(text)?;
+        let port = url.port_or(None)?;
+        if url.user.is_empty() {
+            return Err(Reason::UuidMissing);
+        }
+        let vmess = Self::take(decoded(&url.user), &mut url.params)?;
+        Ok(url.endpoint(port, Protocol::Vmess(vmess)))
+    }
+
+    fn take(uuid: String, params: &mut Params) -> Result<Self, Reason> {
+        Ok(Self {
+            uuid,
+            alter_id: params.take(&["aid", "alterId"]).and_then(|number| number.parse().ok()).unwrap_or_default(),
+            cipher: params.take(&["scy", "encryption"]).unwrap_or_else(|| "auto".into()),
+            packet_encoding: params.take(&["packetEncoding"]),
+            stream: Stream::read(params, "none")?,
+        })
+    }
+
+    fn read_json(text: &str) -> Result<Endpoint, Reason> {
+        let text = text.split(['#', '?']).next().unwrap_or_default();
+        let json = lenient_text(&decoded(text)).ok_or(Reason::VmessPayload)?;
+        let object: Map<String, Value> = serde_json::from_str(&json).map_err(|_| Reason::VmessPayload)?;
+        let mut params = Params::default();
+        for (key, value) in object {
+            match value {
+                Value::Null => {}
+                Value::String(text) => params.add(&key, text),
+                other => params.add(&key, other.to_string()),
+            }
+        }
+        params.take(&["v"]);
+        let name = crate::domain::link::clean_name(&params.take(&["ps"]).unwrap_or_default());
+        let server = Host::read(&params.take(&["add"]).unwrap_or_default())?;
+        let port = port_number(&params.take(&["port"]).ok_or(Reason::PortMissing)?)?;
+        let uuid = params.take(&["id"]).ok_or(Reason::UuidMissing)?;
+        let mut params = as_parameters(params);
+        let vmess = Self::take(uuid, &mut params)?;
+        Ok(Endpoint { name, server, port, protocol: Protocol::Vmess(vmess), unknown: params.rest() })
+    }
+
+    pub(super) fn write(&self, endpoint: &Endpoint) -> String {
+        let mut params = Params::default();
+        self.stream.write(&mut params);
+        params.some("packetEncoding", self.packet_encoding.as_deref());
+        let mut object = Map::new();
+        let mut set = |key: &str, value: &str| object.insert(key.to_owned(), Value::String(value.to_owned()));
+        // Every key that v2rayN writes, empty or not: some clients miss what is absent.
+        for key in FILLED {
+            set(key, "");
+        }
+        set("type", "none");
+        set("v", "2");
+        set("ps", &endpoint.name);
+        set("add", endpoint.server.as_str());
+        set("port", &endpoint.port.to_string());
+        set("id", &self.uuid);
+        set("aid", &self.alter_id.to_string());
+        set("scy", &self.cipher);
+        for (key, value) in as_keys(params, self.stream.transport.name()) {
+            set(&key, if key == "tls" && value == "none" { "" } else { &value });
+        }
+        for (name, value) in &endpoint.unknown {
+            // An unknown parameter of a URL must not take the place of a key of the JSON.
+            object.entry(name.as_str()).or_insert_with(|| Value::String(value.clone()));
+        }
+        format!("vmess://{}", STANDARD.encode(Value::Object(object).to_string()))
+    }
+}
+
+/// What `path`, `host` and `type` of the JSON mean for a transport, as (key, parameter).
+fn meaning(network: &str) -> &'static [(&'static str, &'static str)] {
+    match network {
+        "grpc" | "gun" => &[("path", "serviceName"), ("host", "authority"), ("type", "mode")],
+        "kcp" | "mkcp" => &[("path", "seed"), ("type", "headerType")],
+        "xhttp" | "splithttp" => &[("type", "mode")],
+        _ => &[("type", "headerType")],
+    }
+}
+
+fn as_parameters(mut keys: Params) -> Params {
+    let network = keys.take(&["net"]).unwrap_or_else(|| "tcp".into());
+    let mut params = Params::default();
+    let is_http = keys.clone().take(&["type"]).as_deref() == Some("http");
+    for (key, value) in keys.rest() {
+        let renamed = meaning(&network).iter().chain(&KEYS).find(|(from, _)| *from == key);
+        let name = renamed.map_or(key.as_str(), |(_, to)| *to);
+        // Some clients call the cipher so.
+        let name = if key == "security" { "scy" } else { name };
+        let is_default =
+            (matches!(name, "mode" | "headerType") && value == "none") || (name == "allowInsecure" && value == "0");
+        // Clients leave the fields of other transports filled; what a plain stream cannot use would only be in the way.
+        let is_empty = value.is_empty() && FILLED.contains(&key.as_str());
+        let is_idle = is_empty || (network == "tcp" && !is_http && matches!(name, "host" | "path"));
+        if !is_default && !is_idle {
+            params.add(name, value);
+        }
+    }
+    params.add("type", network);
+    params
+}
+
+fn as_keys(params: Params, network: &str) -> impl Iterator<Item = (String, String)> {
+    params.rest().into_iter().map(move |(name, value)| {
+        let renamed = KEYS.iter().chain(meaning(network)).find(|(_, to)| *to == name);
+        (renamed.map_or(name, |(from, _)| (*from).to_owned()), value)
+    })
+}
