@@ -4,12 +4,12 @@
  */
 import { accessSync, constants } from 'node:fs';
 
-const VARIABLES = { 'sing-box': 'SING_BOX_BIN', mihomo: 'MIHOMO_BIN', chromium: 'CHROMIUM_BIN' };
+const VARIABLES = { 'sing-box': 'SING_BOX_BIN', mihomo: 'MIHOMO_BIN', v2ray: 'V2RAY_BIN', chromium: 'CHROMIUM_BIN' };
 
 /**
  * The path of a program's binary.
  *
- * @param {'sing-box'|'mihomo'|'chromium'} name
+ * @param {'sing-box'|'mihomo'|'v2ray'|'chromium'} name
  * @returns {string}
  * @throws {Error} if the program is unknown, its variable is unset, or what it names cannot be run
  */

@@ -3,11 +3,19 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
+import net from 'node:net';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { enginePath } from './engines.mjs';
 import { freePort } from './ports.mjs';
+import { LAB_PASSWORD } from './singbox-config.mjs';
+
+/** Clients that still run. If this process ends early, nobody else would stop them. */
+const running = new Set();
+process.on('exit', () => {
+  for (const child of running) child.kill('SIGKILL');
+});
 
 /** It loads a list within a second; ten times that is a hang. */
 const LIMIT_MS = 15_000;
@@ -58,4 +66,61 @@ export async function loadWithMihomo(url) {
     }
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+/**
+ * Run mihomo as a client whose local SOCKS inbound sends each user through the proxy of his name, and anybody else nowhere.
+ *
+ * @param {{listenPort: number, proxies: Array<{name: string}>}} options proxies as a subscription has them
+ * @returns {Promise<{stop: () => Promise<void>, log: () => string}>} once it listens
+ * @throws {Error} with its log, if it refuses the proxies or does not listen within 15 s
+ */
+export async function runMihomo({ listenPort, proxies }) {
+  const folder = await mkdtemp(path.join(tmpdir(), 'weir-mihomo-'));
+  const names = proxies.map(({ name }) => name);
+  const config = {
+    'socks-port': listenPort,
+    'bind-address': '127.0.0.1',
+    'allow-lan': true,
+    'geo-auto-update': false,
+    dns: { enable: false },
+    authentication: names.map((name) => `${name}:${LAB_PASSWORD}`),
+    proxies,
+    rules: [...names.map((name) => `IN-USER,${name},${name}`), 'MATCH,REJECT'],
+  };
+  const file = path.join(folder, 'config.yaml');
+  await writeFile(file, JSON.stringify(config));
+  const child = spawn(enginePath('mihomo'), ['-d', folder, '-f', file], { stdio: ['ignore', 'pipe', 'pipe'] });
+  running.add(child);
+  const ended = once(child, 'exit');
+  let log = '';
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (data) => (log += data));
+  const stop = async () => {
+    if (child.exitCode === null && child.signalCode === null) {
+      child.kill('SIGKILL');
+      await ended;
+    }
+    running.delete(child);
+    await rm(folder, { recursive: true, force: true });
+  };
+  const deadline = Date.now() + LIMIT_MS;
+  while (!(await listens(listenPort))) {
+    if (child.exitCode !== null || Date.now() > deadline) {
+      await stop();
+      throw new Error(`mihomo does not listen:\n${log}`);
+    }
+    await sleep(50);
+  }
+  return { stop, log: () => log };
+}
+
+function listens(port) {
+  return new Promise((resolve) => {
+    const socket = net.connect(port, '127.0.0.1');
+    socket.once('connect', () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once('error', () => resolve(false));
+  });
 }
