@@ -9,9 +9,11 @@ use crate::cores::{ConnectionEvent, Origin};
 #[derive(Debug, Default)]
 struct Flow {
     user: String,
-    /// By this subscription: an absolute total and the changes after it. A lower bound until the connection ends.
+    /// By this subscription: an absolute total and the changes after it.
     up: u64,
     down: u64,
+    /// What of it the changes may have named a second time.
+    doubtful: (u64, u64),
     /// The most that was ever told. A new subscription's first total may be from a moment before the old one's last
     /// change; a live connection's total never falls.
     told_up: u64,
@@ -23,6 +25,13 @@ impl Flow {
         self.told_up = self.told_up.max(self.up);
         self.told_down = self.told_down.max(self.down);
         (self.told_up, self.told_down)
+    }
+
+    /// What is certain when the message of the end was dropped, and with it the final totals: nobody pays twice.
+    fn certain(&mut self) -> (u64, u64) {
+        let (up, down) = self.tell();
+        let (first_up, first_down) = self.doubtful;
+        (up - first_up.min(up.saturating_sub(first_up)), down - first_down.min(down.saturating_sub(first_down)))
     }
 }
 
@@ -64,11 +73,11 @@ impl Flows {
         let (up, down) = if closed {
             (up, down)
         } else {
+            flow.up = up;
+            flow.down = down;
             // In the list that a subscription begins with, the core notes where its changes start from after it has read
-            // these totals. Otherwise it does so before: the changes may then name the same bytes again, and if the
-            // message of the connection's end were dropped, nothing would take them back.
-            (flow.up, flow.down) = if listed { (up, down) } else { (0, 0) };
-            (flow.told_up, flow.told_down) = (flow.told_up.max(up), flow.told_down.max(down));
+            // these totals. Otherwise it does so before, and the changes may name the same bytes again.
+            flow.doubtful = if listed { (0, 0) } else { (up, down) };
             flow.user.clone_from(&connection.user);
             let told = flow.tell();
             self.0.insert(event.id.clone(), flow);
@@ -98,7 +107,7 @@ impl Flows {
                 (Some(origin(connection)), up, down)
             }
             (None, Some(mut flow)) => {
-                let (up, down) = flow.tell();
+                let (up, down) = flow.certain();
                 (None, up, down)
             }
             // A repetition without totals would state that the connection moved nothing.
@@ -204,12 +213,14 @@ mod tests {
     }
 
     #[test]
-    fn what_a_change_may_name_again_is_told_once() {
+    fn what_a_change_may_have_named_again_is_taken_back_when_the_end_has_no_totals() {
         let mut flows = Flows::default();
         say(&mut flows, true, vec![]);
         assert_eq!(say(&mut flows, false, vec![named("a", 40, 0)]), [("a".into(), 40, false)]);
-        assert_eq!(say(&mut flows, false, vec![update("a", 100)]), [("a".into(), 100, false)]);
+        assert_eq!(say(&mut flows, false, vec![update("a", 100)]), [("a".into(), 140, false)]);
         assert_eq!(say(&mut flows, false, vec![closed("a", None)]), [("a".into(), 100, true)]);
+        say(&mut flows, false, vec![named("b", 40, 0), update("b", 7)]);
+        assert_eq!(say(&mut flows, false, vec![closed("b", None)]), [("b".into(), 40, true)]);
     }
 
     #[test]
