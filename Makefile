@@ -28,14 +28,14 @@ up: build ## a whole Weir on this machine: panel, database, agent, sing-box
 
 test: test-rust test-js ## every test but the long ones
 
-test-rust: ## unit and model tests, natively
-	cargo test --workspace
+test-rust: setup ## unit and model tests, natively
+	@$(ENV) cargo test --workspace
 
 test-js: build build-faults ## end to end: real panel, agent and engines
 	@$(ENV) dev/test-js
 
 test-long: build build-faults ## every test, the long ones included
-	cargo test --workspace -- --include-ignored
+	@$(ENV) cargo test --workspace -- --include-ignored
 	@$(ENV) WEIR_LONG=1 dev/test-js
 
 check: setup ## format, lints, dependency rule, licences
