@@ -63,10 +63,11 @@ test('a node is created with 201, the place where it is found, and a token that 
     two_hosts: false,
     status: null,
     inbounds: [],
+    events: [],
   });
-  const shown = await ok(200, 'GET', answer.headers.get('location'));
-  assert.deepEqual(shown, { id, created_at: createdAt, ...rest });
-  assert.deepEqual((await ok(200, 'GET', '/api/v1/nodes')).items, [shown]);
+  const { events, ...shown } = await ok(200, 'GET', answer.headers.get('location'));
+  assert.deepEqual({ ...shown, events }, { id, created_at: createdAt, ...rest });
+  assert.deepEqual((await ok(200, 'GET', '/api/v1/nodes')).items, [shown], 'a list lacks the events');
   const all = JSON.stringify(await dump(panel));
   assert.ok(!all.includes(token) && all.includes(sha256Hex(token)), 'the token stands in the database as its hash');
 });
@@ -121,6 +122,25 @@ test('a node is shown as it last said it is', async () => {
   assert.deepEqual([shown.agent, shown.roster_held, shown.roster_loaded], ['9.8.7', agent.roster[0], agent.roster[0]]);
   assert.deepEqual(Object.fromEntries(Object.keys(status).map((key) => [key, shown.status[key]])), status);
   assert.deepEqual(shown.inbounds, inbounds);
+});
+
+test('what an operator should know of a node is shown, the newest first and not for ever', async () => {
+  const node = await create('eventful');
+  const agent = await agentOf(node);
+  await agent.sync({ report: agent.report({ seq: 3 }), skip: { from: 1, to: 3 } });
+  const at = now() + 5 * HOUR;
+  await agent.sync({ report: agent.report({ seq: 4, to: at }) });
+  const other = new ScriptedAgent({ panel, key: agent.key, epoch: randomEpoch() });
+  await other.sync({ report: other.report({ seq: 1, leaves: { epoch: agent.epoch, seq: 5, ambiguous: 77 } }) });
+  const { events } = await get(node.id);
+  assert.deepEqual(events.map(({ kind }) => kind), ['fork', 'clock', 'gap']);
+  assert.ok(events.every((event) => Math.abs(event.at - now()) <= 60));
+  assert.equal(events[0].detail, `left epoch ${agent.epoch} at report 5: 77 bytes ambiguous`);
+  assert.match(events[1].detail, new RegExp(`^report 4 ended at ${at}, applied as \\d+$`));
+  assert.equal(events[2].detail, 'reports 1 to 2 are lost');
+  for (let seq = 2; seq <= 25; seq += 1) await other.sync({ report: other.report({ seq, to: at }) });
+  const later = (await get(node.id)).events;
+  assert.deepEqual([later.length, later[0].detail.split(' ')[1]], [20, '25']);
 });
 
 test("a node's bytes are the sums of all its ledgers, and two that both go on are told", async () => {

@@ -38,17 +38,21 @@ pub struct NodeRow {
     pub status: Option<String>,
     /// JSON: bytes up and down, unknown, unattributed, foreign, of all ledgers; ledgers heard in the last 10 minutes.
     pub sums: String,
+    /// JSON list of the last [`EVENTS`], the newest first; not in a list of nodes.
+    pub events: Option<String>,
 }
 
 macro_rules! rows {
-    ($where:literal) => {
+    ($events:literal, $where:literal) => {
         concat!(
             "
 SELECT n.id, n.name, n.address, n.coefficient, n.created_at, n.inbounds, n.token_expires,
   n.token_key IS NOT NULL AS enrolled, e.seen_at, e.clock_off, e.agent, e.held, e.loaded, e.status,
   (SELECT json_array(coalesce(sum(up), 0), coalesce(sum(down), 0), coalesce(sum(unknown), 0),
       coalesce(sum(unattributed), 0), coalesce(sum(outside), 0), coalesce(sum(seen_at > CAST(?1 AS INTEGER) - 600), 0))
-    FROM epochs WHERE node = n.id) AS sums
+    FROM epochs WHERE node = n.id) AS sums, ",
+            $events,
+            " AS events
 FROM nodes AS n LEFT JOIN epochs AS e ON e.node = n.id
   AND e.epoch = (SELECT epoch FROM epochs WHERE node = n.id ORDER BY seen_at DESC, created_at DESC LIMIT 1)
 WHERE n.deleted_at IS NULL",
@@ -58,8 +62,16 @@ WHERE n.deleted_at IS NULL",
 }
 
 // Rows read: 1 a node, and 2 a ledger of it and 1 more. A node has one ledger, and one more for each fork.
-const LIST: &str = rows!(" ORDER BY n.name COLLATE NOCASE");
-const ONE: &str = rows!(" AND n.id = ?2");
+const LIST: &str = rows!("NULL", " ORDER BY n.name COLLATE NOCASE");
+// Rows read: as many more as there are events, 20 at most.
+const ONE: &str = rows!(
+    "(SELECT json_group_array(json_object('at', at, 'kind', kind, 'detail', detail))
+    FROM (SELECT at, kind, detail FROM node_events WHERE node = n.id ORDER BY id DESC LIMIT 20))",
+    " AND n.id = ?2"
+);
+
+/// Events that are shown of one node.
+pub const EVENTS: usize = 20;
 
 /// All nodes by name.
 #[must_use]

@@ -55,6 +55,9 @@ struct NodeJson {
     two_hosts: bool,
     status: Option<NodeStatus>,
     inbounds: Value,
+    /// What an operator should know: forks, gaps, times that were moved; the newest first. Not in a list.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    events: Option<Value>,
 }
 
 impl NodeJson {
@@ -71,6 +74,7 @@ impl NodeJson {
             two_hosts: heard > 1,
             status: row.status.as_deref().map(serde_json::from_str).transpose().map_err(broken)?,
             inbounds: serde_json::from_str(&row.inbounds).map_err(broken)?,
+            events: row.events.as_deref().map(serde_json::from_str).transpose().map_err(broken)?,
             id: row.id,
             name: row.name,
             address: row.address,
