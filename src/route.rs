@@ -1,5 +1,9 @@
 //! Every URL of the product in one table: (method, path) -> [`Route`].
 
+mod xpert;
+
+pub use xpert::Xpert;
+
 /// What a request wants. Path parameters are borrowed as they stand in the path, still percent-encoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Route<'a> {
@@ -66,6 +70,8 @@ pub enum Route<'a> {
     DeleteNode(&'a str),
     /// `POST /api/v1/nodes/{id}/rotate-key`
     RotateNodeKey(&'a str),
+    /// `/api/xpert/...`
+    Xpert(Xpert<'a>),
 }
 
 /// What can be done to a user beside changing his fields.
@@ -97,6 +103,8 @@ pub enum Face {
     Panel,
     /// Plain text.
     Subscription,
+    /// `{"detail"}`
+    Xpert,
 }
 
 /// Why a request has no route.
@@ -116,6 +124,7 @@ pub fn face(path: &str) -> Face {
         Some("agent") => Face::Agent,
         Some("api") => match path.split('/').nth(1) {
             Some("user") => Face::Simple { shared: true },
+            Some("xpert") => Face::Xpert,
             Some("add_user" | "reset_traffic" | "stats") => Face::Simple { shared: false },
             _ => Face::Api,
         },
@@ -193,6 +202,8 @@ pub fn route<'a>(method: &str, path: &'a str) -> Result<Route<'a>, NoRoute> {
         (["api", "v1", "nodes", _], _) => Err(Method("GET, DELETE")),
         (["api", "v1", "nodes", id, "rotate-key"], "POST") => Ok(Route::RotateNodeKey(id)),
         (["api", "v1", "nodes", _, "rotate-key"], _) => Err(Method("POST")),
+
+        (["api", "xpert", rest @ ..], method) => xpert::route(method, rest).map(Route::Xpert),
         _ => Err(Path),
     }
 }

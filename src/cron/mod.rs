@@ -1,10 +1,12 @@
 //! Jobs that run by the clock: one file each.
 
+mod reports;
 mod sweep;
 
 use worker::{Env, console_error, console_log};
 
 use crate::clock;
+use crate::http::call::Call;
 use crate::http::failure::Failure;
 use crate::store::d1::Db;
 
@@ -12,6 +14,7 @@ use crate::store::d1::Db;
 pub(crate) async fn run(schedule: &str, env: &Env) {
     let outcome = match schedule {
         "*/5 * * * *" => sweep(env).await,
+        "2-59/5 * * * *" => reports(env).await,
         _ => Err(Failure::Broken("no job answers this trigger".into())),
     };
     if let Err(failure) = outcome {
@@ -24,9 +27,20 @@ async fn sweep(env: &Env) -> Result<(), Failure> {
     if sweep::sweep(&db, clock::now()).await? {
         crate::bell::ring(env).await;
     }
+    show_cost(env, "sweep", &db);
+    Ok(())
+}
+
+async fn reports(env: &Env) -> Result<(), Failure> {
+    let call = Call::new(env.clone())?;
+    reports::run(&call).await?;
+    show_cost(env, "reports", &call.db);
+    Ok(())
+}
+
+fn show_cost(env: &Env, job: &str, db: &Db) {
     if env.var("WEIR_SHOW_COST").is_ok() {
         let cost = db.cost();
-        console_log!("job done job=sweep queries={} read={} written={}", cost.queries, cost.read, cost.written);
+        console_log!("job done job={job} queries={} read={} written={}", cost.queries, cost.read, cost.written);
     }
-    Ok(())
 }

@@ -1,5 +1,6 @@
 //! The rules of Weir, as pure functions on values: no Worker, no clock, no randomness, no SQL.
 
+pub mod alias;
 pub mod endpoint;
 pub mod format;
 pub mod link;
@@ -10,4 +11,5 @@ pub mod report;
 pub mod subscription;
 pub mod token;
 pub mod user;
+pub mod xpert;
 pub mod zone;

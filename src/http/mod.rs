@@ -12,6 +12,7 @@ pub(crate) mod settings;
 pub(crate) mod simple;
 pub(crate) mod slots;
 pub(crate) mod sub;
+pub(crate) mod xpert;
 
 use serde_json::json;
 use worker::{Env, Request, Response, console_error};
@@ -26,6 +27,7 @@ pub(crate) async fn answer(request: Request, env: Env) -> worker::Result<Respons
     #[cfg(feature = "faults")]
     crate::faults::arm(&request, &env);
     let show_cost = env.var("WEIR_SHOW_COST").is_ok();
+    let origin = (face(&path) == Face::Xpert).then(|| xpert::Origin::of(&request, &env));
     let mut response = match Call::new(env) {
         Ok(call) => {
             let answer = dispatch(request, &path, &call).await;
@@ -40,6 +42,9 @@ pub(crate) async fn answer(request: Request, env: Env) -> worker::Result<Respons
         }
         Err(failure) => refuse(face(&path), &failure)?,
     };
+    if let Some(origin) = origin {
+        origin.allow(&mut response)?;
+    }
     harden(&mut response);
     Ok(response)
 }
@@ -74,6 +79,7 @@ async fn dispatch(request: Request, path: &str, call: &Call) -> Result<Response,
         Ok(Route::ResetTraffic(name)) => simple::users::reset(&request, call, name).await,
         Ok(Route::Stats) => simple::stats(&request, call).await,
         Ok(Route::Subscription { token, format }) => sub::fetch(&request, call, token, format).await,
+        Ok(Route::Xpert(route)) => xpert::answer(request, call, route).await,
         Ok(Route::Home) => panel::home::show(&request, call).await,
         Ok(Route::LoginPage) => panel::sign_in::ask(&request, call).await,
         Ok(Route::Login) => panel::sign_in::enter(request, call).await,
@@ -101,6 +107,7 @@ fn refuse(face: Face, failure: &Failure) -> worker::Result<Response> {
         Face::Simple { shared } => simple::refusal(failure, shared)?,
         Face::Panel => panel::refusal(failure).or_else(|_| Response::ok(format!("{message}\n")))?,
         Face::Subscription => Response::ok(format!("{message}\n"))?,
+        Face::Xpert => xpert::refusal(failure)?,
     }
     .with_status(status);
     let headers = response.headers_mut();

@@ -44,6 +44,12 @@ impl Outcome {
     pub fn changes(&self) -> usize {
         self.0.meta().ok().flatten().and_then(|meta| meta.changes).unwrap_or_default()
     }
+
+    /// Bytes of the whole database after the statement.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.0.meta().ok().flatten().and_then(|meta| meta.size_after).unwrap_or_default()
+    }
 }
 
 impl Db {

@@ -7,12 +7,19 @@ use super::{Statement, gates, slots};
 use crate::domain::period::{Cycle, Period};
 use crate::domain::user::{Gate, Standing, gate};
 
-// Rows read: 2 per user who is due (finding him by the index counts no row of its own).
-const DUE: &str = "
+macro_rules! columns {
+    () => {
+        "
 SELECT users.id, users.gate, users.disabled_at, users.expires_at, u.monthly_quota, u.total_quota, u.month, u.lifetime,
   u.bonus_left, u.bonus_spent, u.reset_strategy, u.reset_day, u.time_zone, u.period_start, u.period_end, u.revision
-FROM users JOIN usage AS u ON u.user = users.id
-WHERE users.due_at <= CAST(?1 AS INTEGER) ORDER BY users.due_at LIMIT ?2";
+FROM users JOIN usage AS u ON u.user = users.id "
+    };
+}
+
+// Rows read: 2 per user who is due (finding him by the index counts no row of its own).
+const DUE: &str = concat!(columns!(), "WHERE users.due_at <= CAST(?1 AS INTEGER) ORDER BY users.due_at LIMIT ?2");
+// Rows read: 2.
+const ENDED: &str = concat!(columns!(), "WHERE users.id = ?1 AND u.period_end <= CAST(?2 AS INTEGER)");
 
 /// A user who is due.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -92,6 +99,12 @@ impl Due {
 #[must_use]
 pub fn due(now: Second, limit: u32) -> Statement {
     Statement::new(DUE).bind(now).bind(limit)
+}
+
+/// A user, if his period has ended.
+#[must_use]
+pub fn ended(user: i64, now: Second) -> Statement {
+    Statement::new(ENDED).bind(user).bind(now)
 }
 
 // Begins new periods, and says when to look again. Whoever was changed or reported since he was read stays as he is, and

@@ -3,6 +3,7 @@
 //! Statements are values and know nothing of the Worker, so that tests run them on plain `SQLite` under D1's limits;
 //! [`d1`] alone sends them.
 
+pub mod aliases;
 pub mod api_keys;
 pub mod d1;
 pub mod due;
@@ -22,6 +23,9 @@ pub mod slots;
 pub mod statement;
 pub mod usage;
 pub mod users;
+pub mod xpert_reports;
+pub mod xpert_settings;
+pub mod xpert_stats;
 
 pub use statement::{Statement, Value};
 

@@ -11,3 +11,4 @@ mod slots;
 mod sqlite;
 mod sweep;
 mod users;
+mod xpert;

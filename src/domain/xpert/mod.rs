@@ -1,0 +1,6 @@
+//! Traffic through other people's servers, and the links to them: the rules of the Xpert API.
+
+pub mod figures;
+pub mod report;
+pub mod servers;
+pub mod settings;

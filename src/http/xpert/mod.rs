@@ -1,0 +1,68 @@
+//! The Xpert API, `/api/xpert/...`: traffic through other people's servers and the links to them. Errors are
+//! `{"detail": "..."}`, as callers of this family expect.
+
+mod cors;
+mod limits;
+mod settings;
+mod signature;
+mod stats;
+pub(crate) mod upkeep;
+mod variables;
+mod webhook;
+mod who;
+
+use serde_json::json;
+use worker::{Request, Response};
+
+use super::call::Call;
+use super::failure::Failure;
+use crate::domain::xpert::figures::MOST_DAYS;
+use crate::domain::xpert::report::Broken;
+use crate::route::Xpert;
+
+pub(crate) use cors::Origin;
+
+/// Scopes of API keys: reading sums, reading and changing what is handed out and kept.
+const STATS: &str = "stats:read";
+const READ: &str = "nodes:read";
+const WRITE: &str = "nodes:write";
+
+/// Answers a request of this face.
+pub(super) async fn answer(request: Request, call: &Call, route: Xpert<'_>) -> Result<Response, Failure> {
+    match route {
+        Xpert::Preflight => Ok(Response::empty()?.with_status(204)),
+        Xpert::Report => webhook::record(request, call).await,
+        Xpert::UserStats(token) => stats::of_user(&request, call, token).await,
+        Xpert::GlobalStats => stats::global(&request, call).await,
+        Xpert::MarzbanStats => stats::marzban(&request, call).await,
+        Xpert::Cleanup => upkeep::cleanup(&request, call).await,
+        Xpert::DatabaseInfo => upkeep::info(&request, call).await,
+        Xpert::Settings => settings::show(&request, call).await,
+        Xpert::ChangeSettings => settings::change(request, call).await,
+    }
+}
+
+/// A failure as callers of this face read it.
+pub(super) fn refusal(failure: &Failure) -> worker::Result<Response> {
+    let (_, _, message) = failure.describe();
+    Response::from_json(&json!({ "detail": message }))
+}
+
+impl From<Broken> for Failure {
+    fn from(broken: Broken) -> Self {
+        Self::invalid(broken.field, broken.rule)
+    }
+}
+
+/// The value of one query parameter.
+fn parameter(request: &Request, name: &str) -> Result<Option<String>, Failure> {
+    Ok(request.url()?.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned()))
+}
+
+/// The query parameter `days`.
+fn days(request: &Request) -> Result<Option<u32>, Failure> {
+    let Some(text) = parameter(request, "days")? else { return Ok(None) };
+    let plain = text.bytes().all(|b| b.is_ascii_digit());
+    let days = text.parse().ok().filter(|days| plain && (1..=MOST_DAYS).contains(days));
+    days.map(Some).ok_or_else(|| Failure::invalid("days", format!("an integer from 1 to {MOST_DAYS}")))
+}

@@ -1,0 +1,57 @@
+//! What the operator sets about traffic through other servers.
+
+use serde_json::json;
+use worker::{Request, Response};
+
+use super::{READ, WRITE, variables};
+use crate::domain::xpert::settings::{Settings, Stored};
+use crate::http::auth::authorize;
+use crate::http::body;
+use crate::http::call::Call;
+use crate::http::failure::Failure;
+use crate::store::xpert_settings::{self as store, Row};
+
+/// The settings in force: those of the panel over those of the variables.
+pub(super) fn in_force(call: &Call, stored: &str) -> Result<Settings, Failure> {
+    let stored: Stored =
+        serde_json::from_str(stored).map_err(|error| Failure::Broken(format!("stored settings: {error}")))?;
+    Ok(stored.over(variables::settings(&call.env)))
+}
+
+/// The settings in force. Rows read: 1.
+pub(super) async fn read(call: &Call) -> Result<Settings, Failure> {
+    in_force(call, &stored(call).await?)
+}
+
+async fn stored(call: &Call) -> Result<String, Failure> {
+    let row: Option<Row> = call.db.first(store::read()).await?;
+    row.map(|row| row.settings).ok_or_else(|| Failure::Broken("xpert_state has no row".into()))
+}
+
+/// `GET /api/xpert/settings`
+///
+/// The settings in force, those of them that were set here, and notes about variables that do nothing.
+pub(super) async fn show(request: &Request, call: &Call) -> Result<Response, Failure> {
+    authorize(request, call, READ).await?;
+    let stored = stored(call).await?;
+    answer(call, &stored)
+}
+
+fn answer(call: &Call, stored: &str) -> Result<Response, Failure> {
+    let settings = in_force(call, stored)?;
+    let set: serde_json::Value =
+        serde_json::from_str(stored).map_err(|error| Failure::Broken(format!("stored settings: {error}")))?;
+    Ok(Response::from_json(&json!({ "settings": settings, "set_here": set, "notes": variables::notes(&call.env) }))?)
+}
+
+/// `PUT /api/xpert/settings`
+///
+/// Replaces what was set here: a field that the body lacks is again what the Worker's variable says.
+pub(super) async fn change(mut request: Request, call: &Call) -> Result<Response, Failure> {
+    authorize(&request, call, WRITE).await?;
+    let new: Stored = body::json(&mut request).await?;
+    new.check()?;
+    let text = serde_json::to_string(&new).map_err(|error| Failure::Broken(format!("settings: {error}")))?;
+    call.db.run(store::write(&text)).await?;
+    answer(call, &text)
+}

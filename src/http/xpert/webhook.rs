@@ -1,0 +1,98 @@
+//! Reports of clients: what they moved through servers that are not ours.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::json;
+use sha2::{Digest as _, Sha256};
+use weir_wire::Bytes;
+use worker::{Request, Response};
+
+use super::who::{UNKNOWN, Who};
+use super::{limits, settings, signature};
+use crate::domain::xpert::report::Report;
+use crate::http::body;
+use crate::http::call::Call;
+use crate::http::failure::Failure;
+use crate::store::due::{self, Due};
+use crate::store::xpert_reports::{self as store, After, Entry, KEY_LETTERS, Sender};
+use crate::store::{gates, slots};
+use crate::{bell, random};
+
+/// Largest body, in bytes.
+const MAX_REPORT: usize = 8 << 10;
+/// Longest Idempotency-Key.
+const MAX_KEY: usize = 255;
+/// A report is charged anew at most this often when the user's period ends at the same instant.
+const ATTEMPTS: usize = 3;
+
+/// `POST /api/xpert/traffic-webhook`
+///
+/// Rows written: 1, and 1 for the usage row when the report has an Idempotency-Key or is charged. Rows read: 2, and at most
+/// 2 more then. Queries: 2, and 1 more then.
+pub(super) async fn record(mut request: Request, call: &Call) -> Result<Response, Failure> {
+    limits::address(&request, call).await?;
+    let key = key(&request)?;
+    let bytes = body::read(&mut request, MAX_REPORT).await?;
+    let report: Report = body::parse(&bytes)?;
+    report.check()?;
+    let is_trusted = signature::is_trusted(&request, call, &bytes)?;
+    let who = Who::read(call, &report.user_token)?;
+    limits::token(call, &report.user_token).await?;
+
+    let sender: Option<Sender> = call.db.first(who.find()).await?;
+    let sender = sender.ok_or_else(|| Failure::Broken("xpert_state has no row".into()))?;
+    let settings = settings::in_force(call, &sender.settings)?;
+    if !settings.tracking_enabled {
+        return Ok(Response::from_json(&json!({ "status": "disabled", "message": "Traffic tracking is disabled" }))?);
+    }
+    let entry = Entry {
+        user: sender.user.ok_or(UNKNOWN)?,
+        server: &report.server,
+        port: u32::try_from(report.port).unwrap_or_default(),
+        protocol: &report.protocol,
+        up: Bytes::saturating(report.bytes_uploaded),
+        down: Bytes::saturating(report.bytes_downloaded),
+        is_trusted,
+        is_charged: settings.quota_counting.charges(is_trusted),
+        key: &key,
+    };
+    store_once(call, &entry).await?;
+    Ok(Response::from_json(&json!({ "status": "success", "message": "Traffic recorded successfully" }))?)
+}
+
+/// The digest that an Idempotency-Key is remembered by; empty without one.
+fn key(request: &Request) -> Result<String, Failure> {
+    let key = request.headers().get("idempotency-key")?.unwrap_or_default();
+    if key.len() > MAX_KEY {
+        return Err(Failure::invalid("Idempotency-Key", format!("at most {MAX_KEY} characters")));
+    }
+    if key.is_empty() {
+        return Ok(key);
+    }
+    let digest = URL_SAFE_NO_PAD.encode(Sha256::digest(key));
+    Ok(digest.chars().take(usize::try_from(KEY_LETTERS).unwrap_or_default()).collect())
+}
+
+/// Records a report unless its key was seen, and shuts the user's gate when it uses up his quota.
+async fn store_once(call: &Call, entry: &Entry<'_>) -> Result<(), Failure> {
+    for _ in 0..ATTEMPTS {
+        let outcomes = call.db.batch(&store::record(entry, call.now)).await?;
+        if outcomes.last().is_some_and(|recorded| recorded.changes() > 0) {
+            let after: Option<After> = match outcomes.first().filter(|_| entry.is_charged) {
+                Some(charged) => charged.rows()?.pop(),
+                None => None,
+            };
+            if after.is_some_and(|after| after.may_have_crossed(entry.bytes())) {
+                let batch = [gates::settle_moved(&[entry.user], call.now), slots::number_change(random::salt()?)];
+                call.db.batch(&batch).await?;
+                bell::ring(&call.env).await;
+            }
+            return Ok(());
+        }
+        let ended: Option<Due> = call.db.first(due::ended(entry.user, call.now)).await?;
+        // The key was seen: this is a retry.
+        let Some(ended) = ended.filter(|_| entry.is_charged) else { return Ok(()) };
+        call.db.batch(&due::turn(&[ended], random::salt()?, call.now)).await?;
+    }
+    Err(Failure::Busy("a report was overtaken again and again".into()))
+}

@@ -1,0 +1,77 @@
+//! The URLs below `/api/xpert`.
+
+use super::NoRoute;
+
+/// What a request of the Xpert API wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Xpert<'a> {
+    /// `OPTIONS` of any path below.
+    Preflight,
+    /// `POST /traffic-webhook`
+    Report,
+    /// `GET /traffic-stats/{user_token}`
+    UserStats(&'a str),
+    /// `GET /traffic-stats/global`
+    GlobalStats,
+    /// `GET /marzban-traffic-stats`
+    MarzbanStats,
+    /// `POST /traffic-stats/cleanup`
+    Cleanup,
+    /// `GET /traffic-stats/database/info`
+    DatabaseInfo,
+    /// `GET /settings`
+    Settings,
+    /// `PUT /settings`
+    ChangeSettings,
+}
+
+/// Finds the route of what follows `/api/xpert/`. `cleanup` is no token: a token has 32 letters, and an alias may not be
+/// one of the words here.
+pub(super) fn route<'a>(method: &str, segments: &[&'a str]) -> Result<Xpert<'a>, NoRoute> {
+    use NoRoute::{Method, Path};
+    let get = matches!(method, "GET" | "HEAD");
+    let (allow, route) = match (segments, method) {
+        (["traffic-webhook"], "POST") => ("", Xpert::Report),
+        (["traffic-stats", "global"], _) if get => ("", Xpert::GlobalStats),
+        (["traffic-stats", "cleanup"], "POST") => ("", Xpert::Cleanup),
+        (["traffic-webhook"] | ["traffic-stats", "cleanup"], _) => ("POST", Xpert::Preflight),
+        (["traffic-stats", "database", "info"], _) if get => ("", Xpert::DatabaseInfo),
+        (["traffic-stats", token], _) if get => ("", Xpert::UserStats(token)),
+        (["marzban-traffic-stats"], _) if get => ("", Xpert::MarzbanStats),
+        (["settings"], "PUT") => ("", Xpert::ChangeSettings),
+        (["settings"], _) if get => ("", Xpert::Settings),
+        (["settings"], _) => ("GET, HEAD, PUT", Xpert::Preflight),
+        (["traffic-stats", _] | ["traffic-stats", "database", "info"] | ["marzban-traffic-stats"], _) => {
+            ("GET, HEAD", Xpert::Preflight)
+        }
+        _ => return Err(Path),
+    };
+    match (allow, method) {
+        ("", _) | (_, "OPTIONS") => Ok(route),
+        (allow, _) => Err(Method(allow)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reserved_words_are_no_tokens() {
+        assert_eq!(route("GET", &["traffic-stats", "global"]), Ok(Xpert::GlobalStats));
+        assert_eq!(route("GET", &["traffic-stats", "database", "info"]), Ok(Xpert::DatabaseInfo));
+        assert_eq!(route("GET", &["traffic-stats", "user123"]), Ok(Xpert::UserStats("user123")));
+        assert_eq!(route("POST", &["traffic-stats", "cleanup"]), Ok(Xpert::Cleanup));
+    }
+
+    #[test]
+    fn options_is_answered_wherever_there_is_something() {
+        for path in [&["marzban-traffic-stats"][..], &["traffic-webhook"], &["traffic-stats", "global"], &["settings"]]
+        {
+            assert_eq!(route("OPTIONS", path), Ok(Xpert::Preflight), "{path:?}");
+        }
+        assert_eq!(route("OPTIONS", &["nowhere"]), Err(NoRoute::Path));
+        assert_eq!(route("DELETE", &["traffic-webhook"]), Err(NoRoute::Method("POST")));
+        assert_eq!(route("POST", &["marzban-traffic-stats"]), Err(NoRoute::Method("GET, HEAD")));
+    }
+}

@@ -1,0 +1,162 @@
+//! Reports about other people's servers: whatever is folded and forgotten when, the sums are those of the reports.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
+use weir::domain::xpert::servers::{Seen, add_up};
+use weir::store::xpert_reports::{self, Entry};
+use weir::store::xpert_stats::{self, AllRow, DayRow, Waiting};
+use weir_wire::{Bytes, Second};
+
+use crate::sqlite::Sqlite;
+
+const TODAY: i64 = 20_000;
+const SERVERS: [&str; 3] = ["a.example", "b.example", "c.example"];
+
+/// What happens to the tables.
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    /// A report: user, server, port, days ago, bytes up, bytes down.
+    Report(i64, usize, u32, i64, u64, u64),
+    Fold,
+    /// Fold, and forget days before so many days ago.
+    Forget(i64),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        8 => (1..5_i64, 0..3_usize, 443..445_u32, 0..12_i64, 0..1_000_u64, 0..1_000_u64)
+            .prop_map(|(user, server, port, ago, up, down)| Step::Report(user, server, port, ago, up, down)),
+        2 => Just(Step::Fold),
+        1 => (0..12_i64).prop_map(Step::Forget),
+    ]
+}
+
+fn entry(user: i64, server: &str, port: u32, up: u64, down: u64) -> Entry<'_> {
+    Entry {
+        user,
+        server,
+        port,
+        protocol: "vless",
+        up: Bytes::saturating(up),
+        down: Bytes::saturating(down),
+        is_trusted: false,
+        is_charged: false,
+        key: "",
+    }
+}
+
+/// (user, days since 1970, server, port) -> (up, down).
+type Model = BTreeMap<(i64, i64, &'static str, u32), (u64, u64)>;
+
+fn forget(sqlite: &Sqlite, first_day: i64) {
+    sqlite.batch(&xpert_stats::fold()).unwrap();
+    sqlite.run(&xpert_stats::forget_rows(first_day)).unwrap();
+    sqlite.batch(&xpert_stats::forget_sums(first_day)).unwrap();
+}
+
+fn compare(sqlite: &Sqlite, model: &Model, first_day: i64) {
+    let within: Vec<_> = model.iter().filter(|((_, day, ..), _)| *day >= first_day).collect();
+    let all: AllRow = sqlite.all(&xpert_stats::of_all(first_day)).unwrap().pop().unwrap();
+    let users: BTreeSet<_> = within.iter().map(|((user, ..), _)| user).collect();
+    let servers: BTreeSet<_> = within.iter().map(|((_, _, server, _), _)| server).collect();
+    assert_eq!(all.users, users.len() as u64, "users from {first_day}");
+    assert_eq!(all.servers, servers.len() as u64, "servers");
+    assert_eq!(all.protocols, u64::from(!within.is_empty()), "protocols");
+    assert_eq!(all.day_rows, within.len() as u64, "rows");
+    assert_eq!(all.bytes, within.iter().map(|(_, (up, down))| up + down).sum::<u64>(), "bytes");
+    for user in 1..5 {
+        let rows: Vec<DayRow> = sqlite.all(&xpert_stats::of_user(user, first_day)).unwrap();
+        let days: Vec<(i64, Vec<Seen>)> =
+            rows.into_iter().map(|row| (row.day, serde_json::from_str(&row.servers).unwrap())).collect();
+        let mut expected: BTreeMap<(String, u32), (u64, u64, u64)> = BTreeMap::new();
+        for ((_, _, server, port), (up, down)) in within.iter().filter(|((of, ..), _)| *of == user) {
+            let sum = expected.entry(((*server).to_owned(), *port)).or_default();
+            *sum = (sum.0 + up, sum.1 + down, sum.2 + 1);
+        }
+        let found: BTreeMap<_, _> =
+            add_up(days).into_iter().map(|s| ((s.server, s.port), (s.up, s.down, s.days))).collect();
+        assert_eq!(found, expected, "user {user}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+
+    #[test]
+    fn sums_are_those_of_the_reports_whenever_they_are_folded_and_forgotten(
+        steps in prop::collection::vec(step(), 1..60),
+        first in 0..12_i64,
+    ) {
+        let sqlite = Sqlite::new();
+        let mut model = Model::new();
+        for step in steps {
+            match step {
+                Step::Report(user, server, port, ago, up, down) => {
+                    let (server, day) = (SERVERS[server], TODAY - ago);
+                    let now = Second::clamped(day * 86_400 + 77);
+                    sqlite.batch(&xpert_reports::record(&entry(user, server, port, up, down), now)).unwrap();
+                    let sum = model.entry((user, day, server, port)).or_default();
+                    *sum = (sum.0 + up, sum.1 + down);
+                }
+                Step::Fold => sqlite.batch(&xpert_stats::fold()).unwrap(),
+                Step::Forget(ago) => {
+                    forget(&sqlite, TODAY - ago);
+                    model.retain(|(_, day, ..), _| *day >= TODAY - ago);
+                }
+            }
+        }
+        compare(&sqlite, &model, TODAY - first);
+        compare(&sqlite, &model, 0);
+        sqlite.batch(&xpert_stats::fold()).unwrap();
+        compare(&sqlite, &model, TODAY - first);
+    }
+}
+
+#[test]
+fn counts_stick_at_the_largest_number_that_can_be_read_back() {
+    let sqlite = Sqlite::new();
+    let now = Second::clamped(TODAY * 86_400);
+    let most = Bytes::MAX.get();
+    for _ in 0..2 {
+        sqlite.batch(&xpert_reports::record(&entry(1, "a.example", 443, most, 1), now)).unwrap();
+    }
+    sqlite.batch(&xpert_stats::fold()).unwrap();
+    sqlite.batch(&xpert_reports::record(&entry(1, "a.example", 443, most, 1), now)).unwrap();
+    let all: AllRow = sqlite.all(&xpert_stats::of_all(0)).unwrap().pop().unwrap();
+    assert_eq!(all.bytes, most);
+    sqlite.batch(&xpert_stats::fold()).unwrap();
+    assert_eq!(sqlite.value::<u64>("SELECT up FROM xpert_days"), most);
+}
+
+#[test]
+fn a_key_is_remembered_for_128_reports_of_its_user() {
+    let sqlite = Sqlite::new();
+    sqlite.execute("INSERT INTO usage (user) VALUES (1), (2)");
+    let now = Second::clamped(TODAY * 86_400);
+    let send = |user: i64, key: String| {
+        sqlite.batch(&xpert_reports::record(&Entry { key: &key, ..entry(user, "a.example", 443, 1, 0) }, now)).unwrap();
+    };
+    let sum = || sqlite.value::<u64>("SELECT sum(up) FROM xpert_fresh WHERE user = 1");
+    send(1, "first----".into());
+    for number in 0..127 {
+        send(1, format!("k{number:08}"));
+    }
+    send(1, "first----".into());
+    send(2, "first----".into());
+    assert_eq!(sum(), 128);
+    send(1, "another--".into());
+    send(1, "first----".into());
+    assert_eq!(sum(), 130, "the 129th newest key is forgotten");
+}
+
+#[test]
+fn waiting_rows_are_counted_up_to_a_limit() {
+    let sqlite = Sqlite::new();
+    for port in 1..9 {
+        let report = entry(1, "a.example", port, 1, 0);
+        sqlite.batch(&xpert_reports::record(&report, Second::clamped(TODAY * 86_400))).unwrap();
+    }
+    let waiting = |most| sqlite.all::<Waiting>(&xpert_stats::waiting(most)).unwrap().pop().unwrap().waiting;
+    assert_eq!((waiting(5), waiting(100)), (5, 8));
+}
