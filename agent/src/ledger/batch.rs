@@ -42,4 +42,11 @@ impl Batch {
         self.writes.retain(|(of, _), _| *of != table);
         self.cleared.insert(table);
     }
+
+    #[cfg(test)]
+    pub(crate) fn pending<T: serde::de::DeserializeOwned>(&self, of: Table) -> Vec<(Vec<u8>, Option<T>)> {
+        let rows = self.writes.iter().filter(|((table, _), _)| *table == of);
+        rows.map(|((_, key), row)| (key.clone(), row.as_ref().map(|json| serde_json::from_slice(json).unwrap())))
+            .collect()
+    }
 }

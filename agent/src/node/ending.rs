@@ -7,8 +7,9 @@ use crate::clock::{Moment, Reading};
 use crate::ledger::{LedgerError, put_meta};
 use crate::outbox::parcel::Stamp;
 
-/// The panel's clock may run ahead of what this host believes by so many milliseconds, and by a thousandth of the time
-/// since it was last told, which is ten times what a bad quartz drifts. Beyond, the host has stood still.
+/// The panel's clock may run ahead of what this host believes by so many milliseconds, by half the round trip, and by a
+/// thousandth of the time since it was last told, which is ten times what a bad quartz drifts. Beyond, the host has stood
+/// still.
 const STOOD_STILL: i64 = 2_000;
 /// Milliseconds for which the core may still tell of bytes from before it was suspended: a slow tick and some more.
 const CATCHING_UP: u64 = 1_500;
@@ -79,9 +80,10 @@ impl Node {
     pub(super) fn told_time(&mut self, sent: Moment, reading: Reading, second: Second) {
         let ahead = self.clock.learn(sent, reading, second);
         put_meta(&mut self.books.batch, CLOCK, &self.clock);
-        let drift = i64::try_from(reading.now.since(self.talk.told_time) / 1_000).unwrap_or(i64::MAX);
+        let unsure = reading.now.since(self.talk.told_time) / 1_000 + reading.now.since(sent) / 2;
+        let unsure = i64::try_from(unsure).unwrap_or(i64::MAX);
         self.talk.told_time = reading.now;
-        if ahead > STOOD_STILL.saturating_add(drift) {
+        if ahead > STOOD_STILL.saturating_add(unsure) {
             self.resumed(reading.now);
         }
     }

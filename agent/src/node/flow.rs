@@ -124,10 +124,8 @@ impl Node {
     }
 
     fn is_near(&mut self, slot: &SlotName, now: Moment) -> bool {
-        let count = self.tally.count(slot).total();
         let ahead = self.rates.of(slot).saturating_mul(NEAR_SECONDS);
-        let limit = self.limiter.limit(slot, count, self.policy.floor.get(), now);
-        self.roster.is_open(slot, self.clock.second(now))
-            && limit.is_some_and(|limit| limit.saturating_sub(count) <= ahead)
+        let left = self.left(slot, now);
+        self.roster.is_open(slot, self.clock.second(now)) && left.is_some_and(|left| left <= ahead)
     }
 }

@@ -18,14 +18,21 @@ const WRITE_AGAIN: u64 = 5_000;
 impl Node {
     /// Decides one slot's gate.
     pub(super) fn decide(&mut self, slot: &SlotName, now: Moment) {
-        let count = self.tally.count(slot).total();
-        let limit = self.limiter.limit(slot, count, self.policy.floor.get(), now);
         let unlimited = self.rules.on_panel_loss == OnPanelLoss::Open && self.is_panel_lost();
-        let within = unlimited || limit.is_none_or(|limit| count < limit);
-        let open = !self.deleted && within && self.roster.is_open(slot, self.clock.second(now));
+        let within = self.left(slot, now).is_none_or(|left| left > 0);
+        let open = !self.deleted && (within || unlimited) && self.roster.is_open(slot, self.clock.second(now));
         if self.gates.want(slot, open) && self.gates.may_be_loaded(slot) {
             self.gate_changed(now);
         }
+    }
+
+    /// Bytes that a slot may still pass; `None` when nothing has been counted yet.
+    pub(super) fn left(&mut self, slot: &SlotName, now: Moment) -> Option<u64> {
+        // A slot that is in no roster gets no floor: nothing of it may pass.
+        self.roster.get(slot)?;
+        let count = self.tally.count(slot).total();
+        let limit = self.limiter.limit(slot, count, self.policy.floor.get(), now)?;
+        Some(limit.saturating_sub(count))
     }
 
     /// Decides every slot's gate.

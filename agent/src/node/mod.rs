@@ -8,6 +8,7 @@ mod ending;
 mod explain;
 mod flow;
 mod gating;
+mod parts;
 pub(crate) mod reply;
 mod saving;
 mod schedule;
@@ -19,11 +20,11 @@ mod trouble;
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
 
-use weir_wire::roster::RosterVersion;
 use weir_wire::sync::{Inbound, Policy, SyncRequest};
 use weir_wire::{Epoch, Second, SlotName};
 
 use self::ending::{CatchUp, Ending};
+use self::parts::{Books, CoreFile, CoreSeen, Phase, Talk, TemplateSeen};
 use self::trouble::Troubles;
 use crate::clock::{BootId, Moment, PanelClock, Reading};
 use crate::config::OnPanelLoss;
@@ -31,7 +32,7 @@ use crate::cores::ConfiguredSlot;
 use crate::gate::Gates;
 use crate::ledger::{Batch, Ledger, LedgerError, Table, put_meta};
 use crate::limiter::Limiter;
-use crate::loading::{Loading, Template};
+use crate::loading::Loading;
 use crate::outbox::parcel::Stamp;
 use crate::outbox::{Nobodys, Outbox};
 use crate::rate::Rates;
@@ -81,33 +82,6 @@ pub(crate) enum Command {
     },
 }
 
-/// The core, as far as it is known.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-enum CoreSeen {
-    /// Not heard of yet.
-    #[default]
-    Unknown,
-    /// It does not answer.
-    Down,
-    /// It answers.
-    Up {
-        /// Its start in unix milliseconds.
-        incarnation: i64,
-        /// Its version.
-        version: String,
-    },
-}
-
-/// Where the sync stands.
-#[derive(Debug)]
-enum Phase {
-    Idle,
-    /// The request is made; what it says must be in the ledger before it is sent.
-    Made(Box<SyncRequest>),
-    /// It was sent at that moment.
-    Sent(Box<SyncRequest>, Moment),
-}
-
 /// What comes next for the sync.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Step {
@@ -126,61 +100,6 @@ pub(crate) struct Rules {
     pub(crate) on_panel_loss: OnPanelLoss,
     /// Least distance of two reloads in milliseconds.
     pub(crate) reload_every: u64,
-}
-
-/// What the panel was last heard to say, and how the syncs go.
-#[derive(Debug, Default)]
-struct Talk {
-    /// The last reply.
-    heard: Option<Moment>,
-    /// The last sync without a reply.
-    failed: Option<Moment>,
-    /// The last time that the panel named the time.
-    told_time: Moment,
-    failures: u32,
-    /// No sync before.
-    not_before: Moment,
-    /// A sync at this moment even without a reason.
-    next: Moment,
-    /// As soon as possible.
-    now: bool,
-    /// The last report that was answered was refused for its form.
-    rejected: bool,
-    /// Milliseconds of the last round trip.
-    round_trip: u64,
-}
-
-/// The core's file, which it reads at its next start.
-#[derive(Debug, Default)]
-struct CoreFile {
-    /// A gate has changed since it was written.
-    unwritten: Option<Moment>,
-    /// What the core remembers of its gates may be older, and outranks it.
-    forget: bool,
-    writing: bool,
-}
-
-/// The operator's template, as it was seen last.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum TemplateSeen {
-    #[default]
-    Never,
-    Missing,
-    There(Template),
-}
-
-/// The ledger, and what it lacks.
-struct Books {
-    ledger: Ledger,
-    /// What the next commit writes, beside what tally and limiter have.
-    batch: Batch,
-    /// A batch that could not be written. It goes first and alone: what came after may not be torn from it.
-    failed: Option<Batch>,
-    /// The roster's version that the ledger has, and the one in the batch that was taken last.
-    durable: RosterVersion,
-    taken: RosterVersion,
-    /// After it could not be read: when to try again.
-    again: Moment,
 }
 
 /// Everything that the agent knows.
@@ -314,9 +233,8 @@ impl Node {
             totals: (0, 0),
             totals_told: ((0, 0), reading.now),
         };
+        // Every gate is news to this process, so the core's file is written: an earlier one may have ended before that.
         node.decide_all(reading.now);
-        // An earlier process may have ended before it wrote the core's file.
-        node.file.unwritten = node.roster.is_known().then_some(reading.now);
         Ok(node)
     }
 

@@ -270,6 +270,11 @@ impl Outbox {
         self.parcels.len() + usize::from(self.in_flight.is_some())
     }
 
+    #[cfg(test)]
+    pub(crate) const fn in_flight(&self) -> Option<&Report> {
+        self.in_flight.as_ref()
+    }
+
     /// Unattributed and foreign bytes of this epoch.
     #[must_use]
     pub(crate) const fn of_epoch(&self, nobodys: Nobodys) -> Nobodys {

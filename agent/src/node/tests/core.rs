@@ -1,0 +1,283 @@
+//! A core by script, behind the agent's own trait: it moves bytes when it is told to, and keeps gates and files as the
+//! real one does.
+
+use core::time::Duration;
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
+use tokio::sync::mpsc::UnboundedSender;
+use weir_wire::SlotName;
+use weir_wire::sync::Inbound;
+
+use crate::cores::{Boxed, ConfiguredSlot, ConnectionEvent, Core, CoreError, CoreEvent, Origin, Reload, Written};
+
+/// What the agent has made the core do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Call {
+    Gate(SlotName, bool),
+    Close(String),
+    Tick(Duration),
+    Write { forget: bool },
+    Reload,
+}
+
+#[derive(Clone, Debug)]
+struct Connection {
+    user: String,
+    up: u64,
+    down: u64,
+    closed: bool,
+}
+
+#[derive(Default)]
+struct State {
+    /// Its start, while it runs.
+    incarnation: Option<i64>,
+    starts: i64,
+    /// What it runs with: each slot's gate.
+    gates: BTreeMap<SlotName, bool>,
+    /// What it would start with, and what it remembers, which outranks that.
+    file: BTreeMap<SlotName, bool>,
+    choices: BTreeMap<SlotName, bool>,
+    connections: BTreeMap<String, Connection>,
+    told: Vec<CoreEvent>,
+    calls: Vec<Call>,
+    refuses: Option<CoreError>,
+}
+
+impl State {
+    fn event(&self, id: &str, named: bool) -> ConnectionEvent {
+        let of = &self.connections[id];
+        let origin =
+            named.then(|| Origin { user: of.user.clone(), inbound: "in".to_owned(), source: "192.0.2.1:5".to_owned() });
+        ConnectionEvent { id: id.to_owned(), origin, up: of.up, down: of.down, closed: of.closed }
+    }
+
+    fn tell(&mut self, id: &str, named: bool) {
+        let events = vec![self.event(id, named)];
+        self.told.push(CoreEvent::Connections { reset: false, events });
+    }
+
+    fn tell_all(&mut self) {
+        let ids: Vec<String> = self.connections.keys().cloned().collect();
+        let events = ids.iter().map(|id| self.event(id, true)).collect();
+        let incarnation = self.incarnation.expect("it runs");
+        self.told.push(CoreEvent::Up { incarnation, version: "1.14.0".to_owned() });
+        self.told.push(CoreEvent::Connections { reset: true, events });
+    }
+
+    fn start(&mut self) {
+        self.starts += 1;
+        self.incarnation = Some(self.starts * 1_000);
+        self.connections.clear();
+        self.gates.clone_from(&self.file);
+        for (slot, open) in &self.choices {
+            if let Some(gate) = self.gates.get_mut(slot) {
+                *gate = *open;
+            }
+        }
+        self.tell_all();
+    }
+
+    fn end(&mut self, id: &str) {
+        if let Some(connection) = self.connections.get_mut(id).filter(|connection| !connection.closed) {
+            connection.closed = true;
+            self.tell(id, false);
+        }
+    }
+
+    fn answers(&self) -> Result<(), CoreError> {
+        match (&self.refuses, self.incarnation) {
+            (Some(error), _) => Err(error.clone()),
+            (None, None) => Err(CoreError::Unreachable("connection refused".to_owned())),
+            (None, Some(_)) => Ok(()),
+        }
+    }
+}
+
+#[derive(Default)]
+pub(super) struct ScriptedCore(Mutex<State>);
+
+impl ScriptedCore {
+    fn with<T>(&self, work: impl FnOnce(&mut State) -> T) -> T {
+        work(&mut self.0.lock().unwrap())
+    }
+
+    /// Starts with the file that there is.
+    pub(super) fn start(&self) {
+        self.with(State::start);
+    }
+
+    /// `kill -9`.
+    pub(super) fn kill(&self) {
+        self.with(|state| {
+            state.incarnation = None;
+            state.connections.clear();
+            state.told.push(CoreEvent::Down { reason: "the core does not answer: connection refused".to_owned() });
+        });
+    }
+
+    /// Tells all of it again, as to an agent that has just connected.
+    pub(super) fn tell_all(&self) {
+        self.with(|state| {
+            if state.incarnation.is_some() {
+                state.told.clear();
+                state.tell_all();
+            }
+        });
+    }
+
+    /// Moves bytes on a connection, if its user's gate is open. Returns whether they passed.
+    pub(super) fn flow(&self, id: &str, user: &str, up: u64, down: u64) -> bool {
+        self.with(|state| {
+            let slot = user.parse().ok();
+            let open = slot.and_then(|slot: SlotName| state.gates.get(&slot).copied()).unwrap_or(true);
+            if !open || state.incarnation.is_none() {
+                return false;
+            }
+            let named = !state.connections.contains_key(id);
+            let connection = state.connections.entry(id.to_owned()).or_insert_with(|| Connection {
+                user: user.to_owned(),
+                up: 0,
+                down: 0,
+                closed: false,
+            });
+            if connection.closed {
+                return false;
+            }
+            connection.up += up;
+            connection.down += down;
+            state.tell(id, named);
+            true
+        })
+    }
+
+    /// The client ends a connection.
+    pub(super) fn end(&self, id: &str) {
+        self.with(|state| state.end(id));
+    }
+
+    /// From now on every call fails with this, or none.
+    pub(super) fn refuse(&self, error: Option<CoreError>) {
+        self.with(|state| state.refuses = error);
+    }
+
+    pub(super) fn is_open(&self, user: &str) -> bool {
+        self.with(|state| state.gates.get(&user.parse::<SlotName>().unwrap()).copied().unwrap_or_default())
+    }
+
+    /// What the agent made it do since this was asked last.
+    pub(super) fn calls(&self) -> Vec<Call> {
+        self.with(|state| core::mem::take(&mut state.calls))
+    }
+
+    /// What the file says of a gate.
+    pub(super) fn in_file(&self, user: &str) -> Option<bool> {
+        self.with(|state| state.file.get(&user.parse::<SlotName>().unwrap()).copied())
+    }
+
+    /// Whether it remembers any choice.
+    pub(super) fn remembers(&self) -> bool {
+        self.with(|state| !state.choices.is_empty())
+    }
+}
+
+fn ready<'a, T: Send + 'a>(value: T) -> Boxed<'a, T> {
+    Box::pin(core::future::ready(value))
+}
+
+impl Core for ScriptedCore {
+    fn kind(&self) -> &'static str {
+        "script"
+    }
+
+    fn watch(&self, events: UnboundedSender<CoreEvent>) -> Boxed<'_, ()> {
+        for event in self.with(|state| core::mem::take(&mut state.told)) {
+            let _ = events.send(event);
+        }
+        ready(())
+    }
+
+    fn set_tick(&self, tick: Duration) {
+        self.with(|state| state.calls.push(Call::Tick(tick)));
+    }
+
+    fn set_gate<'a>(&'a self, slot: &'a SlotName, open: bool) -> Boxed<'a, Result<(), CoreError>> {
+        ready(self.with(|state| {
+            state.answers()?;
+            let gate = state.gates.get_mut(slot).ok_or_else(|| CoreError::Config("no such gate".to_owned()))?;
+            *gate = open;
+            state.choices.insert(slot.clone(), open);
+            state.calls.push(Call::Gate(slot.clone(), open));
+            let ended: Vec<String> = state
+                .connections
+                .iter()
+                .filter(|(_, connection)| !open && connection.user == slot.as_str())
+                .map(|(id, _)| id.clone())
+                .collect();
+            for id in ended {
+                state.end(&id);
+            }
+            Ok(())
+        }))
+    }
+
+    fn close<'a>(&'a self, id: &'a str) -> Boxed<'a, Result<(), CoreError>> {
+        ready(self.with(|state| {
+            state.calls.push(Call::Close(id.to_owned()));
+            state.end(id);
+            Ok(())
+        }))
+    }
+
+    fn write<'a>(&'a self, slots: &'a [ConfiguredSlot], forget: bool) -> Boxed<'a, Result<Written, CoreError>> {
+        ready(self.with(|state| {
+            if let Some(error) = &state.refuses {
+                return Err(error.clone());
+            }
+            state.calls.push(Call::Write { forget });
+            state.file = slots.iter().map(|slot| (slot.slot.clone(), slot.open)).collect();
+            if forget && state.incarnation.is_none() {
+                state.choices.clear();
+            }
+            Ok(Written::Whole)
+        }))
+    }
+
+    fn reload<'a>(&'a self, slots: &'a [ConfiguredSlot]) -> Boxed<'a, Result<Reload, CoreError>> {
+        ready(self.with(|state| {
+            if let Some(error) = &state.refuses {
+                return Err(error.clone());
+            }
+            state.calls.push(Call::Reload);
+            state.file = slots.iter().map(|slot| (slot.slot.clone(), slot.open)).collect();
+            let live: Vec<String> =
+                state.connections.iter().filter(|(_, of)| !of.closed).map(|(id, _)| id.clone()).collect();
+            for id in &live {
+                state.end(id);
+            }
+            state.start();
+            let cut = u32::try_from(live.len()).unwrap();
+            Ok(Reload { incarnation: state.starts * 1_000, cut })
+        }))
+    }
+
+    fn loaded(&self) -> Vec<SlotName> {
+        self.with(|state| state.gates.keys().cloned().collect())
+    }
+
+    fn gates(&self) -> Boxed<'_, Result<Vec<(SlotName, bool)>, CoreError>> {
+        ready(self.with(|state| {
+            state.answers()?;
+            Ok(state.gates.iter().map(|(slot, open)| (slot.clone(), *open)).collect())
+        }))
+    }
+
+    fn inbounds(&self) -> Result<Vec<Inbound>, CoreError> {
+        Ok(Vec::new())
+    }
+
+    fn bypasses(&self) -> Vec<String> {
+        Vec::new()
+    }
+}

@@ -1,0 +1,13 @@
+//! The node between a scripted core, a model of the panel, a real ledger and a clock that stands still.
+
+mod core;
+mod ends;
+mod faults;
+mod gates;
+mod limits;
+mod panel;
+mod property;
+mod refusals;
+mod reports;
+mod rig;
+mod talk;

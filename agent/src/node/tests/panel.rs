@@ -1,0 +1,130 @@
+//! A panel by the rules of the design, as plain values: one epoch row each, reports applied once, asks answered.
+
+use std::collections::BTreeMap;
+
+use weir_wire::credential::SlotSecret;
+use weir_wire::digest::report_digest;
+use weir_wire::refusal::{Code, Refusal};
+use weir_wire::roster::{Gate, RosterChange, RosterEntry, RosterVersion};
+use weir_wire::sync::{Limit, Policy, Report, SyncReply, SyncRequest};
+use weir_wire::{Bytes, Epoch, Second, SlotName};
+
+#[derive(Clone, Debug, Default)]
+pub(super) struct Ledger {
+    pub(super) digests: Vec<String>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Panel {
+    pub(super) epochs: BTreeMap<Epoch, Ledger>,
+    /// Bytes by slot.
+    pub(super) applied: BTreeMap<SlotName, u64>,
+    pub(super) reports: Vec<Report>,
+    /// An ask of this slot is answered with its count and so much more; others get no answer.
+    pub(super) grants: BTreeMap<SlotName, u64>,
+    /// An ask of this slot is answered with exactly this, whatever it states.
+    pub(super) limits: BTreeMap<SlotName, u64>,
+    pub(super) policy: Policy,
+    pub(super) deleted: bool,
+    roster: BTreeMap<SlotName, RosterEntry>,
+    version: RosterVersion,
+    /// Changed since the version was told.
+    news: bool,
+}
+
+impl Panel {
+    pub(super) fn new() -> Self {
+        Self {
+            epochs: BTreeMap::new(),
+            applied: BTreeMap::new(),
+            reports: Vec::new(),
+            grants: BTreeMap::new(),
+            limits: BTreeMap::new(),
+            policy: Policy::default(),
+            deleted: false,
+            roster: BTreeMap::new(),
+            version: RosterVersion::NONE,
+            news: false,
+        }
+    }
+
+    pub(super) fn user(&mut self, name: &str, gate: Gate, until: Option<Second>) {
+        let slot: SlotName = name.parse().unwrap();
+        let secret = SlotSecret::derive(b"key", &slot);
+        self.roster.insert(slot.clone(), RosterEntry { slot, secret, gate, until });
+        self.changed();
+    }
+
+    pub(super) fn remove(&mut self, name: &str) {
+        self.roster.remove(&name.parse::<SlotName>().unwrap());
+        self.changed();
+    }
+
+    fn changed(&mut self) {
+        self.version = RosterVersion { number: self.version.number + 1, salt: 7 };
+        self.news = true;
+    }
+
+    pub(super) fn version(&self) -> RosterVersion {
+        self.version
+    }
+
+    pub(super) fn applied(&self, name: &str) -> u64 {
+        self.applied.get(&name.parse::<SlotName>().unwrap()).copied().unwrap_or_default()
+    }
+
+    pub(super) fn refusal(code: Code, seq: Option<u64>) -> Refusal {
+        Refusal { code, message: format!("{code:?}"), field: None, seq }
+    }
+
+    /// Applies what a request brings, and says what a real panel would.
+    pub(super) fn answer(&mut self, request: &SyncRequest, time: Second) -> Result<SyncReply, Refusal> {
+        let epoch = self.epochs.entry(request.epoch).or_default();
+        if let Some(report) = &request.report {
+            assert_eq!(report.digest, report_digest(request.epoch, report), "a report of this epoch");
+            let last = epoch.digests.len() as u64;
+            let skipped = request.skip.is_some_and(|skip| skip.from == last + 1 && skip.to == report.seq);
+            if report.seq == last + 1 || skipped {
+                epoch.digests.resize(usize::try_from(report.seq).unwrap() - 1, "lost".to_owned());
+                epoch.digests.push(report.digest.clone());
+                for usage in &report.users {
+                    *self.applied.entry(usage.slot.clone()).or_default() += usage.up.plus(usage.down).get();
+                }
+                self.reports.push(report.clone());
+            } else if report.seq > last {
+                return Err(Self::refusal(Code::Expect, Some(last + 1)));
+            } else if epoch.digests[usize::try_from(report.seq).unwrap() - 1] != report.digest {
+                return Err(Self::refusal(Code::Fork, None));
+            }
+        }
+        let ack = epoch.digests.len() as u64;
+        let limits = if self.deleted { Vec::new() } else { self.limits(request) };
+        let roster = (self.news || request.held != self.version).then(|| self.full());
+        self.news = false;
+        let roster = roster.filter(|_| !self.deleted);
+        Ok(SyncReply { n: request.n, time, ack, policy: self.policy, roster, limits, deleted: self.deleted })
+    }
+
+    fn limits(&self, request: &SyncRequest) -> Vec<Limit> {
+        let limit = |slot: &SlotName, count: Bytes| {
+            let granted = self.grants.get(slot).map(|grant| count.get() + grant);
+            self.limits.get(slot).copied().or(granted)
+        };
+        let asks = request.asks.iter();
+        asks.filter_map(|ask| {
+            let limit = Bytes::saturating(limit(&ask.slot, ask.count)?);
+            Some(Limit { slot: ask.slot.clone(), limit })
+        })
+        .collect()
+    }
+
+    fn full(&self) -> RosterChange {
+        RosterChange {
+            version: self.version,
+            full: true,
+            more: false,
+            upserts: self.roster.values().cloned().collect(),
+            removals: Vec::new(),
+        }
+    }
+}
