@@ -312,6 +312,44 @@ mod tests {
         }
     }
 
+    const EXAMPLE: &str = include_str!("../agent.toml.example");
+
+    /// The example with the keys that have no default as well.
+    fn whole_example() -> String {
+        let set = |line: &str| {
+            line.strip_prefix('#')
+                .filter(|rest| !rest.starts_with([' ', '#']) && rest.contains(" = "))
+                .map(str::to_owned)
+        };
+        EXAMPLE.lines().map(|line| set(line).unwrap_or_else(|| line.to_owned()) + "\n").collect()
+    }
+
+    #[test]
+    fn the_example_means_the_defaults() {
+        assert_eq!(Config::parse(EXAMPLE), Ok(Config::default()));
+        let whole = Config::parse(&whole_example()).unwrap();
+        assert!(whole.panel.is_some() && whole.core.pid_file.is_some());
+    }
+
+    #[test]
+    fn the_example_names_every_key_with_a_comment_above_it() {
+        // What is unknown is refused with a list of all that is known.
+        let known = |text: &str| {
+            let told = Config::parse(text).unwrap_err().to_string();
+            let list = told.split("expected one of ").nth(1).unwrap().to_owned();
+            list.split('`').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>()
+        };
+        let (top, core) = (known("nonsense = 1"), known("core.nonsense = 1"));
+        assert!(top.len() == 6 && core.len() == 10, "{top:?} {core:?}");
+        let example = whole_example();
+        for key in top.iter().chain(&core) {
+            let start = if key == "core" { "[core]".to_owned() } else { format!("{key} = ") };
+            let place = example.lines().position(|line| line.starts_with(&start));
+            let place = place.unwrap_or_else(|| panic!("the example lacks {key}"));
+            assert!(example.lines().nth(place - 1).unwrap().starts_with("# "), "{key} is not explained");
+        }
+    }
+
     #[test]
     fn a_named_file_must_exist_and_the_default_one_need_not() {
         assert!(Config::load(Some(Path::new("/nonexistent/agent.toml"))).is_err());
