@@ -101,13 +101,20 @@ export class Loop {
 
   /** Wait until the core has loaded every slot of the newest roster. */
   async loaded() {
-    await this.#explained(
-      until('the core has loaded the newest roster', async () => {
-        const { results } = await this.panel.db.prepare('SELECT max(number) AS newest FROM roster_versions').all();
-        const { roster_loaded: loaded, status } = await this.nodeInPanel();
-        return loaded === results[0].newest && status?.incarnation > 0;
-      }),
-    );
+    await this.#reached('the core has loaded the newest roster', ({ roster_loaded: loaded, status }, newest) => loaded === newest && status?.incarnation > 0);
+  }
+
+  /** Wait until the agent holds the newest roster; what follows from it is not done yet. */
+  async held() {
+    await this.#reached('the agent holds the newest roster', ({ roster_held: held }, newest) => held === newest);
+  }
+
+  async #reached(what, isReached) {
+    const look = async () => {
+      const { newest } = await this.panel.db.prepare('SELECT max(number) AS newest FROM roster_versions').first();
+      return isReached(await this.nodeInPanel(), newest);
+    };
+    await this.#explained(until(what, look));
   }
 
   /**
@@ -165,10 +172,27 @@ export class Loop {
       books = await this.books();
       return books.up + books.down + books.unknown + books.unattributed + books.foreign === up + down;
     };
-    await this.#explained(until('the panel has all bytes of the core', whole).catch((error) => {
-      throw new Error(`${error.message}; the core counted ${up} up, ${down} down; the panel has ${JSON.stringify(books)}`);
-    }));
+    const figures = async () => `the core counted ${up} up, ${down} down; the panel has ${JSON.stringify(books)}; ${await this.#differences()}`;
+    await this.#explained(
+      until('the panel has all bytes of the core', whole).catch(async (error) => {
+        throw new Error(`${error.message}; ${await figures()}`);
+      }),
+    );
     return { books, core: { up, down } };
+  }
+
+  /** Where the panel's history is not what the laboratory accounts for, in words. */
+  async #differences() {
+    const history = await this.history();
+    const names = new Set(this.lab?.account.entries().map(({ user }) => user));
+    const differing = [...names].flatMap((user) => {
+      const { up, down } = this.lab.account.sum({ user });
+      const found = history.get(user) ?? { up: 0, down: 0 };
+      const off = (bounds, bytes) => (bytes < bounds.low ? bytes - bounds.low : Math.max(0, bytes - bounds.high));
+      const [upOff, downOff] = [off(up, found.up), off(down, found.down)];
+      return upOff || downOff ? [`${user} ${upOff} up, ${downOff} down`] : [];
+    });
+    return `against the laboratory: ${differing.join('; ') || 'no difference'}`;
   }
 
   /** @returns {Promise<{pid: number|undefined, startedAt: number}>} another answer means that every connection was cut */
