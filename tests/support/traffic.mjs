@@ -3,6 +3,7 @@
  * account of the payload bytes of each user, by which the figures of a node, an agent and a panel are judged.
  */
 import dgram from 'node:dgram';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 import { Account } from './account.mjs';
 import { readUdpRequest, sendPayload, startTargets, tcpRequest, UDP_REQUEST_BYTES, writeUdpRequest } from './echo-server.mjs';
@@ -115,12 +116,12 @@ export class TrafficLab {
   /**
    * One UDP association: `count` datagrams of `size` bytes, each answered by one of `answer` bytes.
    *
-   * @param {{user: string, protocol: string, count: number, size: number, answer: number}} exchange
+   * @param {{user: string, protocol: string, count: number, size: number, answer: number, lingerMs?: number}} exchange
    * `count` up to 65,535; sizes from 12 bytes (the request within) to 1,400: hysteria2 drops larger ones, and bursts of
-   * 8,000 bytes lose some on every protocol
+   * 8,000 bytes lose some on every protocol; `lingerMs` between the last answer and the end
    * @returns {Promise<import('./account.mjs').Entry>} broken if any answer is missing
    */
-  async udp({ user, protocol, count, size, answer }) {
+  async udp({ user, protocol, count, size, answer, lingerMs = LINGER_MS }) {
     if (Math.min(size, answer) < UDP_REQUEST_BYTES || Math.max(size, answer) > UDP_MOST_BYTES) {
       throw new RangeError(`size, answer: must be from ${UDP_REQUEST_BYTES} to ${UDP_MOST_BYTES} bytes`);
     }
@@ -166,6 +167,7 @@ export class TrafficLab {
       control.resume();
       fill();
     });
+    await sleep(lingerMs);
     socket.close();
     control.destroy();
     entry.close(missing === 0 ? '' : `${missing} of ${count} answers missing`);
