@@ -4,6 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 import { startPanel } from './support/panel.mjs';
 import { seedAgent, seedUsers, usageOf } from './support/seed.mjs';
@@ -81,7 +82,7 @@ test('a repeated report writes nothing', async (t) => {
 
 test('a report whose users cross their quota pays for each gate that shuts', async (t) => {
   const nearlyOut = await seedUsers(panel, 100, { monthlyQuota: 5 });
-  await price(t, 'report of 100, none at the quota', { report: report(nearlyOut) }, forReport(100, { read: 200 }));
+  await price(t, 'report of 100, none at the quota', { report: report(nearlyOut) }, forReport(100, { read: 2 * 100 }));
   await price(t, 'report of 100, all cross it', { report: report(nearlyOut) }, forReport(100, { written: 400, read: 400 }));
   const { results } = await panel.db.prepare("SELECT count(*) AS n FROM slots WHERE gate = 'month'").all();
   assert.equal(results[0].n, 100);
@@ -138,6 +139,21 @@ for (const n of [1, 10, 256]) {
     assert.equal(limits.length, n);
   });
 }
+
+test('a user who starves while another node holds grants costs three rows more, and only every half minute', async (t) => {
+  const other = await settled();
+  const [hungry] = await seedUsers(panel, 1, { monthlyQuota: 1000 });
+  await other.sync({ asks: [[hungry.slot, 0, 0]] });
+  for (const one of [agent, other]) while ((await one.sync()).body.roster);
+  const call = { written: 1 + 3, read: 3 + 4 + 16, queries: 5 };
+  const { limits } = await price(t, 'the ask that calls for grants', { asks: [[hungry.slot, 0, 0]] }, call);
+  assert.deepEqual(limits, [[hungry.slot, 0]]);
+  // It takes the roster that makes every node ask again, and says that it holds it. The panel's clock counts seconds.
+  for (const one of [agent, agent]) await one.sync();
+  for (const at = now(); now() <= at; ) await sleep(50);
+  await price(t, 'the next ask', { asks: [[hungry.slot, 0, 0]] }, { written: 1, read: 3 + 4, queries: 5 });
+  await other.sync();
+});
 
 test('asks beside a report cost what both cost', async (t) => {
   const asks = users.slice(0, 256).map(({ slot }) => [slot, 1_000_000, 0]);

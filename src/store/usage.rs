@@ -203,75 +203,79 @@ pub fn ask(asks: &[AskRow], n: u64, coefficient: u32, rules: Rules, now: Second)
         .bind(now)
 }
 
-// Frees entries: what they hold is no longer spendable; with ?4 = 1 their unreported bytes are no longer known either.
-// ?1 is a prefix of entry keys (a node, or a node's epoch), ?2 the users (NULL: all), ?3 the second before which an
-// entry must have been answered last. Rare (fork, node deleted, starving user): with ?2 NULL it reads every usage row.
+// Frees entries: what they hold is no longer spendable; with ?2 = 1 their unreported bytes are no longer known either.
+// ?1 is a prefix of entry keys (a node, or a node's epoch). Rare (fork, node deleted): it reads every usage row.
 const FREE: &str = "
 UPDATE usage SET (entries, known, out) = (
   SELECT json_group_object(key, json(entry)), coalesce(sum(entry ->> 4), 0), coalesce(sum(entry ->> 5), 0) FROM (
     SELECT key, CASE
-      WHEN instr(key, ?1) <> 1 OR value ->> 6 > CAST(?3 AS INTEGER) THEN value
-      WHEN ?4 THEN json_array(value ->> 0, value ->> 1, value ->> 1, value ->> 1, 0, 0, value ->> 6)
+      WHEN instr(key, ?1) <> 1 THEN value
+      WHEN ?2 THEN json_array(value ->> 0, value ->> 1, value ->> 1, value ->> 1, 0, 0, value ->> 6)
       ELSE json_array(value ->> 0, value ->> 1, value ->> 2, value ->> 1, value ->> 4, 0, value ->> 6) END AS entry
     FROM json_each(usage.entries)))
-WHERE instr(entries, '\"' || ?1) > 0 AND (?2 IS NULL OR user IN (SELECT value FROM json_each(?2)))
-  AND (?5 IS NULL OR coalesce((SELECT last_seq FROM epochs WHERE node = ?5 AND epoch = ?6), 0) = CAST(?7 AS INTEGER))";
+WHERE instr(entries, '\"' || ?1) > 0
+  AND (?3 IS NULL OR coalesce((SELECT last_seq FROM epochs WHERE node = ?3 AND epoch = ?4), 0) = CAST(?5 AS INTEGER))";
 
-fn free(prefix: String, users: Option<String>, answered_until: Second, forget: bool) -> Statement {
-    Statement::new(FREE).bind(prefix).bind(users).bind(answered_until).bind(i64::from(forget))
+fn free(prefix: String, forget: bool) -> Statement {
+    Statement::new(FREE).bind(prefix).bind(i64::from(forget))
 }
 
 /// Frees what one epoch of a node holds, and forgets what it counted and never reported: it was left, and those bytes
 /// are ambiguous. A second host that goes on in it enters itself again with its next ask.
 #[must_use]
 pub fn leave_epoch(left: Epoch, guard: &epochs::Guard) -> Statement {
-    let statement = free(format!("{}:{left}:", guard.node), None, Second::LAST, true);
+    let statement = free(format!("{}:{left}:", guard.node), true);
     statement.bind(guard.node).bind(guard.epoch).bind(Bytes::saturating(guard.last_seq))
 }
 
 /// Frees and forgets everything of a node that is gone for good.
 #[must_use]
 pub fn leave_node(node: NodeId) -> Statement {
-    unguarded(free(format!("{node}:"), None, Second::LAST, true))
+    unguarded(free(format!("{node}:"), true))
 }
 
 /// Frees what a deleted node holds. What it counted and still has to report stays known.
 #[must_use]
 pub fn free_node(node: NodeId) -> Statement {
-    unguarded(free(format!("{node}:"), None, Second::LAST, false))
+    unguarded(free(format!("{node}:"), false))
 }
 
-/// A grant lasts 24 h on the node; an hour later the panel counts on it no more. Only done for users who starve,
-/// because only then does it matter.
+/// A grant lasts 24 h on the node; an hour later the panel counts on it no more.
 pub const GRANT_FREED_AFTER: i64 = 25 * 3600;
 
-/// Frees what was granted to these users and not asked about for [`GRANT_FREED_AFTER`] seconds.
-#[must_use]
-pub fn free_expired(users: &[i64], now: Second) -> Statement {
-    let users = serde_json::json!(users).to_string();
-    unguarded(free(String::new(), Some(users), now.plus(-GRANT_FREED_AFTER), false))
-}
-
-// Frees what nodes held for credentials that were replaced, once a node's roster lacks them: it can spend nothing more on
-// them and will never ask for them again. What it counted and still has to report stays known. Rows read: 1 per user, 1 per
-// entry of his (json_each) and 2 per entry (its slot, its epoch).
-const FREE_REPLACED: &str = "
-UPDATE usage SET (entries, out) = (
-  SELECT json_group_object(key, json(entry)), coalesce(sum(entry ->> 5), 0) FROM (
-    SELECT key, CASE WHEN EXISTS (
+/// Whether an entry (`key`, `value` of `json_each`) holds what its node will never spend: it was not asked about until
+/// second `?2`, or its credentials were replaced and the node holds a roster that lacks them.
+macro_rules! is_idle {
+    () => {
+        "(value ->> 6 <= CAST(?2 AS INTEGER) OR EXISTS (
         SELECT 1 FROM slots AS s JOIN epochs AS e
         ON e.node = CAST(key AS INTEGER) AND e.epoch = substr(key, instr(key, ':') + 1, 16) AND e.held >= s.changed
-        WHERE s.name = substr(key, instr(key, ':') + 18) AND s.gate = 'retired')
-      THEN json_array(value ->> 0, value ->> 1, value ->> 2, value ->> 1, value ->> 4, 0, value ->> 6)
+        WHERE s.name = substr(key, instr(key, ':') + 18) AND s.gate = 'retired'))"
+    };
+}
+
+// What such an entry counted and still has to report stays known. Rows read: 2 per user, and per entry of his 2 (json_each)
+// and 4 (its slot and epoch, twice); written: 1 per user of whom anything is freed.
+const FREE_IDLE: &str = concat!(
+    "
+UPDATE usage SET (entries, out) = (
+  SELECT json_group_object(key, json(entry)), coalesce(sum(entry ->> 5), 0) FROM (
+    SELECT key, CASE WHEN ",
+    is_idle!(),
+    " THEN json_array(value ->> 0, value ->> 1, value ->> 2, value ->> 1, value ->> 4, 0, value ->> 6)
       ELSE value END AS entry
     FROM json_each(usage.entries)))
-WHERE user IN (SELECT value FROM json_each(?1)) AND out > 0";
+WHERE user IN (SELECT value FROM json_each(?1))
+  AND EXISTS (SELECT 1 FROM json_each(usage.entries) WHERE value ->> 5 > 0 AND ",
+    is_idle!(),
+    ")"
+);
 
-/// Frees what nodes hold for credentials that these users have no more. Only done for users who starve, as
-/// [`free_expired`].
+/// Frees what was granted to these users and will never be spent. Only done for users who starve, because only then does
+/// it matter.
 #[must_use]
-pub fn free_replaced(users: &[i64]) -> Statement {
-    Statement::new(FREE_REPLACED).bind_json(&users)
+pub fn free_idle(users: &[i64], now: Second) -> Statement {
+    Statement::new(FREE_IDLE).bind_json(&users).bind(now.plus(-GRANT_FREED_AFTER))
 }
 
 fn unguarded(statement: Statement) -> Statement {

@@ -227,7 +227,7 @@ fn what_was_granted_to_replaced_credentials_is_free_once_the_node_has_dropped_th
     let held = scene.roster();
     let fresh = scene.act(ann.id, &Action::Revoke).slot;
     let out = || scene.sqlite.value::<u64>("SELECT out FROM usage");
-    let free = || scene.sqlite.run(&usage::free_replaced(&[ann.id])).unwrap();
+    let free = || scene.sqlite.run(&usage::free_idle(&[ann.id], scene.now.get())).unwrap();
     scene.hold(held);
     free();
     assert_eq!(out(), mib(45), "the node has the old credentials still");
@@ -240,6 +240,28 @@ fn what_was_granted_to_replaced_credentials_is_free_once_the_node_has_dropped_th
     scene.report(&ann.slot, mib(10), NOW);
     assert_eq!(scene.sqlite.value::<u64>("SELECT known FROM usage"), 0);
     assert_eq!(scene.user(ann.id).unwrap().month.get(), mib(10));
+}
+
+#[test]
+fn a_grant_that_nobody_asked_about_for_25_hours_is_free() {
+    let mib = |count| Bytes::mib(count).get();
+    let scene = Scene::new();
+    let [ann, bob] = ["ann", "bob"].map(|name| scene.create(name, &json!({ "monthly_quota": mib(100) })));
+    for user in [&ann, &bob] {
+        assert_eq!(scene.ask(&user.slot, 1, 0, 0), Some(mib(50)));
+    }
+    let outs = || scene.sqlite.value::<String>("SELECT group_concat(out) FROM (SELECT out FROM usage ORDER BY user)");
+    let free = || scene.sqlite.run(&usage::free_idle(&[ann.id], scene.now.get())).unwrap();
+    scene.wait(25 * 3600 - 1);
+    let before = scene.sqlite.dump();
+    free();
+    assert_eq!(scene.sqlite.dump(), before);
+    scene.wait(1);
+    free();
+    assert_eq!(outs(), format!("0,{}", mib(50)), "of nobody else");
+    let before: i64 = scene.sqlite.value("SELECT total_changes()");
+    free();
+    assert_eq!(scene.sqlite.value::<i64>("SELECT total_changes()"), before, "what is free is not written again");
 }
 
 #[test]

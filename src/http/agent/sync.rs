@@ -183,20 +183,14 @@ struct Starving {
     slot: weir_wire::SlotName,
 }
 
-/// Calls unspent grants back: those that have run out or whose credentials were replaced are freed, and every node that
-/// holds one is made to ask.
+/// Calls unspent grants back: those that will never be spent are freed, and every node that holds one is made to ask.
 async fn call_for_grants(call: &Call, starving: &[Starving]) -> Result<(), Failure> {
     if starving.is_empty() {
         return Ok(());
     }
     let users: Vec<i64> = starving.iter().map(|one| one.user).collect();
     let names: Vec<_> = starving.iter().map(|one| one.slot.clone()).collect();
-    let batch = [
-        usage::free_expired(&users, call.now),
-        usage::free_replaced(&users),
-        slots::touch(&names),
-        slots::number_change(random::salt()?),
-    ];
+    let batch = [usage::free_idle(&users, call.now), slots::touch(&names), slots::number_change(random::salt()?)];
     call.db.batch(&batch).await?;
     crate::bell::ring(&call.env).await;
     Ok(())
