@@ -197,6 +197,10 @@ SELECT value AS users, (SELECT count(*) FROM (SELECT 1 FROM slots WHERE gate = '
     LIMIT (SELECT max(32, value / 20) FROM counters WHERE name = 'users'))) AS vacant
 FROM counters WHERE name = 'users'";
 
+// Rows read: 2.
+const IS_VACANT: &str = "
+SELECT value AS users, EXISTS (SELECT 1 FROM slots WHERE gate = 'vacant') AS vacant FROM counters WHERE name = 'users'";
+
 /// How the pool of vacant slots stands.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 pub struct Vacancy {
@@ -228,4 +232,10 @@ impl Vacancy {
 #[must_use]
 pub fn vacancy() -> Statement {
     Statement::new(VACANCY)
+}
+
+/// Counts the users, and vacant slots no further than one.
+#[must_use]
+pub fn is_vacant() -> Statement {
+    Statement::new(IS_VACANT)
 }

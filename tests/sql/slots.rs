@@ -35,6 +35,17 @@ fn vacant_slots_are_counted_no_further_than_half_a_pool() {
 }
 
 #[test]
+fn whether_any_slot_is_vacant_is_known_without_counting() {
+    let scene = Scene::new();
+    let found = || scene.sqlite.all::<Vacancy>(&slots::is_vacant()).unwrap();
+    assert_eq!(found(), [Vacancy { users: 0, vacant: 1 }]);
+    scene.sqlite.execute("UPDATE slots SET gate = 'retired'");
+    assert_eq!(found(), [Vacancy { users: 0, vacant: 0 }]);
+    scene.sqlite.execute("DELETE FROM counters");
+    assert_eq!(found(), []);
+}
+
+#[test]
 fn new_slots_reach_every_node_in_one_change_and_are_taken_oldest_first() {
     let scene = Scene::new();
     let held = scene.roster();

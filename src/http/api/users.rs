@@ -16,7 +16,7 @@ use crate::http::body;
 use crate::http::call::Call;
 use crate::http::failure::Failure;
 use crate::http::settings;
-use crate::http::slots::refill;
+use crate::http::slots::refill_empty;
 use crate::route::UserAction;
 use crate::store::users::{self, Action, Order, Query, Total, User};
 
@@ -199,7 +199,7 @@ pub(crate) async fn do_to(request: &Request, call: &Call, name: &str, action: Us
     authorize(request, call, "users:write").await?;
     let user = find(call, name).await?;
     if action == UserAction::Revoke {
-        refill(call).await?;
+        refill_empty(call).await?;
     }
     let action: Action<'_, ()> = match action {
         UserAction::Reset => Action::Reset,
