@@ -1,0 +1,145 @@
+/**
+ * What pages, the API, subscriptions and the sweep cost in D1's currency among 10,000 users, on the real database: rows written, rows
+ * read, queries. Every operator pays for them with each change.
+ */
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+
+import { startPanel } from './support/panel.mjs';
+import { seedAgent, seedUsers } from './support/seed.mjs';
+import { now } from './support/wire.mjs';
+
+const USERS = 10_000;
+const MONTH = 30 * 86_400;
+
+let panel;
+
+before(async () => {
+  panel = await startPanel();
+  // Put straight into the database; the API creates a few more.
+  for (let count = 0; count < USERS; count += 2000) await seedUsers(panel, 2000);
+  await seedAgent(panel);
+  // Refills the pool of vacant slots, 10 % of the users.
+  assert.equal(await panel.cron(), 'ok');
+});
+after(() => panel?.stop());
+
+/** A price within its budget: rows and queries at most. */
+function within(t, what, cost, { written, read, queries }) {
+  t.diagnostic(`${what}: ${cost.written} written (<= ${written}), ${cost.read} read (<= ${read}), ${cost.queries} queries (<= ${queries})`);
+  assert.ok(cost.written <= written, `${what}: ${cost.written} rows written, budget ${written}`);
+  assert.ok(cost.read <= read, `${what}: ${cost.read} rows read, budget ${read}`);
+  assert.ok(cost.queries <= queries, `${what}: ${cost.queries} queries, budget ${queries}`);
+}
+
+/** A call of the API, judged by its price. */
+async function call(t, what, status, [method, where, body], budget) {
+  const answer = await panel.api(method, where, body);
+  assert.equal(answer.status, status, answer.text);
+  within(t, what, answer.cost, budget);
+  return answer.body;
+}
+
+/** One run of the sweep, judged by its price. */
+async function sweep(t, what, budget) {
+  assert.equal(await panel.cron(), 'ok');
+  const line = panel.log().split('\n').filter((one) => one.includes('job=sweep')).at(-1);
+  const [queries, read, written] = ['queries', 'read', 'written'].map((name) => Number(new RegExp(`${name}=(\\d+)`).exec(line)[1]));
+  within(t, what, { queries, read, written }, budget);
+}
+
+/** Ends the period of this many users who are not due yet; a `gate` shuts them first. */
+async function endPeriods(count, { gate } = {}) {
+  const { results } = await panel.db.prepare('SELECT id FROM users WHERE due_at IS NULL AND deleted_at IS NULL LIMIT ?1').bind(count).all();
+  const ids = JSON.stringify(results.map(({ id }) => id));
+  assert.equal(results.length, count);
+  const month = gate ? 5 : 3;
+  await panel.db.batch([
+    panel.db.prepare('UPDATE usage SET period_start = ?2, period_end = ?3, month = ?4, lifetime = ?4, monthly_quota = 5 WHERE user IN (SELECT value FROM json_each(?1))')
+      .bind(ids, now() - MONTH, now() - 60, month),
+    panel.db.prepare('UPDATE users SET due_at = ?2 WHERE id IN (SELECT value FROM json_each(?1))').bind(ids, now() - 60),
+    ...(gate ? [panel.db.prepare('UPDATE slots SET gate = ?2 WHERE user IN (SELECT value FROM json_each(?1))').bind(ids, gate)] : []),
+  ]);
+}
+
+const dueLeft = async () => (await panel.db.prepare('SELECT count(*) AS n FROM users WHERE due_at <= unixepoch()').first()).n;
+
+test('a page of 50 users in the order of a key reads at most 150 rows, in the panel and in the API', async (t) => {
+  const page = { written: 0, read: 150, queries: 4 };
+  const { username: name, password } = panel.operator;
+  const headers = { origin: panel.url, 'content-type': 'application/x-www-form-urlencoded' };
+  const signedIn = await panel.request('POST', '/login', { headers, body: new URLSearchParams({ name, password }).toString() });
+  const cookie = signedIn.headers.get('set-cookie').split(';')[0];
+  for (const where of ['/', '/?older=5000', '/?newer=5000']) {
+    const { status, cost } = await panel.request('GET', where, { headers: { cookie } });
+    assert.equal(status, 200);
+    within(t, `panel ${where}`, cost, page);
+  }
+  for (const query of ['', '?sort=name', '?sort=-name']) {
+    const { items, total } = await call(t, `API ${query}`, 200, ['GET', `/api/v1/users${query}`], page);
+    assert.deepEqual([items.length, total], [50, USERS]);
+  }
+});
+
+test('a page further on costs a row for each user before it', async (t) => {
+  await call(t, 'API offset 1000', 200, ['GET', '/api/v1/users?offset=1000'], { written: 0, read: 150 + 1000, queries: 4 });
+});
+
+test('a search, a filter and an order by usage scan the users once for the page and once for its count', async (t) => {
+  for (const query of ['search=user-77', 'status=active', 'sort=-used']) {
+    await call(t, query, 200, ['GET', `/api/v1/users?${query}`], { written: 0, read: 4 * USERS + 200, queries: 4 });
+  }
+});
+
+test('one user costs a few rows, however many there are', async (t) => {
+  const user = await call(t, 'create', 201, ['POST', '/api/v1/users', { name: 'ann', monthly_quota: 5 }], { written: 16, read: 24, queries: 8 });
+  await call(t, 'get', 200, ['GET', '/api/v1/users/ann'], { written: 0, read: 4, queries: 2 });
+  await call(t, 'describe', 200, ['PATCH', '/api/v1/users/ann', { note: 'x' }], { written: 2, read: 8, queries: 4 });
+  await call(t, 'change a quota', 200, ['PATCH', '/api/v1/users/ann', { monthly_quota: 9 }], { written: 10, read: 30, queries: 9 });
+  await call(t, 'disable', 200, ['POST', '/api/v1/users/ann/disable'], { written: 10, read: 30, queries: 9 });
+  await call(t, 'reset', 200, ['POST', '/api/v1/users/ann/reset'], { written: 10, read: 30, queries: 9 });
+  await call(t, 'revoke', 200, ['POST', '/api/v1/users/ann/revoke'], { written: 12, read: 36, queries: 11 });
+  const { subscription_url: url } = await call(t, 'get', 200, ['GET', '/api/v1/users/ann'], { written: 0, read: 4, queries: 2 });
+  assert.notEqual(url, user.subscription_url);
+  for (const method of ['GET', 'HEAD']) {
+    const { status, cost } = await panel.request(method, new URL(url).pathname);
+    assert.equal(status, 200);
+    within(t, `subscription ${method}`, cost, { written: 1, read: 4, queries: 2 });
+  }
+  await call(t, 'delete', 204, ['DELETE', '/api/v1/users/ann'], { written: 12, read: 16, queries: 7 });
+});
+
+test('a monitor costs two rows, however often it asks', async (t) => {
+  const { status, cost } = await panel.request('GET', '/health');
+  assert.equal(status, 200);
+  within(t, 'health', cost, { written: 0, read: 2, queries: 1 });
+});
+
+test('a sweep that has nothing to do costs next to nothing', async (t) => {
+  await sweep(t, 'nothing due', { written: 0, read: USERS / 20 + 60, queries: 12 });
+});
+
+for (const count of [1, 1000, 4000]) {
+  test(`the end of ${count} periods costs five rows written and five read each, within 50 queries`, async (t) => {
+    await endPeriods(count);
+    // The pool of vacant slots is looked at in every run: half of it is counted.
+    await sweep(t, `${count} periods`, { written: 5 * count, read: 5 * count + 10 + USERS / 20 + 60, queries: 49 });
+    assert.equal(await dueLeft(), 0);
+  });
+}
+
+test('a gate that opens with the new period costs four rows written more', async (t) => {
+  const count = 500;
+  await endPeriods(count, { gate: 'month' });
+  await sweep(t, `${count} periods and gates`, { written: 9 * count + 1, read: 14 * count + 10 + USERS / 20 + 60, queries: 49 });
+  assert.equal(await dueLeft(), 0);
+  assert.equal((await panel.db.prepare("SELECT count(*) AS n FROM slots WHERE gate = 'month'").first()).n, 0);
+});
+
+test('more periods than one run can end are ended in the next, the oldest first', async (t) => {
+  await endPeriods(4200);
+  await sweep(t, 'first run', { written: 5 * 4000, read: 5 * 4000 + 10 + USERS / 20 + 60, queries: 49 });
+  assert.equal(await dueLeft(), 200);
+  await sweep(t, 'second run', { written: 5 * 200, read: 5 * 200 + 10 + USERS / 20 + 60, queries: 49 });
+  assert.equal(await dueLeft(), 0);
+});
