@@ -47,7 +47,7 @@ pub struct Rig {
     pub dir: TempDir,
     pub mixed: u16,
     pub echo: u16,
-    api: u16,
+    pub api: u16,
     echoing: JoinHandle<()>,
 }
 

@@ -10,30 +10,35 @@ use weir_wire::sync::{Limit, Policy, Report, SyncReply, SyncRequest};
 use weir_wire::{Bytes, Epoch, Second, SlotName};
 
 #[derive(Clone, Debug, Default)]
-pub(super) struct Ledger {
-    pub(super) digests: Vec<String>,
+pub(crate) struct Ledger {
+    pub(crate) digests: Vec<String>,
 }
 
 #[derive(Clone, Debug)]
-pub(super) struct Panel {
-    pub(super) epochs: BTreeMap<Epoch, Ledger>,
+pub(crate) struct Panel {
+    pub(crate) epochs: BTreeMap<Epoch, Ledger>,
     /// Bytes by slot.
-    pub(super) applied: BTreeMap<SlotName, u64>,
-    pub(super) reports: Vec<Report>,
+    pub(crate) applied: BTreeMap<SlotName, u64>,
+    pub(crate) reports: Vec<Report>,
     /// An ask of this slot is answered with its count and so much more; others get no answer.
-    pub(super) grants: BTreeMap<SlotName, u64>,
+    pub(crate) grants: BTreeMap<SlotName, u64>,
     /// An ask of this slot is answered with exactly this, whatever it states.
-    pub(super) limits: BTreeMap<SlotName, u64>,
-    pub(super) policy: Policy,
-    pub(super) deleted: bool,
+    pub(crate) limits: BTreeMap<SlotName, u64>,
+    pub(crate) policy: Policy,
+    pub(crate) deleted: bool,
     roster: BTreeMap<SlotName, RosterEntry>,
     version: RosterVersion,
     /// Changed since the version was told.
     news: bool,
 }
 
+/// The secret of a slot, as this panel derives it.
+pub(crate) fn secret(name: &str) -> SlotSecret {
+    SlotSecret::derive(b"key", &name.parse().unwrap())
+}
+
 impl Panel {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             epochs: BTreeMap::new(),
             applied: BTreeMap::new(),
@@ -48,14 +53,14 @@ impl Panel {
         }
     }
 
-    pub(super) fn user(&mut self, name: &str, gate: Gate, until: Option<Second>) {
+    pub(crate) fn user(&mut self, name: &str, gate: Gate, until: Option<Second>) {
         let slot: SlotName = name.parse().unwrap();
-        let secret = SlotSecret::derive(b"key", &slot);
+        let secret = secret(name);
         self.roster.insert(slot.clone(), RosterEntry { slot, secret, gate, until });
         self.changed();
     }
 
-    pub(super) fn remove(&mut self, name: &str) {
+    pub(crate) fn remove(&mut self, name: &str) {
         self.roster.remove(&name.parse::<SlotName>().unwrap());
         self.changed();
     }
@@ -65,20 +70,20 @@ impl Panel {
         self.news = true;
     }
 
-    pub(super) fn version(&self) -> RosterVersion {
+    pub(crate) fn version(&self) -> RosterVersion {
         self.version
     }
 
-    pub(super) fn applied(&self, name: &str) -> u64 {
+    pub(crate) fn applied(&self, name: &str) -> u64 {
         self.applied.get(&name.parse::<SlotName>().unwrap()).copied().unwrap_or_default()
     }
 
-    pub(super) fn refusal(code: Code, seq: Option<u64>) -> Refusal {
+    pub(crate) fn refusal(code: Code, seq: Option<u64>) -> Refusal {
         Refusal { code, message: format!("{code:?}"), field: None, seq }
     }
 
     /// Applies what a request brings, and says what a real panel would.
-    pub(super) fn answer(&mut self, request: &SyncRequest, time: Second) -> Result<SyncReply, Refusal> {
+    pub(crate) fn answer(&mut self, request: &SyncRequest, time: Second) -> Result<SyncReply, Refusal> {
         let epoch = self.epochs.entry(request.epoch).or_default();
         if let Some(report) = &request.report {
             assert_eq!(report.digest, report_digest(request.epoch, report), "a report of this epoch");
