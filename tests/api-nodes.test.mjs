@@ -154,10 +154,16 @@ test("a node's bytes are the sums of all its ledgers, and two that both go on ar
   let shown = await get(node.id);
   assert.deepEqual([shown.up, shown.down, shown.unknown, shown.unattributed, shown.foreign, shown.two_hosts], [11, 22, 7, 8, 9, false]);
   await send(second, 1, { users: [[ann.slot, 100, 200]], unattributed: 80, foreign: 90 });
+  // As if the second had begun five seconds ago, and the first five before it.
+  await panel.db.prepare('UPDATE epochs SET seen_at = seen_at - 5, created_at = created_at - CASE epoch WHEN ?1 THEN 10 ELSE 5 END WHERE node = ?2')
+    .bind(first.epoch, node.id).run();
   shown = await get(node.id);
-  assert.deepEqual([shown.up, shown.down, shown.unknown, shown.unattributed, shown.foreign, shown.two_hosts], [111, 222, 7, 88, 99, true]);
+  assert.deepEqual([shown.up, shown.down, shown.unknown, shown.unattributed, shown.foreign], [111, 222, 7, 88, 99]);
+  assert.equal(shown.two_hosts, false, 'a ledger that was left is no second host');
+  await send(first, 3, {});
+  assert.equal((await get(node.id)).two_hosts, true, 'one that goes on beside the other is');
   await panel.db.prepare('UPDATE epochs SET seen_at = seen_at - 601 WHERE epoch = ?1').bind(first.epoch).run();
-  assert.equal((await get(node.id)).two_hosts, false, 'a ledger that is silent is no second host');
+  assert.equal((await get(node.id)).two_hosts, false, 'until it has been silent for ten minutes');
 });
 
 test('a coefficient decides what of a byte is charged', async () => {

@@ -36,7 +36,8 @@ pub struct NodeRow {
     pub loaded: Option<i64>,
     /// JSON of [`weir_wire::sync::NodeStatus`].
     pub status: Option<String>,
-    /// JSON: bytes up and down, unknown, unattributed, foreign, of all ledgers; ledgers heard in the last 10 minutes.
+    /// JSON: bytes up and down, unknown, unattributed, foreign, of all ledgers; ledgers heard in the last 10 minutes, without
+    /// those that have been silent since the newest began: a ledger that was left is no second host.
     pub sums: String,
     /// JSON list of the last [`EVENTS`], the newest first; not in a list of nodes.
     pub events: Option<String>,
@@ -49,8 +50,9 @@ macro_rules! rows {
 SELECT n.id, n.name, n.address, n.coefficient, n.created_at, n.inbounds, n.token_expires,
   n.token_key IS NOT NULL AS enrolled, e.seen_at, e.clock_off, e.agent, e.held, e.loaded, e.status,
   (SELECT json_array(coalesce(sum(up), 0), coalesce(sum(down), 0), coalesce(sum(unknown), 0),
-      coalesce(sum(unattributed), 0), coalesce(sum(outside), 0), coalesce(sum(seen_at > CAST(?1 AS INTEGER) - 600), 0))
-    FROM epochs WHERE node = n.id) AS sums, ",
+      coalesce(sum(unattributed), 0), coalesce(sum(outside), 0), coalesce(sum(seen_at > CAST(?1 AS INTEGER) - 600
+        AND (seen_at > begun.last OR created_at = begun.last)), 0))
+    FROM epochs, (SELECT max(created_at) AS last FROM epochs WHERE node = n.id) AS begun WHERE node = n.id) AS sums, ",
             $events,
             " AS events
 FROM nodes AS n LEFT JOIN epochs AS e ON e.node = n.id
@@ -61,7 +63,7 @@ WHERE n.deleted_at IS NULL",
     };
 }
 
-// Rows read: 1 a node, and 2 a ledger of it and 1 more. A node has one ledger, and one more for each fork.
+// Rows read: 1 a node, and 3 a ledger of it and 2 more. A node has one ledger, and one more for each fork.
 const LIST: &str = rows!("NULL", " ORDER BY n.name COLLATE NOCASE");
 // Rows read: as many more as there are events, 20 at most.
 const ONE: &str = rows!(

@@ -51,7 +51,7 @@ struct NodeJson {
     unknown: u64,
     unattributed: u64,
     foreign: u64,
-    /// More than one ledger was heard in the last ten minutes: two hosts use this node's key.
+    /// More than one ledger goes on in the last ten minutes: two hosts use this node's key.
     two_hosts: bool,
     status: Option<NodeStatus>,
     inbounds: Value,
@@ -92,7 +92,7 @@ impl NodeJson {
 
 /// `GET /api/v1/nodes`
 ///
-/// Rows read: 4 a node, and 2 more for each fork of it.
+/// Rows read: 6 a node, and 3 more for each fork of it.
 pub(crate) async fn list(request: &Request, call: &Call) -> Result<Response, Failure> {
     authorize(request, call, "nodes:read").await?;
     let rows: Vec<NodeRow> = call.db.all(node_list::list(call.now)).await?;
