@@ -1,6 +1,5 @@
 /** What the agent takes of its host: 1,000 users, and 500 new connections a second through a `mixed` inbound of a real sing-box. */
-import { rmSync } from 'node:fs';
-import { mkdtemp } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -34,8 +33,6 @@ export async function run({ say, seconds = 60 }) {
   say(`a panel with ${USERS} users, and a node`);
   const { panel, users } = await panelWithUsers(USERS);
   const folder = await mkdtemp(path.join(tmpdir(), 'weir-bench-'));
-  const removeFolder = () => rmSync(folder, { recursive: true, force: true });
-  process.once('exit', removeFolder);
   const certificate = await makeCertificate();
   const account = new Account();
   const targets = await startTargets(account);
@@ -69,8 +66,7 @@ export async function run({ say, seconds = 60 }) {
     await targets.stop();
     await panel.stop();
     await certificate.remove();
-    process.off('exit', removeFolder);
-    removeFolder();
+    await rm(folder, { recursive: true, force: true });
   }
 }
 

@@ -13,11 +13,12 @@ export class Connection {
   }
 
   /**
-   * @param {{method?: string, path: string, headers?: Record<string, string>, body?: string}} request
-   * @returns {Promise<Buffer>} the body of a 200
-   * @throws {Error} on any other answer
+   * @param {{method?: string, path: string, headers?: Record<string, string>, body?: string, expect?: number}} request
+   * `expect`: the status, 200 unless told
+   * @returns {Promise<Buffer>} the body
+   * @throws {Error} on any other status
    */
-  send({ method = 'GET', path, headers = {}, body }) {
+  send({ method = 'GET', path, headers = {}, body, expect = 200 }) {
     return new Promise((resolve, reject) => {
       const length = body === undefined ? {} : { 'content-length': Buffer.byteLength(body) };
       const request = http.request({ ...this.#at, agent: this.#agent, method, path, headers: { ...headers, ...length } }, (response) => {
@@ -26,7 +27,7 @@ export class Connection {
         response.once('error', reject);
         response.once('end', () => {
           const text = Buffer.concat(chunks);
-          if (response.statusCode === 200) resolve(text);
+          if (response.statusCode === expect) resolve(text);
           else reject(new Error(`${method} ${path}: ${response.statusCode} ${text.toString().slice(0, 200)}`));
         });
       });

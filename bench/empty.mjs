@@ -1,11 +1,16 @@
-/** The empty Rust Worker in a workerd of its own: what the platform costs on this machine in this minute. */
+/**
+ * The empty Rust Worker in a workerd of its own, behind the same static assets as the panel: what the platform costs on this machine in
+ * this minute.
+ */
 import { spawn } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from 'miniflare';
+import { unstable_getMiniflareWorkerOptions } from 'wrangler';
 
+import { ROOT } from '../tests/support/panel.mjs';
 import { freePort } from '../tests/support/ports.mjs';
 
 const HERE = fileURLToPath(new URL('.', import.meta.url));
@@ -15,12 +20,12 @@ const HOST = '127.0.0.1';
 /**
  * Build it and serve it.
  *
- * @param {string} compatibilityDate the panel's
  * @returns {Promise<{url: string, pid: number, stop: () => Promise<void>}>}
  */
-export async function startEmptyWorker(compatibilityDate) {
+export async function startEmptyWorker() {
   await build();
   const port = await freePort();
+  const { workerOptions: panel } = unstable_getMiniflareWorkerOptions(path.join(ROOT, 'wrangler.toml'), undefined, { envFiles: [] });
   const miniflare = new Miniflare(
     convertV4MiniflareOptions({
       host: HOST,
@@ -31,7 +36,8 @@ export async function startEmptyWorker(compatibilityDate) {
       workers: [
         {
           name: 'empty',
-          compatibilityDate,
+          compatibilityDate: panel.compatibilityDate,
+          assets: panel.assets,
           modulesRoot: BUILD,
           modules: [
             { type: 'ESModule', path: path.join(BUILD, 'index.js') },

@@ -5,7 +5,9 @@
  *
  * Without a part all of them. Nothing here fails because something was slow: a missed aim is printed as such, and who reads it decides.
  */
+import { mkdtempSync, rmSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -18,6 +20,9 @@ const PARTS = ['rows', 'worker', 'size', 'agent', 'times'];
 
 /** Where dev/build-agent puts it; the modules that run a node read this when they are loaded. */
 process.env.WEIR_AGENT_BIN ??= path.resolve(ROOT, process.env.CARGO_TARGET_DIR ?? 'target', 'release/weir-agent');
+// All that is written meanwhile goes here, and with this process.
+const folder = mkdtempSync(path.join(tmpdir(), 'weir-bench-'));
+process.env.TMPDIR = folder;
 // Processes that were started are ended by handlers of 'exit', which a signal alone would skip.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, () => process.exit(130));
 
@@ -28,8 +33,10 @@ async function main() {
   const wanted = positionals.length > 0 ? positionals : PARTS;
   // What was measured before stays until it is measured anew.
   const results = await readFile(RESULTS, 'utf8').then(JSON.parse).catch(() => ({}));
-  for (const name of wanted) {
-    const part = await import(`./${name}.mjs`);
+  const parts = await Promise.all(wanted.map(async (name) => [name, await import(`./${name}.mjs`)]));
+  // After the handlers of those modules, which find in it what they have to end.
+  process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
+  for (const [name, part] of parts) {
     const section = await part.run({ ...values, say: (line) => progress(`${name}: ${line}`) });
     const again = ['node bench/run.mjs', name, ...Object.entries(values).map(([option, value]) => `--${option} ${value}`)].join(' ');
     print(section, `. .weir/env && ${again}`);
