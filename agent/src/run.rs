@@ -61,6 +61,7 @@ struct Running {
     calls: Arc<Semaphore>,
     done: mpsc::UnboundedSender<Done>,
     saving: bool,
+    status_fails: bool,
     saved: Instant,
     looked: Option<Instant>,
     leaving: Option<Instant>,
@@ -101,6 +102,7 @@ pub(crate) async fn run(config: &Config) -> Result<(), String> {
         calls: Arc::new(Semaphore::new(MOST_CALLS)),
         done,
         saving: false,
+        status_fails: false,
         saved: Instant::now(),
         looked: None,
         leaving: None,
@@ -149,10 +151,8 @@ impl Running {
         let mut next = Some(first);
         for _ in 0..MOST_EVENTS {
             let Some(event) = next else { return };
-            match &event {
-                CoreEvent::Up { version, .. } => tracing::info!(%version, "the core answers"),
-                CoreEvent::Down { reason } => tracing::warn!(%reason, "the core does not answer"),
-                CoreEvent::Connections { .. } | CoreEvent::Totals { .. } => {}
+            if let CoreEvent::Up { version, .. } = &event {
+                tracing::info!(%version, "the core answers");
             }
             self.node.core_event(event, now);
             next = events.try_recv().ok();
@@ -180,19 +180,20 @@ impl Running {
         }
         match self.core.inbounds() {
             Ok(inbounds) => self.node.template_read(inbounds, self.core.bypasses()),
-            Err(error) => {
-                if self.node.template_refused(&error, clock::now()) {
-                    tracing::warn!(%error, "the template cannot be used: the core's file stays as it is");
-                }
-            }
+            Err(error) => self.node.template_refused(&error, clock::now()),
         }
     }
 
-    fn write_status(&self, path: &Path) {
+    fn write_status(&mut self, path: &Path) {
         let report = self.node.report(clock::read(), &self.identity.panel.to_string(), &self.identity.name);
-        if let Err(error) = files::write_json(path, &report) {
+        let written = files::write_json(path, &report);
+        // Once, not every five seconds.
+        if let Err(error) = &written
+            && !self.status_fails
+        {
             tracing::warn!(%error, "the status file cannot be written");
         }
+        self.status_fails = written.is_err();
     }
 
     /// Does what follows from whatever happened: the core's commands, and the sync's next step.
@@ -255,26 +256,17 @@ impl Running {
         match done {
             Done::Saved(outcome) => {
                 self.saving = false;
-                if let Err((error, _)) = &outcome {
-                    tracing::error!(%error, "the ledger cannot be written");
-                }
                 self.node.saved(outcome, now);
             }
             Done::Synced(outcome) => self.synced(outcome),
             Done::GateSet(slot, open, outcome) => self.node.gate_set(&slot, open, &outcome, now),
             Done::Gates(outcome) => self.node.gates_told(outcome, now),
             Done::Written(forget, outcome) => {
-                match &outcome {
-                    Err(error) => tracing::error!(%error, "the core's file cannot be written"),
-                    Ok(Written::GatesAlone(Some(why))) => tracing::warn!(%why, "only the gates were written"),
-                    Ok(Written::Whole | Written::GatesAlone(None)) => {}
-                }
                 self.node.written(forget, outcome, now);
             }
             Done::Reloaded(outcome) => {
-                match &outcome {
-                    Ok(reload) => tracing::info!(cut = reload.cut, "the core has loaded its file"),
-                    Err(error) => tracing::error!(%error, "the core has not loaded its file"),
+                if let Ok(reload) = &outcome {
+                    tracing::info!(cut = reload.cut, "the core has loaded its file");
                 }
                 self.node.reloaded(&outcome, now);
             }
@@ -285,10 +277,7 @@ impl Running {
         let (reading, dice) = (clock::read(), random::dice());
         match outcome {
             Ok(reply) => self.node.replied(reply, reading, dice),
-            Err(failure) => {
-                tracing::warn!(%failure, "the sync failed");
-                self.node.failed(&failure, reading, dice);
-            }
+            Err(failure) => self.node.failed(&failure, reading, dice),
         }
     }
 

@@ -37,13 +37,16 @@ impl Node {
             }
             CoreEvent::Down { reason } => {
                 self.tally.down();
-                if self.core != CoreSeen::Down && !self.loading.is_running() {
-                    // Whatever it remembers of its gates may be older than the file.
-                    self.file.forget = true;
-                    self.file.unwritten = self.file.unwritten.or(Some(now));
+                // A core that is being reloaded goes down for a moment.
+                if !self.loading.is_running() {
+                    if !matches!(self.core, CoreSeen::Down(_)) {
+                        // Whatever it remembers of its gates may be older than the file.
+                        self.file.forget = true;
+                        self.file.unwritten = self.file.unwritten.or(Some(now));
+                    }
+                    self.troubles.meet(Source::Core, reason.clone(), now);
                 }
-                self.core = CoreSeen::Down;
-                self.troubles.meet(Source::Core, reason, now);
+                self.core = CoreSeen::Down(reason);
                 self.gates.forget_core();
             }
         }

@@ -48,7 +48,7 @@ impl Node {
     fn gate_changed(&mut self, now: Moment) {
         self.file.unwritten = self.file.unwritten.or(Some(now));
         // A core that does not answer will read its own memory of the gates at its start, which outranks the file.
-        self.file.forget |= self.core == CoreSeen::Down;
+        self.file.forget |= matches!(self.core, CoreSeen::Down(_));
     }
 
     /// Tells the core which gates to move.
@@ -120,7 +120,7 @@ impl Node {
         }
         let seen = match self.core {
             CoreSeen::Up { .. } if self.gates.core_is_known() => Seen::Up(self.pending()),
-            CoreSeen::Down => Seen::Down,
+            CoreSeen::Down(_) => Seen::Down,
             _ => Seen::Unknown,
         };
         let due = self.loading.due(seen, self.tally.live(), now).filter(|_| !self.deleted);
@@ -185,6 +185,10 @@ impl Node {
             }
             Err(error) => {
                 self.troubles.meet(Source::Load, error.to_string(), now);
+                if let CoreSeen::Down(reason) = &self.core {
+                    self.troubles.meet(Source::Core, reason.clone(), now);
+                    self.file.forget = true;
+                }
                 // The gates in the file may be those of an earlier moment.
                 self.file.unwritten = self.file.unwritten.or(Some(now));
             }
@@ -212,10 +216,8 @@ impl Node {
         }
     }
 
-    /// The template cannot be used: the running core and its file stay as they are. Returns whether that is new.
-    pub(crate) fn template_refused(&mut self, error: &CoreError, now: Moment) -> bool {
-        let new = !self.troubles.has(Source::Template);
+    /// The template cannot be used: the running core and its file stay as they are.
+    pub(crate) fn template_refused(&mut self, error: &CoreError, now: Moment) {
         self.troubles.meet(Source::Template, error.to_string(), now);
-        new
     }
 }

@@ -13,8 +13,8 @@ pub(super) enum CoreSeen {
     /// Not heard of yet.
     #[default]
     Unknown,
-    /// It does not answer.
-    Down,
+    /// It does not answer; the reason.
+    Down(String),
     /// It answers.
     Up {
         /// Its start in unix milliseconds.

@@ -80,7 +80,6 @@ impl Node {
                             return Step::Save;
                         }
                         Err(error) => {
-                            tracing::error!(%error, "the ledger cannot be read");
                             self.ledger_unread(&error, now);
                         }
                     }

@@ -55,7 +55,7 @@ impl Node {
         let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
         let (core_version, incarnation) = match &self.core {
             CoreSeen::Up { incarnation, version } => (version.clone(), *incarnation),
-            CoreSeen::Unknown | CoreSeen::Down => (String::new(), 0),
+            CoreSeen::Unknown | CoreSeen::Down(_) => (String::new(), 0),
         };
         let millis = now.since(self.totals_told.1).max(1);
         // A core that began anew counts from zero: its first rate is unknown.

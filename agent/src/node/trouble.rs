@@ -10,7 +10,7 @@ const LONGEST: usize = 400;
 
 /// Where trouble comes from, the gravest first. Each source has one trouble at most, and ends it itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Source {
+pub(super) enum Source {
     /// The ledger cannot be written.
     LedgerWrite,
     /// The ledger cannot be read.
@@ -40,20 +40,26 @@ struct Trouble {
 pub(super) struct Troubles(BTreeMap<Source, Trouble>);
 
 impl Troubles {
-    /// Something is wrong. Its beginning stays that of the first time.
+    /// Something is wrong. Its beginning stays that of the first time, and it is logged once, not every second.
     pub(super) fn meet(&mut self, source: Source, why: impl Into<String>, now: Moment) {
         let mut why: String = why.into();
         if let Some((end, _)) = why.char_indices().nth(LONGEST) {
             why.truncate(end);
             why.push('\u{2026}');
         }
-        let since = self.0.get(&source).map_or(now, |met| met.since);
+        let met = self.0.get(&source);
+        if met.is_none_or(|met| met.why != why) {
+            tracing::warn!(?source, %why, "trouble");
+        }
+        let since = met.map_or(now, |met| met.since);
         self.0.insert(source, Trouble { since, why });
     }
 
     /// It is well again.
     pub(super) fn end(&mut self, source: Source) {
-        self.0.remove(&source);
+        if self.0.remove(&source).is_some() {
+            tracing::info!(?source, "the trouble is over");
+        }
     }
 
     /// Whether there is trouble from there.
