@@ -9,8 +9,9 @@ CREATE TABLE xpert_state (
   settings TEXT NOT NULL DEFAULT '{}',
   -- Mirror of meta's 'endpoints'.
   endpoints TEXT NOT NULL DEFAULT '[]',
-  -- {"aggregated": [link, ..], "direct": [link, ..]}, made anew with every change of sources and direct configs.
-  published TEXT NOT NULL DEFAULT '{"aggregated":[],"direct":[]}'
+  -- JSON lists of [name, link], as they are handed out: made anew with every change of sources and of direct configs.
+  aggregated TEXT NOT NULL DEFAULT '[]',
+  direct TEXT NOT NULL DEFAULT '[]'
 ) STRICT;
 
 INSERT INTO xpert_state (id, endpoints) SELECT 1, value FROM meta WHERE name = 'endpoints';

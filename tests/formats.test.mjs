@@ -259,6 +259,7 @@ test('HEAD tells of every format what GET does', async () => {
     for (const name of ['content-type', 'content-length', 'subscription-userinfo', 'weir-left-out', 'profile-title']) {
       assert.equal(head.headers.get(name), whole.headers.get(name), `${format}: ${name}`);
     }
-    assert.deepEqual({ ...whole.cost, read: whole.cost.read <= 4 }, { queries: 2, read: true, written: 0 });
+    const { queries, read, written } = whole.cost;
+    assert.ok(queries <= 2 && read <= 4 && written <= 1, JSON.stringify(whole.cost));
   }
 });

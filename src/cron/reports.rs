@@ -34,3 +34,18 @@ async fn waiting(call: &Call) -> Result<u32, Failure> {
     let row: Option<Waiting> = call.db.first(store::waiting(MANY)).await?;
     Ok(row.map_or(0, |row| row.waiting))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_run_of_each_hour_and_one_of_each_day_finds_that_it_began() {
+        let midnight = 1_799_971_200;
+        // The trigger's minutes: 2, 7, 12, ...
+        let runs = (0..288).map(|run| Second::clamped(midnight + 120 + run * 300));
+        let hours = runs.clone().filter(|now| began(*now, now.hour())).count();
+        let days = runs.filter(|now| began(*now, Second::clamped(day(*now) * 86_400))).count();
+        assert_eq!((hours, days), (24, 1));
+    }
+}

@@ -2,6 +2,7 @@
 
 pub mod alias;
 pub mod endpoint;
+pub mod fetch;
 pub mod format;
 pub mod link;
 pub mod name;

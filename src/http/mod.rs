@@ -7,6 +7,7 @@ pub(crate) mod auth;
 pub(crate) mod body;
 pub(crate) mod call;
 pub(crate) mod failure;
+pub(crate) mod fetch_log;
 pub(crate) mod panel;
 pub(crate) mod settings;
 pub(crate) mod simple;

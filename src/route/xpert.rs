@@ -23,6 +23,30 @@ pub enum Xpert<'a> {
     Settings,
     /// `PUT /settings`
     ChangeSettings,
+    /// `GET /sub`
+    Sub,
+    /// `GET /direct-configs/sub`
+    DirectSub,
+    /// `GET /fetches`
+    Fetches,
+    /// `GET /direct-configs`
+    DirectConfigs,
+    /// `POST /direct-configs`
+    AddDirect,
+    /// `POST /direct-configs/batch`
+    AddDirectBatch,
+    /// `POST /direct-configs/validate`
+    ValidateDirect,
+    /// `POST /direct-configs/reorder`
+    ReorderDirect,
+    /// `PUT /direct-configs/{id}`
+    ChangeDirect(&'a str),
+    /// `DELETE /direct-configs/{id}`
+    DeleteDirect(&'a str),
+    /// `PUT /direct-configs/{id}/toggle`
+    ToggleDirect(&'a str),
+    /// `PUT /direct-configs/{id}/permanent`
+    MakeDirectPermanent(&'a str),
 }
 
 /// Finds the route of what follows `/api/xpert/`. `cleanup` is no token: a token has 32 letters, and an alias may not be
@@ -41,9 +65,29 @@ pub(super) fn route<'a>(method: &str, segments: &[&'a str]) -> Result<Xpert<'a>,
         (["settings"], "PUT") => ("", Xpert::ChangeSettings),
         (["settings"], _) if get => ("", Xpert::Settings),
         (["settings"], _) => ("GET, HEAD, PUT", Xpert::Preflight),
-        (["traffic-stats", _] | ["traffic-stats", "database", "info"] | ["marzban-traffic-stats"], _) => {
-            ("GET, HEAD", Xpert::Preflight)
-        }
+        (["sub"], _) if get => ("", Xpert::Sub),
+        (["direct-configs", "sub"], _) if get => ("", Xpert::DirectSub),
+        (["fetches"], _) if get => ("", Xpert::Fetches),
+        (
+            ["traffic-stats", _]
+            | ["traffic-stats", "database", "info"]
+            | ["marzban-traffic-stats" | "sub" | "fetches"]
+            | ["direct-configs", "sub"],
+            _,
+        ) => ("GET, HEAD", Xpert::Preflight),
+        (["direct-configs"], "POST") => ("", Xpert::AddDirect),
+        (["direct-configs"], _) if get => ("", Xpert::DirectConfigs),
+        (["direct-configs"], _) => ("GET, HEAD, POST", Xpert::Preflight),
+        (["direct-configs", "batch"], "POST") => ("", Xpert::AddDirectBatch),
+        (["direct-configs", "validate"], "POST") => ("", Xpert::ValidateDirect),
+        (["direct-configs", "reorder"], "POST") => ("", Xpert::ReorderDirect),
+        (["direct-configs", "batch" | "validate" | "reorder"], _) => ("POST", Xpert::Preflight),
+        (["direct-configs", id], "PUT") => ("", Xpert::ChangeDirect(id)),
+        (["direct-configs", id], "DELETE") => ("", Xpert::DeleteDirect(id)),
+        (["direct-configs", _], _) => ("PUT, DELETE", Xpert::Preflight),
+        (["direct-configs", id, "toggle"], "PUT") => ("", Xpert::ToggleDirect(id)),
+        (["direct-configs", id, "permanent"], "PUT") => ("", Xpert::MakeDirectPermanent(id)),
+        (["direct-configs", _, "toggle" | "permanent"], _) => ("PUT", Xpert::Preflight),
         _ => return Err(Path),
     };
     match (allow, method) {

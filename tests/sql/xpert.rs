@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
+use weir::domain::fetch::Fetch;
 use weir::domain::xpert::servers::{Seen, add_up};
+use weir::store::fetch_log::{self, Row};
 use weir::store::xpert_reports::{self, Entry};
 use weir::store::xpert_stats::{self, AllRow, DayRow, Waiting};
 use weir_wire::{Bytes, Second};
@@ -159,4 +161,28 @@ fn waiting_rows_are_counted_up_to_a_limit() {
     }
     let waiting = |most| sqlite.all::<Waiting>(&xpert_stats::waiting(most)).unwrap().pop().unwrap().waiting;
     assert_eq!((waiting(5), waiting(100)), (5, 8));
+}
+
+#[test]
+fn fetches_are_entered_once_a_family_up_to_eight_and_forgotten_by_the_hour() {
+    let sqlite = Sqlite::new();
+    sqlite.execute("INSERT INTO users (id, name, gate, slot, created_at) VALUES (1, 'ann', 'open', 'a', 0)");
+    let at = |hour: i64| Second::clamped(TODAY * 86_400 + hour * 3_600 + 59);
+    let note = |family: String, hour: i64| {
+        let fetch = Fetch(family, "links".into(), at(hour).get());
+        sqlite.run(&fetch_log::note(1, &fetch, at(hour))).unwrap();
+    };
+    for number in 0..12 {
+        note(format!("app{}", number % 10), 0);
+    }
+    note("app0".into(), 1);
+    let rows = |since| sqlite.all::<Row>(&fetch_log::since(at(since), None, 10)).unwrap();
+    let families = |row: &Row| {
+        let entries: Vec<Fetch> = serde_json::from_str(&row.entries).unwrap();
+        entries.into_iter().map(|fetch| fetch.0).collect::<Vec<_>>()
+    };
+    assert_eq!(rows(0).iter().map(families).collect::<Vec<_>>()[0], ["app0"]);
+    assert_eq!(families(&rows(0)[1]), ["app0", "app1", "app2", "app3", "app4", "app5", "app6", "app7"]);
+    sqlite.run(&fetch_log::forget(at(1))).unwrap();
+    assert_eq!(rows(0).len(), 1, "the hour of the limit stays");
 }

@@ -132,6 +132,12 @@ impl Format {
         NAMES.iter().find(|(other, _)| *other == name).map(|(_, format)| *format)
     }
 
+    /// Its own name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        NAMES.iter().find(|(_, format)| *format == self).map_or("", |(name, _)| name)
+    }
+
     /// Every name that there is, for a message.
     #[must_use]
     pub fn names() -> String {

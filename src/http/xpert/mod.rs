@@ -2,10 +2,13 @@
 //! `{"detail": "..."}`, as callers of this family expect.
 
 mod cors;
+mod direct;
+mod fetches;
 mod limits;
 mod settings;
 mod signature;
 mod stats;
+mod sub;
 pub(crate) mod upkeep;
 mod variables;
 mod webhook;
@@ -39,6 +42,18 @@ pub(super) async fn answer(request: Request, call: &Call, route: Xpert<'_>) -> R
         Xpert::DatabaseInfo => upkeep::info(&request, call).await,
         Xpert::Settings => settings::show(&request, call).await,
         Xpert::ChangeSettings => settings::change(request, call).await,
+        Xpert::Sub => sub::fetch(&request, call, sub::Of::All).await,
+        Xpert::DirectSub => sub::fetch(&request, call, sub::Of::Direct).await,
+        Xpert::Fetches => fetches::list(&request, call).await,
+        Xpert::DirectConfigs => direct::list(&request, call).await,
+        Xpert::AddDirect => direct::add(request, call).await,
+        Xpert::AddDirectBatch => direct::add_batch(request, call).await,
+        Xpert::ValidateDirect => direct::validate(request, call).await,
+        Xpert::ReorderDirect => direct::reorder(request, call).await,
+        Xpert::ChangeDirect(id) => direct::change(request, call, id).await,
+        Xpert::DeleteDirect(id) => direct::delete(&request, call, id).await,
+        Xpert::ToggleDirect(id) => direct::toggle(&request, call, id).await,
+        Xpert::MakeDirectPermanent(id) => direct::permanent(&request, call, id).await,
     }
 }
 
@@ -57,6 +72,11 @@ impl From<Broken> for Failure {
 /// The value of one query parameter.
 fn parameter(request: &Request, name: &str) -> Result<Option<String>, Failure> {
     Ok(request.url()?.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned()))
+}
+
+/// A number in the path; a text that is none names nothing.
+fn number(text: &str, none: Failure) -> Result<i64, Failure> {
+    text.parse::<u32>().map(i64::from).map_err(|_| none)
 }
 
 /// The query parameter `days`.

@@ -9,6 +9,7 @@ use crate::http::auth::authorize;
 use crate::http::call::Call;
 use crate::http::failure::Failure;
 use crate::store::d1::Db;
+use crate::store::fetch_log;
 use crate::store::xpert_stats::{self as store, AllRow};
 
 /// Statements of one run that delete rows; what is left over goes with the next one.
@@ -49,7 +50,9 @@ async fn forget(db: &Db, first_day: i64) -> Result<usize, Failure> {
 
 /// Deletes what the retention settings do not keep.
 pub(crate) async fn retain(call: &Call) -> Result<(), Failure> {
-    match settings::read(call).await?.retention_days {
+    let settings = settings::read(call).await?;
+    call.db.run(fetch_log::forget(call.now.plus(-i64::from(settings.fetch_log_days) * 86_400))).await?;
+    match settings.retention_days {
         0 => Ok(()),
         days => forget(&call.db, first_day(call.now, days)).await.map(drop),
     }

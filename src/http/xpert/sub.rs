@@ -1,0 +1,121 @@
+//! Lists of links: a user's own nodes, those of the sources, and direct configs.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use weir_wire::credential::SlotSecret;
+use weir_wire::{Bytes, Second};
+use worker::{Headers, Method, Request, Response};
+
+use super::who::{UNKNOWN, Who};
+use super::{parameter, settings};
+use crate::domain::endpoint::{Endpoint, NodeWays, notice, of_nodes};
+use crate::domain::subscription;
+use crate::domain::user::gate;
+use crate::domain::xpert::list::{Line, compose};
+use crate::domain::xpert::settings::webhook_url;
+use crate::http::call::Call;
+use crate::http::failure::Failure;
+use crate::http::fetch_log::note;
+use crate::store::fetch_log::{self, List};
+
+/// Which links a list holds.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Of {
+    /// Everything.
+    All,
+    /// Direct configs only.
+    Direct,
+}
+
+/// How the links are written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Format {
+    Universal,
+    Base64,
+}
+
+/// `GET /api/xpert/sub?user_token=` and `GET /api/xpert/direct-configs/sub?user_token=`, also HEAD
+///
+/// Rows read: 4 (user, usage, state, the hour's log), 1 more for an alias. Rows written: 1 for the first fetch of a (user,
+/// hour, client family).
+pub(super) async fn fetch(request: &Request, call: &Call, of: Of) -> Result<Response, Failure> {
+    let token = parameter(request, "user_token")?.unwrap_or_default();
+    let who = Who::read(call, &token)?;
+    let (format, format_name) = match parameter(request, "format")?.as_deref() {
+        None | Some("" | "universal") => (Format::Universal, "universal"),
+        Some("base64") => (Format::Base64, "base64"),
+        Some(_) => return Err(Failure::invalid("format", "universal or base64")),
+    };
+    let found = match &who {
+        Who::Token(token) => fetch_log::list(i64::from(token.user), call.now),
+        Who::Alias(alias) => fetch_log::list_by_alias(alias, call.now),
+    };
+    let list: List = call.db.first(found).await?.ok_or(UNKNOWN)?;
+    if matches!(&who, Who::Token(token) if token.generation != list.user.generation) {
+        return Err(UNKNOWN);
+    }
+    let mut standing = list.user.standing();
+    // The period has ended, and the job that begins the next one has not come by yet.
+    if list.user.period_end <= call.now.get() {
+        standing.month = Bytes::ZERO;
+    }
+    let end = Second::clamped(list.user.period_end);
+    let lines = match subscription::reason(gate(&standing, call.now), end, list.user.cycle.zone) {
+        Some(reason) => vec![notice(&reason).link()],
+        None => links(call, &list, of)?,
+    };
+    let text: String = lines.into_iter().map(|line| line + "\n").collect();
+    let body = if format == Format::Base64 { STANDARD.encode(text) } else { text };
+
+    let headers = headers(request, call, &list, of, &token, &subscription::userinfo(&standing))?;
+    headers.set("content-length", &body.len().to_string())?;
+    note(request, call, list.user.id, format_name, list.logged.as_deref()).await?;
+    let response = if request.method() == Method::Head { Response::empty()? } else { Response::ok(body)? };
+    Ok(response.with_headers(headers))
+}
+
+/// The links, or the one entry that says that there are none: an empty list is an error to many clients.
+fn links(call: &Call, list: &List, of: Of) -> Result<Vec<String>, Failure> {
+    let direct = stored(&list.direct)?;
+    let lines = match of {
+        Of::Direct => compose(&[], &[&direct]),
+        Of::All => compose(&own(call, list)?, &[&stored(&list.aggregated)?, &direct]),
+    };
+    Ok(if lines.is_empty() { vec![notice("No server is connected yet").link()] } else { lines })
+}
+
+fn stored(text: &str) -> Result<Vec<Line>, Failure> {
+    serde_json::from_str(text).map_err(|error| Failure::Broken(format!("published links: {error}")))
+}
+
+fn own(call: &Call, list: &List) -> Result<Vec<Endpoint>, Failure> {
+    let nodes: Vec<NodeWays> =
+        serde_json::from_str(&list.endpoints).map_err(|error| Failure::Broken(format!("endpoints: {error}")))?;
+    let secret = SlotSecret::derive(&call.secret("SLOT_KEY")?, &list.user.slot);
+    Ok(of_nodes(&nodes, &list.user.slot, &secret))
+}
+
+/// The headers that clients of this family read; each value is ASCII.
+fn headers(
+    request: &Request,
+    call: &Call,
+    list: &List,
+    of: Of,
+    token: &str,
+    userinfo: &str,
+) -> Result<Headers, Failure> {
+    let settings = settings::in_force(call, &list.settings)?;
+    let title = if of == Of::All { settings.title } else { settings.direct_title };
+    let headers = Headers::new();
+    headers.set("content-type", "text/plain; charset=utf-8")?;
+    headers.set("profile-update-interval", "1")?;
+    headers.set("subscription-userinfo", userinfo)?;
+    headers.set("profile-title", &if title.is_ascii() { title } else { subscription::header_text(&title) })?;
+    if settings.tracking_enabled {
+        let origin = request.url()?.origin().ascii_serialization();
+        headers.set("traffic-webhook", &webhook_url(&settings.domain, &origin))?;
+    }
+    headers.set("user-token", token)?;
+    headers.set("x-robots-tag", "noindex")?;
+    Ok(headers)
+}

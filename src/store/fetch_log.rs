@@ -1,0 +1,126 @@
+//! Fetches of subscriptions: what a fetch reads, in one query, and the log of who fetched what.
+
+use serde::{Deserialize, Serialize};
+use weir_wire::Second;
+
+use super::Statement;
+use super::users::{User, columns};
+use crate::domain::fetch::{Fetch, MOST};
+
+// Rows read: 4 (user, usage, endpoints, the hour's log).
+const OPEN: &str = concat!(
+    columns!(),
+    ", (SELECT value FROM meta WHERE meta.name = 'endpoints') AS endpoints,
+  (SELECT entries FROM fetch_log WHERE hour = CAST(?2 AS INTEGER) AND fetch_log.user = ?1) AS logged
+FROM users JOIN usage AS u ON u.user = users.id WHERE users.id = ?1 AND deleted_at IS NULL"
+);
+
+macro_rules! list {
+    ($user:literal) => {
+        concat!(
+            columns!(),
+            ", s.settings, s.endpoints, s.aggregated, s.direct,
+  (SELECT entries FROM fetch_log WHERE hour = CAST(?2 AS INTEGER) AND fetch_log.user = users.id) AS logged
+FROM users JOIN usage AS u ON u.user = users.id JOIN xpert_state AS s ON s.id = 1
+WHERE users.id = ",
+            $user,
+            " AND deleted_at IS NULL"
+        )
+    };
+}
+
+// Rows read: 4 (user, usage, state, the hour's log); 1 more for an alias.
+const LIST: &str = list!("?1");
+const LIST_BY_ALIAS: &str = list!("(SELECT user FROM aliases WHERE alias = ?1)");
+
+/// What a fetch of a subscription needs.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Opened {
+    /// The user.
+    #[serde(flatten)]
+    pub user: User,
+    /// JSON list of [`crate::domain::endpoint::NodeWays`].
+    pub endpoints: Option<String>,
+    /// JSON list of [`Fetch`] of this hour.
+    pub logged: Option<String>,
+}
+
+/// What a fetch of a list of the Xpert API needs.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct List {
+    /// The user.
+    #[serde(flatten)]
+    pub user: User,
+    /// JSON of [`crate::domain::xpert::settings::Stored`].
+    pub settings: String,
+    /// JSON list of [`crate::domain::endpoint::NodeWays`].
+    pub endpoints: String,
+    /// JSON list of [`crate::domain::xpert::list::Line`], from sources.
+    pub aggregated: String,
+    /// The same, from direct configs.
+    pub direct: String,
+    /// JSON list of [`Fetch`] of this hour.
+    pub logged: Option<String>,
+}
+
+/// Reads what a fetch of user's subscription needs.
+#[must_use]
+pub fn open(user: i64, now: Second) -> Statement {
+    Statement::new(OPEN).bind(user).bind(now.hour())
+}
+
+/// Reads what a fetch of a user's list needs.
+#[must_use]
+pub fn list(user: i64, now: Second) -> Statement {
+    Statement::new(LIST).bind(user).bind(now.hour())
+}
+
+/// The same for the user of an alias.
+#[must_use]
+pub fn list_by_alias(alias: &str, now: Second) -> Statement {
+    Statement::new(LIST_BY_ALIAS).bind(alias).bind(now.hour())
+}
+
+// Two fetches at the same instant enter a family once. Rows: 1 written.
+const NOTE: &str = "
+INSERT INTO fetch_log (hour, user, entries) VALUES (CAST(?1 AS INTEGER), ?2, json_array(json(?3)))
+ON CONFLICT (hour, user) DO UPDATE SET entries = json_insert(entries, '$[#]', json(?3))
+WHERE json_array_length(entries) < CAST(?4 AS INTEGER) AND instr(entries, '[\"' || ?5 || '\",') = 0";
+
+/// Enters a fetch. Only sent when [`crate::domain::fetch::is_news`].
+#[must_use]
+pub fn note(user: i64, fetch: &Fetch, now: Second) -> Statement {
+    let most = u32::try_from(MOST).unwrap_or(u32::MAX);
+    Statement::new(NOTE).bind(now.hour()).bind(user).bind_json(fetch).bind(most).bind(fetch.0.as_str())
+}
+
+// Rows read: 2 per row shown (log, user).
+const SINCE: &str = "
+SELECT f.user, users.name, f.entries FROM fetch_log AS f JOIN users ON users.id = f.user
+WHERE f.hour >= CAST(?1 AS INTEGER) AND (?2 IS NULL OR f.user = ?2) ORDER BY f.hour DESC, f.user LIMIT ?3";
+
+/// The fetches of one user in one hour.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Row {
+    /// User.
+    pub user: i64,
+    /// His name.
+    pub name: String,
+    /// JSON list of [`Fetch`].
+    pub entries: String,
+}
+
+/// The log since `since`, the newest hour first, of one user or of all.
+#[must_use]
+pub fn since(since: Second, user: Option<i64>, limit: u32) -> Statement {
+    Statement::new(SINCE).bind(since.hour()).bind(user).bind(limit)
+}
+
+// Rows: 1 written per row, found by the key.
+const FORGET: &str = "DELETE FROM fetch_log WHERE hour < CAST(?1 AS INTEGER)";
+
+/// Forgets fetches of the hours before the one of `before`.
+#[must_use]
+pub fn forget(before: Second) -> Statement {
+    Statement::new(FORGET).bind(before.hour())
+}
