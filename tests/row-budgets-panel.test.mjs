@@ -109,6 +109,12 @@ test('one user costs a few rows, however many there are', async (t) => {
   await call(t, 'delete', 204, ['DELETE', '/api/v1/users/ann'], { written: 12, read: 16, queries: 7 });
 });
 
+test('a list of nodes costs seven rows for each', async (t) => {
+  for (let count = 0; count < 9; count += 1) await (await seedAgent(panel)).sync();
+  const { items } = await call(t, 'nodes', 200, ['GET', '/api/v1/nodes'], { written: 0, read: 1 + 7 * 10, queries: 2 });
+  assert.equal(items.length, 10);
+});
+
 test('a monitor costs two rows, however often it asks', async (t) => {
   const { status, cost } = await panel.request('GET', '/health');
   assert.equal(status, 200);

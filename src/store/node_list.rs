@@ -36,11 +36,23 @@ pub struct NodeRow {
     pub loaded: Option<i64>,
     /// JSON of [`weir_wire::sync::NodeStatus`].
     pub status: Option<String>,
-    /// JSON: bytes up and down, unknown, unattributed, foreign, of all ledgers; ledgers heard in the last 10 minutes, without
-    /// those that have been silent since the newest began: a ledger that was left is no second host.
+    /// JSON of [`Sums`].
     pub sums: String,
-    /// JSON list of the last [`EVENTS`], the newest first; not in a list of nodes.
+    /// JSON list of the last 20, the newest first; not in a list of nodes.
     pub events: Option<String>,
+}
+
+/// Of all ledgers of a node: bytes up and down, unknown, unattributed, foreign; when the newest was begun; and of those heard
+/// in the last 10 minutes `[begun at, heard at]`.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+pub struct Sums(pub u64, pub u64, pub u64, pub u64, pub u64, pub Option<i64>, pub Vec<(i64, i64)>);
+
+impl Sums {
+    /// Whether a ledger goes on beside the newest one: two hosts use this node's key. One that was left is silent.
+    #[must_use]
+    pub fn two_hosts(&self) -> bool {
+        self.6.iter().any(|(begun, heard)| self.5.is_some_and(|newest| *begun < newest && *heard > newest))
+    }
 }
 
 macro_rules! rows {
@@ -50,9 +62,9 @@ macro_rules! rows {
 SELECT n.id, n.name, n.address, n.coefficient, n.created_at, n.inbounds, n.token_expires,
   n.token_key IS NOT NULL AS enrolled, e.seen_at, e.clock_off, e.agent, e.held, e.loaded, e.status,
   (SELECT json_array(coalesce(sum(up), 0), coalesce(sum(down), 0), coalesce(sum(unknown), 0),
-      coalesce(sum(unattributed), 0), coalesce(sum(outside), 0), coalesce(sum(seen_at > CAST(?1 AS INTEGER) - 600
-        AND (seen_at > begun.last OR created_at = begun.last)), 0))
-    FROM epochs, (SELECT max(created_at) AS last FROM epochs WHERE node = n.id) AS begun WHERE node = n.id) AS sums, ",
+      coalesce(sum(unattributed), 0), coalesce(sum(outside), 0), max(created_at),
+      json_group_array(json_array(created_at, seen_at)) FILTER (WHERE seen_at > CAST(?1 AS INTEGER) - 600))
+    FROM epochs WHERE node = n.id) AS sums, ",
             $events,
             " AS events
 FROM nodes AS n LEFT JOIN epochs AS e ON e.node = n.id
@@ -63,7 +75,7 @@ WHERE n.deleted_at IS NULL",
     };
 }
 
-// Rows read: 1 a node, and 3 a ledger of it and 2 more. A node has one ledger, and one more for each fork.
+// Rows read: 7 a node with one ledger, and 2 more for each ledger that it left.
 const LIST: &str = rows!("NULL", " ORDER BY n.name COLLATE NOCASE");
 // Rows read: as many more as there are events, 20 at most.
 const ONE: &str = rows!(
@@ -71,9 +83,6 @@ const ONE: &str = rows!(
     FROM (SELECT at, kind, detail FROM node_events WHERE node = n.id ORDER BY id DESC LIMIT 20))",
     " AND n.id = ?2"
 );
-
-/// Events that are shown of one node.
-pub const EVENTS: usize = 20;
 
 /// All nodes by name.
 #[must_use]

@@ -15,7 +15,7 @@ use crate::http::call::{Call, sha256_hex};
 use crate::http::failure::Failure;
 use crate::http::slots::refill;
 use crate::random;
-use crate::store::node_list::{self, Created, NodeRow, TOKEN_LASTS};
+use crate::store::node_list::{self, Created, NodeRow, Sums, TOKEN_LASTS};
 use crate::store::usage;
 
 /// The body of a creation. `coefficient` is in per mille, 0..=[`COEFFICIENT_MAX`].
@@ -63,15 +63,14 @@ struct NodeJson {
 impl NodeJson {
     fn new(row: NodeRow) -> Result<Self, Failure> {
         let broken = |error: serde_json::Error| Failure::Broken(format!("node {}: {error}", row.id));
-        let (up, down, unknown, unattributed, foreign, heard): (u64, u64, u64, u64, u64, u64) =
-            serde_json::from_str(&row.sums).map_err(broken)?;
+        let sums: Sums = serde_json::from_str(&row.sums).map_err(broken)?;
         Ok(Self {
-            up,
-            down,
-            unknown,
-            unattributed,
-            foreign,
-            two_hosts: heard > 1,
+            two_hosts: sums.two_hosts(),
+            up: sums.0,
+            down: sums.1,
+            unknown: sums.2,
+            unattributed: sums.3,
+            foreign: sums.4,
             status: row.status.as_deref().map(serde_json::from_str).transpose().map_err(broken)?,
             inbounds: serde_json::from_str(&row.inbounds).map_err(broken)?,
             events: row.events.as_deref().map(serde_json::from_str).transpose().map_err(broken)?,
@@ -92,7 +91,7 @@ impl NodeJson {
 
 /// `GET /api/v1/nodes`
 ///
-/// Rows read: 6 a node, and 3 more for each fork of it.
+/// Rows read: 7 a node, and 2 more for each ledger that it left.
 pub(crate) async fn list(request: &Request, call: &Call) -> Result<Response, Failure> {
     authorize(request, call, "nodes:read").await?;
     let rows: Vec<NodeRow> = call.db.all(node_list::list(call.now)).await?;
