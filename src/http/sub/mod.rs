@@ -6,18 +6,20 @@ use worker::{Headers, Method, Request, Response};
 
 use super::call::Call;
 use super::failure::Failure;
+use super::fetch_log::note;
 use super::settings;
 use crate::domain::endpoint::{Endpoint, NodeWays, of_nodes};
 use crate::domain::format::{About, Format, Rules, Ways};
 use crate::domain::subscription;
 use crate::domain::token::Subscription;
 use crate::domain::user::{allowance, gate};
-use crate::store::endpoints;
-use crate::store::users::{self, User};
+use crate::store::fetch_log::{self, Opened};
+use crate::store::users::User;
 
 /// `GET /sub/{token}` and `GET /sub/{token}/{format}`, also HEAD
 ///
-/// Rows read: 3 (user, usage, endpoints); none for a forged token or an unknown format.
+/// Rows read: 4 (user, usage, endpoints, the hour's log); none for a forged token or an unknown format. Rows written: 1 for
+/// the first fetch of a (user, hour, client family).
 pub(crate) async fn fetch(
     request: &Request,
     call: &Call,
@@ -26,9 +28,8 @@ pub(crate) async fn fetch(
 ) -> Result<Response, Failure> {
     let claim = Subscription::read(token, &call.secret("AUTH_KEY")?).ok_or(Failure::NotFound("subscription"))?;
     let format = wanted(request, format)?;
-    let outcomes = call.db.batch(&[users::by_id(i64::from(claim.user)), endpoints::all()]).await?;
-    let [found, ways] = outcomes.as_slice() else { return Err(Failure::Broken("a batch of two gave other".into())) };
-    let user: User = found.rows()?.pop().ok_or(Failure::NotFound("subscription"))?;
+    let opened: Option<Opened> = call.db.first(fetch_log::open(i64::from(claim.user), call.now)).await?;
+    let Opened { user, endpoints, logged } = opened.ok_or(Failure::NotFound("subscription"))?;
     if user.generation != claim.generation {
         return Err(Failure::NotFound("subscription"));
     }
@@ -38,7 +39,7 @@ pub(crate) async fn fetch(
         standing.month = weir_wire::Bytes::ZERO;
     }
     let reason = subscription::reason(gate(&standing, call.now), Second::clamped(user.period_end), user.cycle.zone);
-    let endpoints = ways_in(call, &user, ways.rows()?.pop())?;
+    let endpoints = ways_in(call, &user, endpoints.as_deref())?;
     let ways = reason.as_deref().map_or(Ways::Open(&endpoints), Ways::Barred);
     let profile = settings::profile(&call.env);
     let page = page(&request.inner().url());
@@ -55,6 +56,7 @@ pub(crate) async fn fetch(
     if !rendered.left_out.is_empty() {
         headers.set("weir-left-out", &rendered.left_out.len().to_string())?;
     }
+    note(request, call, user.id, format.name(), logged.as_deref()).await?;
     let body = rendered.body;
     headers.set("content-length", &body.len().to_string())?;
     let response = if request.method() == Method::Head { Response::empty()? } else { Response::ok(body)? };
@@ -72,10 +74,9 @@ fn wanted(request: &Request, named: Option<&str>) -> Result<Format, Failure> {
 }
 
 /// The user's ways in.
-fn ways_in(call: &Call, user: &User, row: Option<endpoints::Row>) -> Result<Vec<Endpoint>, Failure> {
-    let text = row.map_or_else(|| "[]".to_owned(), |row| row.endpoints);
-    let nodes: Vec<NodeWays> =
-        serde_json::from_str(&text).map_err(|error| Failure::Broken(format!("endpoints: {error}")))?;
+fn ways_in(call: &Call, user: &User, endpoints: Option<&str>) -> Result<Vec<Endpoint>, Failure> {
+    let nodes: Vec<NodeWays> = serde_json::from_str(endpoints.unwrap_or("[]"))
+        .map_err(|error| Failure::Broken(format!("endpoints: {error}")))?;
     let secret = SlotSecret::derive(&call.secret("SLOT_KEY")?, &user.slot);
     Ok(of_nodes(&nodes, &user.slot, &secret))
 }
