@@ -87,6 +87,8 @@ pub(crate) enum Ended {
         /// Live connections that it cut.
         cut: u32,
     },
+    /// The core ran with all of it already, and was not touched.
+    Needless,
     /// The template, or what comes of it, is wrong. The core was not touched.
     Refused,
     /// A file could not be written. The core was not touched.
@@ -206,14 +208,16 @@ impl Loading {
         let Some((why, template)) = self.running.take() else { return };
         // Only what has touched the core counts for the distance of reloads.
         match ended {
-            Ended::Done { cut } => {
-                self.not_before = now.plus(self.every);
+            Ended::Done { .. } | Ended::Needless => {
                 self.first = false;
                 self.refused = None;
                 self.books.template = template;
                 self.books.stale = false;
-                self.books.reloads = self.books.reloads.saturating_add(1);
-                self.books.last = Some(Last { at, why, cut });
+                if let Ended::Done { cut } = ended {
+                    self.not_before = now.plus(self.every);
+                    self.books.reloads = self.books.reloads.saturating_add(1);
+                    self.books.last = Some(Last { at, why, cut });
+                }
                 self.write(batch);
             }
             Ended::Refused => self.refused = Some((template, now.plus(self.every.max(AFTER_FAILURE)))),

@@ -151,6 +151,18 @@ async fn a_core_that_does_not_run_is_started() {
 }
 
 #[tokio::test]
+async fn a_template_that_is_saved_as_it_was_cuts_nobody() {
+    let rig = Rig::running().await;
+    let mut watcher = Watcher::new(&rig.core);
+    watcher.until("up", |seen| !seen.incarnations.is_empty()).await;
+    let mut hers = rig.connect(&alice_and_bob()[0]).await.unwrap();
+    rig.change_template(|_| ());
+    let reload = rig.core.reload(&alice_and_bob()).await.unwrap();
+    assert_eq!((reload.incarnation, reload.cut), (watcher.incarnations[0], 0));
+    exchange(&mut hers, 10).await.unwrap();
+}
+
+#[tokio::test]
 async fn an_agent_that_starts_with_a_broken_template_goes_on_steering_the_core_that_runs() {
     let rig = Rig::running().await;
     rig.change_template(|template| *template = json!("not a configuration"));
@@ -185,4 +197,16 @@ async fn the_configuration_from_before_weir_is_put_back_when_the_first_one_fails
     let refusal = rig.core.reload(&alice_and_bob()).await.unwrap_err();
     assert!(matches!(refusal, CoreError::RolledBack(_)), "{refusal}");
     assert_eq!(rig.output(), own);
+}
+
+#[tokio::test]
+async fn a_first_configuration_that_fails_with_nothing_to_go_back_to_is_told_as_such() {
+    let rig = Rig::new(|_| ()).await;
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    rig.change_template(|template| template["inbounds"][0]["listen_port"] = port.into());
+    let refusal = rig.core.reload(&alice_and_bob()).await.unwrap_err();
+    assert!(matches!(&refusal, CoreError::NotTaken(why) if why.contains("Connection refused")), "{refusal}");
+    drop(taken);
+    rig.core.reload(&alice_and_bob()).await.unwrap();
 }

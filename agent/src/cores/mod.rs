@@ -86,7 +86,7 @@ pub struct ConfiguredSlot {
 /// What a reload did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reload {
-    /// The incarnation after it.
+    /// The incarnation after it: the one before when the core ran with all of it already, which cuts nobody.
     pub incarnation: i64,
     /// Live connections that it cut.
     pub cut: u32,
@@ -112,6 +112,8 @@ pub enum CoreError {
     Config(String),
     /// The new file made the core fail; the last good file is back in place.
     RolledBack(String),
+    /// The new file made the core fail, and there is no earlier one that could be put back.
+    NotTaken(String),
     /// A file could not be written.
     Disk(String),
 }
@@ -122,6 +124,7 @@ impl fmt::Display for CoreError {
             Self::Unreachable(why) => write!(f, "the core does not answer: {why}"),
             Self::Config(why) => write!(f, "the core's configuration is wrong: {why}"),
             Self::RolledBack(why) => write!(f, "the new configuration failed and the last good one is back: {why}"),
+            Self::NotTaken(why) => write!(f, "the core does not come up, look in its log: {why}"),
             Self::Disk(why) => write!(f, "a file could not be written: {why}"),
         }
     }

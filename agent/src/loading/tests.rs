@@ -68,6 +68,20 @@ fn a_saved_template_is_loaded_with_the_next_batch() {
 }
 
 #[test]
+fn a_template_that_was_saved_as_it_was_counts_as_no_reload() {
+    let mut loading = loading();
+    let mut batch = Batch::default();
+    end(&mut loading, DONE, 0);
+    loading.look_at_template(Some(TEMPLATE), &mut batch);
+    loading.look_at_template(Some(Template { modified: (2, 0), ..TEMPLATE }), &mut batch);
+    assert_eq!(loading.due(up(0, 0), 1, at(1_000)), Some(Why::Template));
+    end(&mut loading, Ended::Needless, 1_000);
+    assert_eq!(loading.due(up(0, 0), 1, at(1_001)), None);
+    assert_eq!(loading.reloads(), 1);
+    assert_eq!(loading.due(up(1, 0), 1, at(1_001)), Some(Why::Users), "nobody was cut, so nobody waits");
+}
+
+#[test]
 fn a_reload_that_the_core_did_not_take_is_not_repeated_at_once() {
     let mut loading = loading();
     end(&mut loading, Ended::Failed, 0);

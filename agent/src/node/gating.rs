@@ -127,6 +127,10 @@ impl Node {
         if let Some(why) = due {
             tracing::info!(%why, "the core is made to load its file");
             self.loading.begin(why);
+            self.file.reloading = match self.core {
+                CoreSeen::Up { incarnation, .. } => Some(incarnation),
+                CoreSeen::Unknown | CoreSeen::Down(_) => None,
+            };
             self.file.unwritten = None;
             self.commands.push(Command::Reload { slots: self.configured() });
         } else if self.file.unwritten.is_some_and(|since| now.since(since) >= WRITE_AFTER || self.leaving.is_some()) {
@@ -172,10 +176,11 @@ impl Node {
     /// The core has loaded its file, or has not.
     pub(crate) fn reloaded(&mut self, outcome: &Result<Reload, CoreError>, now: Moment) {
         let ended = match outcome {
+            Ok(reload) if self.file.reloading == Some(reload.incarnation) => Ended::Needless,
             Ok(reload) => Ended::Done { cut: reload.cut },
             Err(CoreError::Config(_)) => Ended::Refused,
             Err(CoreError::Disk(_)) => Ended::Unwritten,
-            Err(CoreError::Unreachable(_) | CoreError::RolledBack(_)) => Ended::Failed,
+            Err(CoreError::Unreachable(_) | CoreError::RolledBack(_) | CoreError::NotTaken(_)) => Ended::Failed,
         };
         self.loading.end(ended, now, self.clock.second(now), &mut self.books.batch);
         match outcome {

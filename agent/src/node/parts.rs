@@ -64,6 +64,8 @@ pub(super) struct CoreFile {
     /// What the core remembers of its gates may be older, and outranks it.
     pub(super) forget: bool,
     pub(super) writing: bool,
+    /// The incarnation before the reload that was begun last.
+    pub(super) reloading: Option<i64>,
 }
 
 /// The operator's template, as it was seen last.

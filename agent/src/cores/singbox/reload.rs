@@ -151,7 +151,12 @@ pub(super) async fn reload(core: &Arc<Inner>, slots: &[ConfiguredSlot]) -> Resul
     let mut passed = core.output.lock().await;
     let ready = prepare(core, slots, &mut passed).await?;
     let before = core.api.started_at().await.ok();
+    let running = running(core).await;
+    let is_needless = running.as_ref() == Some(&ready.digest);
     commit(core, ready).await?;
+    if let (true, Some(incarnation)) = (is_needless, before) {
+        return Ok(Reload { incarnation, cut: 0 });
+    }
     let settings = &core.settings;
     let (cut, asked) = if before.is_some() {
         let cut = drain(core).await;
@@ -167,6 +172,12 @@ pub(super) async fn reload(core: &Arc<Inner>, slots: &[ConfiguredSlot]) -> Resul
         Ok(incarnation) => Ok(Reload { incarnation, cut }),
         Err(why) => Err(roll_back(core, before, why).await),
     }
+}
+
+/// The digest of the configuration that the core says it runs.
+async fn running(core: &Inner) -> Option<String> {
+    let groups = core.api.groups().await.ok()?;
+    groups.iter().find_map(|group| render::stated_digest(&group.tag)).map(str::to_owned)
 }
 
 /// Ends every connection and waits until their final totals were told. A reload ends them anyway, but without telling:
@@ -236,16 +247,16 @@ async fn another_incarnation(core: &Inner, before: Option<i64>) -> Result<i64, S
 async fn roll_back(core: &Arc<Inner>, before: Option<i64>, why: String) -> CoreError {
     let inner = Arc::clone(core);
     let restored = aside(move || {
-        let good = fs::read(last_good(&inner))
-            .map_err(|why| CoreError::Disk(format!("there is no last good configuration: {why}")))?;
+        let Ok(good) = fs::read(last_good(&inner)) else { return Ok(None) };
         files::place(&inner.settings.output, &good, MODE)?;
-        Ok(render::target_of_file(&good))
+        Ok(Some(render::target_of_file(&good)))
     })
     .await;
     match restored {
-        Ok(Some(target)) => core.api.expect(target),
-        Ok(None) => {}
-        Err(none) => return CoreError::RolledBack(format!("{why}; but {none}")),
+        Ok(Some(Some(target))) => core.api.expect(target),
+        Ok(Some(None)) => {}
+        Ok(None) => return CoreError::NotTaken(why),
+        Err(disk) => return CoreError::NotTaken(format!("{why}; and the last good configuration is not back: {disk}")),
     }
     let settings = &core.settings;
     if let Ok(now) = core.api.started_at().await
