@@ -12,26 +12,29 @@ struct Flow {
     /// By this subscription: an absolute total and the changes after it.
     up: u64,
     down: u64,
-    /// What of it the changes may have named a second time.
-    doubtful: (u64, u64),
+    /// The total that it began with, unless the changes are known to come on top of it.
+    first: (u64, u64),
     /// The most that was ever told. A new subscription's first total may be from a moment before the old one's last
     /// change; a live connection's total never falls.
     told_up: u64,
     told_down: u64,
+    /// It began after the next subscription was asked for, whose list need not name it.
+    young: bool,
 }
 
 impl Flow {
+    /// What is certain: nobody pays twice.
     fn tell(&mut self) -> (u64, u64) {
-        self.told_up = self.told_up.max(self.up);
-        self.told_down = self.told_down.max(self.down);
+        let (up, down) = self.doubt();
+        self.told_up = self.told_up.max(self.up - up);
+        self.told_down = self.told_down.max(self.down - down);
         (self.told_up, self.told_down)
     }
 
-    /// What is certain when the message of the end was dropped, and with it the final totals: nobody pays twice.
-    fn certain(&mut self) -> (u64, u64) {
-        let (up, down) = self.tell();
-        let (first_up, first_down) = self.doubtful;
-        (up - first_up.min(up.saturating_sub(first_up)), down - first_down.min(down.saturating_sub(first_down)))
+    /// Bytes that may stand in the first total and in the changes after it.
+    fn doubt(&self) -> (u64, u64) {
+        let (up, down) = self.first;
+        (up.min(self.up.saturating_sub(up)), down.min(self.down.saturating_sub(down)))
     }
 }
 
@@ -56,7 +59,18 @@ impl Flows {
             };
             told.extend(event);
         }
+        // The subscription names them after its list. Left out here, they would be taken for ended.
+        for (id, mut flow) in before.into_iter().filter(|(_, flow)| flow.young) {
+            let (up, down) = flow.tell();
+            told.push(ConnectionEvent { id: id.clone(), origin: None, up, down, closed: false });
+            self.0.insert(id, flow);
+        }
         told
+    }
+
+    /// Another subscription is asked for: what begins from now on need not be in its list.
+    pub(super) fn await_list(&mut self) {
+        self.0.values_mut().for_each(|flow| flow.young = false);
     }
 
     fn begin(
@@ -76,8 +90,10 @@ impl Flows {
             flow.up = up;
             flow.down = down;
             // In the list that a subscription begins with, the core notes where its changes start from after it has read
-            // these totals. Otherwise it does so before, and the changes may name the same bytes again.
-            flow.doubtful = if listed { (0, 0) } else { (up, down) };
+            // these totals. Otherwise it does so before, and the changes may name the same bytes again: an association's
+            // first datagrams often do.
+            flow.first = if listed { (0, 0) } else { (up, down) };
+            flow.young = !listed;
             flow.user.clone_from(&connection.user);
             let told = flow.tell();
             self.0.insert(event.id.clone(), flow);
@@ -107,13 +123,18 @@ impl Flows {
                 (Some(origin(connection)), up, down)
             }
             (None, Some(mut flow)) => {
-                let (up, down) = flow.certain();
+                let (up, down) = flow.tell();
                 (None, up, down)
             }
             // A repetition without totals would state that the connection moved nothing.
             (None, None) => return None,
         };
         Some(ConnectionEvent { id: event.id, origin, up, down, closed: true })
+    }
+
+    /// Whether any connection may have moved more than was told: another list of all would say.
+    pub(super) fn in_doubt(&self) -> bool {
+        self.0.values().any(|flow| flow.doubt() != (0, 0))
     }
 
     /// Ids of all live connections.
@@ -213,14 +234,36 @@ mod tests {
     }
 
     #[test]
-    fn what_a_change_may_have_named_again_is_taken_back_when_the_end_has_no_totals() {
+    fn what_a_change_may_name_again_is_told_once_until_a_list_of_all_or_the_end_says_more() {
         let mut flows = Flows::default();
         say(&mut flows, true, vec![]);
         assert_eq!(say(&mut flows, false, vec![named("a", 40, 0)]), [("a".into(), 40, false)]);
-        assert_eq!(say(&mut flows, false, vec![update("a", 100)]), [("a".into(), 140, false)]);
-        assert_eq!(say(&mut flows, false, vec![closed("a", None)]), [("a".into(), 100, true)]);
+        assert!(!flows.in_doubt());
+        assert_eq!(say(&mut flows, false, vec![update("a", 7)]), [("a".into(), 40, false)]);
+        assert_eq!(say(&mut flows, false, vec![update("a", 93)]), [("a".into(), 100, false)]);
+        assert!(flows.in_doubt());
+        assert_eq!(say(&mut flows, true, vec![named("a", 140, 0)]), [("a".into(), 140, false)]);
+        assert_eq!(say(&mut flows, false, vec![update("a", 10)]), [("a".into(), 150, false)]);
+        assert!(!flows.in_doubt());
         say(&mut flows, false, vec![named("b", 40, 0), update("b", 7)]);
         assert_eq!(say(&mut flows, false, vec![closed("b", None)]), [("b".into(), 40, true)]);
+        say(&mut flows, false, vec![named("c", 40, 0), update("c", 7)]);
+        assert_eq!(say(&mut flows, false, vec![closed("c", Some(47))]), [("c".into(), 47, true)]);
+    }
+
+    #[test]
+    fn a_connection_that_began_after_the_list_was_asked_for_lives_on() {
+        let mut flows = Flows::default();
+        say(&mut flows, true, vec![]);
+        say(&mut flows, false, vec![named("old", 1, 0), named("gone", 1, 0)]);
+        flows.await_list();
+        say(&mut flows, false, vec![named("young", 5, 0)]);
+        let told = say(&mut flows, true, vec![named("old", 2, 0)]);
+        assert_eq!(told, [("old".into(), 2, false), ("young".into(), 5, false)]);
+        assert!(flows.has_any(&["young".into()]) && !flows.has_any(&["gone".into()]));
+        assert_eq!(say(&mut flows, false, vec![named("young", 5, 0)]), [("young".into(), 5, false)]);
+        flows.await_list();
+        assert_eq!(say(&mut flows, true, vec![named("old", 2, 0)]), [("old".into(), 2, false)]);
     }
 
     #[test]

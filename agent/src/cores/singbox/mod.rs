@@ -166,6 +166,16 @@ impl Inner {
         told
     }
 
+    /// Whether live connections may have moved more than was told.
+    fn is_in_doubt(&self) -> bool {
+        lock(&self.flows).in_doubt()
+    }
+
+    /// Another list of all connections is asked for.
+    fn await_list(&self) {
+        lock(&self.flows).await_list();
+    }
+
     fn forget_connections(&self) {
         lock(&self.flows).clear();
         self.flowed.notify_waiters();

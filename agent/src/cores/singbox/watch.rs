@@ -27,6 +27,8 @@ const OVERLAP: Duration = Duration::from_millis(100);
 /// A slower tick is taken up only after this long, so that a user who hovers at his limit does not cause a change of
 /// subscription every second.
 const DWELL: Duration = Duration::from_secs(5);
+/// How often a new list of all connections is asked for while some are in doubt.
+const LIST_EVERY: Duration = Duration::from_secs(5);
 
 /// Why a session ended.
 enum End {
@@ -135,7 +137,7 @@ async fn subscribe(mut client: Client, tick: Duration) -> Result<(Subscription, 
 
 type Joining = Pin<Box<dyn Future<Output = Result<(Subscription, ConnectionEvents), Status>> + Send>>;
 
-/// A change of tick: the new subscription is opened beside the old one and takes over when its list is there.
+/// A change of tick, or a new list: the new subscription is opened beside the old one and takes over when its list is there.
 enum Change {
     None,
     Opening(Joining),
@@ -152,12 +154,14 @@ async fn follow(
     let mut ticks = core.tick.subscribe();
     let mut change = Change::None;
     let mut settled = Instant::now();
+    let mut list_from = settled + LIST_EVERY;
     let mut heard = Instant::now();
     loop {
         let wanted = *ticks.borrow_and_update();
         let slower_from = settled + DWELL;
         let resting = matches!(change, Change::None);
         if resting && (wanted < connections.tick || (wanted > connections.tick && slower_from <= Instant::now())) {
+            core.await_list();
             change = Change::Opening(Box::pin(subscribe(client.clone(), wanted)));
             continue;
         }
@@ -184,6 +188,7 @@ async fn follow(
                         let (next, list) = *opened;
                         *connections = next;
                         settled = Instant::now();
+                        list_from = settled + LIST_EVERY;
                         if events.send(told(core, list)).is_err() {
                             return Ok(());
                         }
@@ -194,6 +199,14 @@ async fn follow(
             }
             Ok(()) = ticks.changed() => continue,
             () = sleep_until(slower_from), if resting && wanted > connections.tick => continue,
+            () = sleep_until(list_from), if resting => {
+                list_from = Instant::now() + LIST_EVERY;
+                if core.is_in_doubt() {
+                    core.await_list();
+                    change = Change::Opening(Box::pin(subscribe(client.clone(), connections.tick)));
+                }
+                continue;
+            }
             () = sleep_until(heard + SILENCE) => {
                 return Err(End::Lost(CoreError::Unreachable("the core was silent for 10 seconds".into())));
             }
