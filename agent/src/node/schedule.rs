@@ -177,6 +177,8 @@ impl Node {
         if !slots.is_empty() {
             self.cut(slots, Stamp::Boot(now), Some(now));
         }
+        let age = if self.leaving.is_some() { 0 } else { old };
+        self.outbox.cut_nobodys(self.nobodys(), now, age, &mut self.books.batch);
     }
 
     /// Somebody rang: the panel has news.

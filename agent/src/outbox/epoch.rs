@@ -131,6 +131,7 @@ impl Outbox {
         self.books.seq = 1;
         self.books.acked = 0;
         self.books.base = (nobodys.unattributed, nobodys.foreign);
+        self.books.told = self.books.base;
         self.replay = None;
         self.archive.clear(batch);
         self.put_in_flight(None, batch);

@@ -55,6 +55,9 @@ struct Books {
     leaves: Option<Leaves>,
     /// Unattributed and foreign bytes that belong to earlier epochs.
     base: (u64, u64),
+    /// Unattributed and foreign bytes as the last report told them, since the ledger was made.
+    #[serde(default)]
+    told: (u64, u64),
     ambiguous: u64,
     rejected: u32,
     forks: u32,
@@ -87,6 +90,7 @@ impl Outbox {
             sealed_to: Second::EPOCH,
             leaves: None,
             base: (0, 0),
+            told: (0, 0),
             ambiguous: 0,
             rejected: 0,
             forks: 0,
@@ -149,14 +153,31 @@ impl Outbox {
         }
         let from = self.books.cut_to.unwrap_or(to);
         for chunk in users.chunks(MAX_USERS) {
-            let parcel = Parcel { from, to, users: chunk.to_vec() };
-            batch.put(Table::Parcels, &ordered(self.books.parcel), &parcel);
-            self.parcels.push_back(Waiting { order: self.books.parcel, made, bytes: parcel.bytes() });
-            self.books.parcel += 1;
+            self.push(&Parcel { from, to, users: chunk.to_vec() }, made, batch);
         }
         self.books.cut_to = Some(to);
         self.write_books(batch);
         !users.is_empty()
+    }
+
+    /// Cuts a parcel without users when nobody's bytes have changed since they were told, nothing else waits, and nothing
+    /// has been cut for `age` milliseconds: a node at which nobody is busy any more would never tell them.
+    pub(crate) fn cut_nobodys(&mut self, nobodys: Nobodys, now: Moment, age: u64, batch: &mut Batch) {
+        let young = matches!(self.books.cut_to, Some(Stamp::Boot(last)) if now.since(last) < age);
+        if young || self.is_waiting() || self.books.told == (nobodys.unattributed, nobodys.foreign) {
+            return;
+        }
+        let to = Stamp::Boot(now);
+        let from = self.books.cut_to.unwrap_or(to);
+        self.push(&Parcel { from, to, users: Vec::new() }, Some(now), batch);
+        self.books.cut_to = Some(to);
+        self.write_books(batch);
+    }
+
+    fn push(&mut self, parcel: &Parcel, made: Option<Moment>, batch: &mut Batch) {
+        batch.put(Table::Parcels, &ordered(self.books.parcel), parcel);
+        self.parcels.push_back(Waiting { order: self.books.parcel, made, bytes: parcel.bytes() });
+        self.books.parcel += 1;
     }
 
     /// Makes the oldest parcel the report in flight, unless one is. The batch must be durable before the report is sent.
@@ -193,6 +214,7 @@ impl Outbox {
         report.digest = report_digest(self.books.epoch, &report);
         self.books.seq += 1;
         self.books.sealed_to = to;
+        self.books.told = (nobodys.unattributed, nobodys.foreign);
         batch.delete(Table::Parcels, &key);
         self.put_in_flight(Some(report), batch);
         self.write_books(batch);

@@ -57,6 +57,21 @@ fn what_is_near_a_limit_is_reported_at_once() {
 }
 
 #[test]
+fn nobodys_bytes_are_told_even_when_no_user_has_any() {
+    let mut rig = Rig::new();
+    rig.sync_all();
+    let began = rig.clock.now;
+    rig.flow_once("of a stranger", "stranger", 300);
+    let mut told = Vec::new();
+    while rig.clock.now.since(began) < 2_000_000 {
+        told.extend(rig.sync().report.map(|report| (report.users.len(), report.foreign.get(), rig.clock.now)));
+    }
+    let [(users, foreign, at)] = told[..] else { panic!("once, and not {told:?}") };
+    assert_eq!((users, foreign), (0, 300));
+    assert!(at.since(began) <= 640_000, "{}", at.since(began));
+}
+
+#[test]
 fn the_rules_are_the_panels_and_survive_a_restart() {
     let mut rig = Rig::generous();
     rig.panel.policy.report_bytes = Bytes::saturating(100);
