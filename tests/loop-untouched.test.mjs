@@ -81,7 +81,7 @@ test('the core has neither been reloaded nor restarted', async () => {
 
 test('the 50 connections end in order, and every byte of their users is counted once', { timeout: 120_000 }, async () => {
   await Promise.all(others.map((connection) => connection.stop()));
-  const { books } = await loop.settled();
+  const { books } = await loop.settled({ attributed: true });
   assert.deepEqual([books.unknown, books.unattributed, books.foreign], [0, 0, 0]);
   const history = await loop.history();
   for (const user of OTHERS) {

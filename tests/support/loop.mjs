@@ -163,14 +163,17 @@ export class Loop {
   /**
    * Wait until everything that the core has counted is in the panel's books, whomever it is credited to.
    *
+   * @param {{attributed?: boolean}} [options] `attributed`: and all of it is credited to somebody. The agent leaves out for some
+   * seconds what it is in doubt about
    * @returns {Promise<{books: Books, core: {up: number, down: number}}>}
    */
-  async settled() {
+  async settled({ attributed = false } = {}) {
     const { uplinkTotal: up, downlinkTotal: down } = await settledStatus(this.node.api);
     let books;
     const whole = async () => {
       books = await this.books();
-      return books.up + books.down + books.unknown + books.unattributed + books.foreign === up + down;
+      const nobodys = books.unknown + books.unattributed + books.foreign;
+      return books.up + books.down + nobodys === up + down && (!attributed || books.unattributed === 0);
     };
     const figures = async () => `the core counted ${up} up, ${down} down; the panel has ${JSON.stringify(books)}; ${await this.#differences()}`;
     await this.#explained(
