@@ -4,7 +4,7 @@ SHELL := /bin/bash
 # What dev/setup found: Node.js 22, sing-box, mihomo, cargo-deny.
 ENV := . .weir/env &&
 
-.PHONY: help setup build build-worker build-faults build-agent up test test-rust test-js test-long check bench clean
+.PHONY: help setup build build-worker build-faults build-agent up test test-rust test-js test-long check deploy bench clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/' | expand -t 14
@@ -43,6 +43,9 @@ check: setup ## format, lints, dependency rule, licences
 	cargo clippy --workspace --all-targets --all-features -- -D warnings
 	cargo test --test dependency_rule
 	@$(ENV) cargo deny check bans licenses sources
+
+deploy: build-worker ## the panel onto Cloudflare: docs/deploy.md; safe to repeat. DRY_RUN=1, NAME=, DOMAIN=
+	@$(ENV) NODE_USE_ENV_PROXY=1 node --disable-warning=UNDICI-EHPA dev/deploy.mjs
 
 bench: build ## measure what docs/ and bench/ quote
 	@$(ENV) node bench/run.mjs

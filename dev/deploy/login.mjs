@@ -1,0 +1,68 @@
+/** The first operator and the first API key: generated, entered as hashes, and kept on this machine alone. */
+import { createHash, randomBytes } from 'node:crypto';
+
+const ALL_SCOPES = 'users:read users:write nodes:read nodes:write stats:read';
+/** How the key is called in the database, so that a new login can end it. */
+const KEY_NAME = 'deploy';
+
+const sha256Hex = (text) => createHash('sha256').update(text).digest('hex');
+
+/** @returns {{username: string, password: string, api_key: string}} 128 bits each: there is nothing to guess */
+export function makeLogin() {
+  return { username: 'admin', password: randomBytes(16).toString('hex'), api_key: `weir_${randomBytes(16).toString('hex')}` };
+}
+
+/** @returns {boolean} whether an operator of the database has this login */
+export function isEntered(login, operators) {
+  const name = login.username.toLowerCase();
+  return operators.some((operator) => operator.name.toLowerCase() === name && operator.hash === sha256Hex(login.password));
+}
+
+/**
+ * Which login is to be entered.
+ *
+ * @param {object} known
+ * @param {{name: string, hash: string}[]} known.operators of the database
+ * @param {object} [known.kept] the login that is in force as far as this machine knows
+ * @param {object} [known.begun] the login of a run that did not end
+ * @param {boolean} [known.anew] a new one is wanted
+ * @returns {object|undefined} undefined if somebody can sign in already
+ */
+export function loginToEnter({ operators, kept, begun, anew = false }) {
+  if (anew) return { ...makeLogin(), replaces: true };
+  // Of another machine's operator this one cannot know the password.
+  if (begun && (begun.replaces || operators.length === 0 || isEntered(begun, operators))) return begun;
+  if (operators.length > 0) return undefined;
+  return kept ? { username: kept.username, password: kept.password, api_key: kept.api_key } : makeLogin();
+}
+
+/**
+ * The statements that enter a login; a second time they change nothing.
+ *
+ * @param {{username: string, password: string, api_key: string, replaces?: boolean}} login
+ * @returns {string[]}
+ */
+export function enterStatements({ username, password, api_key: apiKey, replaces = false }) {
+  const hash = sha256Hex(password);
+  const key = sha256Hex(apiKey);
+  const operator = `SELECT '${username}', '${hash}', unixepoch()`;
+  const scoped = `SELECT '${key}', '${KEY_NAME}', '${ALL_SCOPES}', unixepoch()`;
+  const intoOperators = 'INSERT INTO operators (name, password_hash, created_at)';
+  const intoKeys = 'INSERT OR IGNORE INTO api_keys (hash, name, scopes, created_at)';
+  if (!replaces) {
+    return [
+      `${intoOperators} ${operator} WHERE NOT EXISTS (SELECT 1 FROM operators)`,
+      `${intoKeys} ${scoped} WHERE NOT EXISTS (SELECT 1 FROM api_keys)
+        AND EXISTS (SELECT 1 FROM operators WHERE password_hash = '${hash}')`,
+    ];
+  }
+  return [
+    // "WHERE true": without it the parser takes ON for a part of a join.
+    `${intoOperators} ${operator} WHERE true ON CONFLICT (name) DO UPDATE SET password_hash = excluded.password_hash`,
+    'DELETE FROM sessions',
+    // Somebody may have been locked out by guesses.
+    'DELETE FROM sign_ins',
+    `DELETE FROM api_keys WHERE name = '${KEY_NAME}' AND hash <> '${key}'`,
+    `${intoKeys} ${scoped}`,
+  ];
+}
