@@ -59,7 +59,7 @@ async function under(fault) {
 
 /** The panel has what the laboratory counted, to the byte, for every user and direction. */
 async function assertExact() {
-  const { books } = await loop.settled();
+  const { books } = await loop.settled({ attributed: true });
   assert.deepEqual([books.unknown, books.unattributed, books.foreign], [0, 0, 0]);
   const history = await loop.history();
   for (const user of USERS) {
