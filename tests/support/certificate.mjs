@@ -11,19 +11,20 @@ const run = promisify(execFile);
 export const TEST_DOMAIN = 'weir.test';
 
 /**
- * Write a key and a self-signed certificate for {@link TEST_DOMAIN}, valid for two days, into a new temporary directory.
+ * Write a key and a self-signed certificate, valid for two days, into a new temporary directory.
  *
+ * @param {string[]} [names] whose it is; `*.` stands for any one label
  * @returns {Promise<{certificatePath: string, keyPath: string, remove: () => Promise<void>}>} PEM files; `remove` deletes both
  * @throws {Error} if the `openssl` command is missing or fails
  */
-export async function makeCertificate() {
+export async function makeCertificate(names = [TEST_DOMAIN]) {
   const directory = await mkdtemp(path.join(tmpdir(), 'weir-certificate-'));
   const certificatePath = path.join(directory, 'certificate.pem');
   const keyPath = path.join(directory, 'key.pem');
   try {
     await run('openssl', [
       'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2',
-      '-subj', `/CN=${TEST_DOMAIN}`, '-addext', `subjectAltName=DNS:${TEST_DOMAIN}`,
+      '-subj', `/CN=${names[0]}`, '-addext', `subjectAltName=${names.map((name) => `DNS:${name}`).join(',')}`,
       '-keyout', keyPath, '-out', certificatePath,
     ]);
   } catch (error) {
