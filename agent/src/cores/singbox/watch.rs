@@ -28,7 +28,7 @@ const OVERLAP: Duration = Duration::from_millis(100);
 /// subscription every second.
 const DWELL: Duration = Duration::from_secs(5);
 /// How often a new list of all connections is asked for while some are in doubt.
-const LIST_EVERY: Duration = Duration::from_secs(5);
+const LIST_EVERY: Duration = Duration::from_secs(1);
 
 /// Why a session ended.
 enum End {
