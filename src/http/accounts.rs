@@ -3,6 +3,7 @@
 use serde::Serialize;
 use worker::Request;
 
+use super::address;
 use super::call::Call;
 use super::failure::Failure;
 use super::slots::refill;
@@ -58,7 +59,7 @@ pub(crate) async fn delete(call: &Call, user: &User) -> Result<(), Failure> {
 pub(crate) fn subscription_url(user: &User, request: &Request, call: &Call) -> Result<String, Failure> {
     let number = u32::try_from(user.id).map_err(|_| Failure::Broken(format!("user number {}", user.id)))?;
     let token = Subscription { user: number, generation: user.generation }.token(&call.secret("AUTH_KEY")?);
-    Ok(format!("{}/sub/{token}", request.url()?.origin().ascii_serialization()))
+    Ok(format!("{}/sub/{token}", address::origin(request)))
 }
 
 /// The user that the last statement of a batch returns.

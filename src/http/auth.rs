@@ -3,6 +3,7 @@
 use sha2::{Digest as _, Sha256};
 use worker::{Method, Request};
 
+use super::address;
 use super::call::{Call, bearer, sha256_hex};
 use super::failure::Failure;
 use crate::domain::token::same;
@@ -51,7 +52,7 @@ pub(crate) async fn session(request: &Request, call: &Call) -> Result<Option<Ses
 
 /// Whether the page that sent this request is one of ours.
 pub(crate) fn is_own_origin(request: &Request) -> Result<bool, Failure> {
-    let own = request.url()?.origin().ascii_serialization();
+    let own = address::origin(request);
     Ok(request.headers().get("origin")?.is_some_and(|origin| origin == own))
 }
 
@@ -87,7 +88,7 @@ pub(crate) async fn sign_in(
     let Some((id, _)) = operator.filter(|_| right) else { return Ok(None) };
     let token = hex::encode(random::bytes::<32>()?);
     call.db.batch(&[operators::forgive(bucket), sessions::open(&sha256_hex(&token), id, call.now)]).await?;
-    Ok(Some(set_cookie(request, &token, sessions::LASTS)?))
+    Ok(Some(set_cookie(request, &token, sessions::LASTS)))
 }
 
 /// Ends a session; returns the `Set-Cookie` value that makes the browser forget it.
@@ -95,7 +96,7 @@ pub(crate) async fn sign_out(request: &Request, call: &Call) -> Result<String, F
     if let Some(session) = session(request, call).await? {
         call.db.run(sessions::end(&session.hash)).await?;
     }
-    set_cookie(request, "", 0)
+    Ok(set_cookie(request, "", 0))
 }
 
 fn bucket(name: &str) -> u16 {
@@ -103,24 +104,24 @@ fn bucket(name: &str) -> u16 {
     digest.iter().take(2).fold(0, |bucket, byte| (bucket << 8) | u16::from(*byte))
 }
 
-fn is_https(request: &Request) -> Result<bool, Failure> {
-    Ok(request.url()?.scheme() == "https")
+fn is_https(request: &Request) -> bool {
+    address::origin(request).starts_with("https:")
 }
 
 /// Without TLS (a local server) browsers refuse both `Secure` and the `__Host-` prefix.
-fn cookie_name(request: &Request) -> Result<&'static str, Failure> {
-    Ok(if is_https(request)? { "__Host-sid" } else { "sid" })
+fn cookie_name(request: &Request) -> &'static str {
+    if is_https(request) { "__Host-sid" } else { "sid" }
 }
 
 fn cookie(request: &Request) -> Result<Option<String>, Failure> {
-    let name = cookie_name(request)?;
+    let name = cookie_name(request);
     let header = request.headers().get("cookie")?.unwrap_or_default();
     let pairs = header.split(';').filter_map(|pair| pair.trim().split_once('='));
     Ok(pairs.into_iter().find(|(key, _)| *key == name).map(|(_, value)| value.to_owned()))
 }
 
-fn set_cookie(request: &Request, token: &str, seconds: i64) -> Result<String, Failure> {
-    let secure = if is_https(request)? { "; Secure" } else { "" };
-    let name = cookie_name(request)?;
-    Ok(format!("{name}={token}; Path=/; HttpOnly; SameSite=Lax; Max-Age={seconds}{secure}"))
+fn set_cookie(request: &Request, token: &str, seconds: i64) -> String {
+    let secure = if is_https(request) { "; Secure" } else { "" };
+    let name = cookie_name(request);
+    format!("{name}={token}; Path=/; HttpOnly; SameSite=Lax; Max-Age={seconds}{secure}")
 }

@@ -1,6 +1,7 @@
 //! The faces: routing, authorisation and rendering. A handler parses, authorises, calls and renders.
 
 pub(crate) mod accounts;
+pub(crate) mod address;
 pub(crate) mod agent;
 pub(crate) mod api;
 pub(crate) mod auth;

@@ -8,6 +8,7 @@ pub(crate) mod users;
 
 use worker::Request;
 
+use super::address::parameter;
 use super::failure::Failure;
 use crate::domain::percent;
 
@@ -15,14 +16,9 @@ use crate::domain::percent;
 const MOST_ITEMS: u32 = 200;
 const ITEMS: u32 = 50;
 
-/// The value of one query parameter.
-fn parameter(request: &Request, name: &str) -> Result<Option<String>, Failure> {
-    Ok(request.url()?.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned()))
-}
-
 /// A query parameter that is a number from `least` to `most`.
 fn number(request: &Request, name: &'static str, default: u32, least: u32, most: u32) -> Result<u32, Failure> {
-    let Some(text) = parameter(request, name)? else { return Ok(default) };
+    let Some(text) = parameter(request, name) else { return Ok(default) };
     let number = text.parse().ok().filter(|number| (least..=most).contains(number));
     number.ok_or_else(|| Failure::invalid(name, format!("an integer from {least} to {most}")))
 }

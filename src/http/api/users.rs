@@ -123,7 +123,7 @@ pub(crate) async fn list(request: &Request, call: &Call) -> Result<Response, Fai
 }
 
 fn query(request: &Request) -> Result<Query, Failure> {
-    let status = match parameter(request, "status")?.as_deref() {
+    let status = match parameter(request, "status").as_deref() {
         None | Some("") => "",
         Some("active") => "open",
         Some("limited") => "limited",
@@ -131,7 +131,7 @@ fn query(request: &Request) -> Result<Query, Failure> {
         Some("disabled") => "disabled",
         Some(_) => return Err(Failure::invalid("status", "active, limited, expired or disabled")),
     };
-    let order = match parameter(request, "sort")?.as_deref() {
+    let order = match parameter(request, "sort").as_deref() {
         None | Some("" | "name") => Order::Name,
         Some("-name") => Order::NameDown,
         Some("used") => Order::Used,
@@ -141,7 +141,7 @@ fn query(request: &Request) -> Result<Query, Failure> {
         Some(_) => return Err(Failure::invalid("sort", "name, used or created, with - before it to turn it round")),
     };
     Ok(Query {
-        search: parameter(request, "search")?.unwrap_or_default(),
+        search: parameter(request, "search").unwrap_or_default(),
         status,
         order,
         limit: number(request, "limit", ITEMS, 1, MOST_ITEMS)?,

@@ -4,6 +4,7 @@ use weir_wire::Second;
 use weir_wire::credential::SlotSecret;
 use worker::{Headers, Method, Request, Response};
 
+use super::address;
 use super::call::Call;
 use super::failure::Failure;
 use super::fetch_log::note;
@@ -65,7 +66,7 @@ pub(crate) async fn fetch(
 
 /// The format that the path or the query names, else the one that suits the client.
 fn wanted(request: &Request, named: Option<&str>) -> Result<Format, Failure> {
-    let query = request.url()?.query_pairs().find(|(name, _)| name == "format").map(|(_, value)| value.into_owned());
+    let query = address::parameter(request, "format");
     if let Some(name) = named.or(query.as_deref()) {
         return Format::named(name).ok_or_else(|| Failure::invalid("format", format!("one of {}", Format::names())));
     }

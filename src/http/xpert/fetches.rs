@@ -21,7 +21,7 @@ const MOST: u32 = 500;
 pub(super) async fn list(request: &Request, call: &Call) -> Result<Response, Failure> {
     authorize(request, call, READ).await?;
     let days = days(request)?.unwrap_or(1);
-    let user = match parameter(request, "user")? {
+    let user = match parameter(request, "user") {
         None => None,
         Some(name) => {
             let user: Option<User> = call.db.first(users::by_name(&name)).await?;

@@ -17,6 +17,7 @@ mod who;
 use serde_json::json;
 use worker::{Request, Response};
 
+use super::address::parameter;
 use super::call::Call;
 use super::failure::Failure;
 use crate::domain::xpert::figures::MOST_DAYS;
@@ -69,11 +70,6 @@ impl From<Broken> for Failure {
     }
 }
 
-/// The value of one query parameter.
-fn parameter(request: &Request, name: &str) -> Result<Option<String>, Failure> {
-    Ok(request.url()?.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned()))
-}
-
 /// A number in the path; a text that is none names nothing.
 fn number(text: &str, none: Failure) -> Result<i64, Failure> {
     text.parse::<u32>().map(i64::from).map_err(|_| none)
@@ -81,7 +77,7 @@ fn number(text: &str, none: Failure) -> Result<i64, Failure> {
 
 /// The query parameter `days`.
 fn days(request: &Request) -> Result<Option<u32>, Failure> {
-    let Some(text) = parameter(request, "days")? else { return Ok(None) };
+    let Some(text) = parameter(request, "days") else { return Ok(None) };
     let plain = text.bytes().all(|b| b.is_ascii_digit());
     let days = text.parse().ok().filter(|days| plain && (1..=MOST_DAYS).contains(days));
     days.map(Some).ok_or_else(|| Failure::invalid("days", format!("an integer from 1 to {MOST_DAYS}")))

@@ -13,6 +13,7 @@ use crate::domain::subscription;
 use crate::domain::user::gate;
 use crate::domain::xpert::list::{Line, compose};
 use crate::domain::xpert::settings::webhook_url;
+use crate::http::address;
 use crate::http::call::Call;
 use crate::http::failure::Failure;
 use crate::http::fetch_log::note;
@@ -39,9 +40,9 @@ enum Format {
 /// Rows read: 4 (user, usage, state, the hour's log), 1 more for an alias. Rows written: 1 for the first fetch of a (user,
 /// hour, client family).
 pub(super) async fn fetch(request: &Request, call: &Call, of: Of) -> Result<Response, Failure> {
-    let token = parameter(request, "user_token")?.unwrap_or_default();
+    let token = parameter(request, "user_token").unwrap_or_default();
     let who = Who::read(call, &token)?;
-    let (format, format_name) = match parameter(request, "format")?.as_deref() {
+    let (format, format_name) = match parameter(request, "format").as_deref() {
         None | Some("" | "universal") => (Format::Universal, "universal"),
         Some("base64") => (Format::Base64, "base64"),
         Some(_) => return Err(Failure::invalid("format", "universal or base64")),
@@ -112,7 +113,7 @@ fn headers(
     headers.set("subscription-userinfo", userinfo)?;
     headers.set("profile-title", &if title.is_ascii() { title } else { subscription::header_text(&title) })?;
     if settings.tracking_enabled {
-        let origin = request.url()?.origin().ascii_serialization();
+        let origin = address::origin(request);
         headers.set("traffic-webhook", &webhook_url(&settings.domain, &origin))?;
     }
     headers.set("user-token", token)?;
