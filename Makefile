@@ -17,8 +17,9 @@ build: build-worker build-agent ## the Worker into build/, the agent into target
 build-worker: ## the Worker alone; FEATURES=a,b passes cargo features
 	@dev/build-worker
 
-build-faults: ## the Worker with faults on demand, for tests, into build-faults/
+build-faults: ## Worker and agent with faults on demand, for tests, into build-faults/
 	@FEATURES=faults dev/build-worker
+	@FEATURES=faults dev/build-agent
 
 build-agent: ## the agent alone
 	@dev/build-agent

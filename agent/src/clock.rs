@@ -10,6 +10,8 @@ use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 use weir_wire::Second;
 
+use crate::faults;
+
 /// Milliseconds of `CLOCK_BOOTTIME`: an instant within one boot.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -63,22 +65,33 @@ impl Reading {
 
 /// Which boot this is. Fails when `/proc` is not mounted.
 pub(crate) fn boot() -> io::Result<BootId> {
+    if let Some(name) = faults::boot() {
+        return Ok(BootId(name));
+    }
     let id = fs::read_to_string("/proc/sys/kernel/random/boot_id")?;
     Ok(BootId(id.trim().to_owned()))
 }
 
 /// The host's clocks now.
 pub(crate) fn read() -> Reading {
-    let now = now();
+    let (wall, boot, stood) = faults::clock();
+    let now = millis(ClockId::Boottime);
     // Read second: a pause of this thread in between makes the difference smaller, never larger.
-    let suspended = signed(now).saturating_sub(millis(ClockId::Monotonic));
-    let suspended = u64::try_from(suspended).unwrap_or_default();
-    Reading { now, wall: millis(ClockId::Realtime), suspended }
+    let suspended = now.saturating_sub(millis(ClockId::Monotonic)).saturating_add(stood);
+    Reading {
+        now: moment(now.saturating_add(boot)),
+        wall: millis(ClockId::Realtime).saturating_add(wall),
+        suspended: u64::try_from(suspended).unwrap_or_default(),
+    }
 }
 
 /// The monotonic clock now.
 pub(crate) fn now() -> Moment {
-    Moment(u64::try_from(millis(ClockId::Boottime)).unwrap_or_default())
+    moment(millis(ClockId::Boottime).saturating_add(faults::clock().1))
+}
+
+fn moment(millis: i64) -> Moment {
+    Moment(u64::try_from(millis).unwrap_or_default())
 }
 
 fn millis(clock: ClockId) -> i64 {

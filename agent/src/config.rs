@@ -99,6 +99,10 @@ pub(crate) enum CoreKind {
     #[default]
     #[serde(rename = "sing-box")]
     SingBox,
+    /// A core that a test plays.
+    #[cfg(feature = "faults")]
+    #[serde(rename = "scripted")]
+    Scripted,
 }
 
 impl Default for Config {

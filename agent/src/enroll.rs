@@ -5,6 +5,7 @@ use weir_wire::enroll::{EnrollReply, EnrollRequest};
 
 use crate::VERSION;
 use crate::client::PanelClient;
+use crate::faults::{self, Point};
 use crate::identity::{Identity, Pending};
 use crate::ledger::{Batch, Ledger, Table};
 use crate::outbox::Outbox;
@@ -25,6 +26,7 @@ pub(crate) async fn enroll(ledger: &Ledger, panel: PanelUrl, token: &str, abando
     let mut batch = Batch::default();
     pending.write(&mut batch);
     ledger.commit_now(&batch).map_err(|error| error.to_string())?;
+    faults::pass(Point::EnrolBegun);
 
     let request = EnrollRequest {
         protocol: PROTOCOL,
@@ -35,8 +37,11 @@ pub(crate) async fn enroll(ledger: &Ledger, panel: PanelUrl, token: &str, abando
     let client = PanelClient::new(panel.clone())?;
     let reply: EnrollReply =
         client.post("/agent/v1/enroll", None, &request).await.map_err(|failure| failure.to_string())?;
+    faults::pass(Point::EnrolAnswered);
     let identity = Identity { panel, database: reply.panel, node: reply.node, name: reply.name, key: pending.key };
-    bind(ledger, &identity, abandon)
+    let said = bind(ledger, &identity, abandon)?;
+    faults::pass(Point::EnrolBound);
+    Ok(said)
 }
 
 fn bind(ledger: &Ledger, identity: &Identity, abandon: bool) -> Result<String, String> {

@@ -8,6 +8,7 @@ mod clock;
 mod config;
 pub mod cores;
 mod enroll;
+mod faults;
 mod gate;
 mod identity;
 mod ledger;

@@ -18,8 +18,8 @@ use weir_wire::sync::{SyncReply, SyncRequest};
 use crate::client::{Failed, PanelClient};
 use crate::clock;
 use crate::config::Config;
-use crate::cores::singbox::SingBox;
-use crate::cores::{Core, CoreError, CoreEvent, Reload, Written};
+use crate::cores::{self, Core, CoreError, CoreEvent, Reload, Written};
+use crate::faults::{self, Point};
 use crate::identity::Identity;
 use crate::ledger::{Batch, Ledger, LedgerError};
 use crate::node::{Command, Node, Rules, Step};
@@ -80,7 +80,7 @@ pub(crate) async fn run(config: &Config) -> Result<(), String> {
         identity.panel = panel.clone();
     }
     let boot = clock::boot().map_err(|error| format!("the boot's name cannot be read: {error}"))?;
-    let core: Arc<dyn Core> = Arc::new(SingBox::new(config.sing_box()).map_err(|error| error.to_string())?);
+    let core = cores::of(config).map_err(|error| error.to_string())?;
     let rules = Rules {
         on_panel_loss: config.on_panel_loss,
         reload_every: u64::from(config.reload_every_seconds).saturating_mul(1_000),
@@ -155,6 +155,7 @@ impl Running {
                 tracing::info!(%version, "the core answers");
             }
             self.node.core_event(event, now);
+            faults::pass(Point::Credit);
             next = events.try_recv().ok();
         }
         if let Some(event) = next {
@@ -214,14 +215,24 @@ impl Running {
         self.saving = true;
         self.saved = Instant::now();
         let (ledger, done, batch) = (self.ledger.clone(), self.done.clone(), self.node.take_batch(clock::now()));
-        tokio::spawn(async move { done.send(Done::Saved(ledger.commit(batch).await)) });
+        faults::pass(Point::Save);
+        tokio::spawn(async move {
+            let outcome = ledger.commit(batch).await;
+            if outcome.is_ok() {
+                faults::pass(Point::Commit);
+            }
+            done.send(Done::Saved(outcome))
+        });
     }
 
     fn sync(&self, request: Box<SyncRequest>) {
         let (client, done, bearer) = (self.client.clone(), self.done.clone(), self.identity.key.bearer());
-        tokio::spawn(
-            async move { done.send(Done::Synced(client.post("/agent/v1/sync", Some(&bearer), &request).await)) },
-        );
+        tokio::spawn(async move {
+            faults::pass(Point::Send);
+            let outcome = client.post("/agent/v1/sync", Some(&bearer), &request).await;
+            faults::pass(Point::Reply);
+            done.send(Done::Synced(outcome))
+        });
     }
 
     fn command(&self, command: Command) {

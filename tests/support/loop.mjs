@@ -2,58 +2,28 @@
  * The whole loop on this machine: a panel, a node with its agent and core, a client core with every user's credentials, and the
  * laboratory that makes the users' traffic and keeps the books that the panel's figures are judged by.
  */
-import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 
 import { makeCertificate } from './certificate.mjs';
+import { clientOf } from './client.mjs';
 import { LocalNode } from './node.mjs';
 import { startPanel } from './panel.mjs';
-import { freePort } from './ports.mjs';
-import { clientConfig, USER_PROTOCOLS } from './singbox-config.mjs';
+import { USER_PROTOCOLS } from './singbox-config.mjs';
 import { readStartedAt, settledStatus } from './singbox-status.mjs';
-import { startSingBox } from './singbox.mjs';
-import { TrafficLab } from './traffic.mjs';
-import { slotCredentials } from './wire.mjs';
+import { MIB, QUICK, Site, until } from './site.mjs';
 
-export const MIB = 1024 * 1024;
-/** Ten times what the slowest of these waits takes on a busy machine. */
-const HANG_LIMIT_MS = 60_000;
-const LOOK_EVERY_MS = 100;
-/** Everything is synced and reported every second, so that a test need not wait for what takes minutes in production. */
-const QUICK = { SYNC_SECONDS: '1', REPORT_SECONDS: '1' };
-
-/**
- * Wait until something is so.
- *
- * @param {string} what for the message if it never is
- * @param {() => (T|Promise<T>)} look
- * @param {{limitMs?: number, everyMs?: number}} [options]
- * @returns {Promise<T>} the first truthy answer of `look`
- * @throws {Error} after the limit, with what `look` said or threw last
- * @template T
- */
-export async function until(what, look, { limitMs = HANG_LIMIT_MS, everyMs = LOOK_EVERY_MS } = {}) {
-  const deadline = performance.now() + limitMs;
-  for (;;) {
-    const found = await look();
-    if (found) return found;
-    if (performance.now() > deadline) throw new Error(`${what}: not within ${limitMs / 1000} s`);
-    await sleep(everyMs);
-  }
-}
+export { MIB, until };
 
 /** See the module's description. Made by {@link startLoop}. */
-export class Loop {
+export class Loop extends Site {
   #certificate;
   #folder;
   #extraClients = [];
 
   constructor({ panel, certificate, folder }) {
-    /** @type {import('./panel.mjs').Panel} */
-    this.panel = panel;
+    super(panel);
     this.#certificate = certificate;
     this.#folder = folder;
     /** @type {LocalNode} */
@@ -75,46 +45,23 @@ export class Loop {
     await this.node.enroll(await agentUrl(this.panel), created.token);
     this.node.startAgent();
     await this.loaded();
-    const { lab, client } = await this.#clientOf(users.map(({ name }) => name));
+    const { lab, client } = await clientOf(this, this.node, users.map(({ name }) => name));
     Object.assign(this, { lab, client });
   }
 
-  /**
-   * Call the panel's own API.
-   *
-   * @param {string} method
-   * @param {string} where
-   * @param {unknown} [body]
-   * @returns {Promise<any>} the answer's JSON
-   * @throws {assert.AssertionError} if the panel refuses
-   */
-  async api(method, where, body) {
-    const answer = await this.panel.api(method, where, body);
-    assert.ok(answer.status >= 200 && answer.status < 300, `${method} ${where}: ${answer.status} ${answer.text}`);
-    return answer.body;
-  }
-
   /** @returns {Promise<object>} the node as the API shows it */
-  nodeInPanel() {
-    return this.api('GET', `/api/v1/nodes/${this.nodeId}`);
+  nodeInPanel(id = this.nodeId) {
+    return super.nodeInPanel(id);
   }
 
   /** Wait until the core has loaded every slot of the newest roster. */
   async loaded() {
-    await this.#reached('the core has loaded the newest roster', ({ roster_loaded: loaded, status }, newest) => loaded === newest && status?.incarnation > 0);
+    await this.#explained(this.loadedOn(this.nodeId));
   }
 
   /** Wait until the agent holds the newest roster; what follows from it is not done yet. */
   async held() {
-    await this.#reached('the agent holds the newest roster', ({ roster_held: held }, newest) => held === newest);
-  }
-
-  async #reached(what, isReached) {
-    const look = async () => {
-      const { newest } = await this.panel.db.prepare('SELECT max(number) AS newest FROM roster_versions').first();
-      return isReached(await this.nodeInPanel(), newest);
-    };
-    await this.#explained(until(what, look));
+    await this.#explained(this.heldOn(this.nodeId));
   }
 
   /**
@@ -124,40 +71,14 @@ export class Loop {
    * @returns {Promise<TrafficLab>}
    */
   async labOf(names) {
-    const { lab, client } = await this.#clientOf(names);
+    const { lab, client } = await clientOf(this, this.node, names);
     this.#extraClients.push({ lab, client });
     return lab;
   }
 
-  async #clientOf(names) {
-    const slots = await this.slots();
-    const users = names.map((name) => ({ ...slotCredentials(this.panel.slotKey, slots.get(name)), name }));
-    const listenPort = await freePort();
-    const { ports, ssServerKey } = this.node;
-    const client = await startSingBox({ config: clientConfig({ listenPort, users, ports, ssServerKey }), readyPort: listenPort, name: 'client' });
-    return { client, lab: await TrafficLab.start({ socksPort: listenPort }) };
-  }
-
-  /** @returns {Promise<Map<string, string>>} the slots of the users who exist, by name */
-  async slots() {
-    const { results } = await this.panel.db.prepare('SELECT name, slot FROM users WHERE deleted_at IS NULL').all();
-    return new Map(results.map(({ name, slot }) => [name, slot]));
-  }
-
-  /** @returns {Promise<Map<string, {up: number, down: number}>>} bytes in the panel's history, by user who has any; deleted ones too */
-  async history() {
-    const { results } = await this.panel.db
-      .prepare('SELECT name, sum(up) AS up, sum(down) AS down FROM history JOIN users ON users.id = history.user GROUP BY users.id')
-      .all();
-    return new Map(results.map(({ name, up, down }) => [name, { up, down }]));
-  }
-
-  /** @returns {Promise<Books>} what the panel says of all bytes of the node
-   *
-   * @typedef {{up: number, down: number, unknown: number, unattributed: number, foreign: number}} Books */
-  async books() {
-    const { up, down, unknown, unattributed, foreign } = await this.nodeInPanel();
-    return { up, down, unknown, unattributed, foreign };
+  /** @returns {Promise<import('./site.mjs').Books>} what the panel says of all bytes of the node */
+  books() {
+    return this.booksOf(this.nodeId);
   }
 
   /**
@@ -165,7 +86,7 @@ export class Loop {
    *
    * @param {{attributed?: boolean}} [options] `attributed`: and all of it is credited to somebody. The agent leaves out for some
    * seconds what it is in doubt about
-   * @returns {Promise<{books: Books, core: {up: number, down: number}}>}
+   * @returns {Promise<{books: import('./site.mjs').Books, core: {up: number, down: number}}>}
    */
   async settled({ attributed = false } = {}) {
     const { uplinkTotal: up, downlinkTotal: down } = await settledStatus(this.node.api);

@@ -4,12 +4,17 @@ use core::fmt;
 use core::future::Future;
 use core::pin::Pin;
 use core::time::Duration;
+use std::sync::Arc;
 
 use tokio::sync::mpsc;
 use weir_wire::SlotName;
 use weir_wire::credential::SlotSecret;
 use weir_wire::sync::Inbound;
 
+use crate::config::{Config, CoreKind};
+
+#[cfg(feature = "faults")]
+pub mod scripted;
 pub mod singbox;
 
 /// A future that a trait object can return.
@@ -131,6 +136,18 @@ impl fmt::Display for CoreError {
 }
 
 impl std::error::Error for CoreError {}
+
+/// The core that the settings name.
+///
+/// # Errors
+/// [`CoreError::Disk`] when the state directory cannot be used.
+pub(crate) fn of(config: &Config) -> Result<Arc<dyn Core>, CoreError> {
+    match config.core.kind {
+        CoreKind::SingBox => Ok(Arc::new(singbox::SingBox::new(config.sing_box())?)),
+        #[cfg(feature = "faults")]
+        CoreKind::Scripted => Ok(Arc::new(scripted::Scripted::new(config.core.api_port))),
+    }
+}
 
 /// A proxy core on this host.
 pub trait Core: Send + Sync {

@@ -14,6 +14,7 @@ use std::sync::{Mutex, PoisonError};
 use redb::{Builder, Database, Durability, ReadableDatabase, TableDefinition, TableError};
 
 use super::{Batch, LedgerError, Table};
+use crate::faults::{self, Line};
 
 /// Page cache of the store. Everything is held in memory by the agent itself, so only the pages of the next commit pay.
 const CACHE: usize = 1 << 20;
@@ -113,7 +114,8 @@ fn read<T>(
 
 fn write(database: &Database, batch: &Batch) -> Result<(), redb::Error> {
     let mut transaction = database.begin_write()?;
-    transaction.set_durability(Durability::Immediate)?;
+    let unsafe_for_a_test = faults::lacks(Line::FsyncBeforeSend);
+    transaction.set_durability(if unsafe_for_a_test { Durability::None } else { Durability::Immediate })?;
     for table in &batch.cleared {
         transaction.delete_table(definition(*table))?;
     }

@@ -4,6 +4,7 @@ use weir_wire::{Epoch, Second};
 
 use super::{CLOCK, Node};
 use crate::clock::{Moment, Reading};
+use crate::faults::{self, Point};
 use crate::ledger::{LedgerError, put_meta};
 use crate::outbox::parcel::Stamp;
 
@@ -108,6 +109,7 @@ impl Node {
             self.limiter.clear();
             self.decide_all(now);
             self.move_gates(now);
+            faults::pass(Point::Fork);
         }
         Ok(())
     }

@@ -10,6 +10,7 @@ use super::trouble::Source;
 use super::{DELETED, Node, POLICY, Phase};
 use crate::client::Failed;
 use crate::clock::{Moment, Reading};
+use crate::faults::{self, Point};
 use crate::ledger::put_meta;
 
 /// Back-off after the first failure and at most, in milliseconds.
@@ -132,6 +133,9 @@ impl Node {
         self.talk.rejected &= request.report.is_none();
         if !self.outbox.acknowledge(reply.ack, self.clock.second(now), &mut self.books.batch) {
             self.ending = Some(Ending::Fork { fresh: dice.epoch });
+        }
+        if request.report.is_some() {
+            faults::pass(Point::Ack);
         }
         self.talk.now |= self.roster.cursor().is_some() || self.outbox.is_waiting() || self.ending.is_some();
         changed

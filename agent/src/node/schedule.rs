@@ -7,6 +7,7 @@ use super::trouble::Source;
 use super::{NUMBER, Node, Phase, Step};
 use crate::VERSION;
 use crate::clock::{Moment, Reading};
+use crate::faults::{self, Point};
 use crate::ledger::{LedgerError, put_meta};
 use crate::limiter::ask::View;
 use crate::outbox::parcel::Stamp;
@@ -103,6 +104,9 @@ impl Node {
         let books = &mut self.books;
         self.outbox.seal(&books.ledger, &self.clock, nobodys, &mut books.batch)?;
         let (report, skip) = self.outbox.next(&books.ledger, &books.batch)?.unzip();
+        if report.is_some() {
+            faults::pass(Point::Seal);
+        }
         self.n = self.n.saturating_add(1);
         put_meta(&mut books.batch, NUMBER, &self.n);
         // What is held will be in the ledger before this is sent.

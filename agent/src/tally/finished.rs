@@ -3,6 +3,7 @@
 use std::collections::{HashSet, VecDeque};
 
 use super::connection::ConnectionKey;
+use crate::faults::{self, Line};
 use crate::ledger::{Batch, Ledger, LedgerError, Table, number, ordered};
 
 /// Ended connections that are remembered at most. The core's own list of ended ones holds 1,000.
@@ -46,7 +47,7 @@ impl Finished {
     /// Whether the connection has ended.
     #[must_use]
     pub(crate) fn contains(&self, key: ConnectionKey) -> bool {
-        self.keys.contains(&key)
+        self.keys.contains(&key) && !faults::lacks(Line::DoneSet)
     }
 
     /// Remembers an ended connection.

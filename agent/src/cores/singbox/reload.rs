@@ -10,6 +10,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use super::files::{self, Staged};
 use super::{Inner, aside, command, lock, render, rendered};
 use crate::cores::{ConfiguredSlot, CoreError, Reload, Written};
+use crate::faults::{self, Point};
 
 /// Readable by the core's group: the file holds every user's credentials.
 const MODE: u32 = 0o640;
@@ -39,11 +40,13 @@ async fn prepare(core: &Arc<Inner>, slots: &[ConfiguredSlot], passed: &mut Optio
         Ok(Ready { staged, digest: made.digest, target: made.target, cache_file: made.cache_file })
     })
     .await?;
+    faults::pass(Point::ReloadStaged);
     // States of gates cannot fail the check, and it costs a second of processor time for 10,000 slots.
     if passed.as_ref() != Some(&ready.digest) {
         check(core, &ready.staged).await?;
         *passed = Some(ready.digest.clone());
     }
+    faults::pass(Point::ReloadChecked);
     Ok(ready)
 }
 
@@ -79,6 +82,7 @@ async fn commit(core: &Arc<Inner>, ready: Ready) -> Result<(), CoreError> {
         ready.staged.commit()
     })
     .await?;
+    faults::pass(Point::ReloadReplaced);
     core.api.expect(target);
     Ok(())
 }
@@ -160,16 +164,21 @@ pub(super) async fn reload(core: &Arc<Inner>, slots: &[ConfiguredSlot]) -> Resul
     let settings = &core.settings;
     let (cut, asked) = if before.is_some() {
         let cut = drain(core).await;
+        faults::pass(Point::ReloadDrained);
         (cut, command::run(&settings.reload, settings.pid_file.as_deref(), None).await)
     } else {
         (0, command::run(&settings.start, settings.pid_file.as_deref(), None).await)
     };
+    faults::pass(Point::ReloadAsked);
     let came_up = match asked {
         Ok(()) => another_incarnation(core, before).await,
         Err(why) => Err(why),
     };
     match came_up {
-        Ok(incarnation) => Ok(Reload { incarnation, cut }),
+        Ok(incarnation) => {
+            faults::pass(Point::ReloadUp);
+            Ok(Reload { incarnation, cut })
+        }
         Err(why) => Err(roll_back(core, before, why).await),
     }
 }

@@ -12,6 +12,7 @@ use super::secrets::HostSecret;
 use super::template::{Template, list, text, wrong};
 use super::validate;
 use crate::cores::{ConfiguredSlot, CoreError};
+use crate::faults::{self, Line};
 
 /// What a shut gate leads to.
 pub(super) const REFUSE: &str = "weir-refuse";
@@ -183,7 +184,7 @@ fn outbounds(
     outbounds.extend(slots.iter().map(|slot| {
         json!({
             "type": "selector", "tag": gate_tag(&slot.slot), "outbounds": [open, REFUSE],
-            "default": if slot.open { open } else { REFUSE }, "interrupt_exist_connections": true,
+            "default": if starts_open(slot.open) { open } else { REFUSE }, "interrupt_exist_connections": true,
         })
     }));
     // Nothing routes here: the core repeats the tag when it is asked for its groups, and so states which file it runs.
@@ -249,13 +250,21 @@ pub(super) fn with_gates(json: &[u8], slots: &[ConfiguredSlot]) -> Option<(Vec<u
     for outbound in config.get_mut("outbounds")?.as_array_mut()? {
         let Some(slot) = slot_of_gate(text(outbound, "tag")) else { continue };
         let members = outbound.get("outbounds").and_then(Value::as_array)?;
-        let member = members.iter().filter_map(Value::as_str).find(|member| is_open(member) == open.contains(&slot))?;
+        let member = members
+            .iter()
+            .filter_map(Value::as_str)
+            .find(|member| is_open(member) == starts_open(open.contains(&slot)))?;
         let member = member.to_owned();
         outbound.as_object_mut()?.insert("default".into(), member.into());
     }
     let cache = config.get("experimental").and_then(|of| of.get("cache_file")).map(|of| text(of, "path"));
     let cache = cache.filter(|path| !path.is_empty()).map(PathBuf::from);
     Some((serde_json::to_vec(&config).ok()?, cache))
+}
+
+/// What a gate's state in the file is: the gate's own, unless a test takes that line out.
+fn starts_open(open: bool) -> bool {
+    open || faults::lacks(Line::GateDefault)
 }
 
 /// Whether a gate with this member selected lets its user through.
