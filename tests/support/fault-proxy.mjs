@@ -59,12 +59,14 @@ export class Exchange {
   /**
    * Ask the panel. May be called more than once.
    *
-   * @param {{bytes?: number}} [options] send only so many bytes of the body, then cut the line
+   * @param {{bytes?: number, headers?: Record<string, string>}} [options] send only so many bytes of the body, then cut the line; say
+   *   more in the head
    * @returns {Promise<Reply>}
    * @throws {Error} if the panel is away or cuts the line, which it does after half a body
    */
-  async forward({ bytes } = {}) {
-    const reply = await this.#proxy.ask(this, bytes);
+  async forward({ bytes, headers = {} } = {}) {
+    const { method, path, body } = this;
+    const reply = await this.#proxy.ask({ method, path, body, headers: { ...this.headers, ...headers } }, bytes);
     this.replies.push(reply);
     return reply;
   }
@@ -151,6 +153,8 @@ export const faults = {
     await exchange.forward();
     exchange.reply({ status, headers, body: Buffer.from(body) });
   },
+  /** The panel dies after so many round trips to its database; needs a Worker with faults on demand. */
+  crashPanel: (trips) => async (exchange) => exchange.reply(await exchange.forward({ headers: { 'weir-fault-crash': String(trips) } })),
   /** It arrives nowhere, and no answer comes for so long. */
   stall: (ms = Infinity) => async (exchange) => {
     await exchange.wait(Math.min(ms, 2 ** 31 - 1));
@@ -168,6 +172,7 @@ export class FaultProxy {
   #sockets = new Set();
   #stopped = new AbortController();
   #injections = [];
+  #disturbance = null;
   #away = false;
 
   /** @param {{target: string}} options the panel's URL, `http://127.0.0.1:PORT`. The panel may come and go. @returns {Promise<FaultProxy>} */
@@ -206,6 +211,15 @@ export class FaultProxy {
     return new Promise((resolve) => this.#injections.push({ fault, when, name, left: times, met: [], pending: times, resolve }));
   }
 
+  /**
+   * Decide of every request from now on what it meets, if no injection does.
+   *
+   * @param {((exchange: Exchange) => {name: string, fault: Fault}|null)|null} choose null: nothing any more
+   */
+  disturb(choose) {
+    this.#disturbance = choose;
+  }
+
   /** Pull the plug: every line is cut, and none comes up until {@link FaultProxy.restore}. */
   isolate() {
     this.#away = true;
@@ -242,10 +256,11 @@ export class FaultProxy {
     if (this.exchanges.length > MOST_REMEMBERED) this.exchanges.shift();
     const injection = this.#injections.find(({ left, when }) => left > 0 && when(exchange));
     if (injection) injection.left -= 1;
-    exchange.fault = injection?.name ?? null;
+    const met = injection ?? this.#disturbance?.(exchange) ?? null;
+    exchange.fault = met?.name ?? null;
     const pass = async () => exchange.reply(await exchange.forward());
     // Whatever goes wrong on the way looks to the agent like a line that is cut.
-    await (injection ? injection.fault(exchange) : pass()).catch(() => exchange.cut());
+    await (met ? met.fault(exchange) : pass()).catch(() => exchange.cut());
     if (injection) this.#met(injection, exchange);
   }
 
