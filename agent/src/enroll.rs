@@ -83,7 +83,7 @@ fn unreported(ledger: &Ledger) -> Result<u64, crate::ledger::LedgerError> {
 
 #[cfg(test)]
 mod tests {
-    use weir_wire::NodeId;
+    use weir_wire::{NodeId, Second};
 
     use super::*;
     use crate::clock::Moment;
@@ -105,7 +105,7 @@ mod tests {
         bind(&ledger, &identity(1), false).unwrap();
         let mut tally = Tally::load(&ledger).unwrap();
         tally.down();
-        tally.up(1, 0);
+        tally.up(1, 0, Second::EPOCH);
         let origin = Some(Origin { user: "alice".to_owned(), inbound: String::new(), source: String::new() });
         let event = ConnectionEvent { id: "1".to_owned(), origin, up: 5, down: 7, closed: true };
         tally.connections(false, &[event], Moment::default(), |_| true);

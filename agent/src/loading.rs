@@ -3,11 +3,10 @@
 //! A reload cuts every connection, so it is a last resort: new users take slots that are loaded already, and whatever
 //! does need a reload waits for the next batch, or for a moment in which nobody is connected.
 
-use core::fmt;
-
 use serde::{Deserialize, Serialize};
 use weir_wire::Second;
 use weir_wire::roster::RosterVersion;
+use weir_wire::status::{Reload, ReloadReason as Why};
 
 use crate::clock::Moment;
 use crate::ledger::{Batch, Ledger, LedgerError, Table, put_meta};
@@ -40,45 +39,6 @@ pub(crate) enum Seen {
     Up(Pending),
 }
 
-/// Why the core is reloaded, which cuts every connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Why {
-    /// It runs nothing of this panel yet, or does not run.
-    First,
-    /// Open slots wait for it.
-    Users,
-    /// The template was saved.
-    Template,
-    /// A loaded slot got other credentials.
-    Credentials,
-    /// Vacant or shut slots waited for a moment without connections.
-    Quiet,
-}
-
-impl fmt::Display for Why {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::First => "the core ran nothing of this panel",
-            Self::Users => "users had no loaded slot",
-            Self::Template => "the template was saved",
-            Self::Credentials => "a user got other credentials",
-            Self::Quiet => "new slots, while nobody was connected",
-        })
-    }
-}
-
-/// The last reload.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Last {
-    /// When, by the panel's clock.
-    pub(crate) at: Second,
-    /// Why.
-    pub(crate) why: Why,
-    /// Live connections that it cut.
-    pub(crate) cut: u32,
-}
-
 /// How a reload ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ended {
@@ -109,7 +69,10 @@ struct Books {
     /// A loaded slot got other credentials.
     stale: bool,
     #[serde(default)]
-    last: Option<Last>,
+    last: Option<Reload>,
+    /// Connections that all reloads have cut.
+    #[serde(default)]
+    cut: u32,
 }
 
 /// A file's modification time and length: enough to see that an operator saved it.
@@ -216,7 +179,8 @@ impl Loading {
                 if let Ended::Done { cut } = ended {
                     self.not_before = now.plus(self.every);
                     self.books.reloads = self.books.reloads.saturating_add(1);
-                    self.books.last = Some(Last { at, why, cut });
+                    self.books.cut = self.books.cut.saturating_add(cut);
+                    self.books.last = Some(Reload { at, why, cut });
                 }
                 self.write(batch);
             }
@@ -269,8 +233,14 @@ impl Loading {
 
     /// The last of them.
     #[must_use]
-    pub(crate) const fn last(&self) -> Option<Last> {
+    pub(crate) const fn last(&self) -> Option<Reload> {
         self.books.last
+    }
+
+    /// Connections that all of them have cut.
+    #[must_use]
+    pub(crate) const fn cut(&self) -> u32 {
+        self.books.cut
     }
 }
 

@@ -34,7 +34,7 @@ impl Guard {
 const AUTHENTICATE: &str = "
 SELECT k.node, k.coefficient, k.node_since, k.fresh, k.expires_at, k.deleted_at, k.restored,
   coalesce(e.last_seq, 0) AS last_seq, coalesce(e.last_to, 0) AS last_to, coalesce(e.seen_at, 0) AS seen_at,
-  coalesce(e.held, 0) AS held, coalesce(e.loaded, 0) AS loaded,
+  coalesce(e.held, 0) AS held, coalesce(e.loaded, 0) AS loaded, coalesce(e.unknown, 0) AS unknown,
   CASE WHEN ?3 THEN e.digests END AS digests,
   v.number AS roster_number, v.salt AS roster_salt,
   CASE v.number WHEN CAST(?4 AS INTEGER) THEN v.salt
@@ -71,6 +71,8 @@ pub struct Caller {
     pub held: u64,
     /// Roster number that was last stored as loaded.
     pub loaded: u64,
+    /// Bytes of the epoch so far whose slots the panel does not know or nobody has.
+    pub unknown: Bytes,
     /// JSON list of the last digests, the newest last (only when asked for and the epoch is known).
     pub digests: Option<String>,
     /// The newest roster version.

@@ -7,10 +7,12 @@ pub mod bytes;
 pub mod credential;
 pub mod digest;
 pub mod enroll;
+pub mod figure;
 pub mod grant;
 pub mod id;
 pub mod refusal;
 pub mod roster;
+pub mod status;
 pub mod sync;
 pub mod time;
 

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::bytes::Bytes;
 use crate::id::{Epoch, SlotName};
 use crate::roster::{RosterChange, RosterCursor, RosterVersion};
+use crate::status::NodeStatus;
 use crate::time::Second;
 
 /// Asks in one sync at most, nearest to their limit first.
@@ -148,48 +149,6 @@ pub struct Skip {
     pub to: u64,
 }
 
-/// How a node is, as shown to the operator. Rates are averages since the sync before.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct NodeStatus {
-    /// `sing-box`, `v2ray`, `xray` or `nginx`; empty while none was found.
-    pub core: String,
-    /// The core's version.
-    pub core_version: String,
-    /// The core's start in unix milliseconds; 0 while it does not answer.
-    pub incarnation: i64,
-    /// Seconds since the agent started.
-    pub uptime: u64,
-    /// Slots with a live connection.
-    pub online: u32,
-    /// Live connections.
-    pub connections: u32,
-    /// Bytes per second from clients.
-    pub rate_up: u64,
-    /// Bytes per second to clients.
-    pub rate_down: u64,
-    /// Gates that are shut.
-    pub gates_shut: u32,
-    /// Open slots that wait for a reload of the core.
-    pub pending_reload: u32,
-    /// Reloads since the ledger was made.
-    pub reloads: u32,
-    /// Reports that the panel refused as malformed and the agent has set aside.
-    pub rejected: u32,
-    /// Bytes of this epoch so far that no user could be credited with.
-    pub unattributed: Bytes,
-    /// Bytes of this epoch so far of users outside the roster.
-    pub foreign: Bytes,
-    /// Bytes that a fork made ambiguous; never billed.
-    pub ambiguous: Bytes,
-    /// Estimate of the bytes that died uncounted with killed cores (rate x tick).
-    pub lost_estimate: Bytes,
-    /// Template rules that stand before the gate.
-    pub bypasses: Vec<String>,
-    /// The last thing that went wrong, with its time; empty when all is well.
-    pub last_error: String,
-}
-
 /// One way into a node, as the core is configured.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Inbound {
@@ -236,6 +195,10 @@ pub struct SyncReply {
     /// The node was deleted: shut all gates, flush, stop when everything is acknowledged.
     #[serde(default)]
     pub deleted: bool,
+    /// Bytes of this epoch, before the report of this sync, whose slots the panel does not know or nobody has. Only the
+    /// panel can tell.
+    #[serde(default)]
+    pub unknown: Bytes,
 }
 
 /// `[slot, limit]`: the slot may pass until this node's count in this epoch reaches the limit.

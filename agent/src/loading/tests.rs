@@ -33,7 +33,7 @@ fn the_first_load_is_made_at_once() {
         assert_eq!(loading.due(seen, 5, at(1)), None);
         loading.end(DONE, at(2), Second::clamped(1_000), &mut Batch::default());
         assert_eq!(loading.due(seen, 5, at(3)), None);
-        assert_eq!(loading.last(), Some(Last { at: Second::clamped(1_000), why: Why::First, cut: 2 }));
+        assert_eq!(loading.last(), Some(Reload { at: Second::clamped(1_000), why: Why::First, cut: 2 }));
     }
 }
 

@@ -2,47 +2,48 @@
 
 use core::fmt;
 
+use weir_wire::figure::{BYPASS, CLOCK, CLOCK_TOLERANCE, Figure};
+use weir_wire::status::ReloadReason;
+
 use super::status::Report;
 use crate::civil::rfc3339;
 
-/// Seconds by which the clocks may differ before anybody has to look.
-const CLOCK_TOLERANCE: u64 = 60;
-
 impl Report {
-    /// What could not be counted, granted or told exactly: the number, what it is, and what to do.
-    fn inexact(&self) -> [(u64, &'static str); 6] {
+    /// What could not be counted, granted or told exactly.
+    fn inexact(&self) -> impl Iterator<Item = (u64, &'static str, Figure)> {
         let node = &self.node;
-        [
-            (
-                node.unattributed.get(),
-                "unattributed bytes: the core counted them and told of no connection that moved them. They come from \
-                 connections that lived while the agent did not run; billed to nobody",
-            ),
-            (
-                node.foreign.get(),
-                "foreign bytes: of users that the template itself names, or of slots that are gone. If you know no such \
-                 users, look at the template's inbounds",
-            ),
-            (
-                node.ambiguous.get(),
-                "ambiguous bytes: a copy of this ledger may have reported them before; never billed. Let only one host \
-                 run with a ledger, and do not put it back from a backup",
-            ),
-            (
-                node.lost_estimate.get(),
-                "bytes, as an estimate, that a killed core took with it. Stop the core with `systemctl stop`, and look \
-                 in its log if it dies by itself",
-            ),
-            (
-                u64::from(node.rejected),
-                "reports that the panel refused for their form. They are kept in the ledger; upgrade the older one of \
-                 panel and agent, and tell the project",
-            ),
-            (
-                u64::from(self.forks),
-                "forks: the panel knew more of this ledger than it did itself. See ambiguous bytes",
-            ),
-        ]
+        let bytes = [
+            (node.unattributed, Figure::Unattributed),
+            (node.foreign, Figure::Foreign),
+            (self.unknown, Figure::Unknown),
+            (node.ambiguous, Figure::Ambiguous),
+            (node.lost_estimate, Figure::Lost),
+        ];
+        let counts = [(node.gaps, Figure::Gaps), (node.rejected, Figure::Rejected), (node.forks, Figure::Forks)];
+        let bytes = bytes.into_iter().map(|(number, figure)| (number.get(), " bytes", figure));
+        let counts = counts.into_iter().map(|(number, figure)| (u64::from(number), "", figure));
+        bytes.chain(counts).filter(|(number, ..)| *number > 0)
+    }
+
+    fn write_reloads(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let node = &self.node;
+        write!(f, "reloads    {}", node.reloads)?;
+        if let Some(last) = node.reloaded {
+            write!(f, ", the last at {}: {}; it cut {}", rfc3339(last.at), last.why, last.cut)?;
+        }
+        writeln!(f)?;
+        if node.cut > 0 {
+            let figure = Figure::Cut(node.reloaded.map_or(ReloadReason::Other, |last| last.why));
+            writeln!(f, "cut        {} {}: {}", node.cut, figure.name(node.cut.into()), figure.advice())?;
+        }
+        Ok(())
+    }
+
+    fn write_clock(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ahead = self.panel_clock_ahead;
+        let side = if ahead < 0 { "behind" } else { "ahead of" };
+        write!(f, "clock      the panel's is {} ms {side} this host's", ahead.unsigned_abs())?;
+        if ahead.unsigned_abs() > CLOCK_TOLERANCE * 1_000 { writeln!(f, ": {CLOCK}") } else { writeln!(f) }
     }
 }
 
@@ -68,25 +69,23 @@ impl fmt::Display for Report {
             "users      {} online, {} connections, {} gates shut",
             node.online, node.connections, node.gates_shut
         )?;
-        writeln!(f, "slots      {}, {} waiting for a reload", self.slots, node.pending_reload)?;
-        writeln!(f, "rate       {} B/s up, {} B/s down", node.rate_up, node.rate_down)?;
-        write!(f, "reloads    {}", node.reloads)?;
-        match self.reloaded {
-            Some(last) => {
-                writeln!(f, ", the last at {}: {}; it cut {} connections", rfc3339(last.at), last.why, last.cut)?;
-            }
-            None => writeln!(f)?,
-        }
-        write!(f, "clock      the panel's is {} ms ahead of this host's", self.panel_clock_ahead)?;
-        if self.panel_clock_ahead.unsigned_abs() > CLOCK_TOLERANCE * 1_000 {
-            write!(f, ": set this host's. Bytes are counted right meanwhile")?;
+        write!(f, "slots      {}, {} waiting for a reload", self.slots, node.pending_reload)?;
+        if node.pending_reload > 0 {
+            write!(f, ": {}", Figure::PendingReload.advice())?;
         }
         writeln!(f)?;
-        for (number, what) in self.inexact().into_iter().filter(|(number, _)| *number > 0) {
-            writeln!(f, "inexact    {number} {what}")?;
+        writeln!(f, "rate       {} B/s up, {} B/s down", node.rate_up, node.rate_down)?;
+        self.write_reloads(f)?;
+        self.write_clock(f)?;
+        for (number, unit, figure) in self.inexact() {
+            write!(f, "inexact    {number}{unit} {}", figure.name(number))?;
+            if let Some(last) = node.last_loss.filter(|_| figure == Figure::Lost) {
+                write!(f, ", the last {} at {}", last.bytes, rfc3339(last.at))?;
+            }
+            writeln!(f, ": {}", figure.advice())?;
         }
         for rule in &node.bypasses {
-            writeln!(f, "bypass     {rule}: a shut gate ends such connections one by one, after their first bytes")?;
+            writeln!(f, "bypass     {rule}: {BYPASS}")?;
         }
         for trouble in &self.troubles {
             writeln!(f, "trouble    {trouble}")?;

@@ -22,7 +22,8 @@ impl Node {
         match event {
             CoreEvent::Up { incarnation, version } => {
                 let tick = u64::try_from(self.tick.as_millis()).unwrap_or(1_000);
-                self.tally.up(incarnation, self.rates.total().saturating_mul(tick) / 1_000);
+                let lost = self.rates.total().saturating_mul(tick) / 1_000;
+                self.tally.up(incarnation, lost, self.clock.second(now));
                 self.core = CoreSeen::Up { incarnation, version };
                 self.troubles.end(Source::Core);
                 // All gates are compared with it now.

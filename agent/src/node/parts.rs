@@ -1,5 +1,6 @@
 //! What the node knows, in parts.
 
+use weir_wire::Bytes;
 use weir_wire::roster::RosterVersion;
 use weir_wire::sync::SyncRequest;
 
@@ -54,6 +55,8 @@ pub(super) struct Talk {
     pub(super) rejected: bool,
     /// Milliseconds of the last round trip.
     pub(super) round_trip: u64,
+    /// Bytes of this epoch that the panel knows nobody for, as it last said.
+    pub(super) unknown: Bytes,
 }
 
 /// The core's file, which it reads at its next start.

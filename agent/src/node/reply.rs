@@ -85,6 +85,7 @@ impl Node {
         self.talk.heard = Some(now);
         self.talk.failures = 0;
         self.talk.round_trip = now.since(sent);
+        self.talk.unknown = reply.unknown;
         self.totals_told = (self.totals, now);
         self.rest_until(now, 0);
         self.talk.next = now.plus(dice.spread(u64::from(self.policy.interval).saturating_mul(1_000)));
@@ -131,6 +132,9 @@ impl Node {
         }
         // A panel that has more than was ever sent got it from a copy of this ledger.
         self.talk.rejected &= request.report.is_none();
+        if let Some(skip) = request.skip {
+            self.outbox.skipped(skip, reply.ack, &mut self.books.batch);
+        }
         if !self.outbox.acknowledge(reply.ack, self.clock.second(now), &mut self.books.batch) {
             self.ending = Some(Ending::Fork { fresh: dice.epoch });
         }

@@ -2,12 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 use weir_wire::Bytes;
-use weir_wire::sync::NodeStatus;
+use weir_wire::status::NodeStatus;
 
 use super::{CoreSeen, Node};
 use crate::VERSION;
 use crate::clock::{Moment, Reading};
-use crate::loading::Last;
 
 /// What `weir-agent status` shows: the file that `run` rewrites every few seconds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,14 +33,13 @@ pub(crate) struct Report {
     pub(crate) waiting: usize,
     /// Bytes of users that the panel has not acknowledged.
     pub(crate) unreported: u64,
-    /// Forks since the ledger was made.
-    pub(crate) forks: u32,
     /// The core answers.
     pub(crate) core_up: bool,
     /// The panel has deleted this node.
     pub(crate) deleted: bool,
-    /// The last reload of the core.
-    pub(crate) reloaded: Option<Last>,
+    /// Bytes of this epoch whose slots the panel does not know or nobody has, as the panel last said.
+    #[serde(default)]
+    pub(crate) unknown: Bytes,
     /// What is wrong now, the gravest first, each with its beginning by the panel's clock.
     pub(crate) troubles: Vec<String>,
     /// What the panel is told as well.
@@ -61,7 +59,7 @@ impl Node {
         // A core that began anew counts from zero: its first rate is unknown.
         let rate = |total: u64, told: u64| total.saturating_sub(told).saturating_mul(1_000) / millis;
         let nobodys = self.outbox.of_epoch(self.nobodys());
-        let (ambiguous, rejected, _) = self.outbox.losses();
+        let (ambiguous, rejected, forks) = self.outbox.losses();
         NodeStatus {
             core: "sing-box".to_owned(),
             core_version,
@@ -74,11 +72,16 @@ impl Node {
             gates_shut: count(self.gates.shut()),
             pending_reload: count(self.pending().open),
             reloads: self.loading.reloads(),
+            cut: self.loading.cut(),
+            reloaded: self.loading.last(),
             rejected,
+            gaps: self.outbox.gaps(),
+            forks,
             unattributed: Bytes::saturating(nobodys.unattributed),
             foreign: Bytes::saturating(nobodys.foreign),
             ambiguous: Bytes::saturating(ambiguous),
             lost_estimate: Bytes::saturating(self.tally.lost_estimate()),
+            last_loss: self.tally.last_loss(),
             bypasses: self.bypasses.clone(),
             last_error: self.troubles.told(&self.clock).collect::<Vec<_>>().join("; "),
         }
@@ -101,10 +104,9 @@ impl Node {
             slots: self.roster.len(),
             waiting: self.outbox.waiting(),
             unreported: self.outbox.bytes().saturating_add(uncut),
-            forks: self.outbox.losses().2,
             core_up: matches!(self.core, CoreSeen::Up { .. }),
             deleted: self.deleted,
-            reloaded: self.loading.last(),
+            unknown: self.talk.unknown,
             troubles: self.troubles.told(&self.clock).collect(),
             node: self.status(reading.now),
         }

@@ -5,6 +5,7 @@
 
 pub(crate) mod archive;
 pub(crate) mod epoch;
+mod losses;
 pub(crate) mod parcel;
 #[cfg(test)]
 mod tests;
@@ -61,6 +62,9 @@ struct Books {
     ambiguous: u64,
     rejected: u32,
     forks: u32,
+    /// Reports that the panel lacks and this ledger no longer had.
+    #[serde(default)]
+    gaps: u32,
 }
 
 /// Bytes that belong to no user, since the ledger was made.
@@ -94,6 +98,7 @@ impl Outbox {
             ambiguous: 0,
             rejected: 0,
             forks: 0,
+            gaps: 0,
         });
         let mut parcels = VecDeque::new();
         let mut next = 0;
@@ -304,11 +309,5 @@ impl Outbox {
             unattributed: nobodys.unattributed.saturating_sub(self.books.base.0),
             foreign: nobodys.foreign.saturating_sub(self.books.base.1),
         }
-    }
-
-    /// Bytes that forks made ambiguous, reports that were set aside, and forks, since the ledger was made.
-    #[must_use]
-    pub(crate) const fn losses(&self) -> (u64, u32, u32) {
-        (self.books.ambiguous, self.books.rejected, self.books.forks)
     }
 }

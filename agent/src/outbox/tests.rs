@@ -28,7 +28,7 @@ impl Bench {
         let ledger = Ledger::open(&folder.path().join("ledger")).unwrap();
         let mut tally = Tally::default();
         tally.down();
-        tally.up(1, 0);
+        tally.up(1, 0, Second::EPOCH);
         let outbox = Outbox::load(&ledger, Epoch::from_random(1)).unwrap();
         let clock = PanelClock {
             boot: crate::clock::BootId::default(),

@@ -8,6 +8,7 @@ pub(crate) mod connection;
 pub(crate) mod count;
 pub(crate) mod finished;
 pub(crate) mod gap;
+mod incarnation;
 #[cfg(test)]
 mod tests;
 
@@ -15,6 +16,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 use weir_wire::SlotName;
+use weir_wire::status::Loss;
 
 use self::connection::{ConnectionKey, Live};
 use self::count::Count;
@@ -55,6 +57,8 @@ struct Whole {
     gap: Gap,
     foreign: u64,
     lost_estimate: u64,
+    #[serde(default)]
+    last_loss: Option<Loss>,
 }
 
 /// What the ledger does not have yet.
@@ -114,36 +118,6 @@ impl Tally {
         }
         if changed.whole {
             put_meta(batch, META, &self.whole);
-        }
-    }
-
-    /// The core answers. `lost` is the estimate of the bytes that one tick of all live connections moves: when they died
-    /// with their incarnation, so many may never have been told.
-    pub(crate) fn up(&mut self, incarnation: i64, lost: u64) {
-        if self.whole.incarnation == Some(incarnation) {
-            return;
-        }
-        let running = self.whole.incarnation.is_none();
-        if !running && !self.live.is_empty() {
-            self.whole.lost_estimate = self.whole.lost_estimate.saturating_add(lost);
-        }
-        self.whole.gap.begin(running);
-        self.whole.incarnation = Some(incarnation);
-        self.baseline = running;
-        self.live.clear();
-        self.finished.clear();
-        self.changed.live.clear();
-        self.changed.gone.clear();
-        self.changed.incarnation = true;
-        self.changed.whole = true;
-    }
-
-    /// The core is known to be down, or is about to be started anew by the agent. In a new ledger this means that all
-    /// its counters will begin after the ledger, so none of them is a baseline.
-    pub(crate) const fn down(&mut self) {
-        if self.whole.incarnation.is_none() {
-            self.whole.incarnation = Some(0);
-            self.changed.whole = true;
         }
     }
 
@@ -290,12 +264,6 @@ impl Tally {
     #[must_use]
     pub(crate) const fn foreign(&self) -> u64 {
         self.whole.foreign
-    }
-
-    /// Estimate of the bytes that died uncounted with killed cores.
-    #[must_use]
-    pub(crate) const fn lost_estimate(&self) -> u64 {
-        self.whole.lost_estimate
     }
 }
 

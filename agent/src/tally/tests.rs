@@ -1,4 +1,5 @@
 use proptest::prelude::*;
+use weir_wire::Second;
 
 use super::*;
 use crate::cores::Origin;
@@ -21,7 +22,7 @@ fn apply(tally: &mut Tally, reset: bool, events: &[ConnectionEvent]) -> Moved {
 fn started() -> Tally {
     let mut tally = Tally::default();
     tally.down();
-    tally.up(1, 0);
+    tally.up(1, 0, Second::EPOCH);
     apply(&mut tally, true, &[]);
     tally
 }
@@ -68,7 +69,7 @@ fn bytes_of_strangers_are_foreign() {
 #[test]
 fn what_a_running_core_counted_before_the_ledger_is_nobodys() {
     let mut tally = Tally::default();
-    tally.up(7, 0);
+    tally.up(7, 0, Second::EPOCH);
     apply(&mut tally, true, &[event("a", Some("alice"), 1_000, 0, false), event("b", Some("alice"), 50, 0, true)]);
     tally.totals(5_000, 0, Moment::from_millis(1));
     apply(&mut tally, false, &[event("a", None, 1_007, 0, false), event("b", Some("alice"), 50, 0, true)]);
@@ -81,11 +82,12 @@ fn a_new_incarnation_counts_from_zero_and_settles_the_old_one() {
     let mut tally = started();
     apply(&mut tally, false, &[event("a", Some("alice"), 100, 0, false)]);
     tally.totals(130, 0, Moment::from_millis(1));
-    tally.up(2, 44);
+    tally.up(2, 44, Second::EPOCH);
     apply(&mut tally, true, &[event("a", Some("alice"), 8, 0, false)]);
     assert_eq!(tally.count(&slot("alice")).total(), 108);
     assert_eq!(tally.unattributed(), 30);
     assert_eq!(tally.lost_estimate(), 44);
+    assert_eq!(tally.last_loss().map(|loss| loss.bytes.get()), Some(44));
 }
 
 #[test]
@@ -108,7 +110,7 @@ fn a_restart_of_the_agent_goes_on_where_it_flushed() {
     apply(&mut tally, false, &[event("long", None, 150, 0, false), event("lost", Some("alice"), 1_000, 0, true)]);
 
     let mut tally = Tally::load(&ledger).unwrap();
-    tally.up(1, 0);
+    tally.up(1, 0, Second::EPOCH);
     apply(&mut tally, true, &[event("long", Some("alice"), 200, 0, false)]);
     for at in [2, 3, 4] {
         tally.totals(1_205, 0, Moment::from_millis(at * 1_000));
@@ -227,7 +229,7 @@ proptest! {
                             flush(&mut tally);
                         }
                         tally = Tally::load(&ledger).unwrap();
-                        tally.up(1, 0);
+                        tally.up(1, 0, Second::EPOCH);
                     }
                     let list: Vec<_> = lives.iter().enumerate().filter(|(_, life)| life.open).map(|(id, life)| tell(id, life)).collect();
                     apply(&mut tally, true, &list);

@@ -24,7 +24,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::process::{Child, Command};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
-use weir_wire::sync::{NodeStatus, SyncRequest};
+use weir_wire::status::NodeStatus;
+use weir_wire::sync::SyncRequest;
 use weir_wire::{Bytes, Second};
 
 use crate::singbox_rig::{HANG, Rig, binary};

@@ -50,7 +50,8 @@ pub(crate) async fn sync(mut request: Request, call: &Call) -> Result<Response, 
     }
     let roster = if deleted { None } else { roster::change(call, &caller, &sync).await? };
     let policy = settings::policy(&call.env);
-    Ok(Response::from_json(&SyncReply { n: sync.n, time: call.now, ack, policy, roster, limits, deleted })?)
+    let (n, time, unknown) = (sync.n, call.now, caller.unknown);
+    Ok(Response::from_json(&SyncReply { n, time, ack, policy, roster, limits, deleted, unknown })?)
 }
 
 /// Refuses another protocol version before anything else is read of the body.

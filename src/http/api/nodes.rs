@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use weir_wire::NodeId;
 use weir_wire::grant::{COEFFICIENT_MAX, COEFFICIENT_ONE};
-use weir_wire::sync::NodeStatus;
+use weir_wire::status::NodeStatus;
 use worker::{Request, Response};
 
 use crate::bell;

@@ -218,9 +218,9 @@ fn a_reload_is_told_with_its_reason_and_what_it_cut() {
     rig.sync_all();
     rig.pass(1_000);
     let report = rig.node.report(rig.clock, "", "");
-    let last = report.reloaded.unwrap();
-    assert_eq!((report.node.reloads, last.cut, last.at), (2, 2, rig.panel_second().plus(-1)));
-    assert!(report.to_string().contains("users had no loaded slot; it cut 2 connections"), "{report}");
+    let last = report.node.reloaded.unwrap();
+    assert_eq!((report.node.reloads, report.node.cut, last.cut, last.at), (2, 2, 2, rig.panel_second().plus(-1)));
+    assert!(report.to_string().contains("users had no loaded slot; it cut 2\n"), "{report}");
 }
 
 #[test]

@@ -10,4 +10,5 @@ mod property;
 mod refusals;
 mod reports;
 mod rig;
+mod status;
 mod talk;

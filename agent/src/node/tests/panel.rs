@@ -26,6 +26,7 @@ pub(crate) struct Panel {
     pub(crate) limits: BTreeMap<SlotName, u64>,
     pub(crate) policy: Policy,
     pub(crate) deleted: bool,
+    pub(crate) unknown: Bytes,
     roster: BTreeMap<SlotName, RosterEntry>,
     version: RosterVersion,
     /// Changed since the version was told.
@@ -47,6 +48,7 @@ impl Panel {
             limits: BTreeMap::new(),
             policy: Policy::default(),
             deleted: false,
+            unknown: Bytes::ZERO,
             roster: BTreeMap::new(),
             version: RosterVersion::NONE,
             news: false,
@@ -107,7 +109,8 @@ impl Panel {
         let roster = (self.news || request.held != self.version).then(|| self.full());
         self.news = false;
         let roster = roster.filter(|_| !self.deleted);
-        Ok(SyncReply { n: request.n, time, ack, policy: self.policy, roster, limits, deleted: self.deleted })
+        let (n, policy, deleted, unknown) = (request.n, self.policy, self.deleted, self.unknown);
+        Ok(SyncReply { n, time, ack, policy, roster, limits, deleted, unknown })
     }
 
     fn limits(&self, request: &SyncRequest) -> Vec<Limit> {

@@ -54,6 +54,11 @@ fn what_is_no_longer_kept_is_skipped_and_named() {
     assert_eq!(skips, [Skip { from: 1, to: count as u64 }]);
     assert_eq!(rig.panel.epochs[&epoch].digests.len(), count);
     assert_eq!(rig.node.outbox.epoch(), epoch);
+    assert_eq!(rig.node.outbox.gaps() as usize, count - 1);
+    rig.crash();
+    let report = rig.node.report(rig.clock, "", "");
+    assert_eq!(report.node.gaps as usize, count - 1, "it outlives the agent");
+    assert!(report.to_string().contains("missing: The panel was put back to an older copy"), "{report}");
 }
 
 #[test]
