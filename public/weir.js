@@ -15,7 +15,8 @@ function morph(now, next) {
   if (!isSameKind) return void now.replaceWith(next);
   if (now.nodeType !== Node.ELEMENT_NODE) return void (now.nodeValue = next.nodeValue);
   if (now.localName === 'input') return; // what is being typed
-  for (const { name } of [...now.attributes]) if (!next.hasAttribute(name)) now.removeAttribute(name);
+  const isOpened = (name) => name === 'open' && now.localName === 'details'; // by a person
+  for (const { name } of [...now.attributes]) if (!next.hasAttribute(name) && !isOpened(name)) now.removeAttribute(name);
   for (const { name, value } of next.attributes) if (now.getAttribute(name) !== value) now.setAttribute(name, value);
   const [old, fresh] = [[...now.childNodes], [...next.childNodes]];
   fresh.forEach((node, index) => (index < old.length ? morph(old[index], node) : now.append(node)));

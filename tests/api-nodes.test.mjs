@@ -6,7 +6,7 @@ import { after, before, test } from 'node:test';
 import { sha256Hex, startPanel } from './support/panel.mjs';
 import { assertRefused, dump } from './support/refusals.mjs';
 import { enrol, seedUsers, usageOf } from './support/seed.mjs';
-import { now, PROTOCOL, randomEpoch, randomSlot, ScriptedAgent } from './support/wire.mjs';
+import { now, PROTOCOL, randomEpoch, randomSlot, ScriptedAgent, utc } from './support/wire.mjs';
 
 const HOUR = 3600;
 const MIB = 2 ** 20;
@@ -124,6 +124,27 @@ test('a node is shown as it last said it is', async () => {
   assert.deepEqual(shown.inbounds, inbounds);
 });
 
+test('the last reload, the last loss and what could not be told are shown, and a reason of a later agent is no error', async () => {
+  const node = await create('troubled');
+  const agent = await agentOf(node);
+  const status = { reloads: 3, cut: 12, reloaded: { at: now() - 60, why: 'template', cut: 5 }, gaps: 2, forks: 1, last_loss: { at: now() - 90, bytes: 7 } };
+  const tell = async (told) => {
+    await panel.db.prepare('UPDATE epochs SET seen_at = 0 WHERE node = ?1').bind(node.id).run();
+    assert.equal((await agent.sync({ status: told })).status, 200);
+    return (await get(node.id)).status;
+  };
+  const shown = await tell(status);
+  assert.deepEqual(Object.fromEntries(Object.keys(status).map((key) => [key, shown[key]])), status);
+  assert.equal((await tell({ reloaded: { ...status.reloaded, why: 'full_moon' } })).reloaded.why, 'other');
+});
+
+test('an agent is told the bytes of its ledger that the panel knows nobody for', async () => {
+  const agent = await agentOf(await create('leaky'));
+  assert.equal((await agent.sync()).body.unknown, 0);
+  await agent.sync({ report: agent.report({ seq: 1, users: [[randomSlot(), 3, 4]] }) });
+  assert.equal((await agent.sync()).body.unknown, 7);
+});
+
 test('what an operator should know of a node is shown, the newest first and not for ever', async () => {
   const node = await create('eventful');
   const agent = await agentOf(node);
@@ -136,7 +157,7 @@ test('what an operator should know of a node is shown, the newest first and not 
   assert.deepEqual(events.map(({ kind }) => kind), ['fork', 'clock', 'gap']);
   assert.ok(events.every((event) => Math.abs(event.at - now()) <= 60));
   assert.equal(events[0].detail, `left epoch ${agent.epoch} at report 5: 77 bytes ambiguous`);
-  assert.match(events[1].detail, new RegExp(`^report 4 ended at ${at}, applied as \\d+$`));
+  assert.match(events[1].detail, new RegExp(`^report 4 ended at ${utc(at)}, applied as \\d.* UTC$`));
   assert.equal(events[2].detail, 'reports 1 to 2 are lost');
   for (let seq = 2; seq <= 25; seq += 1) await other.sync({ report: other.report({ seq, to: at }) });
   const later = (await get(node.id)).events;

@@ -5,7 +5,7 @@ import { after, before, test } from 'node:test';
 import { startBrowser } from './support/browser.mjs';
 import { startPanel } from './support/panel.mjs';
 import { seedAgent, seedUsers } from './support/seed.mjs';
-import { now } from './support/wire.mjs';
+import { now, randomEpoch, randomSlot, ScriptedAgent } from './support/wire.mjs';
 
 const MB = 2 ** 20;
 const GB = 2 ** 30;
@@ -116,7 +116,41 @@ test('each user has his status with its reason, his quotas, and when he was last
 test('the node says when it was last seen, its core, its version, and what it could not attribute', async () => {
   const card = await text(page.getByRole('article', { name: 'Node Frankfurt' }));
   for (const part of ['Frankfurt online', 'sing-box 1.14.4 · agent test · seen just now', 'Online users 2', 'Connections 7', '↑ 2 KB/s ↓ 3 MB/s',
-    'Traffic 97 MB', 'Unattributed 3 MB']) assert.ok(card.includes(part), `${part}: ${card}`);
+    'Traffic 97 MB', 'Reloads 0', 'Clock right', '3 MB unattributed The core counted them']) assert.ok(card.includes(part), `${part}: ${card}`);
+  assert.ok(!card.includes('event'), card);
+});
+
+test('a node that has seen trouble says each figure with one sentence on what to do, and lists what happened', async () => {
+  const odd = await seedAgent(panel, { name: 'Oslo' });
+  await odd.sync({ report: odd.report({ seq: 3, users: [[randomSlot(), 0, 5 * MB]], foreign: 4 * MB }), skip: { from: 1, to: 3 } });
+  const beside = new ScriptedAgent({ panel, key: odd.key, epoch: randomEpoch() });
+  await beside.sync({ report: beside.report({ seq: 1, leaves: { epoch: odd.epoch, seq: 4, ambiguous: MB } }) });
+  // As if the second ledger had begun a minute ago, and the first had been left for long.
+  await panel.db.prepare('UPDATE epochs SET created_at = created_at - CASE epoch WHEN ?1 THEN 120 ELSE 60 END, seen_at = seen_at - 61 WHERE node = ?2')
+    .bind(odd.epoch, odd.node).run();
+  await odd.sync();
+  await panel.db.prepare('UPDATE epochs SET seen_at = seen_at - 5 WHERE epoch = ?1').bind(odd.epoch).run();
+  await beside.sync({ clock: now() - 7260, status: {
+    core: 'sing-box', core_version: '1.14.4', reloads: 3, cut: 12, reloaded: { at: now() - 3600, why: 'users', cut: 5 }, rejected: 1, gaps: 2, forks: 1,
+    ambiguous: MB, lost_estimate: 2 * MB, last_loss: { at: now() - 7200, bytes: MB }, bypasses: ['inbound "own" keeps users of its own'],
+    pending_reload: 1, last_error: 'the core does not answer' } });
+  await page.goto(panel.url);
+  const card = page.getByRole('article', { name: 'Node Oslo' });
+  const notes = (await card.locator('.notes strong').allInnerTexts()).sort();
+  assert.deepEqual(notes, ['1 MB ambiguous', '1 fork', '1 report refused', '1 user waits for a reload', '12 connections cut by reloads',
+    '2 MB lost with killed cores, by estimate, last 2 h ago', '2 reports missing', '4 MB foreign', '5 MB unknown',
+    'Bypass: inbound "own" keeps users of its own', 'Clock 2 h behind', 'Two hosts use this key'].sort());
+  for (const advice of await card.locator('.notes small').allInnerTexts()) assert.match(advice, /^[A-Z].*: .*\.$/);
+  assert.match(await text(card), /Last reload 1 h ago: users had no loaded slot; it cut 5 connections\./);
+  assert.match(await text(card), /the core does not answer/);
+  assert.equal(await card.locator('details ol').isVisible(), false);
+  await card.getByText('Last 2 events').click();
+  assert.deepEqual(await card.locator('details li strong').allInnerTexts(), ['fork', 'gap']);
+  // A refresh leaves open what a person has opened.
+  await beside.sync({ report: beside.report({ seq: 2, to: now() + 7200 }) });
+  await card.getByText('Last 3 events').waitFor({ timeout: NEWS_LIMIT_MS });
+  assert.equal(await card.locator('details ol').isVisible(), true);
+  await panel.api('DELETE', `/api/v1/nodes/${odd.node}`);
 });
 
 test('what people have typed is shown as text', async () => {

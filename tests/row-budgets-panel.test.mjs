@@ -64,12 +64,17 @@ async function endPeriods(count, { gate } = {}) {
 
 const dueLeft = async () => (await panel.db.prepare('SELECT count(*) AS n FROM users WHERE due_at <= unixepoch()').first()).n;
 
-test('a page of 50 users in the order of a key reads at most 150 rows, in the panel and in the API', async (t) => {
-  const page = { written: 0, read: 150, queries: 4 };
+/** @returns {Promise<string>} the cookie of a session */
+async function signIn() {
   const { username: name, password } = panel.operator;
   const headers = { origin: panel.url, 'content-type': 'application/x-www-form-urlencoded' };
   const signedIn = await panel.request('POST', '/login', { headers, body: new URLSearchParams({ name, password }).toString() });
-  const cookie = signedIn.headers.get('set-cookie').split(';')[0];
+  return signedIn.headers.get('set-cookie').split(';')[0];
+}
+
+test('a page of 50 users in the order of a key reads at most 150 rows, in the panel and in the API', async (t) => {
+  const page = { written: 0, read: 150, queries: 4 };
+  const cookie = await signIn();
   for (const where of ['/', '/?older=5000', '/?newer=5000']) {
     const { status, cost } = await panel.request('GET', where, { headers: { cookie } });
     assert.equal(status, 200);
@@ -79,6 +84,17 @@ test('a page of 50 users in the order of a key reads at most 150 rows, in the pa
     const { items, total } = await call(t, `API ${query}`, 200, ['GET', `/api/v1/users${query}`], page);
     assert.deepEqual([items.length, total], [50, USERS]);
   }
+});
+
+test('the same page with a node that has seen much reads no more than its last ten events besides', async (t) => {
+  const node = await panel.db.prepare('SELECT id FROM nodes LIMIT 1').first();
+  const insert = panel.db.prepare("INSERT INTO node_events (node, at, kind, detail) VALUES (?1, unixepoch(), 'clock', 'x')").bind(node.id);
+  await panel.db.batch(Array.from({ length: 100 }, () => insert));
+  const { status, text, cost } = await panel.request('GET', '/', { headers: { cookie: await signIn() } });
+  assert.equal(status, 200);
+  assert.equal(text.match(/<strong>clock<\/strong>/g).length, 10);
+  within(t, 'panel / with events', cost, { written: 0, read: 150, queries: 4 });
+  await panel.db.prepare('DELETE FROM node_events').run();
 });
 
 test('a page further on costs a row for each user before it', async (t) => {

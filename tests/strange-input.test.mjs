@@ -4,7 +4,7 @@ import { after, before, test } from 'node:test';
 
 import { startPanel } from './support/panel.mjs';
 import { seedAgent, seedUsers, usageOf } from './support/seed.mjs';
-import { now, randomSlot } from './support/wire.mjs';
+import { now, randomSlot, utc } from './support/wire.mjs';
 
 const YEAR = 365 * 86_400;
 const MOST_BYTES = 2 ** 53 - 1;
@@ -75,8 +75,8 @@ test('times that are off by a year are moved to now, counted, and shown to the o
   const { events } = (await panel.api('GET', `/api/v1/nodes/${agent.node}`)).body;
   const moved = events.filter(({ kind }) => kind === 'clock').map(({ detail }) => detail);
   assert.equal(moved.length, 2);
-  assert.match(moved[0], new RegExp(`^report ${seq} ended at ${at - YEAR}, applied as \\d+$`));
-  assert.match(moved[1], new RegExp(`^report ${seq - 1} ended at ${at + YEAR}, applied as \\d+$`));
+  assert.match(moved[0], new RegExp(`^report ${seq} ended at ${utc(at - YEAR)}, applied as \\d.* UTC$`));
+  assert.match(moved[1], new RegExp(`^report ${seq - 1} ended at ${utc(at + YEAR)}, applied as \\d.* UTC$`));
 });
 
 test("a host whose clock is off by a year syncs, and the panel knows by how much", async () => {

@@ -4,6 +4,7 @@ pub mod alias;
 pub mod endpoint;
 pub mod fetch;
 pub mod format;
+pub mod ledgers;
 pub mod link;
 pub mod name;
 pub mod percent;

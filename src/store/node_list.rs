@@ -4,6 +4,7 @@ use serde::Deserialize;
 use weir_wire::{NodeId, Second};
 
 use super::Statement;
+use crate::domain::ledgers;
 
 /// A node with the state of its newest ledger and the sums of all its ledgers.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
@@ -34,7 +35,7 @@ pub struct NodeRow {
     pub held: Option<i64>,
     /// Roster number loaded by the core.
     pub loaded: Option<i64>,
-    /// JSON of [`weir_wire::sync::NodeStatus`].
+    /// JSON of [`weir_wire::status::NodeStatus`].
     pub status: Option<String>,
     /// JSON of [`Sums`].
     pub sums: String,
@@ -51,7 +52,7 @@ impl Sums {
     /// Whether a ledger goes on beside the newest one: two hosts use this node's key. One that was left is silent.
     #[must_use]
     pub fn two_hosts(&self) -> bool {
-        self.6.iter().any(|(begun, heard)| self.5.is_some_and(|newest| *begun < newest && *heard > newest))
+        ledgers::two_hosts(&self.6, self.5)
     }
 }
 

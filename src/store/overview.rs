@@ -1,10 +1,11 @@
 //! What the overview page shows: totals, nodes, and users in the order of their creation.
 
 use serde::Deserialize;
-use weir_wire::Bytes;
+use weir_wire::{Bytes, Second};
 
 use super::Statement;
 use super::users::columns;
+use crate::domain::ledgers;
 
 // Rows read: 2.
 const TOTALS: &str = "
@@ -49,14 +50,19 @@ pub fn totals() -> Statement {
     Statement::new(TOTALS)
 }
 
-// Rows read: 1 per node, deleted ones included, and 1 per ledger of it. Beside `max`, plain columns come from the row
-// that has the greatest value: the ledger that spoke last.
+// Rows read: 1 per node, deleted ones included, 1 per ledger of it, and 1 per event shown, of which a node that is well has
+// none. Beside `max`, plain columns come from the row that has the greatest value: the ledger that spoke last.
 const NODES: &str = "
 SELECT n.name, n.address, n.deleted_at, max(e.seen_at) AS seen_at, coalesce(e.agent, '') AS agent,
   coalesce(e.status, '{}') AS status, coalesce(e.clock_off, 0) AS clock_off,
   min(coalesce(sum(e.up + e.down), 0), 9007199254740991) AS bytes,
   min(coalesce(sum(e.unattributed), 0), 9007199254740991) AS unattributed,
-  min(coalesce(sum(e.unknown), 0), 9007199254740991) AS unknown
+  min(coalesce(sum(e.unknown), 0), 9007199254740991) AS unknown,
+  min(coalesce(sum(e.outside), 0), 9007199254740991) AS foreign_bytes,
+  json_group_array(json_array(e.created_at, e.seen_at)) FILTER (WHERE e.node IS NOT NULL) AS ledgers,
+  CASE WHEN n.deleted_at IS NULL THEN
+    (SELECT json_group_array(json_array(at, kind, detail))
+      FROM (SELECT at, kind, detail FROM node_events WHERE node = n.id ORDER BY id DESC LIMIT 10)) ELSE '[]' END AS events
 FROM nodes AS n LEFT JOIN epochs AS e ON e.node = n.id
 GROUP BY n.id";
 
@@ -73,7 +79,7 @@ pub struct Node {
     pub seen_at: Option<i64>,
     /// Version of its agent.
     pub agent: String,
-    /// [`weir_wire::sync::NodeStatus`] as JSON.
+    /// [`weir_wire::status::NodeStatus`] as JSON.
     pub status: String,
     /// Seconds by which its clock is ahead.
     pub clock_off: i64,
@@ -83,6 +89,23 @@ pub struct Node {
     pub unattributed: Bytes,
     /// Bytes of credentials that nobody has.
     pub unknown: Bytes,
+    /// Bytes of users outside the roster.
+    pub foreign_bytes: Bytes,
+    /// JSON list of `[begun at, heard at]`, one of each ledger.
+    pub ledgers: String,
+    /// JSON list of `[at, kind, detail]`, the last 10, the newest first.
+    pub events: String,
+}
+
+impl Node {
+    /// Whether two hosts use this node's key at second `now`.
+    #[must_use]
+    pub fn two_hosts(&self, now: Second) -> bool {
+        let all: Vec<(i64, i64)> = serde_json::from_str(&self.ledgers).unwrap_or_default();
+        let newest = all.iter().map(|(begun, _)| *begun).max();
+        let going: Vec<_> = all.into_iter().filter(|(_, heard)| now.get() - heard < ledgers::GOES_ON).collect();
+        ledgers::two_hosts(&going, newest)
+    }
 }
 
 /// All nodes, the deleted ones among them, in the order of their creation.

@@ -75,7 +75,8 @@ fn words(at: Second, now: Second) -> String {
 }
 
 /// A length of time in its largest whole unit.
-fn span(seconds: i64) -> String {
+#[must_use]
+pub(crate) fn span(seconds: i64) -> String {
     match seconds {
         ..60 => format!("{seconds} s"),
         60..3_600 => format!("{} min", seconds / 60),

@@ -5,6 +5,7 @@ mod format;
 mod home;
 mod login;
 mod node;
+mod note;
 mod refusal;
 mod user;
 

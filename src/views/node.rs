@@ -1,15 +1,13 @@
 //! A node as a card.
 
-use weir_wire::sync::NodeStatus;
+use weir_wire::status::{NodeStatus, Reload, ReloadReason};
 use weir_wire::{Bytes, Second};
 
 use super::format::{Moment, count, rate, size};
+use super::note::{Event, Note, clock, notes};
 
 /// A node that has said nothing for so many seconds is silent: twice the time after which one that lives is stored again.
 const SILENT_AFTER: i64 = 180;
-/// Seconds by which a clock may be off before it is worth a word.
-const CLOCK_TOLERANCE: i64 = 60;
-
 /// What is known of a node.
 pub(crate) struct NodeFacts<'a> {
     /// Name.
@@ -28,8 +26,14 @@ pub(crate) struct NodeFacts<'a> {
     pub(crate) unattributed: Bytes,
     /// Bytes of credentials that nobody has.
     pub(crate) unknown: Bytes,
+    /// Bytes of users outside the roster.
+    pub(crate) foreign: Bytes,
+    /// Two hosts use its key.
+    pub(crate) two_hosts: bool,
     /// Seconds by which its clock is ahead.
     pub(crate) clock_off: i64,
+    /// What happened to it, the newest first: when, kind, detail.
+    pub(crate) events: Vec<(i64, String, String)>,
 }
 
 /// A line of a card.
@@ -40,6 +44,16 @@ pub(crate) struct Fact {
     pub(crate) value: String,
     /// More, behind the value.
     pub(crate) title: &'static str,
+}
+
+/// The last reload of a core.
+pub(crate) struct LastReload {
+    /// When.
+    pub(crate) at: Moment,
+    /// Why.
+    pub(crate) why: ReloadReason,
+    /// "5 connections".
+    pub(crate) cut: String,
 }
 
 /// A card.
@@ -58,8 +72,16 @@ pub(crate) struct NodeView<'a> {
     pub(crate) agent: &'a str,
     /// Its numbers.
     pub(crate) facts: Vec<Fact>,
-    /// What an operator should look at.
+    /// The last reload of its core.
+    pub(crate) reload: Option<LastReload>,
+    /// What is wrong now.
     pub(crate) problems: Vec<String>,
+    /// Figures that should be zero.
+    pub(crate) notes: Vec<Note>,
+    /// What happened, the newest first.
+    pub(crate) events: Vec<Event>,
+    /// What that list is called.
+    pub(crate) events_title: String,
 }
 
 impl NodeFacts<'_> {
@@ -85,7 +107,14 @@ impl<'a> NodeView<'a> {
             core: core(&facts.status),
             agent: facts.agent,
             facts: if state == "new" { Vec::new() } else { lines(facts, state == "online") },
-            problems: problems(facts),
+            reload: facts.status.reloaded.map(|last| reload(last, now)),
+            problems: Some(facts.status.last_error.clone()).filter(|error| !error.is_empty()).into_iter().collect(),
+            notes: notes(facts, now),
+            events: facts.events.iter().map(|event| told(event, now)).collect(),
+            events_title: match facts.events.as_slice() {
+                [_] => "1 event".to_owned(),
+                events => format!("Last {} events", events.len()),
+            },
         }
     }
 }
@@ -102,7 +131,7 @@ fn core(status: &NodeStatus) -> String {
 fn lines(facts: &NodeFacts<'_>, is_online: bool) -> Vec<Fact> {
     let status = &facts.status;
     let line = |name, value, title| Fact { name, value, title };
-    let mut lines = Vec::with_capacity(5);
+    let mut lines = Vec::with_capacity(7);
     if is_online {
         lines.push(line("Online users", count(status.online.into()), "users with a live connection"));
         lines.push(line("Connections", count(status.connections.into()), ""));
@@ -111,36 +140,32 @@ fn lines(facts: &NodeFacts<'_>, is_online: bool) -> Vec<Fact> {
         lines.push(line("Speed", format!("↑\u{a0}{up} ↓\u{a0}{down}"), ""));
     }
     lines.push(line("Traffic", size(facts.bytes), "all users, up and down, since the node was made"));
-    lines.push(line(
-        "Unattributed",
-        size(facts.unattributed),
-        "bytes that the core counted and no user could be credited with",
-    ));
+    if is_online {
+        lines.push(line("Reloads", count(status.reloads.into()), "of the core, since its ledger was made"));
+        lines.push(line("Clock", clock(facts.clock_off), "of the host, against the panel's"));
+    }
+    // A figure that is not zero is a note.
+    if facts.unattributed.is_zero() {
+        lines.push(line(
+            "Unattributed",
+            size(facts.unattributed),
+            "bytes that the core counted and no user could be credited with",
+        ));
+    }
     lines
 }
 
-fn problems(facts: &NodeFacts<'_>) -> Vec<String> {
-    let status = &facts.status;
-    let mut problems = Vec::new();
-    if !status.last_error.is_empty() {
-        problems.push(status.last_error.clone());
+fn reload(last: Reload, now: Second) -> LastReload {
+    let connections = if last.cut == 1 { "connection" } else { "connections" };
+    LastReload {
+        at: Moment::new(last.at, now),
+        why: last.why,
+        cut: format!("{} {connections}", count(last.cut.into())),
     }
-    if facts.clock_off.abs() > CLOCK_TOLERANCE {
-        problems.push(format!("clock off by {} s", facts.clock_off));
-    }
-    if !facts.unknown.is_zero() {
-        problems.push(format!("{} of credentials that nobody has", size(facts.unknown)));
-    }
-    if !status.ambiguous.is_zero() {
-        problems.push(format!("{} ambiguous after a fork, not billed", size(status.ambiguous)));
-    }
-    if status.rejected > 0 {
-        problems.push(format!("reports that were refused: {}", status.rejected));
-    }
-    if status.pending_reload > 0 {
-        problems.push(format!("users that wait for a reload: {}", status.pending_reload));
-    }
-    problems
+}
+
+fn told((at, kind, detail): &(i64, String, String), now: Second) -> Event {
+    Event { at: Moment::new(Second::clamped(*at), now), kind: kind.clone(), detail: detail.clone() }
 }
 
 #[cfg(test)]
@@ -157,9 +182,12 @@ mod tests {
             agent: "0.1.0",
             status: NodeStatus { core: "sing-box".into(), core_version: "1.14.4".into(), ..NodeStatus::default() },
             bytes: Bytes::gib(3),
-            unattributed: Bytes::mib(1),
+            unattributed: Bytes::ZERO,
             unknown: Bytes::ZERO,
+            foreign: Bytes::ZERO,
+            two_hosts: false,
             clock_off: 0,
+            events: Vec::new(),
         }
     }
 
@@ -193,15 +221,29 @@ mod tests {
     }
 
     #[test]
-    fn what_needs_a_look_is_said_and_nothing_else() {
+    fn trouble_is_said_and_nothing_else() {
         assert_eq!(NodeView::new(&facts(Some(NOW)), NOW).problems, Vec::<String>::new());
         let mut odd = facts(Some(NOW));
         odd.status.last_error = "core does not answer".into();
-        odd.clock_off = -75;
-        odd.unknown = Bytes::mib(2);
-        assert_eq!(
-            NodeView::new(&odd, NOW).problems,
-            ["core does not answer", "clock off by -75 s", "2 MB of credentials that nobody has"]
-        );
+        assert_eq!(NodeView::new(&odd, NOW).problems, ["core does not answer"]);
+    }
+
+    #[test]
+    fn the_last_reload_says_when_why_and_what_it_cut() {
+        let mut node = facts(Some(NOW));
+        assert!(NodeView::new(&node, NOW).reload.is_none());
+        node.status.reloaded = Some(Reload { at: NOW.plus(-3_600), why: ReloadReason::Template, cut: 1 });
+        let last = NodeView::new(&node, NOW).reload.unwrap();
+        let told = format!("{}: {}; {}", last.at.words, last.why, last.cut);
+        assert_eq!(told, "1 h ago: the template was saved; 1 connection");
+    }
+
+    #[test]
+    fn an_unattributed_byte_moves_from_the_facts_to_the_notes() {
+        let mut node = facts(Some(NOW));
+        node.unattributed = Bytes::mib(1);
+        let view = NodeView::new(&node, NOW);
+        assert!(view.facts.iter().all(|fact| fact.name != "Unattributed"));
+        assert_eq!(view.notes.into_iter().map(|note| note.what).collect::<Vec<_>>(), ["1 MB unattributed"]);
     }
 }

@@ -53,6 +53,11 @@ export function now() {
   return Math.floor(Date.now() / 1000);
 }
 
+/** @param {number} at unix seconds @returns {string} as the panel writes it for people */
+export function utc(at) {
+  return `${new Date(at * 1000).toISOString().slice(0, 19).replace('T', ' ')} UTC`;
+}
+
 /**
  * The credentials of a slot, as panel and agent derive them from the panel's `SLOT_KEY`.
  *

@@ -87,11 +87,11 @@ impl Figure {
                  host run with a ledger, and leave it out of backups."
             }
             Self::Rejected => {
-                "The panel did not take their form, and the ledger keeps them: upgrade the older one of panel and agent, \
-                 and tell the project."
+                "The panel did not take the form, and the ledger keeps the bytes: upgrade the older one of panel and \
+                 agent, and tell the project."
             }
             Self::PendingReload => {
-                "The core has not loaded their slots, and the next reload lets them in: wait for it, or lower \
+                "The core must load new slots first, which the next reload does: wait for it, or lower \
                  reload_every_seconds in the agent's settings."
             }
             Self::Cut(reason) => match reason {

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use chrono::DateTime;
 use weir_wire::sync::{Report, SyncRequest};
 use weir_wire::{Bytes, NodeId, Second, SlotName};
 
@@ -128,10 +129,16 @@ fn notes(sync: &SyncRequest, report: &Report, guard: &Guard, window: Window, now
         notes.push(epochs::note(guard, now, "gap", &format!("reports {from} to {} are lost", to.saturating_sub(1))));
     }
     if window.clamped && (window.to.since(report.to)).abs() > CLOCK_TOLERANCE {
-        let detail = format!("report {} ended at {}, applied as {}", report.seq, report.to, window.to);
+        let detail = format!("report {} ended at {}, applied as {}", report.seq, date(report.to), date(window.to));
         notes.push(epochs::note(guard, now, "clock", &detail));
     }
     notes
+}
+
+/// An instant as people read it; one that no calendar has as its number.
+fn date(at: Second) -> String {
+    let date = DateTime::from_timestamp(at.get(), 0);
+    date.map_or_else(|| at.get().to_string(), |date| date.format("%Y-%m-%d %H:%M:%S UTC").to_string())
 }
 
 fn plan(report: &Report, holders: Vec<Holder>, guard: &Guard, window: Window) -> Plan {

@@ -1,7 +1,7 @@
 //! The overview.
 
 use weir_wire::Second;
-use weir_wire::sync::NodeStatus;
+use weir_wire::status::NodeStatus;
 use worker::{Request, Response};
 
 use super::{go_to, page};
@@ -23,7 +23,7 @@ const PAGE_LENGTH: usize = 50;
 /// `GET /`, also HEAD
 ///
 /// Queries: 4. Rows read in order of creation: 2 per user shown, 2 for the session, 2 totals, and the nodes with their
-/// ledgers. A search, a filter, and the other orders scan the users once.
+/// ledgers and at most 10 events each. A search, a filter, and the other orders scan the users once.
 pub(crate) async fn show(request: &Request, call: &Call) -> Result<Response, Failure> {
     let Some(session) = auth::session(request, call).await? else { return go_to("/login") };
     let url = request.inner().url();
@@ -50,7 +50,7 @@ fn live<'a>(call: &Call, users: &'a [User], paging: Paging, nodes: &'a [Node], t
     // Until so long after his last byte a user's bytes may be on their way.
     let online_within = i64::from(policy.report_seconds) + 2 * i64::from(policy.interval) + 60;
     let standing = nodes.iter().filter(|node| node.deleted_at.is_none());
-    let facts: Vec<NodeFacts<'a>> = standing.map(node_facts).collect();
+    let facts: Vec<NodeFacts<'a>> = standing.map(|node| node_facts(node, call.now)).collect();
     let online = facts.iter().filter(|node| node.is_online(call.now)).map(|node| u64::from(node.status.online)).sum();
     let traffic = nodes.iter().map(|node| node.bytes).sum();
     Live {
@@ -73,7 +73,7 @@ fn user_facts(user: &User, online_within: i64) -> UserFacts<'_> {
     }
 }
 
-fn node_facts(node: &Node) -> NodeFacts<'_> {
+fn node_facts(node: &Node, now: Second) -> NodeFacts<'_> {
     NodeFacts {
         name: &node.name,
         address: &node.address,
@@ -84,7 +84,10 @@ fn node_facts(node: &Node) -> NodeFacts<'_> {
         bytes: node.bytes,
         unattributed: node.unattributed,
         unknown: node.unknown,
+        foreign: node.foreign_bytes,
+        two_hosts: node.two_hosts(now),
         clock_off: node.clock_off,
+        events: serde_json::from_str(&node.events).unwrap_or_default(),
     }
 }
 
