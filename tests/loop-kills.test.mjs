@@ -111,5 +111,5 @@ test('a core that is killed is told with an estimate, nothing is doubled, and ev
   });
   await heard(node);
   await assertNobodyOverbilled();
-  context.diagnostic(`estimate ${estimate} bytes: five downloads of ${MIB / 4} bytes a second, one tick`);
+  context.diagnostic(`estimate ${estimate} bytes: five downloads of ${MIB / 4} bytes a second, a tenth of a second`);
 });

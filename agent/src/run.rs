@@ -22,7 +22,7 @@ use crate::cores::{self, Core, CoreError, CoreEvent, Reload, Written};
 use crate::faults::{self, Point};
 use crate::identity::Identity;
 use crate::ledger::{Batch, Ledger, LedgerError};
-use crate::node::{Command, Node, Rules, Step};
+use crate::node::{Command, Node, READ_EVERY, Rules, Step};
 use crate::{bell, random};
 
 /// The ledger is written at most this often while nothing waits for it.
@@ -31,11 +31,6 @@ const SAVE_EVERY: Duration = Duration::from_secs(1);
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// How long the agent tries to flush when it is asked to end. systemd waits 90 s.
 const LEAVE_WITHIN: Duration = Duration::from_secs(10);
-/// The core's totals are read at least so often. It keeps 64 messages for a reader and forgets ended connections at each
-/// of its garbage collections; on a busy host the end of a connection may be dropped, and then only bytes that were told
-/// before can be credited. In 376 connections that began and ended in bursts on two crowded cores, reading every second
-/// missed three times as many bytes as this.
-const READ_EVERY: Duration = Duration::from_millis(100);
 /// Calls to the core under way at once.
 const MOST_CALLS: usize = 32;
 /// Events taken in before anything else is looked at.

@@ -55,6 +55,7 @@ export class FleetNode {
 /** See the module's description. Made by {@link startFleet}. */
 export class Fleet extends Site {
   #certificate = null;
+  #named = 0;
 
   constructor(panel, folder) {
     super(panel);
@@ -76,12 +77,13 @@ export class Fleet extends Site {
    * @returns {Promise<FleetNode>}
    */
   async addNode({ real = false, settings, env = {}, protocols, change, ...rest } = {}) {
-    const name = `node-${this.nodes.length + 1}`;
+    this.#named += 1;
+    const name = `node-${this.#named}`;
     const { id, token } = await this.api('POST', '/api/v1/nodes', { name, address: '127.0.0.1', ...rest });
     const folder = path.join(this.folder, name);
-    if (real) this.#certificate ??= await makeCertificate();
+    this.#certificate ??= real ? makeCertificate() : null;
     const host = real
-      ? await LocalNode.make({ folder, certificate: this.#certificate, protocols, settings, change, faults: true })
+      ? await LocalNode.make({ folder, certificate: await this.#certificate, protocols, settings, change, faults: true })
       : await ScriptedNode.make({ folder, settings });
     Object.assign(host.env, env);
     const node = new FleetNode({ id, name, host, proxy: await FaultProxy.start({ target: this.panel.url }) });
@@ -137,7 +139,7 @@ export class Fleet extends Site {
   async stop() {
     await Promise.all(this.nodes.map((node) => node.stop()));
     await this.panel.stop();
-    await this.#certificate?.remove();
+    await (await this.#certificate)?.remove();
     await rm(this.folder, { recursive: true, force: true });
   }
 }
@@ -162,7 +164,7 @@ export async function startFleet({ users = [], nodes = 0, node = {}, vars = {} }
   const fleet = new Fleet(panel, folder);
   try {
     for (const user of users) await fleet.api('POST', '/api/v1/users', user);
-    for (let index = 0; index < nodes; index += 1) await fleet.addNode(node);
+    await Promise.all(Array.from({ length: nodes }, () => fleet.addNode(node)));
   } catch (error) {
     await fleet.stop();
     throw error;

@@ -6,7 +6,7 @@ use weir_wire::SlotName;
 
 use super::ending::CatchUp;
 use super::trouble::Source;
-use super::{Command, CoreSeen, FAST, Node, SLOW};
+use super::{Command, CoreSeen, FAST, Node, READ_EVERY, SLOW};
 use crate::clock::{Moment, Reading};
 use crate::cores::{ConnectionEvent, CoreEvent};
 use crate::outbox::parcel::Stamp;
@@ -21,8 +21,7 @@ impl Node {
     pub(crate) fn core_event(&mut self, event: CoreEvent, now: Moment) {
         match event {
             CoreEvent::Up { incarnation, version } => {
-                let tick = u64::try_from(self.tick.as_millis()).unwrap_or(1_000);
-                let lost = self.rates.total().saturating_mul(tick) / 1_000;
+                let lost = self.at_risk.take().unwrap_or_else(|| self.between_looks());
                 self.tally.up(incarnation, lost, self.clock.second(now));
                 self.core = CoreSeen::Up { incarnation, version };
                 self.troubles.end(Source::Core);
@@ -38,6 +37,10 @@ impl Node {
             }
             CoreEvent::Down { reason } => {
                 self.tally.down();
+                if matches!(self.core, CoreSeen::Up { .. }) {
+                    // Now: rates fall while the core is away.
+                    self.at_risk = Some(self.between_looks());
+                }
                 // A core that is being reloaded goes down for a moment.
                 if !self.loading.is_running() {
                     if !matches!(self.core, CoreSeen::Down(_)) {
@@ -51,6 +54,12 @@ impl Node {
                 self.gates.forget_core();
             }
         }
+    }
+
+    /// Bytes that all users together move between two looks at the core.
+    fn between_looks(&self) -> u64 {
+        let millis = u64::try_from(READ_EVERY.as_millis()).unwrap_or(1_000);
+        self.rates.total().saturating_mul(millis) / 1_000
     }
 
     fn connections(&mut self, reset: bool, events: &[ConnectionEvent], now: Moment) {

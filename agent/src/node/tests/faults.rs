@@ -263,7 +263,11 @@ fn a_killed_core_costs_an_estimate_and_no_counted_byte() {
     rig.sync_all();
     assert_eq!(rig.panel.applied(ALICE), 1 + 3_000_000 + 10);
     let status = rig.node.report(rig.clock, "", "").node;
-    assert!(status.lost_estimate >= Bytes::saturating(500_000), "{:?}", status.lost_estimate);
+    let estimate = status.lost_estimate.get();
+    assert!(
+        (50_000..=200_000).contains(&estimate),
+        "{estimate}: a million bytes a second, looked at ten times a second"
+    );
 }
 
 #[test]
