@@ -7,6 +7,7 @@
 mod aside;
 mod batch;
 mod error;
+mod room;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -96,7 +97,7 @@ impl Ledger {
                 .map_err(|error| LedgerError::Disk(format!("{}: {error}", folder.display())))?;
         }
         let format = |json: Option<Vec<u8>>| json.map(|json| decode::<u32>(Table::Meta, &json)).transpose();
-        // Only what was closed in order can be looked at without being repaired first.
+        // Whatever else is wrong with the file is told when it is opened.
         if let Ok(json) = store::peek(path, Table::Meta, FORMAT_KEY) {
             refuse_newer(format(json)?)?;
         }

@@ -4,15 +4,18 @@
 //! So every file is checked whole when it is opened, and a panic in the store becomes [`LedgerError::Damaged`].
 
 use core::cell::Cell;
-use std::fs::{self, OpenOptions};
-use std::io::Write as _;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write as _};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use redb::{Builder, Database, Durability, ReadableDatabase, TableDefinition, TableError};
+use redb::backends::InMemoryBackend;
+use redb::{Builder, Database, DatabaseError, Durability, ReadableDatabase, StorageBackend as _};
+use redb::{TableDefinition, TableError};
 
+use super::room::Roomy;
 use super::{Batch, LedgerError, Table};
 use crate::faults::{self, Line};
 
@@ -72,24 +75,62 @@ pub(super) fn quiet_damage() {
     }));
 }
 
-/// The value of one row, without changing the file. Fails when it was not closed in order.
+/// The value of one row, without changing the file.
 pub(super) fn peek(path: &Path, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, LedgerError> {
+    let told = |error: redb::Error| LedgerError::of(path, error);
+    let value = |rows: &Rows| Ok(rows.get(key)?.map(|row| row.value().to_vec()));
     guarded(path, || {
-        let database = Builder::new().set_cache_size(CACHE).open_read_only(path);
-        let database = database.map_err(|error| LedgerError::of(path, error))?;
-        let row = read(path, &database, table, |rows| Ok(rows.get(key)?.map(|row| row.value().to_vec())))?;
+        let mut builder = Builder::new();
+        builder.set_cache_size(CACHE);
+        let row = match builder.open_read_only(path) {
+            Ok(database) => read(path, &database, table, value)?,
+            // It was not closed in order: what has to be repaired before it can be read is repaired in a copy.
+            Err(DatabaseError::RepairAborted) => {
+                let (copy, bytes) = (InMemoryBackend::new(), fs::read(path).map_err(|error| told(error.into()))?);
+                let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+                copy.set_len(length).and_then(|()| copy.write(0, &bytes)).map_err(|error| told(error.into()))?;
+                let database = builder.create_with_backend(copy).map_err(|error| told(error.into()))?;
+                read(path, &database, table, value)?
+            }
+            Err(error) => return Err(told(error.into())),
+        };
         Ok(row.flatten())
     })
 }
 
-fn open(path: &Path) -> Result<Database, LedgerError> {
-    let named = |error| LedgerError::Disk(format!("{}: {error}", path.display()));
+fn named(path: &Path) -> impl Fn(io::Error) -> LedgerError {
+    move |error| LedgerError::Disk(format!("{}: {error}", path.display()))
+}
+
+fn store_in(path: &Path, file: File) -> Result<Database, LedgerError> {
+    let database = Roomy::new(file).and_then(|file| Builder::new().set_cache_size(CACHE).create_with_backend(file));
+    database.map_err(|error| LedgerError::of(path, error))
+}
+
+/// Makes the file, which was not there. What could not be made whole is removed.
+fn make(path: &Path) -> Result<(), LedgerError> {
     // Made with its mode before the store touches it: between making and narrowing, others could open it.
-    let made = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path);
-    made.and_then(|file| file.set_permissions(fs::Permissions::from_mode(0o600))).map_err(named)?;
+    let file =
+        OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path).map_err(named(path))?;
+    let made = guarded(path, || store_in(path, file).map(drop));
+    if let Err(LedgerError::Disk(_)) = made {
+        // One that stays is told as damaged, which it is.
+        let _ = fs::remove_file(path);
+    }
+    made
+}
+
+/// Opens the file that is there. One that has gone is not made anew here: it would lack all that the agent has put into
+/// it until now.
+fn open(path: &Path) -> Result<Database, LedgerError> {
+    let file = OpenOptions::new().read(true).write(true).open(path).map_err(named(path))?;
+    file.set_permissions(fs::Permissions::from_mode(0o600)).map_err(named(path))?;
+    // The store would take it for a new one.
+    if file.metadata().map_err(named(path))?.len() == 0 {
+        return Err(LedgerError::Damaged(format!("{}: it is empty", path.display())));
+    }
     guarded(path, || {
-        let database = Builder::new().set_cache_size(CACHE).create(path);
-        let mut database = database.map_err(|error| LedgerError::of(path, error))?;
+        let mut database = store_in(path, file)?;
         if !database.check_integrity().map_err(|error| LedgerError::of(path, error))? {
             tracing::warn!(path = %path.display(), "the ledger's bookkeeping of free pages was wrong and is repaired");
         }
@@ -151,7 +192,11 @@ pub(super) struct Store {
 }
 
 impl Store {
+    /// Opens the file, or makes it.
     pub(super) fn open(path: &Path) -> Result<Self, LedgerError> {
+        if !path.exists() {
+            make(path)?;
+        }
         Ok(Self { path: path.to_owned(), held: Mutex::new(Held::Open(open(path)?)) })
     }
 
@@ -177,6 +222,12 @@ impl Store {
             _ => *held = Held::Open(database),
         }
         done
+    }
+
+    #[cfg(test)]
+    pub(super) fn closed_by_a_failure(&self) {
+        let failed = LedgerError::Disk("of a test".to_owned());
+        let _ = self.on(true, |_| Err::<(), _>(failed));
     }
 
     /// Closing writes. What is wrong with it now is found when the file is opened the next time.

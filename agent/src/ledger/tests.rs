@@ -44,6 +44,35 @@ fn a_ledger_of_a_later_version_is_refused_and_not_touched() {
 }
 
 #[test]
+fn a_ledger_that_a_later_version_was_killed_over_is_not_touched_either() {
+    let folder = folder();
+    let (path, torn) = (folder.path().join("ledger.redb"), folder.path().join("torn.redb"));
+    let ledger = Ledger::open(&path).unwrap();
+    let mut batch = Batch::default();
+    batch.put(Table::Meta, FORMAT_KEY, &2);
+    ledger.commit_now(&batch).unwrap();
+    // As it is on disk while it is open.
+    fs::copy(&path, &torn).unwrap();
+    let written = fs::read(&torn).unwrap();
+    assert_eq!(Ledger::open(&torn).err(), Some(LedgerError::Newer { format: 2 }));
+    assert!(fs::read(&torn).unwrap() == written, "its bytes are the same");
+}
+
+#[test]
+fn a_ledger_that_vanishes_is_not_made_anew_under_a_running_agent() {
+    let folder = folder();
+    let path = folder.path().join("ledger.redb");
+    let ledger = Ledger::open(&path).unwrap();
+    let mut batch = Batch::default();
+    batch.put(Table::Meta, b"key", "value");
+    fs::remove_file(&path).unwrap();
+    ledger.store.closed_by_a_failure();
+    let error = ledger.commit_now(&batch).unwrap_err();
+    assert!(matches!(&error, LedgerError::Disk(why) if why.contains("No such file")), "{error}");
+    assert!(!path.exists());
+}
+
+#[test]
 fn a_second_agent_is_turned_away() {
     let folder = folder();
     let path = folder.path().join("ledger.redb");
@@ -118,7 +147,7 @@ fn a_torn_or_rotten_file_is_either_read_exactly_or_called_damaged() {
         file[at..(at + 4_096).min(good.len())].fill(0);
         bad.push((format!("page at {at}"), file));
     }
-    for length in (1..good.len()).step_by(30_011) {
+    for length in (0..good.len()).step_by(30_011) {
         bad.push((format!("cut at {length}"), good[..length].to_vec()));
     }
     store::quiet_damage();

@@ -1,0 +1,63 @@
+//! The file under the store, with the room that it needs set aside on the disk.
+//!
+//! A file that is only made long has no room until it is written, and the store never writes a page in place. On a disk
+//! that somebody else has filled, the next commit would fail though the ledger does not grow.
+
+use std::fs::File;
+use std::io;
+
+use redb::backends::FileBackend;
+use redb::{DatabaseError, StorageBackend};
+use rustix::fs::{FallocateFlags, fallocate};
+
+/// A locked file whose whole length has room.
+#[derive(Debug)]
+pub(super) struct Roomy {
+    locked: FileBackend,
+    file: File,
+}
+
+impl Roomy {
+    pub(super) fn new(file: File) -> Result<Self, DatabaseError> {
+        let locked = FileBackend::new(file.try_clone()?)?;
+        let length = file.metadata()?.len();
+        let roomy = Self { locked, file };
+        roomy.set_aside(length);
+        Ok(roomy)
+    }
+
+    fn set_aside(&self, length: u64) {
+        if length > 0 {
+            // A disk without room, or a filesystem that sets none aside: then a write may fail, which the store tells.
+            let _ = fallocate(&self.file, FallocateFlags::empty(), 0, length);
+        }
+    }
+}
+
+impl StorageBackend for Roomy {
+    fn len(&self) -> io::Result<u64> {
+        self.locked.len()
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.locked.read(offset, out)
+    }
+
+    fn set_len(&self, length: u64) -> io::Result<()> {
+        self.locked.set_len(length)?;
+        self.set_aside(length);
+        Ok(())
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.locked.sync_data()
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.locked.write(offset, data)
+    }
+
+    fn close(&self) -> io::Result<()> {
+        self.locked.close()
+    }
+}
