@@ -56,7 +56,6 @@ struct Running {
     calls: Arc<Semaphore>,
     done: mpsc::UnboundedSender<Done>,
     saving: bool,
-    status_fails: bool,
     saved: Instant,
     looked: Option<Instant>,
     leaving: Option<Instant>,
@@ -97,7 +96,6 @@ pub(crate) async fn run(config: &Config) -> Result<(), String> {
         calls: Arc::new(Semaphore::new(MOST_CALLS)),
         done,
         saving: false,
-        status_fails: false,
         saved: Instant::now(),
         looked: None,
         leaving: None,
@@ -183,13 +181,7 @@ impl Running {
     fn write_status(&mut self, path: &Path) {
         let report = self.node.report(clock::read(), &self.identity.panel.to_string(), &self.identity.name);
         let written = files::write_json(path, &report);
-        // Once, not every five seconds.
-        if let Err(error) = &written
-            && !self.status_fails
-        {
-            tracing::warn!(%error, "the status file cannot be written");
-        }
-        self.status_fails = written.is_err();
+        self.node.status_written(written.map_err(|error| format!("{}: {error}", path.display())), clock::now());
     }
 
     /// Does what follows from whatever happened: the core's commands, and the sync's next step.

@@ -50,6 +50,15 @@ impl Node {
         }
     }
 
+    /// What `weir-agent status` shows was written, or was not. Often the first to find a full disk, because the ledger has
+    /// room set aside.
+    pub(crate) fn status_written(&mut self, outcome: Result<(), String>, now: Moment) {
+        match outcome {
+            Ok(()) => self.troubles.end(Source::Status),
+            Err(why) => self.troubles.meet(Source::Status, format!("the status file cannot be written: {why}"), now),
+        }
+    }
+
     /// The ledger could not be read: the next sync says how the node is, no more.
     pub(super) fn ledger_unread(&mut self, error: &LedgerError, now: Moment) {
         self.troubles.meet(Source::LedgerRead, error.to_string(), now);

@@ -27,6 +27,8 @@ pub(super) enum Source {
     Template,
     /// The panel does not answer, or refuses.
     Panel,
+    /// What `weir-agent status` shows could not be written.
+    Status,
 }
 
 #[derive(Clone, Debug)]
