@@ -146,6 +146,12 @@ impl Loading {
         self.template.is_some() && self.books.template.is_some() && self.template != self.books.template
     }
 
+    /// The core runs with the template as it looks now.
+    #[must_use]
+    pub(crate) fn has_loaded_template(&self) -> bool {
+        self.template.is_some() && self.template == self.books.template
+    }
+
     /// Notes how the template looks. The first look beside a core that was loaded without us is taken as loaded.
     pub(crate) fn look_at_template(&mut self, template: Option<Template>, batch: &mut Batch) {
         self.template = template;

@@ -205,6 +205,10 @@ impl Node {
         let seen = template.map_or(TemplateSeen::Missing, TemplateSeen::There);
         let new = core::mem::replace(&mut self.template, seen) != seen;
         self.loading.look_at_template(template, &mut self.books.batch);
+        // The old one was put back as it was, modification time and all: no reload will come to take the word back.
+        if new && self.loading.has_loaded_template() {
+            self.troubles.end(Source::Load);
+        }
         // What kept it from being read may be mended without a trace in the file.
         new || self.troubles.has(Source::Template)
     }

@@ -260,3 +260,21 @@ fn a_refused_template_is_loaded_as_soon_as_it_is_mended() {
     assert!(rig.core.calls().contains(&Call::Reload));
     assert_eq!(rig.trouble(), "");
 }
+
+#[test]
+fn what_was_said_of_a_template_is_over_when_the_loaded_one_is_put_back_as_it_was() {
+    let mut rig = Rig::new();
+    let seen = |length| Some(Template { modified: (1, 0), length });
+    rig.node.template_seen(seen(5));
+    rig.pass(600_000);
+    rig.core.refuse(Some(CoreError::RolledBack("address already in use".to_owned())));
+    rig.node.template_seen(seen(6));
+    rig.pass(1_000);
+    assert!(rig.trouble().contains("address already in use"), "{}", rig.trouble());
+    rig.core.refuse(None);
+    rig.core.calls();
+    rig.node.template_seen(seen(5));
+    assert_eq!(rig.trouble(), "");
+    rig.pass(600_000);
+    assert!(!rig.core.calls().contains(&Call::Reload), "the core runs with it");
+}
