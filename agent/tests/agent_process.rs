@@ -7,53 +7,12 @@ mod singbox_rig;
 use std::fs;
 
 use agent_rig::Agent;
+use agent_rig::crew::{
+    ALICE, BOB, LEDGER, beside, in_file, is_exact, is_shut, is_up, is_well, passes, running, secret, tells,
+};
 use serde_json::{Value, json};
-use singbox_rig::{eventually, exchange, free_port, slot};
-use weir_agent::cores::{ConfiguredSlot, Core as _};
+use singbox_rig::{eventually, exchange, free_port};
 use weir_wire::roster::Gate;
-
-const ALICE: &str = "alice234";
-const BOB: &str = "bob23456";
-
-/// An agent that runs with alice and bob, who may pass as much as they like, and whose core it has started.
-async fn running() -> Agent {
-    let mut agent = Agent::enrolled().await;
-    agent.with(|heard| {
-        for name in [ALICE, BOB] {
-            heard.panel.user(name, Gate::Open, None);
-            heard.panel.grants.insert(name.parse().unwrap(), 1 << 40);
-        }
-    });
-    agent.start();
-    agent.hears("the core is up", |sync| sync.status.as_ref().is_some_and(|status| status.incarnation != 0)).await;
-    agent
-}
-
-/// Whether a user's bytes pass.
-async fn passes(agent: &Agent, name: &str) -> bool {
-    agent.rig.echo_once(&secret(name), 100).await.is_ok()
-}
-
-fn secret(name: &str) -> ConfiguredSlot {
-    ConfiguredSlot { secret: agent_rig::panel::secret(name), ..slot(name, true) }
-}
-
-/// Waits until a user's gate is shut in the core, and sees that it is.
-async fn is_shut(agent: &Agent, name: &str) {
-    eventually("the gate is shut in the core", || async {
-        agent.rig.core.gates().await.unwrap().contains(&(name.parse().unwrap(), false))
-    })
-    .await;
-    assert!(!passes(agent, name).await);
-}
-
-/// The gate of a user in the core's file.
-fn in_file(agent: &Agent, name: &str) -> Value {
-    let file: Value = serde_json::from_slice(&agent.rig.output()).unwrap();
-    let outbounds = file["outbounds"].as_array().unwrap();
-    let gate = outbounds.iter().find(|outbound| outbound["tag"] == format!("weir:{name}")).unwrap();
-    gate["default"].clone()
-}
 
 #[tokio::test]
 async fn an_agent_counts_tells_and_reports_everything_when_it_is_asked_to_end() {
@@ -86,28 +45,23 @@ async fn a_full_disk_is_told_and_enforcing_goes_on_and_nothing_is_lost() {
     agent.limit_files("1").await;
     let mut stream = agent.rig.connect(&secret(BOB)).await.unwrap();
     exchange(&mut stream, 50_000).await.unwrap();
-    let told = |what: &'static str| {
-        move |sync: &weir_wire::sync::SyncRequest| {
-            sync.status.as_ref().is_some_and(|status| status.last_error.contains(what))
-        }
-    };
-    let sync = agent.hears("the ledger cannot be written", told("the ledger cannot be read or written")).await;
+    let sync = agent.hears("the ledger cannot be written", tells(LEDGER)).await;
     assert!(sync.report.is_none() && sync.asks.is_empty());
     agent.with(|heard| heard.panel.user(ALICE, Gate::Disabled, None));
     is_shut(&agent, ALICE).await;
     assert!(passes(&agent, BOB).await);
-    agent.hears("nor can the core's file", told("a file could not be written")).await;
+    agent.hears("nor can the core's file", tells("a file could not be written")).await;
     assert_eq!(agent.rig.output(), good, "the last good file stays");
-    let left: Vec<_> = fs::read_dir(agent.path("core")).unwrap().map(|of| of.unwrap().file_name()).collect();
-    assert_eq!(left, ["config.json"], "and no half of a new one");
+    assert_eq!(beside(&agent), ["config.json"], "and no half of a new one");
 
     agent.limit_files("unlimited").await;
-    agent.hears("all is well", |sync| sync.status.as_ref().is_some_and(|status| status.last_error.is_empty())).await;
+    agent.hears("all is well", is_well).await;
     eventually("her gate is shut in the file", || async { in_file(&agent, ALICE) == "weir-refuse" }).await;
     drop(stream);
     agent.stop().await;
     let applied = agent.with(|heard| (heard.panel.applied(ALICE), heard.panel.applied(BOB)));
     assert_eq!(applied, (200, 2 * 50_000 + 400), "{}", agent.log());
+    is_exact(&agent).await;
 }
 
 #[tokio::test]
@@ -120,10 +74,7 @@ async fn an_agent_that_starts_with_a_broken_template_gates_and_counts_and_takes_
     assert!(!content && said.contains("the template is not a JSON object"), "{said}");
 
     agent.start();
-    let told = |sync: &weir_wire::sync::SyncRequest| {
-        sync.status.as_ref().is_some_and(|status| status.last_error.contains("the template is not a JSON object"))
-    };
-    agent.hears("the template is wrong", told).await;
+    agent.hears("the template is wrong", tells("the template is not a JSON object")).await;
     agent.with(|heard| heard.panel.user(ALICE, Gate::Disabled, None));
     is_shut(&agent, ALICE).await;
     eventually("and in the file", || async { in_file(&agent, ALICE) == "weir-refuse" }).await;
@@ -138,7 +89,7 @@ async fn an_agent_that_starts_with_a_broken_template_gates_and_counts_and_takes_
     fs::write(agent.path("template"), mended.to_string()).unwrap();
     let sync = agent.hears("the inbounds", |sync| sync.inbounds.as_ref().is_some_and(|all| all.len() == 2)).await;
     assert_eq!(sync.inbounds.unwrap()[1].port, port);
-    agent.hears("all is well", |sync| sync.status.as_ref().is_some_and(|status| status.last_error.is_empty())).await;
+    agent.hears("all is well", is_well).await;
     let bob = secret(BOB);
     eventually("the core has loaded it", || async {
         singbox_rig::socks(port, BOB, &bob.secret.password(), agent.rig.echo).await.is_ok()
@@ -156,11 +107,7 @@ async fn a_port_that_is_taken_is_told_and_the_old_configuration_goes_on_until_it
         let second = json!({ "type": "mixed", "tag": "second", "listen": "127.0.0.1", "listen_port": port });
         template["inbounds"].as_array_mut().unwrap().push(second);
     });
-    agent
-        .hears("rolled back", |sync| {
-            sync.status.as_ref().is_some_and(|status| status.last_error.contains("the last good one is back"))
-        })
-        .await;
+    agent.hears("rolled back", tells("the last good one is back")).await;
     assert!(passes(&agent, ALICE).await);
     // A gate that moves now must not bring the file that the core did not take.
     agent.with(|heard| heard.panel.user(ALICE, Gate::Disabled, None));
@@ -195,7 +142,7 @@ async fn a_damaged_ledger_is_told_in_a_sentence_and_set_aside_only_on_request() 
     let (good, said) = agent.run_once(&["set-ledger-aside"]).await;
     assert!(!good && said.contains("is a good ledger"), "{said}");
     agent.start();
-    agent.hears("it goes on", |sync| sync.status.as_ref().is_some_and(|status| status.incarnation != 0)).await;
+    agent.hears("it goes on", is_up).await;
     assert!(passes(&agent, ALICE).await);
     agent.stop().await;
 }

@@ -1,19 +1,22 @@
 //! The real program beside a real sing-box, and a panel of plain HTTP that answers by the rules of the model.
-#![expect(unreachable_pub, reason = "it is a part of the tests that use it")]
+#![expect(dead_code, unreachable_pub, reason = "each test file uses its own part of the rig")]
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that panics has failed")]
+#![expect(clippy::indexing_slicing, reason = "a test that panics has failed")]
 
+pub mod crew;
+pub mod disk;
 #[path = "../../src/node/tests/panel.rs"]
-#[expect(dead_code, clippy::indexing_slicing, reason = "the unit tests use all of it")]
 pub mod panel;
 
 use std::fs;
 use std::io::Read as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use disk::Disk;
 use flate2::read::GzDecoder;
 use panel::Panel;
 use rustix::process::{Pid, Signal, kill_process};
@@ -93,6 +96,8 @@ async fn serve(stream: TcpStream, heard: Arc<Mutex<Heard>>) -> Option<()> {
 
 /// The program, its core, and its panel; all are stopped when this is dropped.
 pub struct Agent {
+    // Before the folder that it lies in.
+    disk: Option<Disk>,
     pub rig: Rig,
     pub heard: Arc<Mutex<Heard>>,
     address: SocketAddr,
@@ -104,7 +109,16 @@ pub struct Agent {
 impl Agent {
     /// An enrolled agent that does not run yet. Its panel polls it every second.
     pub async fn enrolled() -> Self {
+        Self::enrolled_on(None).await.expect("nothing is mounted")
+    }
+
+    /// The same with its state on a disk of this size, if one is named. `None` where nobody may mount.
+    pub async fn enrolled_on(size: Option<&str>) -> Option<Self> {
         let rig = Rig::new(|_| ()).await;
+        let disk = match size {
+            Some(size) => Some(Disk::under(&rig.dir.path().join("state"), size)?),
+            None => None,
+        };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let mut panel = Panel::new();
@@ -118,11 +132,15 @@ impl Agent {
                 tokio::spawn(serve(stream, Arc::clone(&shared)));
             }
         });
-        let agent = Self { rig, heard, address, serving, child: None, log: Arc::default() };
+        let agent = Self { disk, rig, heard, address, serving, child: None, log: Arc::default() };
         agent.write_settings();
         let (good, said) = agent.run_once(&["enroll", &agent.url(), "a-token"]).await;
         assert!(good && said.contains("enrolled as node 7 (\"paris\")"), "{said}");
-        agent
+        Some(agent)
+    }
+
+    pub fn disk(&self) -> &Disk {
+        self.disk.as_ref().unwrap()
     }
 
     pub fn url(&self) -> String {
@@ -145,7 +163,7 @@ impl Agent {
             output = text("core/config.json"),
             pid = text("pid"),
             start = text("start"),
-            cache = text("state/cache.db"),
+            cache = text("cache.db"),
             core = text("core"),
             api = self.rig.api,
         );
@@ -186,13 +204,23 @@ impl Agent {
         self.child.as_ref().unwrap().id().unwrap()
     }
 
+    async fn end(&mut self, signal: Signal) -> ExitStatus {
+        let pid = Pid::from_raw(i32::try_from(self.pid()).unwrap()).unwrap();
+        kill_process(pid, signal).unwrap();
+        let ended = timeout(HANG, self.child.as_mut().unwrap().wait()).await.expect("it ends").unwrap();
+        self.child = None;
+        ended
+    }
+
     /// SIGTERM, and its end.
     pub async fn stop(&mut self) {
-        let pid = Pid::from_raw(i32::try_from(self.pid()).unwrap()).unwrap();
-        kill_process(pid, Signal::TERM).unwrap();
-        let ended = timeout(HANG, self.child.as_mut().unwrap().wait()).await.expect("it ends").unwrap();
+        let ended = self.end(Signal::TERM).await;
         assert!(ended.success(), "{ended}: {}", self.log());
-        self.child = None;
+    }
+
+    /// `kill -9`.
+    pub async fn kill(&mut self) {
+        self.end(Signal::KILL).await;
     }
 
     /// The largest size in bytes that a file of the running agent may have.

@@ -276,7 +276,7 @@ impl Watcher {
             }
         };
         let came = timeout(HANG, waiting).await.is_ok();
-        assert!(came, "never: {what}; downs {:?}", self.downs);
+        assert!(came, "never: {what}; totals {:?}, downs {:?}", self.totals, self.downs);
     }
 
     /// Reads what comes in this time.

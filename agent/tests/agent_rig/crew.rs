@@ -1,0 +1,102 @@
+//! The users of these tests, what passes for them, and whether all of it is in the books.
+
+use std::fs;
+
+use serde_json::Value;
+use weir_agent::cores::{ConfiguredSlot, Core as _};
+use weir_wire::roster::Gate;
+use weir_wire::sync::SyncRequest;
+
+use super::{Agent, panel};
+use crate::singbox_rig::{Watcher, eventually, slot};
+
+pub const ALICE: &str = "alice234";
+pub const BOB: &str = "bob23456";
+
+/// What is told of a ledger that cannot be used now.
+pub const LEDGER: &str = "the ledger cannot be read or written";
+
+/// An agent that runs with alice and bob, who may pass as much as they like, and whose core it has started.
+pub async fn running() -> Agent {
+    started(Agent::enrolled().await).await
+}
+
+/// The same on a small disk of its own, which holds the agent's state and nothing else. `None` where nobody may mount.
+pub async fn running_on_small_disk() -> Option<Agent> {
+    Some(started(Agent::enrolled_on(Some("4m")).await?).await)
+}
+
+async fn started(mut agent: Agent) -> Agent {
+    agent.with(|heard| {
+        for name in [ALICE, BOB] {
+            heard.panel.user(name, Gate::Open, None);
+            heard.panel.grants.insert(name.parse().unwrap(), 1 << 40);
+        }
+    });
+    agent.start();
+    agent.hears("the core is up", is_up).await;
+    agent
+}
+
+/// The core answers.
+pub fn is_up(sync: &SyncRequest) -> bool {
+    sync.status.as_ref().is_some_and(|status| status.incarnation != 0)
+}
+
+/// All is well, and the core answers.
+pub fn is_well(sync: &SyncRequest) -> bool {
+    is_up(sync) && sync.status.as_ref().is_some_and(|status| status.last_error.is_empty())
+}
+
+/// This is told as an error.
+pub fn tells(what: &'static str) -> impl Fn(&SyncRequest) -> bool {
+    move |sync| sync.status.as_ref().is_some_and(|status| status.last_error.contains(what))
+}
+
+pub fn secret(name: &str) -> ConfiguredSlot {
+    ConfiguredSlot { secret: panel::secret(name), ..slot(name, true) }
+}
+
+/// Whether a user's bytes pass.
+pub async fn passes(agent: &Agent, name: &str) -> bool {
+    agent.rig.echo_once(&secret(name), 100).await.is_ok()
+}
+
+/// Waits until a user's gate is shut in the core, and sees that it is.
+pub async fn is_shut(agent: &Agent, name: &str) {
+    eventually("the gate is shut in the core", || async {
+        agent.rig.core.gates().await.unwrap().contains(&(name.parse().unwrap(), false))
+    })
+    .await;
+    assert!(!passes(agent, name).await);
+}
+
+/// The gate of a user in the core's file.
+pub fn in_file(agent: &Agent, name: &str) -> Value {
+    let file: Value = serde_json::from_slice(&agent.rig.output()).unwrap();
+    let outbounds = file["outbounds"].as_array().unwrap();
+    let gate = outbounds.iter().find(|outbound| outbound["tag"] == format!("weir:{name}")).unwrap();
+    gate["default"].clone()
+}
+
+/// Names of the files beside the core's.
+pub fn beside(agent: &Agent) -> Vec<std::ffi::OsString> {
+    fs::read_dir(agent.path("core")).unwrap().map(|of| of.unwrap().file_name()).collect()
+}
+
+/// What the panel has of everybody and of nobody, in a ledger that had one epoch.
+pub fn in_books(agent: &Agent) -> u64 {
+    agent.with(|heard| {
+        assert_eq!(heard.panel.epochs.len(), 1);
+        let nobodys = heard.panel.reports.last().map(|last| last.unattributed.get() + last.foreign.get());
+        heard.panel.applied.values().sum::<u64>() + nobodys.unwrap_or_default()
+    })
+}
+
+/// Sees that the panel has every byte of the core once, to the byte. For an agent that has ended, and so reported all.
+pub async fn is_exact(agent: &Agent) {
+    let told = in_books(agent);
+    let mut watcher = Watcher::new(&agent.rig.core);
+    let counted = |seen: &Watcher| seen.totals.0 + seen.totals.1;
+    watcher.until(&format!("the core has counted {told}\n{}", agent.log()), |seen| counted(seen) == told).await;
+}
