@@ -2,9 +2,14 @@
 //!
 //! A file that is only made long has no room until it is written, and the store never writes a page in place. On a disk
 //! that somebody else has filled, the next commit would fail though the ledger does not grow.
+//!
+//! The store answers from its memory what it has read once, so it would not notice for long that somebody has cut the file
+//! off or removed it. Each commit looks at both.
 
+use core::sync::atomic::{AtomicU64, Ordering};
 use std::fs::File;
-use std::io;
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::MetadataExt as _;
 
 use redb::backends::FileBackend;
 use redb::{DatabaseError, StorageBackend};
@@ -15,15 +20,28 @@ use rustix::fs::{FallocateFlags, fallocate};
 pub(super) struct Roomy {
     locked: FileBackend,
     file: File,
+    /// What the store has made of its length.
+    length: AtomicU64,
 }
 
 impl Roomy {
     pub(super) fn new(file: File) -> Result<Self, DatabaseError> {
         let locked = FileBackend::new(file.try_clone()?)?;
         let length = file.metadata()?.len();
-        let roomy = Self { locked, file };
+        let roomy = Self { locked, file, length: AtomicU64::new(length) };
         roomy.set_aside(length);
         Ok(roomy)
+    }
+
+    fn look(&self) -> io::Result<()> {
+        let there = self.file.metadata()?;
+        if there.len() != self.length.load(Ordering::Relaxed) {
+            return Err(io::Error::new(ErrorKind::UnexpectedEof, "somebody has changed its length"));
+        }
+        if there.nlink() == 0 {
+            return Err(io::Error::new(ErrorKind::NotFound, "somebody has removed it"));
+        }
+        Ok(())
     }
 
     fn set_aside(&self, length: u64) {
@@ -45,11 +63,13 @@ impl StorageBackend for Roomy {
 
     fn set_len(&self, length: u64) -> io::Result<()> {
         self.locked.set_len(length)?;
+        self.length.store(length, Ordering::Relaxed);
         self.set_aside(length);
         Ok(())
     }
 
     fn sync_data(&self) -> io::Result<()> {
+        self.look()?;
         self.locked.sync_data()
     }
 

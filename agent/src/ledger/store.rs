@@ -224,12 +224,6 @@ impl Store {
         done
     }
 
-    #[cfg(test)]
-    pub(super) fn closed_by_a_failure(&self) {
-        let failed = LedgerError::Disk("of a test".to_owned());
-        let _ = self.on(true, |_| Err::<(), _>(failed));
-    }
-
     /// Closing writes. What is wrong with it now is found when the file is opened the next time.
     fn close(&self, database: Database) {
         let _ = guarded(&self.path, || {

@@ -1,3 +1,5 @@
+use std::fs::OpenOptions;
+
 use super::*;
 
 fn folder() -> tempfile::TempDir {
@@ -66,10 +68,24 @@ fn a_ledger_that_vanishes_is_not_made_anew_under_a_running_agent() {
     let mut batch = Batch::default();
     batch.put(Table::Meta, b"key", "value");
     fs::remove_file(&path).unwrap();
-    ledger.store.closed_by_a_failure();
-    let error = ledger.commit_now(&batch).unwrap_err();
-    assert!(matches!(&error, LedgerError::Disk(why) if why.contains("No such file")), "{error}");
+    for reason in ["somebody has removed it", "No such file"] {
+        let error = ledger.commit_now(&batch).unwrap_err();
+        assert!(matches!(&error, LedgerError::Disk(why) if why.contains(reason)), "{error}");
+    }
     assert!(!path.exists());
+}
+
+#[test]
+fn a_ledger_that_is_cut_off_under_a_running_agent_is_called_damaged_at_the_next_commit() {
+    let folder = folder();
+    let path = folder.path().join("ledger.redb");
+    filled(&path);
+    let ledger = Ledger::open(&path).unwrap();
+    let mut batch = Batch::default();
+    batch.put(Table::Meta, b"key", "value");
+    store::quiet_damage();
+    OpenOptions::new().write(true).open(&path).unwrap().set_len(0).unwrap();
+    assert!(matches!(ledger.commit_now(&batch), Err(LedgerError::Damaged(_))));
 }
 
 #[test]
