@@ -172,8 +172,9 @@ impl Node {
             self.unreported.iter().filter(|(slot, since)| due(slot, **since)).map(|(slot, _)| slot.clone()).collect();
         slots.extend(near.into_iter().filter(|slot| {
             self.limiter.held(slot).is_some_and(|limit| {
-                let count = self.tally.count(slot).total();
-                limit.saturating_sub(count) <= self.policy.floor.get()
+                let count = self.tally.count(slot);
+                // One who is shut at his limit is asked for again and again, and has nothing to cut.
+                count.unreported() != (0, 0) && limit.saturating_sub(count.total()) <= self.policy.floor.get()
             })
         }));
         slots.sort();

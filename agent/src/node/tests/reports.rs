@@ -57,6 +57,21 @@ fn what_is_near_a_limit_is_reported_at_once() {
 }
 
 #[test]
+fn nobodys_bytes_are_told_while_a_user_stands_at_his_limit_and_is_asked_for() {
+    let mut rig = Rig::new();
+    rig.panel.limits.insert(slot(ALICE), 50_000);
+    rig.flow(ALICE, 10);
+    rig.sync_all();
+    rig.flow(ALICE, 49_990);
+    rig.sync_all();
+    rig.flow("a stranger", 300);
+    let began = rig.clock.now;
+    while rig.sync().report.is_none_or(|report| report.foreign.get() != 300) {
+        assert!(rig.clock.now.since(began) <= 1_200_000, "never told");
+    }
+}
+
+#[test]
 fn nobodys_bytes_are_told_even_when_no_user_has_any() {
     let mut rig = Rig::new();
     rig.sync_all();
