@@ -15,7 +15,11 @@ use redb::backends::FileBackend;
 use redb::{DatabaseError, StorageBackend};
 use rustix::fs::{FallocateFlags, fallocate};
 
-/// A locked file whose whole length has room.
+/// Bytes that have room at least: the store gives back what it does not need when it is closed, and wants it again with its
+/// first commits.
+const ROOM: u64 = 4 << 20;
+
+/// A locked file whose whole length has room, and some more.
 #[derive(Debug)]
 pub(super) struct Roomy {
     locked: FileBackend,
@@ -45,9 +49,10 @@ impl Roomy {
     }
 
     fn set_aside(&self, length: u64) {
-        if length > 0 {
-            // A disk without room, or a filesystem that sets none aside: then a write may fail, which the store tells.
-            let _ = fallocate(&self.file, FallocateFlags::empty(), 0, length);
+        // A disk without room, or a filesystem that sets none aside: then a write may fail, which the store tells.
+        let set_aside = |bytes| fallocate(&self.file, FallocateFlags::KEEP_SIZE, 0, bytes);
+        if set_aside(length.max(ROOM)).is_err() && length > 0 {
+            let _ = set_aside(length);
         }
     }
 }
@@ -74,6 +79,8 @@ impl StorageBackend for Roomy {
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        // Before the first write, which may give a file that was cut off its old length again.
+        self.look()?;
         self.locked.write(offset, data)
     }
 
