@@ -51,8 +51,7 @@ async fn goes_on_to_the_byte(mut agent: Agent, mut stream: TcpStream) {
     exchange(&mut stream, 20_000).await.unwrap();
     assert!(!passes(&agent, ALICE).await);
     ends(&agent, stream).await;
-    agent.stop().await;
-    is_exact(&agent).await;
+    is_exact(&mut agent).await;
 }
 
 /// What the panel has of bob, and what may be missing there because a copy of the ledger may have reported it.

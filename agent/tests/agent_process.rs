@@ -1,5 +1,4 @@
 //! The real program, a real sing-box, and what goes wrong on a host.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics has failed")]
 
 mod agent_rig;
 mod singbox_rig;
@@ -58,10 +57,9 @@ async fn a_full_disk_is_told_and_enforcing_goes_on_and_nothing_is_lost() {
     agent.hears("all is well", is_well).await;
     eventually("her gate is shut in the file", || async { in_file(&agent, ALICE) == "weir-refuse" }).await;
     ends(&agent, stream).await;
-    agent.stop().await;
+    is_exact(&mut agent).await;
     let applied = agent.with(|heard| (heard.panel.applied(ALICE), heard.panel.applied(BOB)));
     assert_eq!(applied, (200, 2 * 50_000 + 400), "{}", agent.log());
-    is_exact(&agent).await;
 }
 
 #[tokio::test]

@@ -9,7 +9,9 @@ use weir_wire::roster::Gate;
 use weir_wire::sync::SyncRequest;
 
 use super::{Agent, panel};
-use crate::singbox_rig::{Watcher, eventually, slot};
+use tokio::time::timeout;
+
+use crate::singbox_rig::{HANG, Watcher, eventually, slot};
 
 pub const ALICE: &str = "alice234";
 pub const BOB: &str = "bob23456";
@@ -24,7 +26,7 @@ pub async fn running() -> Agent {
 
 /// The same on a small disk of its own, which holds the agent's state and nothing else. `None` where nobody may mount.
 pub async fn running_on_small_disk() -> Option<Agent> {
-    Some(started(Agent::enrolled_on(Some("4m")).await?).await)
+    Some(started(Agent::enrolled_on(Some("16m")).await?).await)
 }
 
 async fn started(mut agent: Agent) -> Agent {
@@ -101,10 +103,16 @@ pub fn in_books(agent: &Agent) -> u64 {
     })
 }
 
-/// Sees that the panel has every byte of the core once, to the byte. For an agent that has ended, and so reported all.
-pub async fn is_exact(agent: &Agent) {
-    let told = in_books(agent);
-    let mut watcher = Watcher::new(&agent.rig.core);
+/// Waits until the panel has every byte of the core once, to the byte, and sees that the agent's end changes nothing.
+pub async fn is_exact(agent: &mut Agent) {
+    agent.with(|heard| heard.panel.policy.report_seconds = 1);
     let counted = |seen: &Watcher| seen.totals.0 + seen.totals.1;
-    watcher.until(&format!("the core has counted {told}\n{}", agent.log()), |seen| counted(seen) == told).await;
+    let mut watcher = Watcher::new(&agent.rig.core);
+    let all_there = watcher.until("", |seen| counted(seen) > 0 && counted(seen) == in_books(agent));
+    if timeout(HANG / 2, all_there).await.is_err() {
+        let (applied, last) = agent.with(|heard| (heard.panel.applied.clone(), heard.panel.reports.last().cloned()));
+        panic!("the core has {:?}; {applied:?} {last:?} {:?} {}", watcher.totals, agent.status(), agent.log());
+    }
+    agent.stop().await;
+    assert_eq!(in_books(agent), counted(&watcher), "{}", agent.log());
 }

@@ -27,9 +27,9 @@ impl Disk {
         Some(Self(folder.to_owned()))
     }
 
-    /// Leaves no room for anything.
+    /// Leaves no room for anything. What is given back meanwhile is taken when this is called again.
     pub fn fill(&self) {
-        let mut file = fs::File::create(self.0.join("fill")).unwrap();
+        let mut file = fs::File::options().append(true).create(true).open(self.0.join("fill")).unwrap();
         for size in [64 << 10, 1] {
             let full = loop {
                 if let Err(error) = file.write_all(&vec![0; size]) {
