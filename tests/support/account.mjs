@@ -26,6 +26,8 @@ export class Entry {
     /** Payload bytes handed to the client's socket. */
     this.clientSent = 0;
     this.targetReceived = 0;
+    /** The address that the node reached the target from, which tells its outbound. @type {string|null} */
+    this.from = null;
     /** Payload bytes handed to the target's socket. */
     this.targetSent = 0;
     this.clientReceived = 0;

@@ -73,9 +73,10 @@ export function readUdpRequest(datagram) {
  * Start both servers on free ports of 127.0.0.1.
  *
  * @param {import('./account.mjs').Account} account
+ * @param {number} [tcpPort] where the TCP server listens, instead of on a free port
  * @returns {Promise<{tcpPort: number, udpPort: number, stop: () => Promise<void>}>}
  */
-export async function startTargets(account) {
+export async function startTargets(account, tcpPort = 0) {
   const sockets = new Set();
   const tcp = net.createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
     sockets.add(socket);
@@ -83,7 +84,7 @@ export async function startTargets(account) {
     serve(socket, account);
   });
   // A burst of connections must not wait for SYN retries: the default backlog of 511 is less than a test may open.
-  await new Promise((resolve, reject) => tcp.once('error', reject).listen({ port: 0, host: HOST, backlog: 4096 }, resolve));
+  await new Promise((resolve, reject) => tcp.once('error', reject).listen({ port: tcpPort, host: HOST, backlog: 4096 }, resolve));
   const udp = dgram.createSocket({ type: 'udp4', recvBufferSize: UDP_BUFFER, sendBufferSize: UDP_BUFFER });
   await new Promise((resolve, reject) => udp.once('error', reject).bind(0, HOST, resolve));
   udp.on('message', (datagram, from) => answerDatagram(udp, account, datagram, from));
@@ -125,6 +126,7 @@ function serve(socket, account) {
       return;
     }
     entry.targetReceived += TCP_REQUEST_BYTES;
+    entry.from = socket.remoteAddress;
     const request = {
       up: head.readDoubleBE(16),
       down: head.readDoubleBE(24),

@@ -53,12 +53,18 @@ export class TrafficLab {
   }
 
   /**
-   * @param {{socksPort: number}} options the local inbound of a client core with {@link import('./singbox-config.mjs').clientConfig}
+   * @param {{socksPort: number, tcpPort?: number}} options the local inbound of a client core with
+   * {@link import('./singbox-config.mjs').clientConfig}; the TCP target's port, where a core's rule names it
    * @returns {Promise<TrafficLab>}
    */
-  static async start({ socksPort }) {
+  static async start({ socksPort, tcpPort }) {
     const account = new Account();
-    return new TrafficLab({ account, targets: await startTargets(account), socksPort });
+    return new TrafficLab({ account, targets: await startTargets(account, tcpPort), socksPort });
+  }
+
+  /** @returns {number} the local inbound of the client core */
+  get socksPort() {
+    return this.#socksPort;
   }
 
   /** End every download and idle connection that still runs, and the target. */

@@ -228,8 +228,11 @@ impl Template {
     pub(super) fn bypasses(&self) -> Vec<String> {
         let rules = self.rules();
         let dns = rules.leading.iter().filter(|rule| text(rule, "action") == "hijack-dns");
-        let mut words: Vec<String> =
-            dns.chain(&rules.in_front).map(|rule| format!("rule {rule} stands before the gate")).collect();
+        // Such a query ends in the core: no outbound is asked, so neither a gate nor a counter ever sees it.
+        let mut words: Vec<String> = dns
+            .map(|rule| format!("rule {rule} has the core answer DNS queries before the gate, uncounted"))
+            .chain(rules.in_front.iter().map(|rule| format!("rule {rule} stands before the gate")))
+            .collect();
         words.extend(self.marks.leave_alone.iter().map(|tag| format!("inbound {tag:?} keeps users of its own")));
         words
     }
