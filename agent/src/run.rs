@@ -10,8 +10,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{Semaphore, mpsc};
-use tokio::time::{Instant, sleep_until};
+use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::time::{Instant, sleep_until, timeout};
 use weir_wire::SlotName;
 use weir_wire::sync::{SyncReply, SyncRequest};
 
@@ -31,6 +31,8 @@ const SAVE_EVERY: Duration = Duration::from_secs(1);
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// How long the agent tries to flush when it is asked to end. systemd waits 90 s.
 const LEAVE_WITHIN: Duration = Duration::from_secs(10);
+/// How long a reload waits for the ledger, while nobody is connected: a disk that hangs must not keep everybody out.
+const KEEP_WITHIN: Duration = Duration::from_secs(2);
 /// Calls to the core under way at once.
 const MOST_CALLS: usize = 32;
 /// Events taken in before anything else is looked at.
@@ -43,6 +45,8 @@ enum Done {
     GateSet(SlotName, bool, Result<(), CoreError>),
     Gates(Result<Vec<(SlotName, bool)>, CoreError>),
     Written(bool, Result<Written, CoreError>),
+    /// Every connection was ended for a reload. Told back when their bytes are in the ledger.
+    Drained(oneshot::Sender<()>),
     Reloaded(Result<Reload, CoreError>),
 }
 
@@ -56,6 +60,10 @@ struct Running {
     calls: Arc<Semaphore>,
     done: mpsc::UnboundedSender<Done>,
     saving: bool,
+    /// A reload waits for the next save.
+    drained: Option<oneshot::Sender<()>>,
+    /// A reload waits for the save that is under way.
+    kept: Option<oneshot::Sender<()>>,
     saved: Instant,
     looked: Option<Instant>,
     leaving: Option<Instant>,
@@ -96,6 +104,8 @@ pub(crate) async fn run(config: &Config) -> Result<(), String> {
         calls: Arc::new(Semaphore::new(MOST_CALLS)),
         done,
         saving: false,
+        drained: None,
+        kept: None,
         saved: Instant::now(),
         looked: None,
         leaving: None,
@@ -123,7 +133,7 @@ impl Running {
         while !self.is_over() {
             tokio::select! {
                 Some(event) = events.recv() => self.events(event, &mut events),
-                Some(done) = outcomes.recv() => self.done(done),
+                Some(done) = outcomes.recv() => self.done(done, &mut events),
                 Some(()) = rings.recv() => self.node.ring(),
                 _ = terminate.recv() => self.leave(),
                 _ = interrupt.recv() => self.leave(),
@@ -189,6 +199,10 @@ impl Running {
         for command in self.node.commands() {
             self.command(command);
         }
+        if !self.saving && self.drained.is_some() {
+            self.kept = self.drained.take();
+            self.save();
+        }
         while !self.saving {
             match self.node.advance(clock::read()) {
                 Step::Rest => return,
@@ -242,25 +256,43 @@ impl Running {
                 done.send(Done::Written(forget, outcome))
             })),
             Command::Reload { slots } => drop(tokio::spawn(async move {
-                let outcome = core.reload(&slots).await;
+                let (kept, wait) = oneshot::channel();
+                let drained = done.clone();
+                // A ledger that fails drops its end, and the reload goes on as well.
+                let kept = async move {
+                    if drained.send(Done::Drained(kept)).is_ok() {
+                        let _ = timeout(KEEP_WITHIN, wait).await;
+                    }
+                };
+                let outcome = core.reload(&slots, Box::pin(kept)).await;
                 done.send(Done::Reloaded(outcome))
             })),
         }
     }
 
-    fn done(&mut self, done: Done) {
+    fn done(&mut self, done: Done, events: &mut mpsc::UnboundedReceiver<CoreEvent>) {
         let reading = clock::read();
         let now = reading.now;
         match done {
             Done::Saved(outcome) => {
                 self.saving = false;
                 self.node.saved(outcome, now);
+                if let Some(kept) = self.kept.take() {
+                    let _ = kept.send(());
+                }
             }
             Done::Synced(outcome) => self.synced(outcome),
             Done::GateSet(slot, open, outcome) => self.node.gate_set(&slot, open, &outcome, now),
             Done::Gates(outcome) => self.node.gates_told(outcome, now),
             Done::Written(forget, outcome) => {
                 self.node.written(forget, outcome, now);
+            }
+            Done::Drained(kept) => {
+                // All that the ended connections moved has been told by now.
+                while let Ok(event) = events.try_recv() {
+                    self.node.core_event(event, now);
+                }
+                self.drained = Some(kept);
             }
             Done::Reloaded(outcome) => {
                 if let Ok(reload) = &outcome {

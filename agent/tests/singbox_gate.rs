@@ -7,7 +7,7 @@ mod singbox_rig;
 use core::time::Duration;
 
 use serde_json::json;
-use singbox_rig::{HANG, Rig, Watcher, alice_and_bob, eventually, exchange, slot};
+use singbox_rig::{HANG, Rig, Watcher, alice_and_bob, at_once, eventually, exchange, slot};
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -53,7 +53,7 @@ async fn a_gate_cuts_through_a_group_of_the_operator_s_as_well() {
     })
     .await;
     let slots = alice_and_bob();
-    rig.core.reload(&slots).await.unwrap();
+    rig.core.reload(&slots, at_once()).await.unwrap();
     let mut watcher = Watcher::new(&rig.core);
     watcher.until("up", |seen| !seen.incarnations.is_empty()).await;
     let mut hers = rig.connect(&slots[0]).await.unwrap();

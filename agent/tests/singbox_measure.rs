@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::thread;
 
 use rustix::time::{ClockId, clock_gettime};
-use singbox_rig::{Rig, Watcher, alice_and_bob, exchange, slot, socks};
+use singbox_rig::{Rig, Watcher, alice_and_bob, at_once, exchange, slot, socks};
 use tokio::io::AsyncReadExt as _;
 use tokio::time::{Instant, sleep};
 use weir_agent::cores::{ConfiguredSlot, Core as _};
@@ -41,7 +41,7 @@ async fn from_the_gate_s_switch_to_the_cut() {
         let rig = Rig::new(|_| ()).await;
         let slots = many(count);
         let began = Instant::now();
-        rig.core.reload(&slots).await.unwrap();
+        rig.core.reload(&slots, at_once()).await.unwrap();
         let loading = began.elapsed();
         let mut watcher = Watcher::new(&rig.core);
         let began = Instant::now();
@@ -72,7 +72,7 @@ async fn from_the_gate_s_switch_to_the_cut() {
         println!("{count} slots: written, checked, started in {loading:?}; learnt in {learning:?}");
         println!("  set_gate to cut: {}; to answer: {}", milliseconds(cuts), milliseconds(answers));
         let began = Instant::now();
-        rig.core.reload(&slots).await.unwrap();
+        rig.core.reload(&slots, at_once()).await.unwrap();
         println!("  reload with {:.1} MB core: {:?}", resident(&rig.pid().unwrap().to_string()), began.elapsed());
         let began = Instant::now();
         rig.core.write(&slots, false).await.unwrap();
@@ -114,7 +114,7 @@ async fn bytes_lost_at_a_reload_under_load() {
         watcher.for_a_while(Duration::from_millis(2_350)).await;
         let began = Instant::now();
         let core = rig.core.clone();
-        let reload = tokio::spawn(async move { core.reload(&alice_and_bob()).await.unwrap() });
+        let reload = tokio::spawn(async move { core.reload(&alice_and_bob(), at_once()).await.unwrap() });
         watcher.until("up again", |seen| seen.incarnations.len() == 2).await;
         let reload = reload.await.unwrap();
         for reader in readers {

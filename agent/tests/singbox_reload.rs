@@ -7,7 +7,7 @@ use std::net::TcpListener;
 use std::process::Command;
 
 use serde_json::json;
-use singbox_rig::{Rig, Watcher, alice_and_bob, binary, exchange, free_port, slot};
+use singbox_rig::{Rig, Watcher, alice_and_bob, at_once, binary, exchange, free_port, slot};
 use weir_agent::cores::{Core as _, CoreError, Written};
 
 #[tokio::test]
@@ -43,7 +43,7 @@ async fn a_template_with_ten_protocols_is_accepted_and_started_by_the_core() {
             inbounds.push(inbound);
         }
     });
-    rig.core.reload(&alice_and_bob()).await.unwrap();
+    rig.core.reload(&alice_and_bob(), at_once()).await.unwrap();
     assert_eq!(rig.core.inbounds().unwrap().len(), 10);
     rig.echo_once(&alice_and_bob()[0], 1_000).await.unwrap();
 }
@@ -60,7 +60,7 @@ async fn a_reload_loads_new_slots_tells_the_cut_connections_last_bytes_and_begin
 
     let more = [&slots[..], &[slot("carol234", false)]].concat();
     assert!(rig.core.outdated(&more).await.unwrap());
-    let reload = rig.core.reload(&more).await.unwrap();
+    let reload = rig.core.reload(&more, at_once()).await.unwrap();
     assert_eq!(reload.cut, 1);
     watcher.until("up again", |seen| seen.incarnations.len() == 2).await;
     assert_eq!(watcher.incarnations[1], reload.incarnation);
@@ -84,7 +84,7 @@ async fn a_wrong_template_changes_neither_the_file_nor_the_core() {
         rig.change_template(|template| template["route"] = change);
         let written = rig.core.write(&alice_and_bob(), false).await.unwrap();
         let Written::GatesAlone(Some(told)) = written else { panic!("{written:?}") };
-        for refusal in [rig.core.reload(&alice_and_bob()).await.unwrap_err(), told] {
+        for refusal in [rig.core.reload(&alice_and_bob(), at_once()).await.unwrap_err(), told] {
             assert!(matches!(&refusal, CoreError::Config(why) if why.contains(words)), "{refusal}");
         }
     }
@@ -107,7 +107,7 @@ async fn a_file_that_passes_the_check_and_fails_at_the_start_is_rolled_back_and_
         let inbound = json!({ "type": "trojan", "tag": "t", "listen": "127.0.0.1", "listen_port": port });
         template["inbounds"].as_array_mut().unwrap().push(inbound);
     });
-    let refusal = rig.core.reload(&alice_and_bob()).await.unwrap_err();
+    let refusal = rig.core.reload(&alice_and_bob(), at_once()).await.unwrap_err();
     assert!(matches!(refusal, CoreError::RolledBack(_)), "{refusal}");
     assert_eq!(rig.output(), good);
     rig.echo_once(&alice_and_bob()[0], 10).await.unwrap();
@@ -123,7 +123,7 @@ async fn a_file_that_passes_the_check_and_fails_at_the_start_is_rolled_back_and_
     assert_eq!(rig.core.gates().await.unwrap(), [(shut[0].slot.clone(), false), (shut[1].slot.clone(), true)]);
 
     drop(taken);
-    rig.core.reload(&alice_and_bob()).await.unwrap();
+    rig.core.reload(&alice_and_bob(), at_once()).await.unwrap();
     assert!(!rig.core.outdated(&alice_and_bob()).await.unwrap());
 }
 
@@ -136,7 +136,7 @@ async fn the_service_that_the_agent_asks_may_move_with_a_reload() {
         let service = json!({ "type": "api", "listen": "127.0.0.1", "listen_port": free_port(), "secret": "own" });
         template["services"] = json!([service]);
     });
-    rig.core.reload(&alice_and_bob()).await.unwrap();
+    rig.core.reload(&alice_and_bob(), at_once()).await.unwrap();
     watcher.until("up again", |seen| seen.incarnations.len() == 2).await;
     rig.core.set_gate(&alice_and_bob()[0].slot, false).await.unwrap();
 }
@@ -145,7 +145,7 @@ async fn the_service_that_the_agent_asks_may_move_with_a_reload() {
 async fn a_core_that_does_not_run_is_started() {
     let rig = Rig::running().await;
     rig.kill();
-    let reload = rig.core.reload(&alice_and_bob()).await.unwrap();
+    let reload = rig.core.reload(&alice_and_bob(), at_once()).await.unwrap();
     assert_eq!(reload.cut, 0);
     rig.echo_once(&alice_and_bob()[0], 10).await.unwrap();
 }
@@ -157,7 +157,7 @@ async fn a_template_that_is_saved_as_it_was_cuts_nobody() {
     watcher.until("up", |seen| !seen.incarnations.is_empty()).await;
     let mut hers = rig.connect(&alice_and_bob()[0]).await.unwrap();
     rig.change_template(|_| ());
-    let reload = rig.core.reload(&alice_and_bob()).await.unwrap();
+    let reload = rig.core.reload(&alice_and_bob(), at_once()).await.unwrap();
     assert_eq!((reload.incarnation, reload.cut), (watcher.incarnations[0], 0));
     exchange(&mut hers, 10).await.unwrap();
 }
@@ -194,7 +194,7 @@ async fn the_configuration_from_before_weir_is_put_back_when_the_first_one_fails
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();
     rig.change_template(|template| template["inbounds"][0]["listen_port"] = port.into());
-    let refusal = rig.core.reload(&alice_and_bob()).await.unwrap_err();
+    let refusal = rig.core.reload(&alice_and_bob(), at_once()).await.unwrap_err();
     assert!(matches!(refusal, CoreError::RolledBack(_)), "{refusal}");
     assert_eq!(rig.output(), own);
 }
@@ -205,8 +205,8 @@ async fn a_first_configuration_that_fails_with_nothing_to_go_back_to_is_told_as_
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();
     rig.change_template(|template| template["inbounds"][0]["listen_port"] = port.into());
-    let refusal = rig.core.reload(&alice_and_bob()).await.unwrap_err();
+    let refusal = rig.core.reload(&alice_and_bob(), at_once()).await.unwrap_err();
     assert!(matches!(&refusal, CoreError::NotTaken(why) if why.contains("Connection refused")), "{refusal}");
     drop(taken);
-    rig.core.reload(&alice_and_bob()).await.unwrap();
+    rig.core.reload(&alice_and_bob(), at_once()).await.unwrap();
 }

@@ -173,9 +173,13 @@ pub trait Core: Send + Sync {
     /// file), which only works while the core is down.
     fn write<'a>(&'a self, slots: &'a [ConfiguredSlot], forget_choices: bool) -> Boxed<'a, Result<Written, CoreError>>;
 
-    /// Writes the file and makes the core load it: stage, validate, check, drain, rename, reload, expect a new
-    /// incarnation, otherwise put the last good file back. Starts the core when it does not run.
-    fn reload<'a>(&'a self, slots: &'a [ConfiguredSlot]) -> Boxed<'a, Result<Reload, CoreError>>;
+    /// Writes the file and makes the core load it: stage, validate, check, rename, drain, reload, expect a new
+    /// incarnation, otherwise put the last good file back. Starts the core when it does not run, without what it
+    /// remembers of earlier gate changes.
+    ///
+    /// The core's counters end with its incarnation. So `kept` is awaited after all events of the drained connections
+    /// were told and before the core is asked: it ends when what they say can no longer be lost.
+    fn reload<'a>(&'a self, slots: &'a [ConfiguredSlot], kept: Boxed<'a, ()>) -> Boxed<'a, Result<Reload, CoreError>>;
 
     /// Slots that the running core had loaded when it last came up (the answer of its own at the last
     /// [`CoreEvent::Up`], which is sent after this list is current). Empty before the first `Up`.

@@ -181,13 +181,14 @@ impl Core for Scripted {
         })
     }
 
-    fn reload<'a>(&'a self, slots: &'a [ConfiguredSlot]) -> Boxed<'a, Result<Reload, CoreError>> {
+    fn reload<'a>(&'a self, slots: &'a [ConfiguredSlot], kept: Boxed<'a, ()>) -> Boxed<'a, Result<Reload, CoreError>> {
         #[derive(Deserialize)]
         struct Done {
             incarnation: i64,
             cut: u32,
         }
         Box::pin(async move {
+            kept.await;
             let done = self.call(json!({ "reload": named(slots) })).await?;
             let Done { incarnation, cut } = serde_json::from_value(done).map_err(|why| unreachable(&why))?;
             Ok(Reload { incarnation, cut })

@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 use weir_agent::cores::singbox::{Settings, SingBox};
-use weir_agent::cores::{ConfiguredSlot, Core, CoreEvent};
+use weir_agent::cores::{Boxed, ConfiguredSlot, Core, CoreEvent};
 use weir_wire::SlotName;
 use weir_wire::credential::SlotSecret;
 
@@ -35,6 +35,11 @@ pub fn free_port() -> u16 {
 pub fn slot(name: &str, open: bool) -> ConfiguredSlot {
     let slot: SlotName = name.parse().unwrap();
     ConfiguredSlot { secret: SlotSecret::derive(b"slot-key-of-the-tests", &slot), slot, open }
+}
+
+/// For a reload that waits for no ledger.
+pub fn at_once() -> Boxed<'static, ()> {
+    Box::pin(async {})
 }
 
 pub fn alice_and_bob() -> Vec<ConfiguredSlot> {
@@ -72,7 +77,7 @@ impl Rig {
     /// A rig that runs, with alice's and bob's gates open.
     pub async fn running() -> Self {
         let rig = Self::new(|_| ()).await;
-        rig.core.reload(&alice_and_bob()).await.unwrap();
+        rig.core.reload(&alice_and_bob(), at_once()).await.unwrap();
         rig
     }
 

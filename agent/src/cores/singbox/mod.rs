@@ -22,7 +22,7 @@ use tokio::sync::{Notify, mpsc, watch as latest};
 use weir_wire::SlotName;
 use weir_wire::sync::Inbound;
 
-use super::{Boxed, ConfiguredSlot, ConnectionEvent, Core, CoreError, CoreEvent, Reload, Written};
+use super::{Boxed, ConfiguredSlot, Core, CoreError, CoreEvent, Reload, Written};
 use flows::Flows;
 use render::{Additions, Rendered};
 use secrets::HostSecret;
@@ -159,11 +159,15 @@ async fn aside<T: Send + 'static>(
 }
 
 impl Inner {
-    /// Takes in what the core told, and says it in absolute totals.
-    fn apply(&self, message: api::daemon::ConnectionEvents) -> Vec<ConnectionEvent> {
-        let told = lock(&self.flows).apply(message);
+    /// Takes in what the core told, and says it in absolute totals. Returns whether anybody listens.
+    fn tell(&self, message: api::daemon::ConnectionEvents, events: &mpsc::UnboundedSender<CoreEvent>) -> bool {
+        let reset = message.reset;
+        let mut flows = lock(&self.flows);
+        // Within the lock: whoever sees there that a connection has ended must find its totals among the events.
+        let heard = events.send(CoreEvent::Connections { reset, events: flows.apply(message) }).is_ok();
+        drop(flows);
         self.flowed.notify_waiters();
-        told
+        heard
     }
 
     /// Whether live connections may have moved more than was told.
@@ -251,8 +255,8 @@ impl Core for SingBox {
         Box::pin(reload::write(&self.0, slots, forget_choices))
     }
 
-    fn reload<'a>(&'a self, slots: &'a [ConfiguredSlot]) -> Boxed<'a, Result<Reload, CoreError>> {
-        Box::pin(reload::reload(&self.0, slots))
+    fn reload<'a>(&'a self, slots: &'a [ConfiguredSlot], kept: Boxed<'a, ()>) -> Boxed<'a, Result<Reload, CoreError>> {
+        Box::pin(reload::reload(&self.0, slots, kept))
     }
 
     fn loaded(&self) -> Vec<SlotName> {

@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::files::{self, Staged};
 use super::{Inner, aside, command, lock, render, rendered};
-use crate::cores::{ConfiguredSlot, CoreError, Reload, Written};
+use crate::cores::{Boxed, ConfiguredSlot, CoreError, Reload, Written};
 use crate::faults::{self, Point};
 
 /// Readable by the core's group: the file holds every user's credentials.
@@ -151,9 +151,14 @@ pub(super) async fn try_out(core: &Arc<Inner>) -> Result<(), CoreError> {
 }
 
 /// [`crate::cores::Core::reload`].
-pub(super) async fn reload(core: &Arc<Inner>, slots: &[ConfiguredSlot]) -> Result<Reload, CoreError> {
+pub(super) async fn reload(
+    core: &Arc<Inner>,
+    slots: &[ConfiguredSlot],
+    kept: Boxed<'_, ()>,
+) -> Result<Reload, CoreError> {
     let mut passed = core.output.lock().await;
     let ready = prepare(core, slots, &mut passed).await?;
+    let cache_file = ready.cache_file.clone();
     let before = core.api.started_at().await.ok();
     let running = running(core).await;
     let is_needless = running.as_ref() == Some(&ready.digest);
@@ -165,8 +170,14 @@ pub(super) async fn reload(core: &Arc<Inner>, slots: &[ConfiguredSlot]) -> Resul
     let (cut, asked) = if before.is_some() {
         let cut = drain(core).await;
         faults::pass(Point::ReloadDrained);
+        kept.await;
         (cut, command::run(&settings.reload, settings.pid_file.as_deref(), None).await)
     } else {
+        // The file holds the gates of this moment; what the core remembers may be older, and outranks it. Where that
+        // cannot be removed the core is started all the same: its gates are compared as soon as it answers.
+        if let Err(error) = aside(move || files::remove(&cache_file)).await {
+            tracing::warn!(%error, "the core goes by what it remembers of its gates until it answers");
+        }
         (0, command::run(&settings.start, settings.pid_file.as_deref(), None).await)
     };
     faults::pass(Point::ReloadAsked);

@@ -89,16 +89,14 @@ fn jittered(pause: Duration) -> Duration {
 
 async fn session(core: &Inner, events: &UnboundedSender<CoreEvent>, up: &mut bool) -> End {
     let opened = timeout(SILENCE, open(core)).await;
-    let (client, mut connections, mut status, started) = match opened {
+    let (client, mut connections, mut status, up_event, list) = match opened {
         Ok(Ok(opened)) => opened,
         Ok(Err(end)) => return end,
         Err(_) => return End::Lost(CoreError::Unreachable("no answer within 10 seconds".into())),
     };
     *up = true;
-    for event in started {
-        if events.send(event).is_err() {
-            return End::Unheard;
-        }
+    if events.send(up_event).is_err() || !core.tell(list, events) {
+        return End::Unheard;
     }
     match follow(core, events, client, &mut connections, &mut status).await {
         Ok(()) => End::Unheard,
@@ -106,7 +104,7 @@ async fn session(core: &Inner, events: &UnboundedSender<CoreEvent>, up: &mut boo
     }
 }
 
-type Opened = (Client, Subscription, Streaming<Totals>, [CoreEvent; 2]);
+type Opened = (Client, Subscription, Streaming<Totals>, CoreEvent, ConnectionEvents);
 
 /// Subscribes, and makes sure that all of it belongs to one incarnation.
 async fn open(core: &Inner) -> Result<Opened, End> {
@@ -123,8 +121,7 @@ async fn open(core: &Inner) -> Result<Opened, End> {
         return Err(End::Lost(CoreError::Unreachable("the core was reloaded while it was being asked".into())));
     }
     core.learn(&groups);
-    let list = CoreEvent::Connections { reset: true, events: core.apply(first) };
-    Ok((client, connections, status, [CoreEvent::Up { incarnation, version }, list]))
+    Ok((client, connections, status, CoreEvent::Up { incarnation, version }, first))
 }
 
 async fn subscribe(mut client: Client, tick: Duration) -> Result<(Subscription, ConnectionEvents), Status> {
@@ -169,10 +166,13 @@ async fn follow(
             // The order is a promise: what the old subscription has told is heard before the new one takes over.
             biased;
             () = events.closed() => return Ok(()),
-            message = connections.stream.message() => match message? {
-                Some(message) => told(core, message),
-                None => return Err(Status::unavailable("the core ended its events").into()),
-            },
+            message = connections.stream.message() => {
+                let message = message?.ok_or_else(|| Status::unavailable("the core ended its events"))?;
+                if core.tell(message, events) {
+                    continue;
+                }
+                return Ok(());
+            }
             message = status.message() => match message? {
                 Some(totals) => {
                     heard = Instant::now();
@@ -189,7 +189,7 @@ async fn follow(
                         *connections = next;
                         settled = Instant::now();
                         list_from = settled + LIST_EVERY;
-                        if events.send(told(core, list)).is_err() {
+                        if !core.tell(list, events) {
                             return Ok(());
                         }
                         Change::None
@@ -215,11 +215,6 @@ async fn follow(
             return Ok(());
         }
     }
-}
-
-fn told(core: &Inner, message: ConnectionEvents) -> CoreEvent {
-    let reset = message.reset;
-    CoreEvent::Connections { reset, events: core.apply(message) }
 }
 
 enum Next {

@@ -244,7 +244,7 @@ impl Core for ScriptedCore {
         }))
     }
 
-    fn reload<'a>(&'a self, slots: &'a [ConfiguredSlot]) -> Boxed<'a, Result<Reload, CoreError>> {
+    fn reload<'a>(&'a self, slots: &'a [ConfiguredSlot], _kept: Boxed<'a, ()>) -> Boxed<'a, Result<Reload, CoreError>> {
         ready(self.with(|state| {
             if let Some(error) = &state.refuses {
                 return Err(error.clone());

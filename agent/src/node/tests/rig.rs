@@ -219,7 +219,7 @@ impl Rig {
                 self.node.written(forget, outcome, now);
             }
             Command::Reload { slots } => {
-                let outcome = core.reload(&slots).now_or_never().expect(told);
+                let outcome = core.reload(&slots, Box::pin(async {})).now_or_never().expect(told);
                 // The real one tells its end before the outcome of the command comes back.
                 let (sender, mut events) = unbounded_channel();
                 core.watch(sender).now_or_never().unwrap();

@@ -1,0 +1,192 @@
+/** The gate over restarts: of the core and of the agent, in every order with a gate that moves, and killed in the middle of a reload. */
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { after, before, test } from 'node:test';
+import { promisify } from 'node:util';
+
+import { enginePath } from './support/engines.mjs';
+import { startFleet, until } from './support/fleet.mjs';
+import { readStartedAt, settledStatus } from './support/singbox-status.mjs';
+
+const LONG = process.env.WEIR_LONG === '1';
+const PROTOCOL = 'trojan';
+const REFUSE = 'weir-refuse';
+/** How a core can end. By SIGHUP it begins anew in the same process. */
+const CORE_ENDS = LONG ? ['SIGKILL', 'SIGTERM', 'SIGHUP'] : ['SIGKILL'];
+/** Of the orders that each way of ending has, every so-manieth runs. */
+const EVERY = LONG ? 1 : 5;
+const KILLS = LONG ? 3 : 1;
+const POINTS = ['ReloadStaged', 'ReloadChecked', 'ReloadReplaced', 'ReloadDrained', 'ReloadAsked', 'ReloadUp'];
+
+let fleet;
+let node;
+/** The user whose gate moves, and whether he may pass now. */
+const SWITCHED = 'switched';
+let mayPass = true;
+/** Somebody else's connection, while the core is up. */
+let witness = null;
+
+before(async () => {
+  fleet = await startFleet({ users: [{ name: SWITCHED }, { name: 'other' }] });
+  node = await fleet.addNode({ real: true, protocols: [PROTOCOL] });
+  await fleet.connect(node, [SWITCHED, 'other']);
+  // He has used what the quota of 1 byte allows, and the panel knows.
+  await pass(SWITCHED);
+  await fleet.settled();
+});
+
+after(() => fleet?.stop());
+
+
+const exchange = (user) => node.lab.tcp({ user, protocol: PROTOCOL, up: 1000, down: 1000 });
+
+async function pass(user) {
+  const entry = await exchange(user);
+  assert.equal(entry.outcome, 'complete', `${user}: ${entry.reason}`);
+}
+
+async function beRefused(user) {
+  const entry = await exchange(user);
+  assert.equal(entry.outcome, 'refused', `${user}: ${entry.outcome}, ${entry.targetReceived} bytes passed`);
+  assert.deepEqual([entry.targetReceived, entry.clientReceived], [0, 0]);
+}
+
+const startedAt = () => readStartedAt(node.host.api).catch(() => null);
+
+/** What the core would start with: whether this user passes, by its file, if nothing that it remembers outranks the file. */
+async function fileSays(user) {
+  const slot = (await fleet.slots()).get(user);
+  const { outbounds } = JSON.parse(readFileSync(node.host.in('core/config.json'), 'utf8'));
+  return outbounds.find(({ tag }) => tag === `weir:${slot}`).default !== REFUSE;
+}
+
+/** Wait until core and file say whether he may pass: from then on nothing may say otherwise. */
+async function inForce(isCoreUp) {
+  await until('the file says so', async () => (await fileSays(SWITCHED)) === mayPass);
+  if (isCoreUp) await until('the core says so', async () => ((await exchange(SWITCHED)).outcome === 'complete') === mayPass);
+  else await until('what the core remembers is gone', () => !existsSync(node.host.in('state/cache.db')));
+}
+
+/** Wait until the agent has told the panel of this core. The panel notes how a node is when it reports, or once a minute. */
+async function back() {
+  const incarnation = await startedAt();
+  await until('the agent is back', async () => {
+    await exchange('other');
+    return (await fleet.nodeInPanel(node.id)).status.incarnation === incarnation;
+  });
+}
+
+async function watch() {
+  witness ??= node.lab.idle({ user: 'other', protocol: PROTOCOL });
+  await witness.ready;
+  assert.equal(witness.broken, null);
+}
+
+/** The moves of a gate: each is undone by the next, so that the user is the same in all cases. */
+const GATE = {
+  'is disabled': () => fleet.api('POST', `/api/v1/users/${SWITCHED}/disable`),
+  'is enabled': () => fleet.api('POST', `/api/v1/users/${SWITCHED}/enable`),
+  'is limited': () => fleet.api('PATCH', `/api/v1/users/${SWITCHED}`, { monthly_quota: 1 }),
+  'is given more': () => fleet.api('PATCH', `/api/v1/users/${SWITCHED}`, { monthly_quota: 0 }),
+};
+const MOVES = Object.keys(GATE);
+
+/** All orders of steps in which nothing starts before it has ended. */
+function orders(steps, done = []) {
+  if (steps.length === 0) return [done];
+  const may = steps.filter((step) => !step.endsWith('starts') || done.includes(step.replace('starts', 'ends')));
+  return may.flatMap((step) => orders(steps.filter((other) => other !== step), [...done, step]));
+}
+
+/** Takes the steps of one case, and looks after each of them. */
+class Case {
+  isCoreUp = true;
+  isAgentUp = true;
+  /** The gate has moved in the panel. */
+  isMoved = false;
+  /** Whatever runs knows that it has, and has written it down. */
+  isInForce = false;
+
+  constructor({ coreEnds, agentEnds, move }) {
+    Object.assign(this, { coreEnds, agentEnds, move });
+  }
+
+  async take(step) {
+    const before = await startedAt();
+    await this[step]();
+    if (!this.isInForce && this.isMoved && this.isAgentUp) {
+      await fleet.heldOn(node.id);
+      await inForce(this.isCoreUp);
+      this.isInForce = true;
+    }
+    if (!this.isCoreUp) return;
+    if (step.startsWith('core') || before === null) {
+      this.incarnation = await startedAt();
+    } else {
+      assert.equal(await startedAt(), before, 'the core was neither restarted nor reloaded');
+      assert.equal(witness.broken, null, 'nobody else was cut');
+    }
+    await watch();
+    await pass('other');
+    if (this.isInForce) await (mayPass ? pass : beRefused)(SWITCHED);
+  }
+
+  async 'core ends'() {
+    const before = await startedAt();
+    if (this.coreEnds === 'SIGHUP') node.host.signalCore('SIGHUP');
+    else await node.host.stopCore(this.coreEnds);
+    await witness.ended;
+    witness = null;
+    this.isCoreUp = false;
+    if (this.coreEnds === 'SIGHUP') await this.#up(before);
+  }
+
+  async 'core starts'() {
+    // An agent that starts beside a core that is down brings it up itself.
+    if (!this.isCoreUp) await node.host.startCore();
+    await this.#up(null);
+  }
+
+  async 'agent ends'() {
+    if (this.agentEnds === 'killed') await node.host.killAgent();
+    else await node.host.stopAgent();
+    this.isAgentUp = false;
+  }
+
+  async 'agent starts'() {
+    node.host.startAgent();
+    this.isAgentUp = true;
+    await this.#up(null);
+    await back();
+  }
+
+  async 'gate moves'() {
+    await GATE[this.move]();
+    mayPass = !mayPass;
+    this.isMoved = true;
+  }
+
+  async #up(before) {
+    await until('the core is up', async () => {
+      const now = await startedAt();
+      return now !== null && now !== before;
+    });
+    this.isCoreUp = true;
+  }
+}
+
+const cases = CORE_ENDS.flatMap((coreEnds) => {
+  const steps = ['core ends', ...(coreEnds === 'SIGHUP' ? [] : ['core starts']), 'agent ends', 'agent starts', 'gate moves'];
+  return orders(steps).map((order) => ({ coreEnds, order }));
+}).filter((_, index) => index % EVERY === 0);
+
+cases.forEach(({ coreEnds, order }, index) => {
+  const [agentEnds, move] = [['stopped', 'killed'][index % 2], MOVES[index % MOVES.length]];
+  test(`${order.join(', ')} (core by ${coreEnds}, agent ${agentEnds}, user ${move}): whoever may not pass does not`, { timeout: 120_000 }, async () => {
+    const taken = new Case({ coreEnds, agentEnds, move });
+    await watch();
+    for (const step of order) await fleet.explained(taken.take(step).catch((error) => Promise.reject(new Error(`after ${step}: ${error.message}`, { cause: error }))));
+    assert.ok(taken.isInForce);
+  });
+});
