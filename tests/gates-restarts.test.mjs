@@ -1,23 +1,26 @@
 /** The gate over restarts: of the core and of the agent, in every order with a gate that moves, and killed in the middle of a reload. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
 
 import { enginePath } from './support/engines.mjs';
 import { startFleet, until } from './support/fleet.mjs';
-import { readStartedAt, settledStatus } from './support/singbox-status.mjs';
+import { readStartedAt } from './support/singbox-status.mjs';
 
 const LONG = process.env.WEIR_LONG === '1';
 const PROTOCOL = 'trojan';
 const REFUSE = 'weir-refuse';
 /** How a core can end. By SIGHUP it begins anew in the same process. */
-const CORE_ENDS = LONG ? ['SIGKILL', 'SIGTERM', 'SIGHUP'] : ['SIGKILL'];
-/** Of the orders that each way of ending has, every so-manieth runs. */
-const EVERY = LONG ? 1 : 5;
+const CORE_ENDS = ['SIGKILL', 'SIGTERM', 'SIGHUP'];
+/** Of all cases every so-manieth runs. */
+const EVERY = LONG ? 1 : 11;
 const KILLS = LONG ? 3 : 1;
 const POINTS = ['ReloadStaged', 'ReloadChecked', 'ReloadReplaced', 'ReloadDrained', 'ReloadAsked', 'ReloadUp'];
+
+/** Each kill has a user of its own, whose bytes are all of that kill. */
+const kills = POINTS.flatMap((point) => Array.from({ length: KILLS }, (_, index) => ({ point, name: `${point}-${index + 1}` })));
 
 let fleet;
 let node;
@@ -28,9 +31,10 @@ let mayPass = true;
 let witness = null;
 
 before(async () => {
-  fleet = await startFleet({ users: [{ name: SWITCHED }, { name: 'other' }] });
+  const users = [SWITCHED, 'other', ...kills.map(({ name }) => name)];
+  fleet = await startFleet({ users: users.map((name) => ({ name })) });
   node = await fleet.addNode({ real: true, protocols: [PROTOCOL] });
-  await fleet.connect(node, [SWITCHED, 'other']);
+  await fleet.connect(node, users);
   // He has used what the quota of 1 byte allows, and the panel knows.
   await pass(SWITCHED);
   await fleet.settled();
@@ -190,3 +194,119 @@ cases.forEach(({ coreEnds, order }, index) => {
     assert.ok(taken.isInForce);
   });
 });
+
+/** Let him pass whatever kept him from it, or shut him out, and wait until core and file say so. @param {boolean} may */
+async function set(may) {
+  await GATE['is given more']();
+  await GATE[may ? 'is enabled' : 'is disabled']();
+  mayPass = may;
+  await fleet.heldOn(node.id);
+  await inForce(true);
+}
+
+test('a gate that an agent could not bring into the core or its file before it was killed is shut from the first moment of the core that the next agent starts', { timeout: 120_000 }, async () => {
+  // The core remembers that it was opened.
+  await set(false);
+  await set(true);
+  await node.host.stopAgent();
+  // It writes the core's file at its start, and dies when it writes the next one.
+  const file = () => statSync(node.host.in('core/config.json')).ino;
+  const before = file();
+  node.host.startAgent({ WEIR_CRASH: 'ReloadStaged:2' });
+  await until('the file is written', () => file() !== before);
+  await back();
+  // A core that hangs takes no gate.
+  node.host.signalCore('SIGSTOP');
+  await GATE['is disabled']();
+  mayPass = false;
+  assert.equal((await node.host.agentEnded).signal, 'SIGKILL');
+  await node.host.stopCore('SIGKILL');
+  assert.ok(await fileSays(SWITCHED), 'the file does not say so yet');
+  let isOver = false;
+  const entries = [];
+  const trying = Array.from({ length: 4 }, async () => {
+    while (!isOver) entries.push(await exchange(SWITCHED));
+  });
+  node.host.startAgent();
+  await until('the core is up', async () => (await startedAt()) !== null);
+  await inForce(true);
+  await back();
+  isOver = true;
+  await Promise.all(trying);
+  assert.deepEqual(entries.filter(({ targetReceived }) => targetReceived > 0).map(({ outcome }) => outcome), []);
+});
+
+test('a gate that was shut while the core was down is shut when the core starts without the agent, because the file holds it', { timeout: 120_000 }, async () => {
+  for (const mutant of ['', 'GateDefault']) {
+    if (!mayPass) await set(true);
+    await node.host.stopAgent();
+    node.host.startAgent({ WEIR_MUTANT: mutant });
+    await back();
+    await node.host.stopCore('SIGKILL');
+    await GATE['is disabled']();
+    mayPass = false;
+    await fleet.heldOn(node.id);
+    await node.host.stopAgent();
+    assert.ok(!existsSync(node.host.in('state/cache.db')), 'what the core remembers is gone');
+    await node.host.startCore();
+    await until('the core is up', async () => (await startedAt()) !== null);
+    await pass('other');
+    // Without that line the same test finds an open gate.
+    await (mutant === '' ? beRefused : pass)(SWITCHED);
+    node.host.startAgent();
+    await back();
+    await inForce(true);
+  }
+});
+
+/** What a user really moved, each end by its own account, and what the panel has of it. */
+async function books(user) {
+  const sum = (end) => node.lab.account.entries({ user }).reduce((bytes, entry) => bytes + entry[end], 0);
+  const { up = 0, down = 0 } = (await fleet.history()).get(user) ?? {};
+  return { arrived: [sum('targetReceived'), sum('clientReceived')], sent: [sum('clientSent'), sum('targetSent')], counted: [up, down] };
+}
+
+/** Wait until the panel has all that a user has moved: what arrived at least, what was sent at most. */
+async function whole(user) {
+  let now;
+  const counted = until('the panel has all of his bytes', async () => {
+    now = await books(user);
+    return now.counted.every((bytes, way) => bytes >= now.arrived[way]);
+  }, { limitMs: 20_000 });
+  await fleet.explained(counted.catch((error) => Promise.reject(new Error(`${error.message}: ${JSON.stringify(now)}`))));
+  assert.ok(now.counted.every((bytes, way) => bytes <= now.sent[way]), `more than he moved: ${JSON.stringify(now)}`);
+}
+
+for (const { point, name } of kills) {
+  test(`the agent is killed at ${name} of a reload: file, core, gates and bytes are whole when it is back`, { timeout: 120_000 }, async () => {
+    if (mayPass) await set(false);
+    await witness?.stop();
+    witness = null;
+    const moving = node.lab.idle({ user: name, protocol: PROTOCOL });
+    await moving.ready;
+    await node.host.stopAgent();
+    const { outbounds } = node.host.template;
+    await node.host.writeTemplate({ ...node.host.template, outbounds: [...outbounds, { type: 'direct', tag: name }] });
+    const said = () => readFileSync(node.host.in('agent.log'), 'utf8').slice(from);
+    const from = readFileSync(node.host.in('agent.log'), 'utf8').length;
+    node.host.startAgent({ WEIR_CRASH: `${point}:1` });
+    const { signal } = await node.host.agentEnded;
+    assert.equal(signal, 'SIGKILL');
+    assert.match(said(), /the core is made to load its file/);
+    // A reload that it has asked for may still be under way.
+    await until('the core serves without the agent', async () => (await exchange('other')).outcome === 'complete');
+    await beRefused(SWITCHED);
+
+    node.host.startAgent();
+    await until('the core has the template', () => said().includes('the core has loaded its file'));
+    await back();
+    const file = node.host.in('core/config.json');
+    assert.ok(JSON.parse(readFileSync(file, 'utf8')).outbounds.some(({ tag }) => tag === name));
+    await promisify(execFile)(enginePath('sing-box'), ['check', '-c', file, '-D', node.host.in('core')]);
+    assert.equal(await fileSays(SWITCHED), false);
+    await pass('other');
+    await beRefused(SWITCHED);
+    await moving.ended;
+    await whole(name);
+  });
+}
