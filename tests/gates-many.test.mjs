@@ -137,7 +137,9 @@ async function differences() {
     const [low, high] = [sum('targetReceived') + sum('clientReceived'), sum('clientSent') + sum('targetSent')];
     return up + down < low || up + down > high ? [`${user}: the panel has ${up} up, ${down} down, ${low} to ${high} bytes moved`] : [];
   });
-  return `WEIR_SEED=${SEED}: ${off.join('; ') || 'no user differs'}`;
+  const agents = await Promise.all(fleet.nodes.map(({ host }) => host.status()));
+  const owing = agents.map(({ waiting, unreported, heard_ago: heard }) => `${unreported} bytes in ${waiting} reports, heard ${heard} ms ago`);
+  return `WEIR_SEED=${SEED}: ${off.join('; ') || 'no user differs'}; the agents owe ${owing.join(' and ')}`;
 }
 
 /** Wait until these users are cut on a node, and keep what they have moved there: not a byte may follow. */
@@ -201,18 +203,25 @@ test('neither core has been reloaded or restarted', async () => {
   assert.deepEqual(await incarnationsNow(), incarnations);
 });
 
-test('the 50 connections end in order, and every byte of their users is counted once', { timeout: 120_000 }, async () => {
+test('the 50 connections end in order, and every byte of their users is counted once', { timeout: 120_000 }, async (context) => {
   await Promise.all([...downloads, ...others].map((connection) => connection.stop()));
   await fleet.settled().catch(async (error) => {
     throw new Error(`${await differences()}; ${error.message}`, { cause: error });
   });
-  const sums = new Map(OTHERS.map((user) => [user, fleet.nodes.map(({ lab }) => lab.account.sum({ user }))]));
-  for (const of of sums.values()) assert.ok(of.every(({ connections, complete }) => complete === connections));
-  const expected = new Map([...sums].map(([user, of]) => [user, { up: of[0].up.low + of[1].up.low, down: of[0].down.low + of[1].down.low }]));
-  await until('the panel has credited all', async () => {
-    const history = await fleet.history();
-    return OTHERS.every((user) => history.get(user)?.up >= expected.get(user).up && history.get(user).down >= expected.get(user).down);
-  });
+  // The core may tell a connection's end before it has counted its last bytes there: those are unattributed, and no more than those.
+  let unattributed = 0;
+  for (const { id } of fleet.nodes) unattributed += (await fleet.booksOf(id)).unattributed;
   const history = await fleet.history();
-  for (const user of OTHERS) assert.deepEqual(history.get(user), expected.get(user), user);
+  let lacking = 0;
+  for (const user of OTHERS) {
+    const sums = fleet.nodes.map(({ lab }) => lab.account.sum({ user }));
+    assert.ok(sums.every(({ connections, complete }) => complete === connections), user);
+    for (const way of ['up', 'down']) {
+      const moved = sums.reduce((bytes, sum) => bytes + sum[way].low, 0);
+      assert.ok(history.get(user)[way] <= moved, `${user}: ${history.get(user)[way]} of ${moved} bytes ${way}`);
+      lacking += moved - history.get(user)[way];
+    }
+  }
+  context.diagnostic(`${unattributed} bytes unattributed`);
+  assert.ok(lacking <= unattributed, `${lacking} bytes lack, ${unattributed} are stated as unattributed`);
 });
