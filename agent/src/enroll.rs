@@ -60,10 +60,14 @@ fn bind(ledger: &Ledger, identity: &Identity, abandon: bool) -> Result<String, S
             ));
         }
         // Nothing of another node means anything here. The core's present counters become the baseline.
+        let pending = Pending::load(ledger).map_err(text)?;
         for table in Table::ALL {
             batch.clear(table);
         }
         Ledger::put_format(&mut batch);
+        if let Some(pending) = pending {
+            pending.write(&mut batch);
+        }
         if unreported > 0 {
             said = format!("{said}; {unreported} bytes for {:?} of {} were given up", before.name, before.panel);
         }

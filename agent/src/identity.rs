@@ -64,14 +64,14 @@ impl Identity {
         ledger.get(Table::Meta, META.as_bytes())
     }
 
-    /// Puts it into a batch, and ends the enrolment that led to it.
+    /// Puts it into a batch.
     pub(crate) fn write(&self, batch: &mut Batch) {
         put_meta(batch, META, self);
-        batch.delete(Table::Meta, PENDING.as_bytes());
     }
 }
 
-/// An enrolment that was begun: its key is kept, because the answer may have been lost after the panel took it.
+/// The enrolment that was begun last. Its key is kept, because the answer may have been lost after the panel took it; also
+/// once this host is the node, because the same command may be given again by somebody who was not told so.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Pending {
     /// SHA-256 of the token in hex.
@@ -81,11 +81,15 @@ pub(crate) struct Pending {
 }
 
 impl Pending {
+    /// Reads it; `None` before the first.
+    pub(crate) fn load(ledger: &Ledger) -> Result<Option<Self>, LedgerError> {
+        ledger.get(Table::Meta, PENDING.as_bytes())
+    }
+
     /// The enrolment that was begun with this token, or a new one with `fresh`.
     pub(crate) fn of_token(ledger: &Ledger, token: &str, fresh: [u8; 32]) -> Result<Self, LedgerError> {
         let token_hash = hex::encode(Sha256::digest(token));
-        let begun: Option<Self> = ledger.get(Table::Meta, PENDING.as_bytes())?;
-        let begun = begun.filter(|begun| begun.token_hash == token_hash);
+        let begun = Self::load(ledger)?.filter(|begun| begun.token_hash == token_hash);
         Ok(begun.unwrap_or_else(|| Self { token_hash, key: NodeKey::from_random(fresh) }))
     }
 
