@@ -203,7 +203,8 @@ impl Running {
             self.kept = self.drained.take();
             self.save();
         }
-        while !self.saving {
+        // Busy users would give an agent that is asked to end something more to say for ever.
+        while !self.saving && !self.node.has_left() {
             match self.node.advance(clock::read()) {
                 Step::Rest => return,
                 Step::Save => self.save(),

@@ -14,8 +14,10 @@ pub enum Verdict {
     Next(u64),
     /// It was applied before, with the same contents: acknowledge it again.
     Repeated,
-    /// Its number was applied with other contents, or so long ago that nobody can tell: the ledger is a copy.
+    /// Another report was applied under its number: the ledger is a copy.
     Fork,
+    /// Its number was applied so long ago that nobody can tell what it was: the ledger is a copy.
+    Old,
     /// This number is needed first.
     Expect(u64),
 }
@@ -34,7 +36,8 @@ pub fn judge(report: &Report, skip: Option<Skip>, last_seq: u64, digests: &[Stri
     let age = usize::try_from(last_seq - report.seq).unwrap_or(usize::MAX);
     match digests.iter().rev().nth(age) {
         Some(digest) if *digest == report.digest => Verdict::Repeated,
-        _ => Verdict::Fork,
+        Some(_) => Verdict::Fork,
+        None => Verdict::Old,
     }
 }
 
@@ -132,7 +135,7 @@ mod tests {
         assert_eq!(judge(&report(7, "seven"), None, 7, &digests()), Verdict::Repeated);
         assert_eq!(judge(&report(5, "five"), None, 7, &digests()), Verdict::Repeated);
         assert_eq!(judge(&report(6, "seven"), None, 7, &digests()), Verdict::Fork);
-        assert_eq!(judge(&report(4, "four"), None, 7, &digests()), Verdict::Fork, "older than what is kept");
+        assert_eq!(judge(&report(4, "four"), None, 7, &digests()), Verdict::Old, "older than what is kept");
     }
 
     #[test]

@@ -43,16 +43,17 @@ pub struct NodeRow {
     pub events: Option<String>,
 }
 
-/// Of all ledgers of a node: bytes up and down, unknown, unattributed, foreign; when the newest was begun; and of those heard
-/// in the last 10 minutes `[begun at, heard at]`.
+/// Of all ledgers of a node: bytes up and down, unknown, unattributed, foreign; and of those heard in the last 10 minutes
+/// `[begun at, heard at]`.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
-pub struct Sums(pub u64, pub u64, pub u64, pub u64, pub u64, pub Option<i64>, pub Vec<(i64, i64)>);
+pub struct Sums(pub u64, pub u64, pub u64, pub u64, pub u64, pub Vec<(i64, i64)>);
 
 impl Sums {
-    /// Whether a ledger goes on beside the newest one: two hosts use this node's key. One that was left is silent.
+    /// Whether a ledger goes on beside a newer one: two hosts use this node's key. One that was left is silent, and so is a
+    /// second host that has ended.
     #[must_use]
     pub fn two_hosts(&self) -> bool {
-        ledgers::two_hosts(&self.6, self.5)
+        ledgers::two_hosts(&self.5)
     }
 }
 
@@ -63,7 +64,7 @@ macro_rules! rows {
 SELECT n.id, n.name, n.address, n.coefficient, n.created_at, n.inbounds, n.token_expires,
   n.token_key IS NOT NULL AS enrolled, e.seen_at, e.clock_off, e.agent, e.held, e.loaded, e.status,
   (SELECT json_array(coalesce(sum(up), 0), coalesce(sum(down), 0), coalesce(sum(unknown), 0),
-      coalesce(sum(unattributed), 0), coalesce(sum(outside), 0), max(created_at),
+      coalesce(sum(unattributed), 0), coalesce(sum(outside), 0),
       json_group_array(json_array(created_at, seen_at)) FILTER (WHERE seen_at > CAST(?1 AS INTEGER) - 600))
     FROM epochs WHERE node = n.id) AS sums, ",
             $events,

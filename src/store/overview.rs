@@ -102,9 +102,8 @@ impl Node {
     #[must_use]
     pub fn two_hosts(&self, now: Second) -> bool {
         let all: Vec<(i64, i64)> = serde_json::from_str(&self.ledgers).unwrap_or_default();
-        let newest = all.iter().map(|(begun, _)| *begun).max();
         let going: Vec<_> = all.into_iter().filter(|(_, heard)| now.get() - heard < ledgers::GOES_ON).collect();
-        ledgers::two_hosts(&going, newest)
+        ledgers::two_hosts(&going)
     }
 }
 

@@ -251,6 +251,8 @@ export class FaultProxy {
     } catch {
       return; // the agent has given up before its request was whole
     }
+    // Whatever time the answer names is the panel's.
+    response.sendDate = false;
     const exchange = new Exchange(this, request, Buffer.concat(chunks), response);
     this.exchanges.push(exchange);
     if (this.exchanges.length > MOST_REMEMBERED) this.exchanges.shift();

@@ -8,6 +8,8 @@
  */
 import net from 'node:net';
 
+import { until } from './site.mjs';
+
 const HOST = '127.0.0.1';
 /** Ended connections that are in the list for a new subscriber. */
 const REMEMBERED = 1000;
@@ -43,6 +45,8 @@ export class ScriptedCore {
   #choices = new Map();
   #incarnation = 0;
   #flows = new Set();
+  /** New subscribers who are kept waiting, or null. */
+  #mute = null;
 
   /** @param {{port: number}} options where the agent looks for it @returns {Promise<ScriptedCore>} not started yet */
   static async listen({ port }) {
@@ -71,6 +75,8 @@ export class ScriptedCore {
     this.refusal = null;
     /** Say the end of every connection twice, as a busy core sometimes does. */
     this.repeats = false;
+    /** What had moved by slot whenever a new subscriber was given the list of connections. @type {Array<ScriptedCore['moved']>} */
+    this.lists = [];
   }
 
   /** @returns {number} bytes of all incarnations */
@@ -104,6 +110,7 @@ export class ScriptedCore {
     this.down = 0;
     for (const socket of this.#sockets) socket.destroy();
     this.#watchers.clear();
+    this.#mute?.clear();
   }
 
   /** End it and everything that flows. */
@@ -115,7 +122,10 @@ export class ScriptedCore {
 
   /** @param {string} slot @returns {Connection|null} null when the core is down, does not know the slot, or its gate is shut */
   connect(slot) {
-    if (!this.isUp || !this.gates.get(slot)) return null;
+    return this.isUp && this.gates.get(slot) ? this.#open(slot) : null;
+  }
+
+  #open(slot) {
     const connection = new Connection(`${this.#incarnation}-${this.#next}`, slot, Date.now());
     this.#next += 1;
     this.#connections.set(connection.id, connection);
@@ -174,6 +184,31 @@ export class ScriptedCore {
   /** @param {Flow} flow */
   forget(flow) {
     this.#flows.delete(flow);
+  }
+
+  /** Tell new subscribers nothing, as a core that is too busy to answer, until {@link ScriptedCore.speak}. */
+  hush() {
+    this.#mute ??= new Set();
+  }
+
+  /** Tell everybody who waits. */
+  speak() {
+    const waiting = this.#mute ?? [];
+    this.#mute = null;
+    for (const socket of waiting) this.#greet(socket);
+  }
+
+  /**
+   * Wait until the agent has taken in everything that moved until now: it hears events in their order, and ends a connection of a slot
+   * whose gate is shut.
+   */
+  async heard() {
+    this.#tell();
+    const [shut] = [...this.gates].find(([, open]) => !open) ?? [];
+    if (!this.isUp || !shut) throw new Error('this needs a core that runs and a slot whose gate is shut');
+    const last = this.#open(shut);
+    await until('the agent has heard everything', () => last.closed, { everyMs: 10 });
+    this.cut -= 1;
   }
 
   /** @returns {number} live connections */
@@ -274,6 +309,11 @@ export class ScriptedCore {
   }
 
   #greet(socket) {
+    if (this.#mute) {
+      this.#mute.add(socket);
+      return;
+    }
+    this.lists.push(new Map(this.moved));
     this.#post(socket, { up: { incarnation: this.#incarnation, version: '0-script', loaded: [...this.gates.keys()] } });
     const all = [...this.#connections.values(), ...this.#ended].map((connection) => told(connection, true));
     this.#post(socket, { connections: { reset: true, events: all } });

@@ -12,7 +12,8 @@ pub struct Refusal {
     /// The field that is wrong, as a path such as `report.users[3].up` (422 only).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub field: Option<String>,
-    /// With [`Code::Expect`]: the report that the panel needs next.
+    /// With [`Code::Expect`]: the report that the panel needs next. With [`Code::Fork`]: the report, if another one was
+    /// applied under its number; without it nobody can tell whether it was applied.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seq: Option<u64>,
 }

@@ -1,11 +1,12 @@
 //! How an epoch ends, and what an earlier life of this ledger may have reported already.
 
-use weir_wire::{Epoch, Second};
+use weir_wire::{Epoch, Second, SlotName};
 
 use super::{CLOCK, Node};
 use crate::clock::{Moment, Reading};
 use crate::faults::{self, Point};
 use crate::ledger::{LedgerError, put_meta};
+use crate::outbox::epoch::Known;
 use crate::outbox::parcel::Stamp;
 
 /// The panel's clock may run ahead of what this host believes by so many milliseconds, by half the round trip, and by a
@@ -24,6 +25,8 @@ pub(super) enum Ending {
     Fork {
         /// The next epoch.
         fresh: Epoch,
+        /// The report that the panel has refused because it knows another one by its number.
+        refused: Option<u64>,
     },
     /// The panel refused a report for its form.
     Rejected {
@@ -53,7 +56,40 @@ impl Node {
     fn resumed(&mut self, now: Moment) {
         tracing::info!("the host was suspended, or put back to an earlier state");
         self.since = now.plus(CATCHING_UP);
-        self.catch_up = CatchUp::Until(self.since);
+        // The core's first list, if it is still to come, ends no sooner.
+        if self.catch_up != CatchUp::FirstList {
+            self.catch_up = CatchUp::Until(self.since);
+        }
+    }
+
+    /// The core's first list was credited: these bytes may have been counted and reported by a copy of this ledger that has
+    /// gone on.
+    pub(super) fn first_list(&mut self, slots: Vec<SlotName>, now: Moment) {
+        if now < self.since {
+            self.catch_up = CatchUp::Until(self.since);
+        } else {
+            self.caught_up();
+        }
+        self.cut(slots, Stamp::Boot(now), None);
+    }
+
+    /// From here on every byte was counted by nobody else.
+    fn caught_up(&mut self) {
+        self.catch_up = CatchUp::Over;
+        self.talk.now |= self.ending.is_some();
+    }
+
+    /// Notes that this ledger is a copy. What is known of it already stands.
+    pub(super) fn forked(&mut self, fresh: Epoch, refused: Option<u64>) {
+        if !matches!(self.ending, Some(Ending::Fork { .. })) {
+            self.ending = Some(Ending::Fork { fresh, refused });
+        }
+    }
+
+    /// Whether a fork was found that cannot be gone through yet: what the core still tells of the time before would be taken
+    /// for new, and billed again. Until then nothing is reported.
+    pub(super) fn awaits_catch_up(&self) -> bool {
+        matches!(self.ending, Some(Ending::Fork { .. })) && self.catch_up != CatchUp::Over
     }
 
     /// Looks whether the host was suspended since the last look.
@@ -71,7 +107,7 @@ impl Node {
 
     /// What is uncut is older than what comes now.
     pub(super) fn end_catch_up(&mut self, now: Moment) {
-        self.catch_up = CatchUp::Over;
+        self.caught_up();
         let slots = self.unreported.keys().cloned().collect();
         self.cut(slots, Stamp::Boot(now), None);
     }
@@ -91,14 +127,14 @@ impl Node {
 
     /// Ends the epoch, or sets the refused report aside. What it leads to must be in the ledger before anything is sent.
     pub(super) fn end_epoch(&mut self, now: Moment) -> Result<(), LedgerError> {
-        let Some(ending) = self.ending.clone() else { return Ok(()) };
-        if matches!(self.catch_up, CatchUp::Until(_)) {
-            self.end_catch_up(now);
-        }
+        let Some(ending) = self.ending.clone().filter(|_| !self.awaits_catch_up()) else { return Ok(()) };
         let nobodys = self.nobodys();
         let (tally, ledger, batch) = (&mut self.tally, &self.books.ledger, &mut self.books.batch);
         let left = match &ending {
-            Ending::Fork { fresh } => self.outbox.fork(tally, ledger, self.since, *fresh, nobodys, batch).map(Some)?,
+            Ending::Fork { fresh, refused } => {
+                let known = Known { since: self.since, refused: *refused };
+                self.outbox.fork(tally, ledger, known, *fresh, nobodys, batch).map(Some)?
+            }
             Ending::Rejected { seq, why, fresh } => {
                 self.outbox.reject(tally, ledger, (*seq, why), *fresh, nobodys, batch)?
             }

@@ -81,9 +81,7 @@ impl Node {
             }
         }
         if reset && self.catch_up == CatchUp::FirstList {
-            // These bytes may have been counted and reported by a copy of this ledger that has gone on.
-            self.catch_up = CatchUp::Over;
-            self.cut(slots.iter().cloned().collect(), Stamp::Boot(now), None);
+            self.first_list(slots.iter().cloned().collect(), now);
         }
         self.moving.append(&mut slots);
         self.move_gates(now);

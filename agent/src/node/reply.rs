@@ -136,12 +136,13 @@ impl Node {
             self.outbox.skipped(skip, reply.ack, &mut self.books.batch);
         }
         if !self.outbox.acknowledge(reply.ack, self.clock.second(now), &mut self.books.batch) {
-            self.ending = Some(Ending::Fork { fresh: dice.epoch });
+            self.forked(dice.epoch, None);
         }
         if request.report.is_some() {
             faults::pass(Point::Ack);
         }
-        self.talk.now |= self.roster.cursor().is_some() || self.outbox.is_waiting() || self.ending.is_some();
+        let more = self.outbox.is_waiting() || self.ending.is_some();
+        self.talk.now |= self.roster.cursor().is_some() || (more && !self.awaits_catch_up());
         changed
     }
 
@@ -195,10 +196,10 @@ impl Node {
     fn refused(&mut self, refusal: &Refusal, request: &SyncRequest, now: Moment, dice: Dice) {
         let fresh = dice.epoch;
         match (refusal.code, &request.report) {
-            (Code::Fork, _) => self.ending = Some(Ending::Fork { fresh }),
+            (Code::Fork, _) => self.forked(fresh, refusal.seq),
             (Code::Expect, _) => {
                 if !self.outbox.expect(refusal.seq.unwrap_or(1)) {
-                    self.ending = Some(Ending::Fork { fresh });
+                    self.forked(fresh, None);
                 }
             }
             // A form that the panel does not take will not get better by itself; without this report it may.

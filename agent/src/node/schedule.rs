@@ -1,6 +1,6 @@
 //! When to sync, and what to say.
 
-use weir_wire::sync::{Ask, SyncRequest};
+use weir_wire::sync::{Ask, Report, Skip, SyncRequest};
 use weir_wire::{Bytes, PROTOCOL, SlotName};
 
 use super::trouble::Source;
@@ -99,19 +99,25 @@ impl Node {
     fn make(&mut self, reading: Reading) -> Result<SyncRequest, LedgerError> {
         let now = reading.now;
         self.end_epoch(now)?;
-        self.cut_due(now);
-        let nobodys = self.nobodys();
+        let (report, skip) = if self.awaits_catch_up() { None } else { self.next_report(now)? }.unzip();
         let books = &mut self.books;
-        self.outbox.seal(&books.ledger, &self.clock, nobodys, &mut books.batch)?;
-        let (report, skip) = self.outbox.next(&books.ledger, &books.batch)?.unzip();
-        if report.is_some() {
-            faults::pass(Point::Seal);
-        }
         self.n = self.n.saturating_add(1);
         put_meta(&mut books.batch, NUMBER, &self.n);
         // What is held will be in the ledger before this is sent.
         let held = self.roster.version();
         Ok(SyncRequest { held, asks: self.asks(now), report, skip: skip.flatten(), ..self.bare(reading) })
+    }
+
+    fn next_report(&mut self, now: Moment) -> Result<Option<(Report, Option<Skip>)>, LedgerError> {
+        self.cut_due(now);
+        let nobodys = self.nobodys();
+        let books = &mut self.books;
+        self.outbox.seal(&books.ledger, &self.clock, nobodys, &mut books.batch)?;
+        let next = self.outbox.next(&books.ledger, &books.batch)?;
+        if next.is_some() {
+            faults::pass(Point::Seal);
+        }
+        Ok(next)
     }
 
     fn send(&mut self, request: SyncRequest, now: Moment) -> Step {

@@ -6,7 +6,7 @@ use serde::Serialize;
 use weir_wire::sync::{Leaves, Report};
 use weir_wire::{Bytes, Epoch, SlotName};
 
-use super::parcel::Waiting;
+use super::parcel::{Parcel, Waiting};
 use super::{Nobodys, Outbox, parcel};
 use crate::clock::Moment;
 use crate::ledger::{Batch, Ledger, LedgerError, Table, ordered};
@@ -30,24 +30,49 @@ struct Rejected<'a> {
     report: &'a Report,
 }
 
+/// What is known of a copy of this ledger.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Known {
+    /// What was counted from then on was counted by nobody else.
+    pub(crate) since: Moment,
+    /// The panel knows another report by this number, so it has not applied the one of this ledger.
+    pub(crate) refused: Option<u64>,
+}
+
 /// Bytes by slot, up and down.
 type Cut = BTreeMap<SlotName, (u64, u64)>;
 
+fn add(cut: &mut Cut, users: impl IntoIterator<Item = (SlotName, u64, u64)>) {
+    for (slot, up, down) in users {
+        let sum = cut.entry(slot).or_default();
+        *sum = (sum.0.saturating_add(up), sum.1.saturating_add(down));
+    }
+}
+
 impl Outbox {
-    /// The ledger is a copy of another one that has gone on: the report in flight and all parcels made before `since`
-    /// may have been reported by it, so they are given up. Later parcels are kept and reported in the epoch `fresh`.
-    /// When the ledger cannot be read, nothing is changed.
+    /// The ledger is a copy of another one that has gone on: what was made before `since` may have been reported by it, so it
+    /// is given up, and so is the report in flight unless it is certain that nobody has applied its bytes. Later parcels are
+    /// kept and reported in the epoch `fresh`. When the ledger cannot be read, nothing is changed.
     pub(crate) fn fork(
         &mut self,
         tally: &mut Tally,
         ledger: &Ledger,
-        since: Moment,
+        known: Known,
         fresh: Epoch,
         nobodys: Nobodys,
         batch: &mut Batch,
     ) -> Result<Left, LedgerError> {
-        let is_later = |waiting: &Waiting| waiting.made.is_some_and(|made| made >= since);
-        let cut = self.cut_bytes(ledger, batch, is_later)?;
+        let is_later = |waiting: &Waiting| waiting.made.is_some_and(|made| made >= known.since);
+        let mut cut = self.cut_bytes(ledger, batch, is_later)?;
+        let seq = self.in_flight.as_ref().map_or(self.books.seq, |report| report.seq);
+        if let Some(waiting) = self.in_flight_of.filter(is_later)
+            && let Some(report) = self.in_flight.take_if(|report| known.refused == Some(report.seq))
+        {
+            let parcel = Parcel::of_report(&report);
+            add(&mut cut, parcel.users.iter().cloned());
+            batch.put(Table::Parcels, &ordered(waiting.order), &parcel);
+            self.parcels.push_front(waiting);
+        }
         let in_flight = self.in_flight.take();
         let mut ambiguous = in_flight.as_ref().map_or(0, |report| {
             report.users.iter().fold(0_u64, |sum, usage| sum.saturating_add(usage.up.plus(usage.down).get()))
@@ -62,7 +87,6 @@ impl Outbox {
         });
         self.books.forks = self.books.forks.saturating_add(1);
         self.books.ambiguous = self.books.ambiguous.saturating_add(ambiguous);
-        let seq = in_flight.map_or(self.books.seq, |report| report.seq);
         Ok(self.begin(tally, &cut, (seq, ambiguous), fresh, nobodys, batch))
     }
 
@@ -102,10 +126,7 @@ impl Outbox {
     fn cut_bytes(&self, ledger: &Ledger, batch: &Batch, counts: impl Fn(&Waiting) -> bool) -> Result<Cut, LedgerError> {
         let mut cut = Cut::new();
         for waiting in self.parcels.iter().filter(|waiting| counts(waiting)) {
-            for (slot, up, down) in parcel(ledger, batch, waiting.order)?.users {
-                let sum = cut.entry(slot).or_default();
-                *sum = (sum.0.saturating_add(up), sum.1.saturating_add(down));
-            }
+            add(&mut cut, parcel(ledger, batch, waiting.order)?.users);
         }
         Ok(cut)
     }

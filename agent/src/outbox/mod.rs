@@ -32,6 +32,8 @@ const IN_FLIGHT: &str = "in_flight";
 pub(crate) struct Outbox {
     books: Books,
     in_flight: Option<Report>,
+    /// What this process has made it of.
+    in_flight_of: Option<Waiting>,
     parcels: VecDeque<Waiting>,
     archive: Archive,
     /// The panel lacks this report and those after it.
@@ -108,7 +110,7 @@ impl Outbox {
             next = order + 1;
         }
         let in_flight = ledger.get::<Option<Report>>(Table::Meta, IN_FLIGHT.as_bytes())?.flatten();
-        Ok(Self { books, in_flight, parcels, archive: Archive::load(ledger)?, replay: None })
+        Ok(Self { books, in_flight, in_flight_of: None, parcels, archive: Archive::load(ledger)?, replay: None })
     }
 
     fn write_books(&self, batch: &mut Batch) {
@@ -118,6 +120,7 @@ impl Outbox {
     fn put_in_flight(&mut self, report: Option<Report>, batch: &mut Batch) {
         put_meta(batch, IN_FLIGHT, &report);
         self.in_flight = report;
+        self.in_flight_of = None;
     }
 
     /// An earlier boot's moments become panel time, by the clock that was stored in it.
@@ -168,7 +171,8 @@ impl Outbox {
     /// Cuts a parcel without users when nobody's bytes have changed since they were told, nothing else waits, and nothing
     /// has been cut for `age` milliseconds: a node at which nobody is busy any more would never tell them.
     pub(crate) fn cut_nobodys(&mut self, nobodys: Nobodys, now: Moment, age: u64, batch: &mut Batch) {
-        let young = matches!(self.books.cut_to, Some(Stamp::Boot(last)) if now.since(last) < age);
+        let young =
+            matches!(self.books.cut_to, Some(Stamp::Boot(last)) if now.since(last) < age);
         if young || self.is_waiting() || self.books.told == (nobodys.unattributed, nobodys.foreign) {
             return;
         }
@@ -193,7 +197,7 @@ impl Outbox {
         nobodys: Nobodys,
         batch: &mut Batch,
     ) -> Result<(), LedgerError> {
-        let (None, Some(waiting)) = (&self.in_flight, self.parcels.front()) else { return Ok(()) };
+        let (None, Some(waiting)) = (&self.in_flight, self.parcels.front().copied()) else { return Ok(()) };
         let key = ordered(waiting.order);
         let parcel = parcel(ledger, batch, waiting.order)?;
         self.parcels.pop_front();
@@ -222,6 +226,7 @@ impl Outbox {
         self.books.told = (nobodys.unattributed, nobodys.foreign);
         batch.delete(Table::Parcels, &key);
         self.put_in_flight(Some(report), batch);
+        self.in_flight_of = Some(waiting);
         self.write_books(batch);
         Ok(())
     }

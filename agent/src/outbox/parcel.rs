@@ -1,6 +1,7 @@
 //! Bytes that are cut off and wait to be reported.
 
 use serde::{Deserialize, Serialize};
+use weir_wire::sync::Report;
 use weir_wire::{Second, SlotName};
 
 use crate::clock::{Moment, PanelClock};
@@ -60,6 +61,13 @@ pub(crate) struct Parcel {
 }
 
 impl Parcel {
+    /// What a report was made of that nobody has applied.
+    #[must_use]
+    pub(crate) fn of_report(report: &Report) -> Self {
+        let users = report.users.iter().map(|usage| (usage.slot.clone(), usage.up.get(), usage.down.get()));
+        Self { from: Stamp::Panel(report.from), to: Stamp::Panel(report.to), users: users.collect() }
+    }
+
     /// All bytes in it.
     #[must_use]
     pub(crate) fn bytes(&self) -> u64 {

@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 
-use super::epoch::Left;
+use super::epoch::{Known, Left};
 use super::*;
 use crate::cores::{ConnectionEvent, Origin};
 
@@ -179,7 +179,14 @@ fn a_copied_ledger_gives_up_what_may_have_been_reported_and_keeps_the_rest() {
     bench.flow("alice", 4);
     let left = bench
         .outbox
-        .fork(&mut bench.tally, &bench.ledger, at(10), Epoch::from_random(2), Nobodys::default(), &mut bench.batch)
+        .fork(
+            &mut bench.tally,
+            &bench.ledger,
+            Known { since: at(10), refused: None },
+            Epoch::from_random(2),
+            Nobodys::default(),
+            &mut bench.batch,
+        )
         .unwrap();
     bench.commit();
     assert_eq!(left, Left { epoch: Epoch::from_random(1), ambiguous: 1_200 });
@@ -192,6 +199,33 @@ fn a_copied_ledger_gives_up_what_may_have_been_reported_and_keeps_the_rest() {
     bench.cut(60);
     let (report, _) = bench.seal().unwrap();
     assert_eq!((report.seq, total(&report), report.leaves), (2, 4, None));
+}
+
+#[test]
+fn a_report_that_the_panel_knows_another_one_instead_of_survives_a_fork_when_this_process_counted_it() {
+    for (since, refused, kept) in [(10, Some(1), true), (10, None, false), (10, Some(7), false), (30, Some(1), false)] {
+        let mut bench = Bench::new();
+        bench.flow("alice", 1_000);
+        bench.cut(20);
+        bench.seal();
+        bench.flow("alice", 200);
+        bench.cut(50);
+        let (known, fresh) = (Known { since: at(since), refused }, Epoch::from_random(2));
+        let (tally, batch) = (&mut bench.tally, &mut bench.batch);
+        let left = bench.outbox.fork(tally, &bench.ledger, known, fresh, Nobodys::default(), batch).unwrap();
+        bench.commit();
+        let ambiguous = if kept { 0 } else { 1_000 };
+        assert_eq!(left, Left { epoch: Epoch::from_random(1), ambiguous });
+        assert_eq!(bench.tally.count(&slot("alice")).total(), 1_200 - ambiguous);
+        bench.reload();
+        let mut reported = Vec::new();
+        while let Some((report, _)) = bench.seal() {
+            reported.push((report.seq, report.to.get(), total(&report)));
+            bench.ack(report.seq);
+        }
+        let all = [(1, 900_020, 1_000), (2, 900_050, 200)];
+        assert_eq!(reported, if kept { all.to_vec() } else { vec![(1, 900_050, 200)] });
+    }
 }
 
 #[test]

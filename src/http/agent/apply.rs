@@ -6,8 +6,8 @@ use chrono::DateTime;
 use weir_wire::sync::{Report, SyncRequest};
 use weir_wire::{Bytes, NodeId, Second, SlotName};
 
-use super::EXPECT;
 use super::sync::authenticate_as;
+use super::{EXPECT, FORK};
 use crate::domain::period::Period;
 use crate::domain::report::{self, Landing, Standing, Verdict, Window};
 use crate::http::call::Call;
@@ -43,7 +43,8 @@ pub(super) async fn apply(
         let verdict = crate::faults::verdict(verdict);
         match verdict {
             Verdict::Repeated => return Ok(caller.last_seq),
-            Verdict::Fork => return Err(fork(report.seq)),
+            Verdict::Fork => return Err(fork(format!("the panel knows another report {}", report.seq))),
+            Verdict::Old => return Err(fork(format!("report {} is older than those that are kept", report.seq))),
             Verdict::Expect(seq) => return Err(expect(seq)),
             Verdict::Next(last_seq) => {
                 let guard = Guard { node: NodeId(caller.node), epoch: sync.epoch, last_seq };
@@ -61,9 +62,8 @@ pub(super) async fn apply(
     Err(Failure::Busy("a report was overtaken again and again".into()))
 }
 
-fn fork(seq: u64) -> Failure {
-    let message = format!("report {seq} was applied with other contents: this ledger is a copy");
-    Failure::Conflict { code: "fork", message }
+fn fork(why: String) -> Failure {
+    Failure::Conflict { code: FORK, message: format!("this ledger is a copy: {why}") }
 }
 
 fn expect(seq: u64) -> Failure {

@@ -12,8 +12,11 @@ use worker::Response;
 
 use super::failure::Failure;
 
-/// The `code` of the conflict that tells an agent which report is needed next; the message carries the number.
+/// The `code` of the conflict that tells an agent which report is needed next; the message ends with the number.
 pub(crate) const EXPECT: &str = "expect";
+/// The `code` of the conflict that tells an agent that its ledger is a copy; the message ends with the report's number when it is
+/// certain that it was not applied.
+pub(crate) const FORK: &str = "fork";
 
 /// A failure as agents read it.
 pub(crate) fn refusal(failure: &Failure) -> worker::Result<Response> {
@@ -23,7 +26,7 @@ pub(crate) fn refusal(failure: &Failure) -> worker::Result<Response> {
         Failure::Unauthorized | Failure::Forbidden(_) | Failure::Foreign => Code::Key,
         Failure::NotFound(_) => Code::Token,
         Failure::Conflict { code: EXPECT, .. } => Code::Expect,
-        Failure::Conflict { code: "fork", .. } => Code::Fork,
+        Failure::Conflict { code: FORK, .. } => Code::Fork,
         Failure::Conflict { .. } => Code::TokenUsed,
         Failure::Gone(_) => Code::Deleted,
         Failure::TooLarge(_) => Code::TooLarge,
@@ -33,6 +36,7 @@ pub(crate) fn refusal(failure: &Failure) -> worker::Result<Response> {
         Failure::Unconfigured(_) | Failure::Busy(_) | Failure::Broken(_) => Code::Unavailable,
     };
     let field = if let Failure::Invalid { field, .. } = failure { Some(field.clone()) } else { None };
-    let seq = if code == Code::Expect { message.rsplit(' ').next().and_then(|seq| seq.parse().ok()) } else { None };
+    let numbered = matches!(code, Code::Expect | Code::Fork);
+    let seq = message.rsplit(' ').next().filter(|_| numbered).and_then(|seq| seq.parse().ok());
     Response::from_json(&Refusal { code, message, field, seq })
 }
