@@ -95,6 +95,7 @@ impl Node {
     }
 
     pub(super) fn cut_all(&mut self, now: Moment) {
+        self.end_quarter(now);
         let slots = self.unreported.keys().cloned().collect();
         self.cut(slots, Stamp::Boot(now), Some(now));
     }
@@ -124,13 +125,15 @@ impl Node {
         self.look_at_file(now);
     }
 
-    /// No parcel may reach over a quarter-hour of the panel's clock: every billing period ends on one.
-    fn end_quarter(&mut self, now: Moment) {
+    /// No parcel may reach over a quarter-hour of the panel's clock: every billing period ends on one. Goes before every cut,
+    /// because a sync may come sooner after the end than a tick.
+    pub(super) fn end_quarter(&mut self, now: Moment) {
         let quarter = self.clock.second(now).quarter();
-        if self.clock.second(self.ticked).quarter() < quarter && !self.unreported.is_empty() {
+        let looked = core::mem::replace(&mut self.looked_at_quarter, now);
+        if self.clock.second(looked).quarter() < quarter && !self.unreported.is_empty() {
             let boundary = self.clock.moment(quarter);
             let slots = self.unreported.keys().cloned().collect();
-            self.cut(slots, Stamp::Boot(boundary), Some(now));
+            self.cut(slots, Stamp::Quarter(boundary, quarter), Some(now));
         }
     }
 

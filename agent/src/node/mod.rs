@@ -139,6 +139,7 @@ pub(crate) struct Node {
     tick: Duration,
     fast_until: Moment,
     looked_at_all: Moment,
+    looked_at_quarter: Moment,
     next_end: Option<Second>,
     /// Parcels that were made before may have been reported by a copy of this ledger that has gone on.
     since: Moment,
@@ -226,6 +227,7 @@ impl Node {
             tick: SLOW,
             fast_until: Moment::default(),
             looked_at_all: reading.now,
+            looked_at_quarter: reading.now,
             next_end: None,
             since: reading.now,
             catch_up: CatchUp::FirstList,

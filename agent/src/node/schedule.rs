@@ -109,6 +109,7 @@ impl Node {
     }
 
     fn next_report(&mut self, now: Moment) -> Result<Option<(Report, Option<Skip>)>, LedgerError> {
+        self.end_quarter(now);
         self.cut_due(now);
         let nobodys = self.nobodys();
         let books = &mut self.books;

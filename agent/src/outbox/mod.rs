@@ -172,7 +172,7 @@ impl Outbox {
     /// has been cut for `age` milliseconds: a node at which nobody is busy any more would never tell them.
     pub(crate) fn cut_nobodys(&mut self, nobodys: Nobodys, now: Moment, age: u64, batch: &mut Batch) {
         let young =
-            matches!(self.books.cut_to, Some(Stamp::Boot(last)) if now.since(last) < age);
+            matches!(self.books.cut_to, Some(Stamp::Boot(last) | Stamp::Quarter(last, _)) if now.since(last) < age);
         if young || self.is_waiting() || self.books.told == (nobodys.unattributed, nobodys.foreign) {
             return;
         }

@@ -122,6 +122,24 @@ fn no_report_reaches_over_a_quarter_hour_of_the_panels_clock() {
 }
 
 #[test]
+fn a_sync_that_comes_sooner_after_a_quarter_hour_than_a_tick_ends_it_first() {
+    let mut rig = Rig::generous();
+    rig.panel.policy.report_bytes = Bytes::saturating(100);
+    rig.sync();
+    let quarter = Second::clamped(rig.panel_second().get() + 900).quarter();
+    while rig.panel_second().get() < quarter.get() - 2 {
+        rig.pass(1_000);
+        rig.sync_if_sent();
+    }
+    rig.flow(ALICE, 40_000);
+    rig.clock.now = rig.clock.now.plus(2_500);
+    rig.node.ring();
+    rig.settle();
+    let report = rig.sync_if_sent().unwrap().report.unwrap();
+    assert_eq!((report.to, total(&report)), (quarter, 40_000));
+}
+
+#[test]
 fn bytes_of_an_outage_land_in_the_quarters_in_which_they_flowed() {
     let mut rig = Rig::generous();
     rig.sync_all();
