@@ -19,7 +19,7 @@ mod tests {
     #[test]
     fn a_ledger_that_was_left_is_no_second_host_and_one_that_goes_on_is() {
         assert!(!two_hosts(&[]));
-        assert!(!two_hosts(&[(10, 100)])));
+        assert!(!two_hosts(&[(10, 100)]));
         assert!(!two_hosts(&[(10, 50), (50, 100)]));
         assert!(two_hosts(&[(10, 60), (50, 100)]));
     }

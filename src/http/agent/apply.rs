@@ -43,8 +43,8 @@ pub(super) async fn apply(
         let verdict = crate::faults::verdict(verdict);
         match verdict {
             Verdict::Repeated => return Ok(caller.last_seq),
-            Verdict::Fork => return Err(fork(format!("the panel knows another report {}", report.seq))),
-            Verdict::Old => return Err(fork(format!("report {} is older than those that are kept", report.seq))),
+            Verdict::Fork => return Err(fork(&format!("the panel knows another report {}", report.seq))),
+            Verdict::Old => return Err(fork(&format!("report {} is older than those that are kept", report.seq))),
             Verdict::Expect(seq) => return Err(expect(seq)),
             Verdict::Next(last_seq) => {
                 let guard = Guard { node: NodeId(caller.node), epoch: sync.epoch, last_seq };
@@ -62,7 +62,7 @@ pub(super) async fn apply(
     Err(Failure::Busy("a report was overtaken again and again".into()))
 }
 
-fn fork(why: String) -> Failure {
+fn fork(why: &str) -> Failure {
     Failure::Conflict { code: FORK, message: format!("this ledger is a copy: {why}") }
 }
 
