@@ -138,7 +138,7 @@ async function differences() {
     return up + down < low || up + down > high ? [`${user}: the panel has ${up} up, ${down} down, ${low} to ${high} bytes moved`] : [];
   });
   const agents = await Promise.all(fleet.nodes.map(({ host }) => host.status()));
-  const owing = agents.map(({ waiting, unreported, heard_ago: heard }) => `${unreported} bytes in ${waiting} reports, heard ${heard} ms ago`);
+  const owing = agents.map(({ waiting, unreported, node }) => `${unreported} bytes in ${waiting} reports, and say that ${node.unattributed} are unattributed`);
   return `WEIR_SEED=${SEED}: ${off.join('; ') || 'no user differs'}; the agents owe ${owing.join(' and ')}`;
 }
 
