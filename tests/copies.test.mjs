@@ -251,16 +251,19 @@ describe('two hosts that go on with one ledger', { timeout }, () => {
 });
 
 /** Keep a fleet's database as it is now. @returns {Promise<() => Promise<void>>} puts it back */
-async function databaseOf({ panel, folder }) {
+async function databaseOf({ panel, folder, nodes }) {
   const copy = path.join(folder, 'database-copy');
   await panel.stop();
   await cp(panel.folder, copy, { recursive: true });
   await panel.start();
   return async () => {
+    // Nobody may hear the panel before its clock is set as the test has set it.
+    for (const { proxy } of nodes) proxy.isolate();
     await panel.stop();
     await rm(panel.folder, { recursive: true });
     await cp(copy, panel.folder, { recursive: true });
     await panel.start();
+    for (const { proxy } of nodes) proxy.restore();
   };
 }
 
