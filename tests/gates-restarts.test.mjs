@@ -15,7 +15,7 @@ const REFUSE = 'weir-refuse';
 /** How a core can end. By SIGHUP it begins anew in the same process. */
 const CORE_ENDS = ['SIGKILL', 'SIGTERM', 'SIGHUP'];
 /** Of all cases every so-manieth runs. */
-const EVERY = LONG ? 1 : 17;
+const EVERY = LONG ? 1 : 20;
 const KILLS = LONG ? 3 : 1;
 const POINTS = ['ReloadStaged', 'ReloadChecked', 'ReloadReplaced', 'ReloadDrained', 'ReloadAsked', 'ReloadUp'];
 
