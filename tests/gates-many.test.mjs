@@ -3,13 +3,13 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 
 import { clientOf } from './support/client.mjs';
+import { Dice, SEED } from './support/dice.mjs';
 import { MIB, startFleet, until } from './support/fleet.mjs';
 import { USER_PROTOCOLS } from './support/singbox-config.mjs';
 import { readStartedAt } from './support/singbox-status.mjs';
 import { randomSlot } from './support/wire.mjs';
 
 const EACH = process.env.WEIR_LONG === '1' ? 100 : 20;
-const SEED = Number(process.env.WEIR_SEED ?? Math.trunc(Math.random() * 2 ** 32));
 const numbered = (kind, count = EACH) => Array.from({ length: count }, (_, index) => `${kind}-${String(index + 1).padStart(3, '0')}`);
 /** Ten users with a connection over each of the five protocols: fifty that nothing may break. */
 const OTHERS = numbered('other', 10);
@@ -96,20 +96,7 @@ async function passing(lab, names) {
 
 /** All actions in an order that the seed decides. */
 function shuffled() {
-  let state = SEED;
-  const below = (bound) => {
-    // mulberry32
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return Math.floor((((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32) * bound);
-  };
-  const all = KINDS.flatMap((kind) => USERS[kind].map((name) => ({ kind, name })));
-  for (let last = all.length - 1; last > 0; last -= 1) {
-    const other = below(last + 1);
-    [all[last], all[other]] = [all[other], all[last]];
-  }
-  return all;
+  return new Dice().shuffled(KINDS.flatMap((kind) => USERS[kind].map((name) => ({ kind, name }))));
 }
 
 const ACT = {
