@@ -8,6 +8,7 @@ import { Clocks, DAY } from './support/clocks.mjs';
 import { FaultProxy } from './support/fault-proxy.mjs';
 import { MIB, startFleet, until } from './support/fleet.mjs';
 import { ScriptedNode } from './support/scripted-node.mjs';
+import { leftOut } from './support/selection.mjs';
 
 const USERS = ['anna', 'boris', 'clara'];
 const RATE = MIB;
@@ -151,9 +152,9 @@ describe('a ledger that is put back to an older copy', { timeout }, () => {
 
   test('is found out, stated, and billed to nobody', () => putBack({}));
 
-  test('is found out while bytes flow', () => putBack({ flows: true }));
+  test('is found out while bytes flow', { skip: leftOut('flowing', 40) }, () => putBack({ flows: true }));
 
-  test('is found out after the agent has died of finding it, twice', () => {
+  test('is found out after the agent has died of finding it, twice', { skip: leftOut('died twice', 40) }, () => {
     const crashes = async () => {
       await live({ WEIR_CRASH: 'Fork:1' });
       await live({ WEIR_CRASH: 'Fork:1' });
@@ -161,7 +162,7 @@ describe('a ledger that is put back to an older copy', { timeout }, () => {
     return putBack({ flows: true, crashes });
   });
 
-  test('is found out once when the agent dies after each commit around it', (context) => {
+  test('is found out once when the agent dies after each commit around it', { skip: leftOut('commits', 40) }, (context) => {
     const crashes = async () => {
       for (let commit = 1; commit <= 6; commit += 1) await live({ WEIR_CRASH: `Commit:${commit}` });
       context.diagnostic(`it died ${lives.length} times`);
@@ -169,7 +170,7 @@ describe('a ledger that is put back to an older copy', { timeout }, () => {
     return putBack({ flows: true, crashes });
   });
 
-  test('is found out before the core has told anything', () => putBack({ flows: true, late: true }));
+  test('is found out before the core has told anything', { skip: leftOut('late', 40) }, () => putBack({ flows: true, late: true }));
 });
 
 describe('two hosts that go on with one ledger', { timeout }, () => {
@@ -238,7 +239,7 @@ describe('two hosts that go on with one ledger', { timeout }, () => {
     assert.equal(status.ambiguous, 0);
   });
 
-  test('are two until one of them is silent for ten minutes', async () => {
+  test('are two until one of them is silent for ten minutes', { skip: leftOut('silent', 40) }, async () => {
     once(slots, node.core, 5000);
     once(slots, other.core, 7000);
     await assertExact();
@@ -324,7 +325,7 @@ test('a database that is put back is told everything again, and nobody gets more
   }
 });
 
-test('reports that were too old to be kept are named as lost, and everything later is exact', { timeout }, async () => {
+test('reports that were too old to be kept are named as lost, and everything later is exact', { timeout, skip: leftOut('too old', 40) }, async () => {
   const fleet = await startFleet();
   try {
     for (const name of USERS) await fleet.api('POST', '/api/v1/users', { name });

@@ -10,9 +10,8 @@ import { assertAccount, chance, heard, killed, traffic } from './support/chaos.m
 import { Dice, SEED } from './support/dice.mjs';
 import { MIB, startFleet } from './support/fleet.mjs';
 import { FLOOR, TICK } from './support/pull.mjs';
+import { LONG } from './support/selection.mjs';
 
-/** `make test-long` does all of it, `make test` a part. */
-const LONG = process.env.WEIR_LONG !== undefined;
 const NODES = LONG ? 8 : 3;
 /** Requests that meet a fault, in all. */
 const FAULTS = LONG ? 1000 : 40;

@@ -5,11 +5,12 @@ import { after, before, test } from 'node:test';
 import { clientOf } from './support/client.mjs';
 import { Dice, SEED } from './support/dice.mjs';
 import { MIB, startFleet, until } from './support/fleet.mjs';
+import { LONG } from './support/selection.mjs';
 import { USER_PROTOCOLS } from './support/singbox-config.mjs';
 import { readStartedAt } from './support/singbox-status.mjs';
 import { randomSlot } from './support/wire.mjs';
 
-const EACH = process.env.WEIR_LONG === '1' ? 100 : 20;
+const EACH = LONG ? 100 : 20;
 const numbered = (kind, count = EACH) => Array.from({ length: count }, (_, index) => `${kind}-${String(index + 1).padStart(3, '0')}`);
 /** Ten users with a connection over each of the five protocols: fifty that nothing may break. */
 const OTHERS = numbered('other', 10);

@@ -6,15 +6,16 @@ import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
 
 import { enginePath } from './support/engines.mjs';
+import { SEED } from './support/dice.mjs';
 import { startFleet, until } from './support/fleet.mjs';
+import { LONG } from './support/selection.mjs';
 import { readStartedAt } from './support/singbox-status.mjs';
 
-const LONG = process.env.WEIR_LONG === '1';
 const PROTOCOL = 'trojan';
 const REFUSE = 'weir-refuse';
 /** How a core can end. By SIGHUP it begins anew in the same process. */
 const CORE_ENDS = ['SIGKILL', 'SIGTERM', 'SIGHUP'];
-/** Of all cases every so-manieth runs. */
+/** Of all cases every so-manieth runs, from one on that the seed chooses. */
 const EVERY = LONG ? 1 : 20;
 const KILLS = LONG ? 3 : 1;
 const POINTS = ['ReloadStaged', 'ReloadChecked', 'ReloadReplaced', 'ReloadDrained', 'ReloadAsked', 'ReloadUp'];
@@ -183,7 +184,7 @@ class Case {
 const cases = CORE_ENDS.flatMap((coreEnds) => {
   const steps = ['core ends', ...(coreEnds === 'SIGHUP' ? [] : ['core starts']), 'agent ends', 'agent starts', 'gate moves'];
   return orders(steps).map((order) => ({ coreEnds, order }));
-}).filter((_, index) => index % EVERY === 0);
+}).filter((_, index) => index % EVERY === SEED % EVERY);
 
 cases.forEach(({ coreEnds, order }, index) => {
   const [agentEnds, move] = [['stopped', 'killed'][index % 2], MOVES[index % MOVES.length]];

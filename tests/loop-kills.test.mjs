@@ -5,10 +5,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { heard } from './support/chaos.mjs';
 import { MIB, startFleet, until } from './support/fleet.mjs';
+import { LONG, leftOut } from './support/selection.mjs';
 import { USER_PROTOCOLS } from './support/singbox-config.mjs';
 
-/** `make test-long` passes every point three times and kills twenty times at any moment. */
-const LONG = process.env.WEIR_LONG !== undefined;
 const POINTS = ['Credit', 'Save', 'Commit', 'Seal', 'Send', 'Reply', 'Ack'];
 const KILLS = LONG ? [...Array(3).fill(POINTS).flat(), ...Array(20).fill(null)] : ['Commit', 'Send', 'Ack', null];
 /** Connections that live and end in each gap. */
@@ -96,7 +95,7 @@ test(`an agent that is killed ${KILLS.length} times beside a real core doubles n
   context.diagnostic(`${books.unattributed} bytes are unattributed, of ${billed}`);
 });
 
-test('a core that is killed is told with an estimate, nothing is doubled, and everybody goes on with the next', { timeout }, async (context) => {
+test('a core that is killed is told with an estimate, nothing is doubled, and everybody goes on with the next', { timeout, skip: leftOut('core killed', 40) }, async (context) => {
   const before = (await fleet.nodeInPanel(node.id)).status.lost_estimate;
   const downloads = await under(async (running) => {
     await sleep(2000);

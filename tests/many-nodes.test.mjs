@@ -5,15 +5,13 @@ import { after, before, test } from 'node:test';
 import { faults, isSync } from './support/fault-proxy.mjs';
 import { MIB, startFleet, until } from './support/fleet.mjs';
 import { FLOOR, Pull, TICK } from './support/pull.mjs';
+import { leftOut } from './support/selection.mjs';
 
 const RATE = 4 * MIB;
 /** A quota that eight nodes at this rate need six seconds for. */
 const QUOTA = 200 * MIB;
 /** A test that takes so long hangs. */
 const timeout = 180_000;
-
-/** `make test-long` does everything; `make test` a part of it. */
-const LONG = process.env.WEIR_LONG !== undefined;
 
 let fleet;
 before(async () => {
@@ -32,7 +30,7 @@ function pull({ nodes = 8, ...fields } = {}) {
 const shown = ({ name }) => fleet.user(name);
 
 for (const nodes of [2, 8]) {
-  test(`a user who pulls from ${nodes} nodes at once gets his quota and no more`, { timeout, skip: !LONG && nodes === 8 }, async (context) => {
+  test(`a user who pulls from ${nodes} nodes at once gets his quota and no more`, { timeout, skip: nodes === 8 && leftOut('plain', 25) }, async (context) => {
     const user = await pull({ nodes, monthly_quota: nodes * 25 * MIB });
     await user.quiet();
     assert.ok(user.used >= nodes * 25 * MIB, `he was cut ${nodes * 25 * MIB - user.used} bytes too early`);
@@ -41,7 +39,7 @@ for (const nodes of [2, 8]) {
     assert.deepEqual({ status, reason, used }, { status: 'limited', reason: 'month', used: user.used });
   });
 
-  test(`a quota that is lowered while ${nodes} nodes are pulled from is called in`, { timeout, skip: !LONG && nodes === 2 }, async (context) => {
+  test(`a quota that is lowered while ${nodes} nodes are pulled from is called in`, { timeout, skip: leftOut(`lowered ${nodes}`, 25) }, async (context) => {
     const user = await pull({ nodes, monthly_quota: 10 * QUOTA });
     await user.reaches(20 * MIB);
     const { used } = user;
@@ -53,7 +51,7 @@ for (const nodes of [2, 8]) {
   });
 }
 
-test('a quota that is raised while eight nodes are pulled from is used up, and no more', { timeout, skip: !LONG }, async (context) => {
+test('a quota that is raised while eight nodes are pulled from is used up, and no more', { timeout, skip: leftOut('raised', 25) }, async (context) => {
   const user = await pull({ monthly_quota: 40 * MIB });
   await user.reaches(20 * MIB);
   await fleet.api('PATCH', `/api/v1/users/${user.name}`, { monthly_quota: QUOTA });
@@ -62,7 +60,7 @@ test('a quota that is raised while eight nodes are pulled from is used up, and n
   await user.ends({ allowed: QUOTA, context });
 });
 
-test('a reset while eight nodes are pulled from gives the quota once more', { timeout, skip: !LONG }, async (context) => {
+test('a reset while eight nodes are pulled from gives the quota once more', { timeout, skip: leftOut('reset', 25) }, async (context) => {
   const user = await pull();
   await user.reaches(QUOTA / 2);
   await fleet.api('POST', `/api/v1/users/${user.name}/reset`);
@@ -72,7 +70,7 @@ test('a reset while eight nodes are pulled from gives the quota once more', { ti
   await user.ends({ allowed: atReset + QUOTA, context });
 });
 
-test('traffic that is bought while eight nodes are pulled from comes on top, once', { timeout, skip: !LONG }, async (context) => {
+test('traffic that is bought while eight nodes are pulled from comes on top, once', { timeout, skip: leftOut('bought', 25) }, async (context) => {
   const user = await pull({ monthly_quota: 80 * MIB });
   await user.reaches(40 * MIB);
   const order = { order: 'shop-1', bytes: 60 * MIB };
@@ -83,7 +81,7 @@ test('traffic that is bought while eight nodes are pulled from comes on top, onc
   await user.ends({ allowed: 140 * MIB, context });
 });
 
-test('a quota holds while replies are lost and delayed on all eight nodes', { timeout }, async (context) => {
+test('a quota holds while replies are lost and delayed on all eight nodes', { timeout, skip: leftOut('replies', 25) }, async (context) => {
   const harm = (node, index) => (exchange) => {
     if (!isSync(exchange)) return null;
     const turn = node.proxy.exchanges.length + index;
@@ -101,7 +99,7 @@ test('a quota holds while replies are lost and delayed on all eight nodes', { ti
   await user.ends({ allowed: QUOTA, context });
 });
 
-test('a node that was away sends its chain of reports, and the quota still holds', { timeout }, async (context) => {
+test('a node that was away sends its chain of reports, and the quota still holds', { timeout, skip: leftOut('away', 25) }, async (context) => {
   const user = await pull();
   const [away] = fleet.nodes;
   await user.reaches(QUOTA / 4);
@@ -116,7 +114,7 @@ test('a node that was away sends its chain of reports, and the quota still holds
   await user.ends({ allowed: QUOTA, context });
 });
 
-test('what a node that cannot be reached holds comes on top of a lowered quota, and nothing else', { timeout, skip: !LONG }, async (context) => {
+test('what a node that cannot be reached holds comes on top of a lowered quota, and nothing else', { timeout, skip: leftOut('unreachable', 25) }, async (context) => {
   const user = await pull({ monthly_quota: 4 * QUOTA });
   const [away] = fleet.nodes;
   await user.reaches(QUOTA / 4);
@@ -131,7 +129,7 @@ test('what a node that cannot be reached holds comes on top of a lowered quota, 
   await user.ends({ allowed: used + held + fleet.nodes.length * RATE, context });
 });
 
-test('a month that rolls over while eight nodes are pulled from gives a quota to each month', { timeout }, async (context) => {
+test('a month that rolls over while eight nodes are pulled from gives a quota to each month', { timeout, skip: leftOut('month', 25) }, async (context) => {
   const user = await pull();
   await user.reaches(QUOTA / 2);
   const { period_end: end } = await fleet.panel.db.prepare('SELECT period_end FROM usage JOIN users ON users.id = user WHERE name = ?1').bind(user.name).first();
@@ -151,7 +149,7 @@ test('a month that rolls over while eight nodes are pulled from gives a quota to
   await fleet.panel.setClock(0);
 });
 
-test('a node that is deleted gets no more, reports what it has, and the others use what is left', { timeout, skip: !LONG }, async (context) => {
+test('a node that is deleted gets no more, reports what it has, and the others use what is left', { timeout, skip: leftOut('deleted', 25) }, async (context) => {
   const user = await pull();
   const gone = fleet.nodes.at(-1);
   await user.reaches(QUOTA / 4);

@@ -10,6 +10,7 @@ import path from 'node:path';
 
 import { startLoop, until } from './support/loop.mjs';
 import { signIn } from './support/machine.mjs';
+import { leftOut } from './support/selection.mjs';
 
 /** A file that the core did not take is tried again after 30 s. */
 const LIMIT_MS = 300_000;
@@ -125,7 +126,7 @@ test('a template that is broken while all runs cuts nobody, and gates go on in t
   await loop.settled();
 });
 
-test('a port that is taken brings the old file and the core back, and is taken up when it is free', { timeout }, async () => {
+test('a port that is taken brings the old file and the core back, and is taken up when it is free', { timeout, skip: leftOut('port', 30) }, async () => {
   const { node } = loop;
   const taken = net.createServer().listen(0, '127.0.0.1');
   await new Promise((resolve) => taken.once('listening', resolve));
@@ -142,7 +143,7 @@ test('a port that is taken brings the old file and the core back, and is taken u
   assert.ok(await passes('anna'));
 });
 
-test('a core that passes the check and then exits is put back, and the old template ends it as it was', { timeout }, async () => {
+test('a core that passes the check and then exits is put back, and the old template ends it as it was', { timeout, skip: leftOut('exits', 30) }, async () => {
   const { node } = loop;
   const [good, file] = [node.template, await coreFile()];
   const { atime, mtime } = await stat(inNode('template.json'));
