@@ -7,15 +7,12 @@ import { after, before, describe, test } from 'node:test';
 import { Clocks, DAY } from './support/clocks.mjs';
 import { FaultProxy } from './support/fault-proxy.mjs';
 import { MIB, startFleet, until } from './support/fleet.mjs';
+import { FLOOR, TICK } from './support/pull.mjs';
 import { ScriptedNode } from './support/scripted-node.mjs';
 import { leftOut } from './support/selection.mjs';
 
 const USERS = ['anna', 'boris', 'clara'];
 const RATE = MIB;
-/** What a node lets a user pass without an answer (`GRANT_FLOOR_BYTES`). */
-const FLOOR = MIB;
-/** Seconds between two looks at a user who is near his limit. */
-const TICK = 0.1;
 /** A test that takes so long hangs. */
 const timeout = 300_000;
 

@@ -5,6 +5,7 @@ import { after, before, test } from 'node:test';
 import { clientOf } from './support/client.mjs';
 import { Dice, SEED } from './support/dice.mjs';
 import { MIB, startFleet, until } from './support/fleet.mjs';
+import { FLOOR } from './support/pull.mjs';
 import { LONG } from './support/selection.mjs';
 import { USER_PROTOCOLS } from './support/singbox-config.mjs';
 import { readStartedAt } from './support/singbox-status.mjs';
@@ -24,8 +25,6 @@ const SHUT = SHUT_BY.flatMap((kind) => USERS[kind]);
 const GREEDY = SHUT_BY.flatMap((kind) => USERS[kind].slice(0, 3));
 const GREEDY_QUOTA = 4 * MIB;
 const GREEDY_RATE = 256 * 1024;
-/** The default of GRANT_FLOOR_BYTES. */
-const FLOOR = MIB;
 const TICK_S = 1;
 const QUOTA = 10_000;
 const PROTOCOL = 'trojan';

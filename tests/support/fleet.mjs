@@ -107,7 +107,7 @@ export class Fleet extends Site {
   /**
    * Wait until everything that the cores have counted is in the panel's books, whomever it is credited to.
    *
-   * @param {{without?: number, nodes?: FleetNode[]}} [options] `without`: bytes that may lack, at most
+   * @param {{nodes?: FleetNode[]}} [options] of which nodes; of all unless told
    * @returns {Promise<import('./site.mjs').Books[]>} by node
    */
   async settled({ nodes = this.nodes } = {}) {
