@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Home, Trouble } from './home.mjs';
 
 /** The trigger of wrangler.toml: every five minutes of the clock. */
-const CRON_MS = 300_000;
+const CRON_MS = 60_000;
 
 const started = performance.now();
 const home = new Home(process.env.WEIR_HOME);
@@ -77,7 +77,7 @@ async function startPanel() {
 /** Run the jobs now, because some may have become due while nothing ran, and then whenever the platform would. */
 async function startCron(panel) {
   const run = async () => {
-    const outcome = await panel.cron().catch((error) => error.message);
+    const outcome = await panel.trigger().catch((error) => error.message);
     await log(`jobs: ${outcome}`);
   };
   await run();

@@ -5,10 +5,16 @@ use weir_wire::Second;
 /// Now.
 #[must_use]
 pub(crate) fn now() -> Second {
-    #[expect(clippy::disallowed_methods, reason = "this is the clock module")]
-    let millis = worker::Date::now().as_millis();
-    let seconds = i64::try_from(millis / 1_000).unwrap_or(i64::MAX);
+    let seconds = millis() / 1_000;
     #[cfg(feature = "faults")]
     let seconds = seconds.saturating_add(crate::faults::clock_offset());
     Second::clamped(seconds)
+}
+
+/// Milliseconds since 1970, for how long something took.
+#[must_use]
+pub(crate) fn millis() -> i64 {
+    #[expect(clippy::disallowed_methods, reason = "this is the clock module")]
+    let millis = worker::Date::now().as_millis();
+    i64::try_from(millis).unwrap_or(i64::MAX)
 }

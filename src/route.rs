@@ -70,6 +70,12 @@ pub enum Route<'a> {
     DeleteNode(&'a str),
     /// `POST /api/v1/nodes/{id}/rotate-key`
     RotateNodeKey(&'a str),
+    /// `GET /api/v1/jobs`
+    Jobs,
+    /// `POST /api/v1/jobs/{name}/run`
+    RunJob(&'a str),
+    /// `GET` and `PUT /api/v1/settings/{area}`
+    Settings(&'a str),
     /// `/api/xpert/...`
     Xpert(Xpert<'a>),
 }
@@ -202,6 +208,13 @@ pub fn route<'a>(method: &str, path: &'a str) -> Result<Route<'a>, NoRoute> {
         (["api", "v1", "nodes", _], _) => Err(Method("GET, DELETE")),
         (["api", "v1", "nodes", id, "rotate-key"], "POST") => Ok(Route::RotateNodeKey(id)),
         (["api", "v1", "nodes", _, "rotate-key"], _) => Err(Method("POST")),
+
+        (["api", "v1", "jobs"], "GET") => Ok(Route::Jobs),
+        (["api", "v1", "jobs"], _) => Err(Method("GET")),
+        (["api", "v1", "jobs", name, "run"], "POST") => Ok(Route::RunJob(name)),
+        (["api", "v1", "jobs", _, "run"], _) => Err(Method("POST")),
+        (["api", "v1", "settings", area], "GET" | "PUT") => Ok(Route::Settings(area)),
+        (["api", "v1", "settings", _], _) => Err(Method("GET, PUT")),
 
         (["api", "xpert", rest @ ..], method) => xpert::route(method, rest).map(Route::Xpert),
         _ => Err(Path),

@@ -1,46 +1,128 @@
 //! Jobs that run by the clock: one file each.
+//!
+//! One trigger a minute looks in the table `jobs` which of them are due. A job is restartable and idempotent: a run that is cut off
+//! anywhere (the free plan ends one after 10 ms of CPU) is repeated, and nothing that it did counts twice. Work that is too much for
+//! one run is done in chunks, and [`Next::At`] asks for the run that goes on.
 
+mod pool;
 mod reports;
+mod retention;
 mod sweep;
 
+use weir_wire::Second;
 use worker::{Env, console_error, console_log};
 
-use crate::clock;
+use crate::domain::schedule::Schedule;
 use crate::http::call::Call;
 use crate::http::failure::Failure;
-use crate::store::d1::Db;
+use crate::http::settings;
+use crate::store::d1::Cost;
+use crate::store::jobs::{self, Ending, Job};
+use crate::{clock, random};
 
-/// Runs the jobs of a cron trigger. `schedule` is the exact string of `wrangler.toml`.
-pub(crate) async fn run(schedule: &str, env: &Env) {
-    let outcome = match schedule {
-        "*/5 * * * *" => sweep(env).await,
-        "2-59/5 * * * *" => reports(env).await,
-        _ => Err(Failure::Broken("no job answers this trigger".into())),
+/// The trigger of `wrangler.toml`.
+const TRIGGER: &str = "* * * * *";
+/// Queries after which no further job is begun: the free plan has 50 a run, and no job uses more than half of them.
+const QUERIES: usize = 24;
+
+/// When a job wants to run again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    /// By its schedule.
+    Regular,
+    /// Then, or by its schedule if that is sooner.
+    At(Second),
+}
+
+/// Runs the jobs that are due. `trigger` is the string of `wrangler.toml`.
+pub(crate) async fn run(trigger: &str, env: &Env) {
+    let outcome = if trigger == TRIGGER {
+        run_due(env).await
+    } else {
+        Err(Failure::Broken("no job answers this trigger".into()))
     };
     if let Err(failure) = outcome {
-        console_error!("job failed schedule={schedule} error={failure:?}");
+        console_error!("jobs failed trigger={trigger} error={failure:?}");
     }
 }
 
-async fn sweep(env: &Env) -> Result<(), Failure> {
-    let db = Db::new(env.d1("DB").map_err(|_| Failure::Unconfigured("the database binding DB"))?);
-    if sweep::sweep(&db, clock::now()).await? {
-        crate::bell::ring(env).await;
+/// Rows read: 1 per job that exists; written: 2 per job that is due.
+async fn run_due(env: &Env) -> Result<(), Failure> {
+    let looking = Call::new(env.clone())?;
+    let due: Vec<Job> = looking.db.all(jobs::due(looking.now)).await?;
+    let mut queries = looking.db.cost().queries;
+    for job in due {
+        if queries > QUERIES {
+            break;
+        }
+        let call = Call::new(env.clone())?;
+        run_one(&call, &job).await?;
+        queries += call.db.cost().queries;
     }
-    show_cost(env, "sweep", &db);
     Ok(())
 }
 
-async fn reports(env: &Env) -> Result<(), Failure> {
-    let call = Call::new(env.clone())?;
-    reports::run(&call).await?;
-    show_cost(env, "reports", &call.db);
+async fn run_one(call: &Call, job: &Job) -> Result<(), Failure> {
+    let retry = Schedule::retry(job.failures, call.now);
+    if call.db.run(jobs::begin(job, call.now, retry)).await?.changes() == 0 {
+        return Ok(());
+    }
+    let began = clock::millis();
+    let outcome = dispatch(call, job).await;
+    let regular = schedule(&job.name).after(call.now, settings::zone(&call.env));
+    let (next, error) = match outcome {
+        Ok(Next::Regular) => (regular, None),
+        Ok(Next::At(at)) => (at.min(regular), None),
+        Err(failure) => (retry, Some(explain(&job.name, &failure))),
+    };
+    let cost = call.db.cost();
+    let ending =
+        Ending { lasted_ms: clock::millis().saturating_sub(began), cost, error: error.as_deref(), retry, next };
+    call.db.run(jobs::end(&job.name, clock::now(), &ending)).await?;
+    show_cost(call, &job.name, cost);
     Ok(())
 }
 
-fn show_cost(env: &Env, job: &str, db: &Db) {
-    if env.var("WEIR_SHOW_COST").is_ok() {
-        let cost = db.cost();
+async fn dispatch(call: &Call, job: &Job) -> Result<Next, Failure> {
+    match job.name.as_str() {
+        "pool" => pool::run(call).await,
+        "reports" => reports::run(call, job).await,
+        "retention" => retention::run(call).await,
+        "sweep" => sweep::run(call).await,
+        other => Err(Failure::Broken(format!("there is no job {other}"))),
+    }
+}
+
+/// How often each job runs, unless it says itself when it runs again. What costs most runs when few people are awake.
+fn schedule(job: &str) -> Schedule {
+    match job {
+        "retention" => Schedule::Daily(3 * 3_600),
+        _ => Schedule::Every(300),
+    }
+}
+
+/// What the operator is shown of a failure; the rest is logged under an id.
+fn explain(job: &str, failure: &Failure) -> String {
+    let (_, _, sentence) = failure.describe();
+    let Some(internal) = failure.internal() else { return sentence };
+    let id = random::bytes::<8>().map(hex::encode).unwrap_or_default();
+    console_error!("job failed id={id} job={job} error={internal}");
+    format!("{sentence} (log id {id})")
+}
+
+fn show_cost(call: &Call, job: &str, cost: Cost) {
+    if call.env.var("WEIR_SHOW_COST").is_ok() {
         console_log!("job done job={job} queries={} read={} written={}", cost.queries, cost.read, cost.written);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_trigger_is_the_only_one_of_wrangler_toml() {
+        let toml = include_str!("../../wrangler.toml");
+        assert!(toml.contains(&format!("crons = [\"{TRIGGER}\"]")));
     }
 }

@@ -10,6 +10,8 @@ pub mod name;
 pub mod percent;
 pub mod period;
 pub mod report;
+pub mod schedule;
+pub mod settings;
 pub mod subscription;
 pub mod token;
 pub mod user;

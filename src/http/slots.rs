@@ -5,16 +5,11 @@ use weir_wire::SlotName;
 use super::call::Call;
 use super::failure::Failure;
 use crate::random;
-use crate::store::d1::Db;
 use crate::store::slots::{self, Vacancy};
 
 /// Makes vacant slots if less than half of the pool is left. Rows read: at most half a pool; 3 written per slot made.
 pub(crate) async fn refill(call: &Call) -> Result<(), Failure> {
-    refill_in(&call.db).await
-}
-
-/// The same for a job.
-pub(crate) async fn refill_in(db: &Db) -> Result<(), Failure> {
+    let db = &call.db;
     let found: Option<Vacancy> = db.first(slots::vacancy()).await?;
     let lacking = found.map_or(0, Vacancy::lacking);
     if lacking > 0 {

@@ -101,6 +101,22 @@ pub fn due(now: Second, limit: u32) -> Statement {
     Statement::new(DUE).bind(now).bind(limit)
 }
 
+// Rows read: 1.
+const NEXT: &str = "SELECT min(due_at) AS due_at FROM users WHERE due_at IS NOT NULL";
+
+/// What [`next`] returns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub struct NextDue {
+    /// The second at which the next user is due.
+    pub due_at: Option<i64>,
+}
+
+/// When the next user is due.
+#[must_use]
+pub fn next() -> Statement {
+    Statement::new(NEXT)
+}
+
 /// A user, if his period has ended.
 #[must_use]
 pub fn ended(user: i64, now: Second) -> Statement {

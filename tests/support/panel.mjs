@@ -22,7 +22,7 @@ const HOST = '127.0.0.1';
 export const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const MIGRATIONS = path.join(ROOT, 'migrations');
 const SECRETS = ['SLOT_KEY', 'AUTH_KEY'];
-const ALL_SCOPES = 'users:read users:write nodes:read nodes:write stats:read';
+const ALL_SCOPES = 'users:read users:write nodes:read nodes:write stats:read settings:read settings:write';
 /** Lines of the Worker's log that are kept for a test that fails. */
 const LOG_LINES = 1000;
 
@@ -154,14 +154,30 @@ export class Panel {
   }
 
   /**
-   * Run the Worker's scheduled handler.
+   * Run the Worker's scheduled handler, as the platform does every minute: the jobs that are due.
    *
-   * @param {string} [schedule] the string of wrangler.toml
-   * @returns {Promise<string>} its outcome, `ok` unless it failed
+   * @returns {Promise<string>} its outcome, `ok` unless it was ended by the runtime
    */
-  async cron(schedule = '*/5 * * * *') {
+  async trigger() {
     const worker = await this.#miniflare.getWorker();
-    return (await worker.scheduled({ cron: schedule })).outcome;
+    return (await worker.scheduled({ cron: '* * * * *' })).outcome;
+  }
+
+  /**
+   * Run jobs now, whether they are due or not, and no others.
+   *
+   * @param {...string} [jobs] without any the pool of slots and the sweep
+   * @returns {Promise<string>} `ok`, or what went wrong
+   */
+  async cron(...jobs) {
+    const names = JSON.stringify(jobs.length > 0 ? jobs : ['pool', 'sweep']);
+    const put = (sql) => this.db.prepare(sql).bind(names).run();
+    const never = 9e15;
+    await put(`UPDATE jobs SET next_at = CASE WHEN name IN (SELECT value FROM json_each(?1)) THEN 0 ELSE ${never} END`);
+    const outcome = await this.trigger();
+    const { results } = await this.db.prepare('SELECT name, error FROM jobs WHERE failures > 0 AND name IN (SELECT value FROM json_each(?1))').bind(names).all();
+    await put(`UPDATE jobs SET next_at = 0 WHERE next_at = ${never} AND ?1 <> ''`);
+    return results.length === 0 ? outcome : JSON.stringify(results);
   }
 
   /**

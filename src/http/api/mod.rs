@@ -1,8 +1,10 @@
 //! The own API, `/api/v1/...`: bytes are integers, instants unix seconds, errors `{"error":{"code","message","field"}}`.
 
 pub(crate) mod health;
+pub(crate) mod jobs;
 pub(crate) mod nodes;
 pub(crate) mod packages;
+pub(crate) mod settings;
 mod user_json;
 pub(crate) mod users;
 

@@ -1,0 +1,59 @@
+//! What an operator sets in the panel, an area at a time.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use worker::{Request, Response};
+
+use crate::domain::settings::Area;
+use crate::http::auth::authorize;
+use crate::http::body;
+use crate::http::call::Call;
+use crate::http::failure::Failure;
+use crate::store::settings::{self as store, Row};
+
+/// An area's settings: those that were set, the others as they are without anybody's doing. Rows read: 1.
+pub(crate) async fn read<A: Area + DeserializeOwned + Default>(call: &Call) -> Result<A, Failure> {
+    let row: Option<Row> = call.db.first(store::read(A::NAME)).await?;
+    row.map_or(Ok(A::default()), |row| {
+        serde_json::from_str(&row.value).map_err(|error| Failure::Broken(format!("settings of {}: {error}", A::NAME)))
+    })
+}
+
+/// `GET /api/v1/settings/{area}`
+pub(super) async fn show<A: Area + Serialize + DeserializeOwned + Default>(
+    request: &Request,
+    call: &Call,
+) -> Result<Response, Failure> {
+    authorize(request, call, "settings:read").await?;
+    Ok(Response::from_json(&read::<A>(call).await?)?)
+}
+
+/// `PUT /api/v1/settings/{area}`
+///
+/// Replaces the area: a field that the body lacks has its default again.
+pub(super) async fn replace<A: Area + Serialize + DeserializeOwned + Default>(
+    request: &mut Request,
+    call: &Call,
+) -> Result<Response, Failure> {
+    authorize(request, call, "settings:write").await?;
+    let new: A = body::json(request).await?;
+    new.check().map_err(|(field, rule)| Failure::invalid(field, rule))?;
+    let text = serde_json::to_string(&new).map_err(|error| Failure::Broken(format!("settings: {error}")))?;
+    call.db.run(store::write(A::NAME, &text)).await?;
+    Ok(Response::from_json(&new)?)
+}
+
+/// `/api/v1/settings/{area}`
+pub(crate) async fn answer(mut request: Request, call: &Call, area: &str) -> Result<Response, Failure> {
+    use crate::domain::settings as areas;
+    let put = request.method() == worker::Method::Put;
+    macro_rules! areas {
+        ($($area:ty),* $(,)?) => {
+            $(if area == <$area>::NAME {
+                return if put { replace::<$area>(&mut request, call).await } else { show::<$area>(&request, call).await };
+            })*
+        };
+    }
+    areas!(areas::Retention);
+    Err(Failure::NotFound("area of settings"))
+}

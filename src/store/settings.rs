@@ -1,0 +1,31 @@
+//! What an operator sets in the panel: one row an area.
+
+use serde::Deserialize;
+
+use super::Statement;
+
+/// What [`read`] returns.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Row {
+    /// JSON object of the area's fields.
+    pub value: String,
+}
+
+// Rows read: 1.
+const READ: &str = "SELECT value FROM settings WHERE area = ?1";
+
+/// An area; no row while nothing was set.
+#[must_use]
+pub fn read(area: &str) -> Statement {
+    Statement::new(READ).bind(area)
+}
+
+// Rows written: 1.
+const WRITE: &str =
+    "INSERT INTO settings (area, value) VALUES (?1, ?2) ON CONFLICT (area) DO UPDATE SET value = excluded.value";
+
+/// Replaces an area.
+#[must_use]
+pub fn write(area: &str, value: &str) -> Statement {
+    Statement::new(WRITE).bind(area).bind(value)
+}
