@@ -14,6 +14,9 @@ use crate::ledger::{Batch, Ledger, LedgerError, Table, put_meta};
 const META: &str = "loaded";
 /// Milliseconds before a failed reload is tried again, whatever the settings.
 const AFTER_FAILURE: u64 = 30_000;
+/// A template that the core did not take is tried again at doubled distances, up to so many doublings: each try cuts everybody.
+/// 10 minutes become 10 hours. Whoever has mended what kept the core from it saves the template, and it is tried at once.
+const DOUBLINGS: u32 = 6;
 /// Milliseconds without a connection that make a quiet moment.
 const QUIET: u64 = 3_000;
 
@@ -98,6 +101,8 @@ pub(crate) struct Loading {
     /// What came of this template was refused; until then it is not tried again.
     refused: Option<(Option<Template>, Moment)>,
     quiet_since: Option<Moment>,
+    /// The core did not take this template, so many times in a row; until then it is not tried again for its own sake.
+    failed: Option<(Option<Template>, u32, Moment)>,
 }
 
 impl Loading {
@@ -112,6 +117,7 @@ impl Loading {
             not_before: Moment::default(),
             refused: None,
             quiet_since: None,
+            failed: None,
         })
     }
 
@@ -127,6 +133,7 @@ impl Loading {
             return None;
         }
         let quiet = self.quiet_since.is_some_and(|since| now.since(since) >= QUIET);
+        let failed = self.failed.is_some_and(|(template, _, until)| template == self.template && now < until);
         match seen {
             Seen::Unknown => None,
             // The service manager restarts a core that fails; only at the start is it ours to bring it up.
@@ -135,6 +142,7 @@ impl Loading {
                 Some(Why::First)
             }
             Seen::Up(pending) if pending.open > 0 => Some(Why::Users),
+            Seen::Up(_) if failed => None,
             Seen::Up(_) if self.is_template_new() => Some(Why::Template),
             Seen::Up(_) if self.books.stale => Some(Why::Credentials),
             Seen::Up(pending) => (pending.others > 0 && quiet).then_some(Why::Quiet),
@@ -180,6 +188,7 @@ impl Loading {
             Ended::Done { .. } | Ended::Needless => {
                 self.first = false;
                 self.refused = None;
+                self.failed = None;
                 self.books.template = template;
                 self.books.stale = false;
                 if let Ended::Done { cut } = ended {
@@ -194,7 +203,12 @@ impl Loading {
             Ended::Unwritten => self.not_before = now.plus(AFTER_FAILURE),
             // A core that is down waits for nobody's connections.
             Ended::Failed if self.first => self.not_before = now.plus(AFTER_FAILURE),
-            Ended::Failed => self.not_before = now.plus(self.every.max(AFTER_FAILURE)),
+            Ended::Failed => {
+                let before = self.failed.filter(|(failed, ..)| *failed == template).map_or(0, |(_, times, _)| times);
+                let distance = self.every.max(AFTER_FAILURE);
+                self.not_before = now.plus(distance);
+                self.failed = Some((template, before.saturating_add(1), now.plus(distance << before.min(DOUBLINGS))));
+            }
         }
     }
 

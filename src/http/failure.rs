@@ -24,6 +24,8 @@ pub(crate) enum Failure {
         /// For people.
         message: String,
     },
+    /// The report of an agent that is not the one which its epoch needs next.
+    Report(Unwanted),
     /// It was here and is gone for good.
     Gone(&'static str),
     /// The body is larger than this many bytes.
@@ -47,6 +49,17 @@ pub(crate) enum Failure {
     Broken(String),
 }
 
+/// Why a report cannot be applied as the next one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unwanted {
+    /// This report is needed first.
+    Expect(u64),
+    /// Another report was applied under this number: the ledger is a copy, and this one was certainly not applied.
+    Fork(u64),
+    /// Its number was applied so long ago that nobody can tell what it was: the ledger is a copy.
+    Old(u64),
+}
+
 impl Failure {
     /// A field that breaks its rule.
     pub(crate) fn invalid(field: impl Into<String>, rule: impl Into<String>) -> Self {
@@ -63,6 +76,13 @@ impl Failure {
             Self::NotFound(what) => (404, "not_found", format!("{what} not found")),
             Self::Method(allow) => (405, "method_not_allowed", format!("this path knows {allow}")),
             Self::Conflict { code, message } => (409, code, message.clone()),
+            Self::Report(Unwanted::Expect(seq)) => (409, "expect", format!("the panel needs report {seq}")),
+            Self::Report(Unwanted::Fork(seq)) => {
+                (409, "fork", format!("this ledger is a copy: the panel knows another report {seq}"))
+            }
+            Self::Report(Unwanted::Old(seq)) => {
+                (409, "fork", format!("this ledger is a copy: report {seq} is older than those that are kept"))
+            }
             Self::Gone(what) => (410, "gone", format!("{what} is gone")),
             Self::TooLarge(limit) => (413, "too_large", format!("the body is larger than {limit} bytes")),
             Self::Invalid { field, rule } => (422, "invalid", format!("{field}: {rule}")),

@@ -36,6 +36,27 @@ pub(crate) struct NodeFacts<'a> {
     pub(crate) events: Vec<(i64, String, String)>,
 }
 
+#[cfg(test)]
+impl NodeFacts<'static> {
+    /// A node about which there is nothing to say, and that has not been heard of.
+    pub(crate) fn of_a_well_node(status: NodeStatus) -> Self {
+        Self {
+            name: "fra",
+            address: "vpn.example",
+            seen_at: None,
+            agent: "0.1.0",
+            status,
+            bytes: Bytes::gib(3),
+            unattributed: Bytes::ZERO,
+            unknown: Bytes::ZERO,
+            foreign: Bytes::ZERO,
+            two_hosts: false,
+            clock_off: 0,
+            events: Vec::new(),
+        }
+    }
+}
+
 /// A line of a card.
 pub(crate) struct Fact {
     /// What it is.
@@ -175,20 +196,8 @@ mod tests {
     const NOW: Second = Second::clamped(1_796_083_200);
 
     fn facts(seen_at: Option<Second>) -> NodeFacts<'static> {
-        NodeFacts {
-            name: "fra",
-            address: "vpn.example",
-            seen_at,
-            agent: "0.1.0",
-            status: NodeStatus { core: "sing-box".into(), core_version: "1.14.4".into(), ..NodeStatus::default() },
-            bytes: Bytes::gib(3),
-            unattributed: Bytes::ZERO,
-            unknown: Bytes::ZERO,
-            foreign: Bytes::ZERO,
-            two_hosts: false,
-            clock_off: 0,
-            events: Vec::new(),
-        }
+        let status = NodeStatus { core: "sing-box".into(), core_version: "1.14.4".into(), ..NodeStatus::default() };
+        NodeFacts { seen_at, ..NodeFacts::of_a_well_node(status) }
     }
 
     #[test]

@@ -98,20 +98,7 @@ mod tests {
     const NOW: Second = Second::clamped(1_796_083_200);
 
     fn facts(status: NodeStatus) -> NodeFacts<'static> {
-        NodeFacts {
-            name: "fra",
-            address: "vpn.example",
-            seen_at: Some(NOW),
-            agent: "0.1.0",
-            status,
-            bytes: Bytes::gib(3),
-            unattributed: Bytes::ZERO,
-            unknown: Bytes::ZERO,
-            foreign: Bytes::ZERO,
-            two_hosts: false,
-            clock_off: 0,
-            events: Vec::new(),
-        }
+        NodeFacts { seen_at: Some(NOW), ..NodeFacts::of_a_well_node(status) }
     }
 
     fn told(facts: &NodeFacts<'_>) -> Vec<String> {

@@ -26,8 +26,8 @@ pub(crate) use error::LedgerError;
 use store::Store;
 pub(crate) use store::tell_damage_apart;
 
-/// Format of the rows that this version writes.
-const FORMAT: u32 = 1;
+/// Format of the rows that this version writes. It reads the earlier ones; 2 keeps what ended connections were credited with.
+const FORMAT: u32 = 2;
 const FORMAT_KEY: &[u8] = b"format";
 
 /// What the rows are about.
@@ -104,7 +104,7 @@ impl Ledger {
         let ledger = Self { store: Arc::new(Store::open(path)?) };
         let found = format(ledger.store.get(Table::Meta, FORMAT_KEY)?)?;
         refuse_newer(found)?;
-        if found.is_none() {
+        if found != Some(FORMAT) {
             let mut batch = Batch::default();
             Self::put_format(&mut batch);
             ledger.commit_now(&batch)?;

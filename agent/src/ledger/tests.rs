@@ -35,12 +35,12 @@ fn a_ledger_of_a_later_version_is_refused_and_not_touched() {
     let path = folder.path().join("ledger.redb");
     let ledger = Ledger::open(&path).unwrap();
     let mut batch = Batch::default();
-    batch.put(Table::Meta, FORMAT_KEY, &2);
+    batch.put(Table::Meta, FORMAT_KEY, &(FORMAT + 1));
     ledger.commit_now(&batch).unwrap();
     drop(ledger);
     let written = fs::read(&path).unwrap();
     let error = Ledger::open(&path).err().unwrap();
-    assert_eq!(error, LedgerError::Newer { format: 2 });
+    assert_eq!(error, LedgerError::Newer { format: FORMAT + 1 });
     assert!(error.to_string().contains("install the version that wrote it"));
     assert!(fs::read(&path).unwrap() == written, "its bytes are the same");
 }
@@ -51,12 +51,12 @@ fn a_ledger_that_a_later_version_was_killed_over_is_not_touched_either() {
     let (path, torn) = (folder.path().join("ledger.redb"), folder.path().join("torn.redb"));
     let ledger = Ledger::open(&path).unwrap();
     let mut batch = Batch::default();
-    batch.put(Table::Meta, FORMAT_KEY, &2);
+    batch.put(Table::Meta, FORMAT_KEY, &(FORMAT + 1));
     ledger.commit_now(&batch).unwrap();
     // As it is on disk while it is open.
     fs::copy(&path, &torn).unwrap();
     let written = fs::read(&torn).unwrap();
-    assert_eq!(Ledger::open(&torn).err(), Some(LedgerError::Newer { format: 2 }));
+    assert_eq!(Ledger::open(&torn).err(), Some(LedgerError::Newer { format: FORMAT + 1 }));
     assert!(fs::read(&torn).unwrap() == written, "its bytes are the same");
 }
 

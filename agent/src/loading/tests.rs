@@ -94,6 +94,35 @@ fn a_reload_that_the_core_did_not_take_is_not_repeated_at_once() {
 }
 
 #[test]
+fn a_template_that_the_core_does_not_take_is_tried_ever_more_rarely_until_it_is_saved_again() {
+    let mut loading = loading();
+    let mut batch = Batch::default();
+    end(&mut loading, DONE, 0);
+    loading.look_at_template(Some(TEMPLATE), &mut batch);
+    loading.look_at_template(Some(Template { length: 11, ..TEMPLATE }), &mut batch);
+    let (mut now, mut waits) = (1_000, Vec::new());
+    for _ in 0..9 {
+        assert_eq!(loading.due(up(0, 0), 1, at(now)), Some(Why::Template));
+        loading.begin(Why::Template);
+        loading.end(Ended::Failed, at(now), Second::clamped(1_000), &mut batch);
+        let wait = (0..1_000).find(|wait| loading.due(up(0, 0), 1, at(now + 600 * wait)).is_some()).unwrap();
+        waits.push(wait);
+        now += 600 * wait;
+    }
+    assert_eq!(waits, [1, 2, 4, 8, 16, 32, 64, 64, 64], "in units of the least distance");
+    loading.begin(Why::Template);
+    loading.end(Ended::Failed, at(now), Second::clamped(1_000), &mut batch);
+    assert_eq!(
+        loading.due(up(1, 0), 1, at(now + 600)),
+        Some(Why::Users),
+        "whoever cannot pass without it waits no longer"
+    );
+    assert_eq!(loading.due(up(0, 0), 1, at(now + 600)), None);
+    loading.look_at_template(Some(Template { modified: (9, 0), length: 11 }), &mut batch);
+    assert_eq!(loading.due(up(0, 0), 1, at(now + 600)), Some(Why::Template));
+}
+
+#[test]
 fn a_refused_template_is_tried_again_when_it_is_saved_and_nobody_waits_for_that() {
     let mut loading = loading();
     let mut batch = Batch::default();

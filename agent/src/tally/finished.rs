@@ -1,6 +1,12 @@
 //! Connections that have ended: the core tells some of them again, and a second credit would bill a user twice.
+//!
+//! What each was credited with is kept, too: the core adds a chunk to its counters after it has written it, so of a connection
+//! that was ended by force it may tell the end first and the last chunk with a later list.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
+
+use serde::{Deserialize, Serialize};
+use weir_wire::SlotName;
 
 use super::connection::ConnectionKey;
 use crate::faults::{self, Line};
@@ -15,7 +21,7 @@ const LISTS: u8 = 2;
 #[derive(Debug, Default)]
 pub(crate) struct Finished {
     order: VecDeque<Ended>,
-    keys: HashSet<ConnectionKey>,
+    credited: HashMap<ConnectionKey, Credited>,
     next: u64,
     /// Orders from here on are not in the ledger yet.
     unwritten: u64,
@@ -30,14 +36,44 @@ struct Ended {
     lists_without: u8,
 }
 
+/// Who was credited with what of an ended connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Credited {
+    /// The slot that its inbound named; `None` for a name that can be no slot.
+    pub(crate) owner: Option<SlotName>,
+    /// Bytes from the client.
+    pub(crate) up: u64,
+    /// Bytes to the client.
+    pub(crate) down: u64,
+}
+
+impl Credited {
+    /// Of a connection whose totals nobody kept: nothing more of it is ever credited.
+    const UNKNOWN: Self = Self { owner: None, up: u64::MAX, down: u64::MAX };
+}
+
+/// A row of the ledger. A ledger of format 1 has the first two fields alone.
+#[derive(Serialize, Deserialize)]
+struct Row(
+    ConnectionKey,
+    u8,
+    #[serde(default)] Option<SlotName>,
+    #[serde(default = "unknown")] u64,
+    #[serde(default = "unknown")] u64,
+);
+
+const fn unknown() -> u64 {
+    u64::MAX
+}
+
 impl Finished {
     /// Reads what the ledger holds.
     pub(crate) fn load(ledger: &Ledger) -> Result<Self, LedgerError> {
         let mut finished = Self::default();
-        for (order, (key, lists_without)) in ledger.all::<(ConnectionKey, u8)>(Table::Finished)? {
+        for (order, Row(key, lists_without, owner, up, down)) in ledger.all(Table::Finished)? {
             let order = number(&order);
             finished.order.push_back(Ended { order, key, lists_without });
-            finished.keys.insert(key);
+            finished.credited.insert(key, Credited { owner, up, down });
             finished.next = order + 1;
         }
         finished.unwritten = finished.next;
@@ -47,20 +83,40 @@ impl Finished {
     /// Whether the connection has ended.
     #[must_use]
     pub(crate) fn contains(&self, key: ConnectionKey) -> bool {
-        self.keys.contains(&key) && !faults::lacks(Line::DoneSet)
+        self.credited.contains_key(&key) && !faults::lacks(Line::DoneSet)
     }
 
-    /// Remembers an ended connection.
-    pub(crate) fn insert(&mut self, key: ConnectionKey) {
-        if !self.keys.insert(key) {
+    /// An ended connection is told with these totals: whose it was, and how much more that is than was told before, up and
+    /// down. Totals that are older than those say nothing.
+    pub(crate) fn told_late(&mut self, key: ConnectionKey, up: u64, down: u64) -> Option<(Option<SlotName>, u64, u64)> {
+        let credited = self.credited.get_mut(&key)?;
+        let more = (up.saturating_sub(credited.up), down.saturating_sub(credited.down));
+        if more == (0, 0) {
+            return None;
+        }
+        credited.up = credited.up.max(up);
+        credited.down = credited.down.max(down);
+        // The order of their end is the order of the rows.
+        if let Some(ended) = self.order.iter().rev().find(|ended| ended.key == key)
+            && ended.order < self.unwritten
+        {
+            self.rewritten.push(ended.order);
+        }
+        Some((credited.owner.clone(), more.0, more.1))
+    }
+
+    /// Remembers an ended connection, and what was credited of it.
+    pub(crate) fn insert(&mut self, key: ConnectionKey, credited: Option<Credited>) {
+        if self.credited.contains_key(&key) {
             return;
         }
+        self.credited.insert(key, credited.unwrap_or(Credited::UNKNOWN));
         self.order.push_back(Ended { order: self.next, key, lists_without: 0 });
         self.next += 1;
         if self.order.len() > MOST
             && let Some(oldest) = self.order.pop_front()
         {
-            self.keys.remove(&oldest.key);
+            self.credited.remove(&oldest.key);
             self.forget(oldest.order);
         }
     }
@@ -72,7 +128,7 @@ impl Finished {
             let before = ended.lists_without;
             ended.lists_without = if shown.contains(&ended.key) { 0 } else { before + 1 };
             if ended.lists_without >= LISTS {
-                self.keys.remove(&ended.key);
+                self.credited.remove(&ended.key);
                 self.forget(ended.order);
                 continue;
             }
@@ -107,7 +163,8 @@ impl Finished {
         // New ones are at the end: without rewritten ones the walk stops at the first that is written.
         let walk = self.order.iter().rev().take_while(|ended| ended.order >= unwritten || !rewritten.is_empty());
         for ended in walk.filter(changed) {
-            batch.put(Table::Finished, &ordered(ended.order), &(ended.key, ended.lists_without));
+            let Credited { owner, up, down } = self.credited.get(&ended.key).cloned().unwrap_or(Credited::UNKNOWN);
+            batch.put(Table::Finished, &ordered(ended.order), &Row(ended.key, ended.lists_without, owner, up, down));
         }
         self.unwritten = self.next;
     }
@@ -129,8 +186,8 @@ mod tests {
     #[test]
     fn an_ended_connection_is_forgotten_after_two_lists_without_it() {
         let mut finished = Finished::default();
-        finished.insert(key(1));
-        finished.insert(key(2));
+        finished.insert(key(1), None);
+        finished.insert(key(2), None);
         finished.listed(&HashSet::from([key(1)]));
         assert!(finished.contains(key(1)) && finished.contains(key(2)));
         finished.listed(&HashSet::new());
@@ -151,11 +208,11 @@ mod tests {
             Finished::load(&ledger).unwrap()
         };
         for id in 0..MOST {
-            finished.insert(key(id));
+            finished.insert(key(id), None);
         }
         assert_eq!(flush(&mut finished).len(), MOST);
         for id in MOST..MOST + 10 {
-            finished.insert(key(id));
+            finished.insert(key(id), None);
         }
         let loaded = flush(&mut finished);
         assert_eq!(loaded.len(), MOST);
@@ -164,5 +221,39 @@ mod tests {
         let mut loaded = flush(&mut finished);
         loaded.listed(&HashSet::new());
         assert_eq!(loaded.len(), 1);
+    }
+
+    #[test]
+    fn what_is_told_late_of_an_ended_connection_survives_the_ledger_and_counts_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let ledger = Ledger::open(&folder.path().join("ledger")).unwrap();
+        let mut finished = Finished::default();
+        let alice: SlotName = "alice".parse().unwrap();
+        finished.insert(key(1), Some(Credited { owner: Some(alice.clone()), up: 10, down: 20 }));
+        let flush = |finished: &mut Finished| {
+            let mut batch = Batch::default();
+            finished.write(&mut batch);
+            ledger.commit_now(&batch).unwrap();
+            Finished::load(&ledger).unwrap()
+        };
+        let mut loaded = flush(&mut finished);
+        assert_eq!(loaded.told_late(key(1), 10, 20), None);
+        assert_eq!(loaded.told_late(key(1), 9, 25), Some((Some(alice.clone()), 0, 5)));
+        let mut loaded = flush(&mut loaded);
+        assert_eq!(loaded.told_late(key(1), 10, 25), None);
+        assert_eq!(loaded.told_late(key(1), 11, 25), Some((Some(alice), 1, 0)));
+        assert_eq!(loaded.told_late(key(2), 11, 25), None);
+    }
+
+    #[test]
+    fn of_a_row_without_totals_nothing_is_ever_credited_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let ledger = Ledger::open(&folder.path().join("ledger")).unwrap();
+        let mut batch = Batch::default();
+        batch.put(Table::Finished, &ordered(0), &(key(1), 0));
+        ledger.commit_now(&batch).unwrap();
+        let mut loaded = Finished::load(&ledger).unwrap();
+        assert!(loaded.contains(key(1)));
+        assert_eq!(loaded.told_late(key(1), 1_000_000, 1_000_000), None);
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! A connection is credited with `total - credited`, so an event that is repeated, skipped or read again after a restart
 //! changes no sum. The total of an ended connection is authoritative and may correct downwards. A connection that ended
-//! is remembered, because the core tells some of them again.
+//! is remembered, because the core tells some of them again, and of some that were ended by force a last chunk late.
 
 pub(crate) mod connection;
 pub(crate) mod count;
@@ -20,7 +20,7 @@ use weir_wire::status::Loss;
 
 use self::connection::{ConnectionKey, Live};
 use self::count::Count;
-use self::finished::Finished;
+use self::finished::{Credited, Finished};
 use self::gap::Gap;
 use crate::clock::Moment;
 use crate::cores::ConnectionEvent;
@@ -159,6 +159,11 @@ impl Tally {
     fn event(&mut self, event: &ConnectionEvent, baseline: bool, ours: &impl Fn(&SlotName) -> bool, moved: &mut Moved) {
         let key = ConnectionKey::of(&event.id);
         if self.finished.contains(key) {
+            if event.closed
+                && let Some((owner, up, down)) = self.finished.told_late(key, event.up, event.down)
+            {
+                self.credit(owner.as_ref().filter(|slot| ours(slot)), signed(up), signed(down), moved);
+            }
             return;
         }
         let new = !self.live.contains_key(&key);
@@ -204,13 +209,14 @@ impl Tally {
     }
 
     fn end(&mut self, key: ConnectionKey) {
-        if let Some(live) = self.live.remove(&key) {
+        let credited = self.live.remove(&key).map(|Live { owner, up, down, written }| {
             self.changed.live.remove(&key);
-            if live.written {
+            if written {
                 self.changed.gone.push(key);
             }
-        }
-        self.finished.insert(key);
+            Credited { owner, up, down }
+        });
+        self.finished.insert(key, credited);
     }
 
     /// The count of one slot.

@@ -40,6 +40,23 @@ fn repeated_and_late_events_are_counted_once() {
 }
 
 #[test]
+fn a_chunk_that_is_counted_after_the_end_was_told_is_credited_once_and_leaves_no_gap() {
+    let mut tally = started();
+    apply(&mut tally, false, &[event("a", Some("alice"), 128, 64, true)]);
+    let late = event("a", Some("alice"), 192, 64, true);
+    for at in 1..4 {
+        tally.totals(192, 64, Moment::from_millis(at * 1_000));
+    }
+    assert_eq!(tally.unattributed(), 64);
+    for events in [&late, &event("a", Some("alice"), 128, 64, true), &late] {
+        apply(&mut tally, true, core::slice::from_ref(events));
+    }
+    assert_eq!(tally.count(&slot("alice")).unreported(), (192, 64));
+    tally.totals(192, 64, Moment::from_millis(4_000));
+    assert_eq!((tally.unattributed(), tally.live()), (0, 0));
+}
+
+#[test]
 fn the_final_total_may_correct_downwards() {
     let mut tally = started();
     apply(&mut tally, false, &[event("a", Some("alice"), 1_000, 0, false)]);

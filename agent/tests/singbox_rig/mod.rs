@@ -259,8 +259,9 @@ impl Watcher {
                 self.resets += usize::from(reset);
                 for event in events {
                     let seen = self.connections.entry(event.id).or_default();
-                    // Finished is finished: the core repeats itself.
+                    // Finished is finished: the core repeats itself, with a last chunk at most.
                     if seen.closed {
+                        (seen.up, seen.down) = (seen.up.max(event.up), seen.down.max(event.down));
                         continue;
                     }
                     if let Some(origin) = event.origin {

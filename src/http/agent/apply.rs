@@ -7,11 +7,10 @@ use weir_wire::sync::{Report, SyncRequest};
 use weir_wire::{Bytes, NodeId, Second, SlotName};
 
 use super::sync::authenticate_as;
-use super::{EXPECT, FORK};
 use crate::domain::period::Period;
 use crate::domain::report::{self, Landing, Standing, Verdict, Window};
 use crate::http::call::Call;
-use crate::http::failure::Failure;
+use crate::http::failure::{Failure, Unwanted};
 use crate::random;
 use crate::store::epochs::{self, Caller, Guard, Seen, Sums};
 use crate::store::history::{self, Flow};
@@ -43,9 +42,9 @@ pub(super) async fn apply(
         let verdict = crate::faults::verdict(verdict);
         match verdict {
             Verdict::Repeated => return Ok(caller.last_seq),
-            Verdict::Fork => return Err(fork(&format!("the panel knows another report {}", report.seq))),
-            Verdict::Old => return Err(fork(&format!("report {} is older than those that are kept", report.seq))),
-            Verdict::Expect(seq) => return Err(expect(seq)),
+            Verdict::Fork => return Err(Failure::Report(Unwanted::Fork(report.seq))),
+            Verdict::Old => return Err(Failure::Report(Unwanted::Old(report.seq))),
+            Verdict::Expect(seq) => return Err(Failure::Report(Unwanted::Expect(seq))),
             Verdict::Next(last_seq) => {
                 let guard = Guard { node: NodeId(caller.node), epoch: sync.epoch, last_seq };
                 let batch = prepare(call, &caller, sync, report, &guard, seen).await?;
@@ -60,14 +59,6 @@ pub(super) async fn apply(
         caller = authenticate_as(call, key_hash, sync.epoch, true, sync.held.number).await?;
     }
     Err(Failure::Busy("a report was overtaken again and again".into()))
-}
-
-fn fork(why: &str) -> Failure {
-    Failure::Conflict { code: FORK, message: format!("this ledger is a copy: {why}") }
-}
-
-fn expect(seq: u64) -> Failure {
-    Failure::Conflict { code: EXPECT, message: format!("the panel needs report {seq}") }
 }
 
 /// Everything that a report's users lead to.

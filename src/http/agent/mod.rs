@@ -10,13 +10,7 @@ pub(crate) mod sync;
 use weir_wire::refusal::{Code, Refusal};
 use worker::Response;
 
-use super::failure::Failure;
-
-/// The `code` of the conflict that tells an agent which report is needed next; the message ends with the number.
-pub(crate) const EXPECT: &str = "expect";
-/// The `code` of the conflict that tells an agent that its ledger is a copy; the message ends with the report's number when it is
-/// certain that it was not applied.
-pub(crate) const FORK: &str = "fork";
+use super::failure::{Failure, Unwanted};
 
 /// A failure as agents read it.
 pub(crate) fn refusal(failure: &Failure) -> worker::Result<Response> {
@@ -25,8 +19,8 @@ pub(crate) fn refusal(failure: &Failure) -> worker::Result<Response> {
         Failure::Malformed(_) | Failure::Method(_) => Code::Malformed,
         Failure::Unauthorized | Failure::Forbidden(_) | Failure::Foreign => Code::Key,
         Failure::NotFound(_) => Code::Token,
-        Failure::Conflict { code: EXPECT, .. } => Code::Expect,
-        Failure::Conflict { code: FORK, .. } => Code::Fork,
+        Failure::Report(Unwanted::Expect(_)) => Code::Expect,
+        Failure::Report(Unwanted::Fork(_) | Unwanted::Old(_)) => Code::Fork,
         Failure::Conflict { .. } => Code::TokenUsed,
         Failure::Gone(_) => Code::Deleted,
         Failure::TooLarge(_) => Code::TooLarge,
@@ -36,7 +30,7 @@ pub(crate) fn refusal(failure: &Failure) -> worker::Result<Response> {
         Failure::Unconfigured(_) | Failure::Busy(_) | Failure::Broken(_) => Code::Unavailable,
     };
     let field = if let Failure::Invalid { field, .. } = failure { Some(field.clone()) } else { None };
-    let numbered = matches!(code, Code::Expect | Code::Fork);
-    let seq = message.rsplit(' ').next().filter(|_| numbered).and_then(|seq| seq.parse().ok());
+    let seq =
+        if let Failure::Report(Unwanted::Expect(seq) | Unwanted::Fork(seq)) = failure { Some(*seq) } else { None };
     Response::from_json(&Refusal { code, message, field, seq })
 }

@@ -40,7 +40,12 @@ impl Flow {
 
 /// All live connections of the running core. Holds nothing of ended ones.
 #[derive(Debug, Default)]
-pub(super) struct Flows(HashMap<String, Flow>);
+pub(super) struct Flows {
+    live: HashMap<String, Flow>,
+    /// Lists that were asked for beside the first of a session, and which of them was the last that came.
+    lists_asked: u64,
+    lists_told: u64,
+}
 
 fn count(bytes: i64) -> u64 {
     u64::try_from(bytes).unwrap_or_default()
@@ -49,7 +54,10 @@ fn count(bytes: i64) -> u64 {
 impl Flows {
     /// Takes in what the core told and says it in absolute totals.
     pub(super) fn apply(&mut self, message: daemon::ConnectionEvents) -> Vec<ConnectionEvent> {
-        let mut before = if message.reset { core::mem::take(&mut self.0) } else { HashMap::new() };
+        if message.reset {
+            self.lists_told = self.lists_asked;
+        }
+        let mut before = if message.reset { core::mem::take(&mut self.live) } else { HashMap::new() };
         let mut told = Vec::with_capacity(message.events.len());
         for event in message.events {
             let event = match event.r#type() {
@@ -63,14 +71,15 @@ impl Flows {
         for (id, mut flow) in before.into_iter().filter(|(_, flow)| flow.young) {
             let (up, down) = flow.tell();
             told.push(ConnectionEvent { id: id.clone(), origin: None, up, down, closed: false });
-            self.0.insert(id, flow);
+            self.live.insert(id, flow);
         }
         told
     }
 
     /// Another subscription is asked for: what begins from now on need not be in its list.
     pub(super) fn await_list(&mut self) {
-        self.0.values_mut().for_each(|flow| flow.young = false);
+        self.lists_asked += 1;
+        self.live.values_mut().for_each(|flow| flow.young = false);
     }
 
     fn begin(
@@ -81,7 +90,7 @@ impl Flows {
     ) -> Option<ConnectionEvent> {
         let connection = event.connection?;
         let (up, down) = (count(connection.uplink_total), count(connection.downlink_total));
-        let mut flow = self.0.remove(&event.id).or_else(|| before.remove(&event.id)).unwrap_or_default();
+        let mut flow = self.live.remove(&event.id).or_else(|| before.remove(&event.id)).unwrap_or_default();
         // The list that a subscription begins with names connections that have ended, too: their totals are final.
         let closed = connection.closed_at != 0;
         let (up, down) = if closed {
@@ -96,7 +105,7 @@ impl Flows {
             flow.young = !listed;
             flow.user.clone_from(&connection.user);
             let told = flow.tell();
-            self.0.insert(event.id.clone(), flow);
+            self.live.insert(event.id.clone(), flow);
             told
         };
         Some(ConnectionEvent { id: event.id, origin: Some(origin(connection)), up, down, closed })
@@ -104,7 +113,7 @@ impl Flows {
 
     fn update(&mut self, event: daemon::ConnectionEvent) -> Option<ConnectionEvent> {
         // An update of a connection that was never named cannot be made absolute; the core sends none.
-        let flow = self.0.get_mut(&event.id)?;
+        let flow = self.live.get_mut(&event.id)?;
         if event.uplink_delta == 0 && event.downlink_delta == 0 {
             return None;
         }
@@ -115,7 +124,7 @@ impl Flows {
     }
 
     fn end(&mut self, event: daemon::ConnectionEvent) -> Option<ConnectionEvent> {
-        let flow = self.0.remove(&event.id);
+        let flow = self.live.remove(&event.id);
         let (origin, up, down) = match (event.connection, flow) {
             // Final, and exact even where the sum of changes was not.
             (Some(connection), _) => {
@@ -134,27 +143,37 @@ impl Flows {
 
     /// Whether any connection may have moved more than was told: another list of all would say.
     pub(super) fn in_doubt(&self) -> bool {
-        self.0.values().any(|flow| flow.doubt() != (0, 0))
+        self.live.values().any(|flow| flow.doubt() != (0, 0))
     }
 
     /// Ids of all live connections.
     pub(super) fn ids(&self) -> Vec<String> {
-        self.0.keys().cloned().collect()
+        self.live.keys().cloned().collect()
     }
 
     /// Ids of one user's live connections.
     pub(super) fn ids_of(&self, user: &str) -> Vec<String> {
-        self.0.iter().filter(|(_, flow)| flow.user == user).map(|(id, _)| id.clone()).collect()
+        self.live.iter().filter(|(_, flow)| flow.user == user).map(|(id, _)| id.clone()).collect()
     }
 
     /// Whether any of these connections lives.
     pub(super) fn has_any(&self, ids: &[String]) -> bool {
-        ids.iter().any(|id| self.0.contains_key(id))
+        ids.iter().any(|id| self.live.contains_key(id))
+    }
+
+    /// How many lists have been asked for.
+    pub(super) const fn lists_asked(&self) -> u64 {
+        self.lists_asked
+    }
+
+    /// Whether a list has come that was asked for after `asked` of them.
+    pub(super) const fn is_listed_after(&self, asked: u64) -> bool {
+        self.lists_told > asked
     }
 
     /// Forgets all: the incarnation has ended.
     pub(super) fn clear(&mut self) {
-        self.0 = HashMap::new();
+        self.live = HashMap::new();
     }
 }
 
@@ -264,6 +283,21 @@ mod tests {
         assert_eq!(say(&mut flows, false, vec![named("young", 5, 0)]), [("young".into(), 5, false)]);
         flows.await_list();
         assert_eq!(say(&mut flows, true, vec![named("old", 2, 0)]), [("old".into(), 2, false)]);
+    }
+
+    #[test]
+    fn a_list_that_was_asked_for_before_says_nothing_of_what_came_after() {
+        let mut flows = Flows::default();
+        say(&mut flows, true, vec![]);
+        flows.await_list();
+        let asked = flows.lists_asked();
+        say(&mut flows, true, vec![]);
+        assert!(!flows.is_listed_after(asked));
+        flows.await_list();
+        say(&mut flows, false, vec![named("a", 1, 0)]);
+        assert!(!flows.is_listed_after(asked));
+        say(&mut flows, true, vec![named("a", 1, 0)]);
+        assert!(flows.is_listed_after(asked));
     }
 
     #[test]

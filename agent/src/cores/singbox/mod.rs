@@ -79,6 +79,10 @@ struct Inner {
     flows: Mutex<Flows>,
     /// Rung when `flows` changed.
     flowed: Notify,
+    /// Rung when connections were ended by force: the core counts a chunk after it has written it, so it may have told the end
+    /// of some before their last chunk. A list of all names it, for as long as the core remembers (until its next collection of
+    /// garbage).
+    forced: Notify,
     /// Held while the output is being replaced. Holds the digest of the last configuration that passed the core's check.
     output: tokio::sync::Mutex<Option<String>>,
 }
@@ -128,6 +132,7 @@ impl SingBox {
             seen: Mutex::default(),
             flows: Mutex::default(),
             flowed: Notify::new(),
+            forced: Notify::new(),
             output: tokio::sync::Mutex::default(),
         }))
     }
@@ -211,7 +216,14 @@ impl Inner {
             for id in left {
                 self.api.close(&id).await?;
             }
+            self.forced.notify_one();
         }
+        Ok(())
+    }
+
+    async fn close(&self, id: &str) -> Result<(), CoreError> {
+        self.api.close(id).await?;
+        self.forced.notify_one();
         Ok(())
     }
 
@@ -248,7 +260,7 @@ impl Core for SingBox {
     }
 
     fn close<'a>(&'a self, id: &'a str) -> Boxed<'a, Result<(), CoreError>> {
-        Box::pin(self.0.api.close(id))
+        Box::pin(self.0.close(id))
     }
 
     fn write<'a>(&'a self, slots: &'a [ConfiguredSlot], forget_choices: bool) -> Boxed<'a, Result<Written, CoreError>> {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::files::{self, Staged};
+use super::flows::Flows;
 use super::{Inner, aside, command, lock, render, rendered};
 use crate::cores::{Boxed, ConfiguredSlot, CoreError, Reload, Written};
 use crate::faults::{self, Point};
@@ -19,6 +20,8 @@ const POLL: Duration = Duration::from_millis(20);
 const SETTLE: Duration = Duration::from_millis(250);
 /// The final totals of cut connections come within 50 ms; they are not worth more than this.
 const DRAIN: Duration = Duration::from_secs(2);
+/// A list of what they moved last follows within 150 ms.
+const LIST: Duration = Duration::from_secs(1);
 /// A second sweep for connections that came during the first.
 const SWEEP: Duration = Duration::from_millis(100);
 
@@ -205,6 +208,9 @@ async fn running(core: &Inner) -> Option<String> {
 async fn drain(core: &Inner) -> u32 {
     let first = lock(&core.flows).ids();
     let mut cut = sweep(core, &first, DRAIN).await;
+    if cut > 0 {
+        list(core).await;
+    }
     // Clients come back at once; what they moved meanwhile is told as well.
     let mut second = lock(&core.flows).ids();
     second.retain(|id| !first.contains(id));
@@ -217,21 +223,29 @@ async fn drain(core: &Inner) -> u32 {
 async fn sweep(core: &Inner, ids: &[String], limit: Duration) -> u32 {
     // A core that does not answer has nothing left to tell; the reload goes on.
     if core.api.close_all().await.is_ok() {
-        let all_ended = async {
-            loop {
-                let changed = core.flowed.notified();
-                tokio::pin!(changed);
-                // Registered before the look, so that no change falls between the two.
-                changed.as_mut().enable();
-                if !lock(&core.flows).has_any(ids) {
-                    return;
-                }
-                changed.await;
-            }
-        };
-        let _ = timeout(limit, all_ended).await;
+        let _ = timeout(limit, until_flows(core, |flows| !flows.has_any(ids))).await;
     }
     u32::try_from(ids.len()).unwrap_or(u32::MAX)
+}
+
+/// Waits until the core has told what it counted after it had told the ends.
+async fn list(core: &Inner) {
+    let asked = lock(&core.flows).lists_asked();
+    core.forced.notify_one();
+    let _ = timeout(LIST, until_flows(core, |flows| flows.is_listed_after(asked))).await;
+}
+
+async fn until_flows(core: &Inner, holds: impl Fn(&Flows) -> bool) {
+    loop {
+        let changed = core.flowed.notified();
+        tokio::pin!(changed);
+        // Registered before the look, so that no change falls between the two.
+        changed.as_mut().enable();
+        if holds(&lock(&core.flows)) {
+            return;
+        }
+        changed.await;
+    }
 }
 
 /// Waits until the core answers with another start than `before`, and stays.

@@ -29,6 +29,11 @@ const OVERLAP: Duration = Duration::from_millis(100);
 const DWELL: Duration = Duration::from_secs(5);
 /// How often a new list of all connections is asked for while some are in doubt.
 const LIST_EVERY: Duration = Duration::from_secs(1);
+/// How long after connections were ended by force it is asked for: their last chunks are counted within a moment, and connections
+/// that are ended together share a list.
+const LATE: Duration = Duration::from_millis(20);
+/// The least distance of such lists.
+const LATE_EVERY: Duration = Duration::from_millis(250);
 
 /// Why a session ended.
 enum End {
@@ -152,6 +157,7 @@ async fn follow(
     let mut change = Change::None;
     let mut settled = Instant::now();
     let mut list_from = settled + LIST_EVERY;
+    let mut forced = false;
     let mut heard = Instant::now();
     loop {
         let wanted = *ticks.borrow_and_update();
@@ -199,9 +205,14 @@ async fn follow(
             }
             Ok(()) = ticks.changed() => continue,
             () = sleep_until(slower_from), if resting && wanted > connections.tick => continue,
+            () = core.forced.notified(), if resting && !forced => {
+                forced = true;
+                list_from = list_from.min((Instant::now() + LATE).max(settled + LATE_EVERY));
+                continue;
+            }
             () = sleep_until(list_from), if resting => {
                 list_from = Instant::now() + LIST_EVERY;
-                if core.is_in_doubt() {
+                if core::mem::take(&mut forced) || core.is_in_doubt() {
                     core.await_list();
                     change = Change::Opening(Box::pin(subscribe(client.clone(), connections.tick)));
                 }
