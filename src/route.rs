@@ -76,6 +76,10 @@ pub enum Route<'a> {
     RunJob(&'a str),
     /// `GET` and `PUT /api/v1/settings/{area}`
     Settings(&'a str),
+    /// `GET /api/v1/audit`
+    Audit,
+    /// `GET /api/v1/audit/verify`
+    VerifyAudit,
     /// `/api/xpert/...`
     Xpert(Xpert<'a>),
 }
@@ -215,6 +219,9 @@ pub fn route<'a>(method: &str, path: &'a str) -> Result<Route<'a>, NoRoute> {
         (["api", "v1", "jobs", _, "run"], _) => Err(Method("POST")),
         (["api", "v1", "settings", area], "GET" | "PUT") => Ok(Route::Settings(area)),
         (["api", "v1", "settings", _], _) => Err(Method("GET, PUT")),
+        (["api", "v1", "audit"], "GET") => Ok(Route::Audit),
+        (["api", "v1", "audit", "verify"], "GET") => Ok(Route::VerifyAudit),
+        (["api", "v1", "audit"] | ["api", "v1", "audit", "verify"], _) => Err(Method("GET")),
 
         (["api", "xpert", rest @ ..], method) => xpert::route(method, rest).map(Route::Xpert),
         _ => Err(Path),

@@ -277,7 +277,7 @@ test('/health is 200 while all is well', async () => {
 });
 
 test('/health is 503 with what is missing, and nothing else fails open', async () => {
-  for (const [vars, what] of [[{ SLOT_KEY: 'short' }, /SLOT_KEY/], [{ AUTH_KEY: '' }, /AUTH_KEY/]]) {
+  for (const [vars, what] of [[{ SLOT_KEY: 'short' }, /SLOT_KEY/], [{ AUTH_KEY: '' }, /AUTH_KEY/], [{ AUDIT_KEY: '' }, /AUDIT_KEY/]]) {
     const odd = await startPanel({ vars });
     try {
       const health = await odd.request('GET', '/health');
@@ -285,6 +285,10 @@ test('/health is 503 with what is missing, and nothing else fails open', async (
       assert.match(health.body.error.message, what);
       const created = await odd.api('POST', '/api/v1/users', { name: 'ann' });
       if (vars.AUTH_KEY === '') assert.equal(created.status, 503, 'a link that anybody could forge is not handed out');
+      if (vars.AUDIT_KEY === '') {
+        assertRefused(created, 503, 'unconfigured');
+        assert.equal((await odd.db.prepare('SELECT count(*) AS n FROM users').first()).n, 0, 'what cannot be recorded is not done');
+      }
       if (vars.AUTH_KEY === '') assert.equal((await odd.request('GET', subscription)).status, 503);
     } finally {
       await odd.stop();

@@ -96,7 +96,7 @@ export class Deployment {
     if (this.#known.database === undefined) would(`create the database ${this.#wishes.name}`);
     if (database.pending.length > 0) would(`apply the migrations ${database.pending.join(', ')}`);
     const secrets = Object.keys(this.#secrets);
-    would(secrets.length > 0 ? `set the secrets ${secrets.join(' and ')}` : 'keep the secrets as they are');
+    would(secrets.length > 0 ? `set the secrets ${new Intl.ListFormat('en-GB').format(secrets)}` : 'keep the secrets as they are');
     would(this.#login ? `enter the operator ${this.#login.username} and an API key` : 'keep operators and API keys as they are');
     const { entries } = await this.#wrangler.run('building', ['deploy', '--dry-run']);
     const { raw_bytes: raw, gzip_bytes: compressed } = entries.find(({ type }) => type === 'deploy').bundle_size;

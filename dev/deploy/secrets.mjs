@@ -8,7 +8,9 @@ import { createHash, randomBytes } from 'node:crypto';
 import { Trouble } from '../home.mjs';
 
 /** All that the Worker needs. */
-export const SECRETS = ['SLOT_KEY', 'AUTH_KEY'];
+export const SECRETS = ['SLOT_KEY', 'AUTH_KEY', 'AUDIT_KEY'];
+/** Those of them that a panel of an earlier version lacks: while the database has no mark of one, nothing depends on it. */
+const LATER = ['AUDIT_KEY'];
 
 /** @returns {string} what the database says about a secret; 256 random bits cannot be found from it */
 export function markOf(name, value) {
@@ -41,7 +43,7 @@ export function secretsToUpload({ held, marks, users, kept = {}, begun = {}, rot
       continue;
     } else if (isMarked(kept[name]) || (kept[name] !== undefined && marks[name] === undefined)) {
       upload[name] = kept[name];
-    } else if (users > 0) {
+    } else if (users > 0 && !(LATER.includes(name) && marks[name] === undefined)) {
       throw new Trouble(
         `the Worker has no ${name}, and the one that the ${users} users in the database depend on is not on this machine: ` +
           `put secrets.json back, or give every user a new start with ROTATE=${name}`,

@@ -1,6 +1,7 @@
 //! The rules of Weir, as pure functions on values: no Worker, no clock, no randomness, no SQL.
 
 pub mod alias;
+pub mod audit;
 pub mod endpoint;
 pub mod fetch;
 pub mod format;

@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 pub trait Area {
     /// Its name in the API and in the database.
     const NAME: &'static str;
+    /// Its fields that are no number or switch and that the audit log may show; of the others it tells only that they changed.
+    const PLAIN: &'static [&'static str] = &[];
 
     /// Whether every field is what it can be.
     ///

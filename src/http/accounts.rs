@@ -1,12 +1,15 @@
 //! What every face does with users: finding, creating, acting on them, and waking the nodes.
 
 use serde::Serialize;
+use weir_wire::Second;
 use worker::Request;
 
 use super::address;
+use super::audit::{Deed, recorded};
 use super::call::Call;
 use super::failure::Failure;
-use super::slots::refill;
+use super::slots::refill_empty;
+use crate::domain::audit::{Actor, Entry, Facts};
 use crate::domain::period::Period;
 use crate::domain::token::Subscription;
 use crate::store::d1::Outcome;
@@ -20,39 +23,127 @@ pub(crate) async fn find(call: &Call, name: &str) -> Result<User, Failure> {
 
 /// Creates a user in his first period. `new` serialises as [`users::create`] wants it. He takes a slot that the nodes have
 /// loaded; when none is vacant some are made.
-pub(crate) async fn create<T: Serialize>(call: &Call, new: &T, name: &str, period: Period) -> Result<User, Failure> {
-    let attempt = || async {
+pub(crate) async fn create<T: Serialize>(
+    call: &Call,
+    actor: &Actor,
+    new: &T,
+    name: &str,
+    period: Period,
+) -> Result<User, Failure> {
+    let prepare = async || {
+        // Whoever takes a slot is recorded: if somebody took the last one since, this is prepared again.
+        refill_empty(call).await?;
+        let entry = Entry::new("user.create", subject(name)).after(Facts::of(new, &PLAIN));
         let batch = users::create(new, name, (period.start, period.end), random::salt()?, call.now);
-        last(&call.db.batch(&batch).await?)
+        Ok(Deed::new(entry, batch, ()))
     };
-    let user = if let Some(user) = attempt().await? {
-        user
-    } else {
-        refill(call).await?;
-        attempt().await?.ok_or_else(|| Failure::Broken("no slot after a refill".into()))?
-    };
+    let (outcomes, ()) = recorded(call, actor, prepare).await?;
+    let user = last(&outcomes)?.ok_or_else(|| Failure::Broken("no slot after a refill".into()))?;
     bell::ring(&call.env).await;
     Ok(user)
 }
 
-/// Does something to a user whose gate or limit may depend on it, and wakes the nodes.
-pub(crate) async fn act<T: Serialize>(call: &Call, user: &User, action: &Action<'_, T>) -> Result<User, Failure> {
-    let batch = users::act(user, action, random::salt()?, call.now);
-    let user = last(&call.db.batch(&batch).await?)?.ok_or(Failure::NotFound("user"))?;
+/// Does something to the user of a name, whose gate or limit may depend on it, and wakes the nodes. `choose` decides what,
+/// by how he stands.
+pub(crate) async fn act<'a, T: Serialize + 'a>(
+    call: &Call,
+    actor: &Actor,
+    name: &str,
+    choose: impl Fn(&User) -> Result<Action<'a, T>, Failure>,
+) -> Result<User, Failure> {
+    let prepare = async || {
+        let user = find(call, name).await?;
+        let action = choose(&user)?;
+        if matches!(action, Action::Revoke) {
+            refill_empty(call).await?;
+        }
+        let batch = users::act(&user, &action, random::salt()?, call.now);
+        Ok(Deed::new(entry(&user, &action, call.now), batch, ()))
+    };
+    let (outcomes, ()) = recorded(call, actor, prepare).await?;
+    let user = last(&outcomes)?.ok_or(Failure::NotFound("user"))?;
     bell::ring(&call.env).await;
     Ok(user)
 }
 
 /// Changes fields that no gate depends on.
-pub(crate) async fn describe<T: Serialize>(call: &Call, user: &User, changes: &T) -> Result<User, Failure> {
-    last(&call.db.batch(&users::describe(user.id, changes)).await?)?.ok_or(Failure::NotFound("user"))
+pub(crate) async fn describe<T: Serialize>(
+    call: &Call,
+    actor: &Actor,
+    name: &str,
+    changes: &T,
+) -> Result<User, Failure> {
+    let prepare = async || {
+        let user = find(call, name).await?;
+        Ok(Deed::new(changed(&user, changes), users::describe(user.id, changes), ()))
+    };
+    let (outcomes, ()) = recorded(call, actor, prepare).await?;
+    last(&outcomes)?.ok_or(Failure::NotFound("user"))
 }
 
 /// Deletes a user. His history stays, and bytes that are still to be reported are credited to it.
-pub(crate) async fn delete(call: &Call, user: &User) -> Result<(), Failure> {
-    call.db.batch(&users::delete(user.id, random::salt()?, call.now)).await?;
+pub(crate) async fn delete(call: &Call, actor: &Actor, name: &str) -> Result<(), Failure> {
+    let prepare = async || {
+        let user = find(call, name).await?;
+        let entry = Entry::new("user.delete", subject(&user.name)).before(facts(&user));
+        Ok(Deed::new(entry, users::delete(user.id, random::salt()?, call.now), ()))
+    };
+    recorded(call, actor, prepare).await?;
     bell::ring(&call.env).await;
     Ok(())
+}
+
+/// Texts of a user that the audit log may show.
+const PLAIN: [&str; 6] = ["name", "email", "note", "reset_strategy", "time_zone", "expires_at"];
+
+/// What the audit log calls a user.
+pub(crate) fn subject(name: &str) -> String {
+    format!("users/{name}")
+}
+
+/// What the audit log tells of a user, by the names that changes have.
+fn facts(user: &User) -> Facts {
+    Facts::new()
+        .plain("id", user.id)
+        .plain("name", user.name.as_str())
+        .plain("email", user.email.clone())
+        .plain("note", user.note.as_str())
+        .plain("monthly_quota", user.monthly_quota.get())
+        .plain("total_quota", user.total_quota.get())
+        .plain("reset_strategy", serde_json::to_value(user.cycle.strategy).unwrap_or_default())
+        .plain("reset_day", serde_json::to_value(user.cycle.day).unwrap_or_default())
+        .plain("time_zone", serde_json::to_value(user.cycle.zone).unwrap_or_default())
+        .plain("expires_at", user.expires_at)
+        .plain("disabled_at", user.disabled_at)
+        .plain("generation", user.generation)
+        .plain("monthly_used", user.month.get())
+        .plain("total_used", user.lifetime.get())
+        .plain("period_start", user.period_start)
+}
+
+fn changed<T: Serialize>(user: &User, changes: &T) -> Entry {
+    told("user.change", user, Facts::of(changes, &PLAIN))
+}
+
+/// What was so before stands there for what is changed, and for nothing else.
+fn told(action: &'static str, user: &User, after: Facts) -> Entry {
+    Entry::new(action, subject(&user.name)).before(facts(user).named_in(&after)).after(after)
+}
+
+fn entry<T: Serialize>(user: &User, action: &Action<'_, T>, now: Second) -> Entry {
+    let after = Facts::new();
+    match action {
+        Action::Change(changes, _) => changed(user, changes),
+        Action::Enable => told("user.enable", user, after.plain("disabled_at", None::<i64>)),
+        Action::Disable => {
+            told("user.disable", user, after.plain("disabled_at", user.disabled_at.unwrap_or(now.get())))
+        }
+        Action::Reset => {
+            let start = user.period_start.max(now.get());
+            told("user.reset", user, after.plain("monthly_used", 0).plain("period_start", start))
+        }
+        Action::Revoke => told("user.revoke", user, after.plain("generation", user.generation.saturating_add(1))),
+    }
 }
 
 /// The user's subscription at the address that this request was sent to.

@@ -4,6 +4,7 @@ pub(crate) mod accounts;
 pub(crate) mod address;
 pub(crate) mod agent;
 pub(crate) mod api;
+pub(crate) mod audit;
 pub(crate) mod auth;
 pub(crate) mod body;
 pub(crate) mod call;
@@ -14,6 +15,7 @@ pub(crate) mod settings;
 pub(crate) mod simple;
 pub(crate) mod slots;
 pub(crate) mod sub;
+mod turn;
 pub(crate) mod xpert;
 
 use serde_json::json;
@@ -22,6 +24,9 @@ use worker::{Env, Request, Response, console_error};
 use crate::route::{Face, NoRoute, Route, face, route};
 use call::Call;
 use failure::Failure;
+
+/// The header that names a call whose trace stands in a log.
+const REQUEST_ID: &str = "x-request-id";
 
 /// Answers any request: routes it, and turns a failure into its face's form.
 pub(crate) async fn answer(request: Request, env: Env) -> worker::Result<Response> {
@@ -33,7 +38,11 @@ pub(crate) async fn answer(request: Request, env: Env) -> worker::Result<Respons
     let mut response = match Call::new(env) {
         Ok(call) => {
             let answer = dispatch(request, &path, &call).await;
-            let mut response = answer.or_else(|failure| refuse(face(&path), &failure))?;
+            let mut response =
+                answer.or_else(|failure| refuse(face(&path), &failure, call.id().unwrap_or_default()))?;
+            if let Some(id) = call.drawn_id() {
+                response.headers_mut().set(REQUEST_ID, id)?;
+            }
             if show_cost {
                 let cost = call.db.cost();
                 let text = format!("queries={} read={} written={}", cost.queries, cost.read, cost.written);
@@ -42,7 +51,7 @@ pub(crate) async fn answer(request: Request, env: Env) -> worker::Result<Respons
             }
             response
         }
-        Err(failure) => refuse(face(&path), &failure)?,
+        Err(failure) => refuse(face(&path), &failure, "")?,
     };
     if let Some(origin) = origin {
         origin.allow(&mut response)?;
@@ -77,6 +86,8 @@ async fn dispatch(request: Request, path: &str, call: &Call) -> Result<Response,
         Ok(Route::Jobs) => api::jobs::list(&request, call).await,
         Ok(Route::RunJob(name)) => api::jobs::run(&request, call, name).await,
         Ok(Route::Settings(area)) => api::settings::answer(request, call, area).await,
+        Ok(Route::Audit) => api::audit::list(&request, call).await,
+        Ok(Route::VerifyAudit) => api::audit::check(&request, call).await,
         Ok(Route::SimpleUser(name)) => simple::users::get(&request, call, name).await,
         Ok(Route::ChangeSimpleUser(name)) => simple::users::change(request, call, name).await,
         Ok(Route::DeleteSimpleUser(name)) => simple::users::delete(&request, call, name).await,
@@ -93,9 +104,8 @@ async fn dispatch(request: Request, path: &str, call: &Call) -> Result<Response,
 }
 
 /// A failure in the form that callers of this face expect. Internal text is logged here, once, and never leaves.
-fn refuse(face: Face, failure: &Failure) -> worker::Result<Response> {
+fn refuse(face: Face, failure: &Failure, id: &str) -> worker::Result<Response> {
     let (status, code, message) = failure.describe();
-    let id = crate::random::bytes::<8>().map(hex::encode).unwrap_or_default();
     if let Some(internal) = failure.internal() {
         console_error!("request failed id={id} status={status} error={internal}");
     }
@@ -116,7 +126,6 @@ fn refuse(face: Face, failure: &Failure) -> worker::Result<Response> {
     }
     .with_status(status);
     let headers = response.headers_mut();
-    headers.set("x-request-id", &id)?;
     match failure {
         Failure::Method(allow) => headers.set("allow", allow)?,
         Failure::TooOften(wait) => headers.set("retry-after", &wait.to_string())?,

@@ -5,6 +5,7 @@
 
 pub mod aliases;
 pub mod api_keys;
+pub mod audit;
 pub mod d1;
 pub mod due;
 pub mod epochs;
@@ -71,7 +72,12 @@ impl StoreError {
             "overloaded",
             "database is locked",
         ];
-        if text.contains("NOT NULL constraint failed: usage.revision") {
+        const MOVED: [&str; 3] = [
+            "NOT NULL constraint failed: usage.revision",
+            "NOT NULL constraint failed: audit_head.link",
+            "UNIQUE constraint failed: audit.number",
+        ];
+        if MOVED.iter().any(|moved| text.contains(moved)) {
             Self::Stale
         } else if text.contains("UNIQUE constraint failed") {
             Self::Taken

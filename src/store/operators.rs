@@ -19,6 +19,13 @@ ON CONFLICT (bucket) DO UPDATE SET last_at = excluded.last_at,
 WHERE failures < CAST(?3 AS INTEGER) OR last_at <= excluded.last_at - CAST(?4 AS INTEGER)
 RETURNING failures";
 
+/// What [`attempt`] returns.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+pub struct Attempt {
+    /// Attempts in a row without a good one, this one included.
+    pub failures: u32,
+}
+
 /// Counts an attempt to sign in. No row comes back while the name is locked.
 #[must_use]
 pub fn attempt(bucket: u16, now: Second) -> Statement {

@@ -64,6 +64,24 @@ pub fn all() -> Statement {
     Statement::new(ALL)
 }
 
+// Rows read: 1.
+const ONE: &str = concat!("SELECT ", columns!(), " FROM xpert_direct WHERE id = ?1");
+
+/// One of them.
+#[must_use]
+pub fn one(id: i64) -> Statement {
+    Statement::new(ONE).bind(id)
+}
+
+// Rows read: 2 per link.
+const PRESENT: &str = "SELECT raw FROM xpert_direct WHERE raw IN (SELECT value FROM json_each(?1))";
+
+/// Those links of a list that are there already.
+#[must_use]
+pub fn present(raws: &[&str]) -> Statement {
+    Statement::new(PRESENT).bind_json(&raws)
+}
+
 // Rows: 2 written per link (row, index), 1 for the place. A link that is there already is left out.
 const ADD: &str = concat!(
     "

@@ -21,8 +21,8 @@ const HOST = '127.0.0.1';
 /** The root of the project. */
 export const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const MIGRATIONS = path.join(ROOT, 'migrations');
-const SECRETS = ['SLOT_KEY', 'AUTH_KEY'];
-const ALL_SCOPES = 'users:read users:write nodes:read nodes:write stats:read settings:read settings:write';
+const SECRETS = ['SLOT_KEY', 'AUTH_KEY', 'AUDIT_KEY'];
+const ALL_SCOPES = 'users:read users:write nodes:read nodes:write stats:read settings:read settings:write audit:read';
 /** Lines of the Worker's log that are kept for a test that fails. */
 const LOG_LINES = 1000;
 

@@ -20,6 +20,7 @@ struct Health {
 pub(crate) async fn health(call: &Call) -> Result<Response, Failure> {
     call.secret("SLOT_KEY")?;
     call.secret("AUTH_KEY")?;
+    call.secret("AUDIT_KEY")?;
     let found: Option<slots::Vacancy> = call.db.first(slots::is_vacant()).await.map_err(out_of_order)?;
     found.ok_or(Failure::Unconfigured(MIGRATIONS))?;
     Ok(Response::from_json(&Health { status: "ok", version: env!("CARGO_PKG_VERSION") })?)

@@ -5,6 +5,8 @@ use serde_json::json;
 use worker::{Request, Response};
 
 use super::segment;
+use crate::domain::audit::{Entry, Facts};
+use crate::http::audit::{Deed, recorded};
 use crate::http::auth::authorize;
 use crate::http::call::Call;
 use crate::http::failure::Failure;
@@ -57,9 +59,17 @@ pub(crate) async fn list(request: &Request, call: &Call) -> Result<Response, Fai
 ///
 /// 202: the next trigger, within a minute, runs it.
 pub(crate) async fn run(request: &Request, call: &Call, name: &str) -> Result<Response, Failure> {
-    authorize(request, call, "settings:write").await?;
-    if call.db.run(jobs::call(&segment(name)?, call.now)).await?.changes() == 0 {
-        return Err(Failure::NotFound("job"));
-    }
+    let actor = authorize(request, call, "settings:write").await?;
+    let name = segment(name)?;
+    let prepare = async || {
+        let all: Vec<Job> = call.db.all(jobs::all()).await?;
+        let job = all.into_iter().find(|job| job.name == name).ok_or(Failure::NotFound("job"))?;
+        let facts = |at: i64| Facts::new().plain("next_at", at);
+        let entry = Entry::new("job.run", format!("jobs/{name}"))
+            .before(facts(job.next_at))
+            .after(facts(job.next_at.min(call.now.get())));
+        Ok(Deed::new(entry, [jobs::call(&name, call.now)], ()))
+    };
+    recorded(call, &actor, prepare).await?;
     Ok(Response::empty()?.with_status(202))
 }

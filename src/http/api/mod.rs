@@ -1,5 +1,6 @@
 //! The own API, `/api/v1/...`: bytes are integers, instants unix seconds, errors `{"error":{"code","message","field"}}`.
 
+pub(crate) mod audit;
 pub(crate) mod health;
 pub(crate) mod jobs;
 pub(crate) mod nodes;

@@ -8,13 +8,16 @@ use weir_wire::status::NodeStatus;
 use worker::{Request, Response};
 
 use crate::bell;
+use crate::domain::audit::{Entry, Facts};
 use crate::domain::name::{NodeAddress, NodeName};
+use crate::http::audit::{Deed, recorded};
 use crate::http::auth::authorize;
 use crate::http::body;
 use crate::http::call::{Call, sha256_hex};
 use crate::http::failure::Failure;
 use crate::http::slots::refill;
 use crate::random;
+use crate::store::d1::Outcome;
 use crate::store::node_list::{self, Created, NodeRow, Sums, TOKEN_LASTS};
 use crate::store::usage;
 
@@ -103,7 +106,7 @@ pub(crate) async fn list(request: &Request, call: &Call) -> Result<Response, Fai
 ///
 /// 201 with the node and its enrolment `token`, which is shown once and can be used for an hour.
 pub(crate) async fn create(mut request: Request, call: &Call) -> Result<Response, Failure> {
-    authorize(&request, call, "nodes:write").await?;
+    let actor = authorize(&request, call, "nodes:write").await?;
     let new: NewNode = body::json(&mut request).await?;
     if new.coefficient > COEFFICIENT_MAX {
         return Err(Failure::invalid("coefficient", format!("per mille, an integer from 0 to {COEFFICIENT_MAX}")));
@@ -111,7 +114,14 @@ pub(crate) async fn create(mut request: Request, call: &Call) -> Result<Response
     let token = new_token()?;
     let hash = sha256_hex(&token);
     let (name, address) = (new.name.as_str(), new.address.as_str());
-    let created = call.db.first(node_list::create(name, address, new.coefficient, &hash, call.now)).await?;
+    let prepare = async || {
+        let facts = Facts::new().plain("name", name).plain("address", address).plain("coefficient", new.coefficient);
+        let batch = [node_list::create(name, address, new.coefficient, &hash, call.now)];
+        // Its number is not known before it is there: it goes by its name.
+        Ok(Deed::new(Entry::new("node.create", format!("nodes/{name}")).after(facts), batch, ()))
+    };
+    let (outcomes, ()) = recorded(call, &actor, prepare).await?;
+    let created = outcomes.first().map(Outcome::rows).transpose()?.and_then(|mut rows| rows.pop());
     let Created { id } = created.ok_or_else(|| Failure::Broken("a created node has no number".into()))?;
     // Its core loads these at its first start, and the users to come need no reload.
     refill(call).await?;
@@ -153,23 +163,40 @@ pub(crate) async fn get(request: &Request, call: &Call, id: &str) -> Result<Resp
 ///
 /// 204. The agent is told to shut all gates; for 25 h it may report what it still holds.
 pub(crate) async fn delete(request: &Request, call: &Call, id: &str) -> Result<Response, Failure> {
-    authorize(request, call, "nodes:write").await?;
+    let actor = authorize(request, call, "nodes:write").await?;
     let id = number(id)?;
-    find(call, id).await?;
-    call.db.batch(&node_list::delete(id, call.now)).await?;
+    let prepare = async || {
+        let node = find(call, id).await?;
+        Ok(Deed::new(entry("node.delete", &node), node_list::delete(id, call.now), ()))
+    };
+    recorded(call, &actor, prepare).await?;
     call.db.run(usage::free_node(id)).await?;
     bell::ring(&call.env).await;
     Ok(Response::empty()?.with_status(204))
+}
+
+fn entry(action: &'static str, node: &NodeJson) -> Entry {
+    let facts = Facts::new()
+        .plain("id", node.id)
+        .plain("name", node.name.as_str())
+        .plain("address", node.address.as_str())
+        .plain("coefficient", node.coefficient)
+        .plain("enrolled", node.enrolled);
+    Entry::new(action, format!("nodes/{}", node.name)).before(facts)
 }
 
 /// `POST /api/v1/nodes/{id}/rotate-key`
 ///
 /// The node and a new enrolment `token`. The old key works until the first sync with the new one, a day at most.
 pub(crate) async fn rotate_key(request: &Request, call: &Call, id: &str) -> Result<Response, Failure> {
-    authorize(request, call, "nodes:write").await?;
+    let actor = authorize(request, call, "nodes:write").await?;
     let id = number(id)?;
-    find(call, id).await?;
     let token = new_token()?;
-    call.db.run(node_list::rotate(id, &sha256_hex(&token), call.now)).await?;
+    let hash = sha256_hex(&token);
+    let prepare = async || {
+        let node = find(call, id).await?;
+        Ok(Deed::new(entry("node.rotate_key", &node), [node_list::rotate(id, &hash, call.now)], ()))
+    };
+    recorded(call, &actor, prepare).await?;
     with_token(call, id, token).await
 }

@@ -7,13 +7,17 @@ use worker::{Request, Response};
 
 use super::segment;
 use super::users::find;
+use crate::domain::audit::{Entry, Facts};
 use crate::domain::name::{Note, OrderId};
+use crate::http::accounts;
+use crate::http::audit::{Deed, recorded};
 use crate::http::auth::authorize;
 use crate::http::body;
 use crate::http::call::Call;
 use crate::http::failure::Failure;
 use crate::store::d1::Outcome;
 use crate::store::packages::{self, Package, Purchase};
+use crate::store::users::User;
 use crate::{bell, random};
 
 /// The body of a purchase. `bytes` from 1.
@@ -68,38 +72,62 @@ pub(crate) async fn list(request: &Request, call: &Call, name: &str) -> Result<R
 /// 201 with the package; 200 with it when this very purchase was entered before, so a shop may repeat it; 409 when the
 /// order was entered with other contents. A user whom a quota closed is opened.
 pub(crate) async fn buy(mut request: Request, call: &Call, name: &str) -> Result<Response, Failure> {
-    let by = authorize(&request, call, "users:write").await?;
+    let actor = authorize(&request, call, "users:write").await?;
     let new: NewPackage = body::json(&mut request).await?;
     if new.bytes.is_zero() {
         return Err(Failure::invalid("bytes", "an integer from 1 to 9007199254740991"));
     }
-    let user = find(call, name).await?;
-    let note = new.note.as_ref().map_or("", Note::as_str);
-    let purchase = Purchase { user: user.id, order: new.order.as_str(), bytes: new.bytes, note, by: &by };
-    let outcomes = call.db.batch(&packages::buy(&purchase, random::salt()?, call.now)).await?;
-    let is_new = outcomes.first().is_some_and(|entered| entered.changes() > 0);
-    let package = only(outcomes.last())?;
-    if !is_new && (package.user, package.bytes) != (user.id, new.bytes) {
-        let message = format!("order {} was entered with another user or other bytes", package.order_id);
-        return Err(Failure::Conflict { code: "order_differs", message });
+    let name = segment(name)?;
+    let prepare = async || {
+        let user = accounts::find(call, &name).await?;
+        let (order, note) = (new.order.as_str(), new.note.as_ref().map_or("", Note::as_str));
+        if let Some(entered) = call.db.first::<Package>(packages::by_order(order)).await? {
+            return same_purchase(entered, &user, new.bytes).map(|package| Deed::nothing(Some(package)));
+        }
+        let facts = Facts::new().plain("order", order).plain("bytes", new.bytes.get()).plain("note", note);
+        let purchase = Purchase { user: user.id, order, bytes: new.bytes, note, by: &actor.name };
+        let batch = packages::buy(&purchase, random::salt()?, call.now);
+        Ok(Deed::new(Entry::new("package.buy", accounts::subject(&user.name)).after(facts), batch, None))
+    };
+    let (outcomes, entered) = recorded(call, &actor, prepare).await?;
+    if let Some(package) = entered {
+        return Ok(Response::from_json(&PackageJson::from(package))?);
     }
-    if is_new {
-        bell::ring(&call.env).await;
+    bell::ring(&call.env).await;
+    Ok(Response::from_json(&PackageJson::from(only(outcomes.last())?))?.with_status(201))
+}
+
+/// A purchase that was entered before, if it is the same one.
+fn same_purchase(entered: Package, user: &User, bytes: Bytes) -> Result<Package, Failure> {
+    if (entered.user, entered.bytes) == (user.id, bytes) {
+        return Ok(entered);
     }
-    let response = Response::from_json(&PackageJson::from(package))?;
-    Ok(if is_new { response.with_status(201) } else { response })
+    let message = format!("order {} was entered with another user or other bytes", entered.order_id);
+    Err(Failure::Conflict { code: "order_differs", message })
 }
 
 /// `POST /api/v1/users/{name}/packages/{order}/refund`
 ///
 /// The package, with what was left of it to take back.
 pub(crate) async fn refund(request: &Request, call: &Call, name: &str, order: &str) -> Result<Response, Failure> {
-    authorize(request, call, "users:write").await?;
-    let user = find(call, name).await?;
-    let found: Option<Package> = call.db.first(packages::by_order(&segment(order)?)).await?;
-    let package = found.filter(|package| package.user == user.id).ok_or(Failure::NotFound("package"))?;
-    let batch = packages::refund(user.id, &package.order_id, random::salt()?, call.now);
-    let outcomes = call.db.batch(&batch).await?;
+    let actor = authorize(request, call, "users:write").await?;
+    let (name, order) = (segment(name)?, segment(order)?);
+    let prepare = async || {
+        let user = accounts::find(call, &name).await?;
+        let found: Option<Package> = call.db.first(packages::by_order(&order)).await?;
+        let package = found.filter(|package| package.user == user.id).ok_or(Failure::NotFound("package"))?;
+        if package.refunded_at.is_some() {
+            return Ok(Deed::nothing(Some(package)));
+        }
+        let facts = Facts::new().plain("order", order.as_str()).plain("bytes", package.bytes.get());
+        let entry = Entry::new("package.refund", accounts::subject(&user.name)).before(facts);
+        let batch = packages::refund(user.id, &package.order_id, random::salt()?, call.now);
+        Ok(Deed::new(entry, batch, None))
+    };
+    let (outcomes, refunded) = recorded(call, &actor, prepare).await?;
+    if let Some(package) = refunded {
+        return Ok(Response::from_json(&PackageJson::from(package))?);
+    }
     bell::ring(&call.env).await;
     Ok(Response::from_json(&PackageJson::from(only(outcomes.get(4))?))?)
 }

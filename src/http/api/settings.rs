@@ -4,7 +4,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use worker::{Request, Response};
 
+use crate::domain::audit::{Entry, Facts};
 use crate::domain::settings::Area;
+use crate::http::audit::{Deed, recorded};
 use crate::http::auth::authorize;
 use crate::http::body;
 use crate::http::call::Call;
@@ -35,11 +37,17 @@ pub(super) async fn replace<A: Area + Serialize + DeserializeOwned + Default>(
     request: &mut Request,
     call: &Call,
 ) -> Result<Response, Failure> {
-    authorize(request, call, "settings:write").await?;
+    let actor = authorize(request, call, "settings:write").await?;
     let new: A = body::json(request).await?;
     new.check().map_err(|(field, rule)| Failure::invalid(field, rule))?;
     let text = serde_json::to_string(&new).map_err(|error| Failure::Broken(format!("settings: {error}")))?;
-    call.db.run(store::write(A::NAME, &text)).await?;
+    let prepare = async || {
+        let entry = Entry::new("settings.change", format!("settings/{}", A::NAME))
+            .before(Facts::of(&read::<A>(call).await?, A::PLAIN))
+            .after(Facts::of(&new, A::PLAIN));
+        Ok(Deed::new(entry, [store::write(A::NAME, &text)], ()))
+    };
+    recorded(call, &actor, prepare).await?;
     Ok(Response::from_json(&new)?)
 }
 

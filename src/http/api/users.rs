@@ -16,7 +16,6 @@ use crate::http::body;
 use crate::http::call::Call;
 use crate::http::failure::Failure;
 use crate::http::settings;
-use crate::http::slots::refill_empty;
 use crate::route::UserAction;
 use crate::store::users::{self, Action, Order, Query, Total, User};
 
@@ -153,12 +152,12 @@ fn query(request: &Request) -> Result<Query, Failure> {
 ///
 /// 201 with the user. He takes a slot that the nodes have loaded, so no node reloads for him.
 pub(crate) async fn create(mut request: Request, call: &Call) -> Result<Response, Failure> {
-    authorize(&request, call, "users:write").await?;
+    let actor = authorize(&request, call, "users:write").await?;
     let mut new: NewUser = body::json(&mut request).await?;
     let zone = new.time_zone.unwrap_or_else(|| settings::zone(&call.env));
     new.time_zone = Some(zone);
     let period = Cycle { strategy: new.reset_strategy, day: new.reset_day, zone }.first(call.now);
-    let user = accounts::create(call, &new, new.name.as_str(), period).await?;
+    let user = accounts::create(call, &actor, &new, new.name.as_str(), period).await?;
     let location = format!("/api/v1/users/{}", user.name);
     let mut response = Response::from_json(&UserJson::new(user, &request, call)?)?.with_status(201);
     response.headers_mut().set("location", &location)?;
@@ -181,33 +180,34 @@ pub(crate) async fn get(request: &Request, call: &Call, name: &str) -> Result<Re
 /// Fields that the body lacks stay, `null` clears e-mail, note and expiry; a quota is cleared by 0. A changed strategy,
 /// reset day or time zone moves the period's end to the first boundary to come.
 pub(crate) async fn change(mut request: Request, call: &Call, name: &str) -> Result<Response, Failure> {
-    authorize(&request, call, "users:write").await?;
+    let actor = authorize(&request, call, "users:write").await?;
     let change: UserChange = body::json(&mut request).await?;
-    let user = find(call, name).await?;
+    let name = segment(name)?;
     let changed = if change.matters() {
-        let start = Second::clamped(user.period_start);
-        let end = change.moves_cycle().then(|| change.cycle(user.cycle).containing(call.now, start).end);
-        accounts::act(call, &user, &Action::Change(&change, end)).await?
+        let choose = |user: &User| {
+            let start = Second::clamped(user.period_start);
+            let end = change.moves_cycle().then(|| change.cycle(user.cycle).containing(call.now, start).end);
+            Ok(Action::Change(&change, end))
+        };
+        accounts::act(call, &actor, &name, choose).await?
     } else {
-        accounts::describe(call, &user, &change).await?
+        accounts::describe(call, &actor, &name, &change).await?
     };
     Ok(Response::from_json(&UserJson::new(changed, &request, call)?)?)
 }
 
 /// `POST /api/v1/users/{name}/{reset,enable,disable,revoke}`
 pub(crate) async fn do_to(request: &Request, call: &Call, name: &str, action: UserAction) -> Result<Response, Failure> {
-    authorize(request, call, "users:write").await?;
-    let user = find(call, name).await?;
-    if action == UserAction::Revoke {
-        refill_empty(call).await?;
-    }
-    let action: Action<'_, ()> = match action {
-        UserAction::Reset => Action::Reset,
-        UserAction::Enable => Action::Enable,
-        UserAction::Disable => Action::Disable,
-        UserAction::Revoke => Action::Revoke,
+    let actor = authorize(request, call, "users:write").await?;
+    let choose = |_: &User| -> Result<Action<'_, ()>, Failure> {
+        Ok(match action {
+            UserAction::Reset => Action::Reset,
+            UserAction::Enable => Action::Enable,
+            UserAction::Disable => Action::Disable,
+            UserAction::Revoke => Action::Revoke,
+        })
     };
-    let user = accounts::act(call, &user, &action).await?;
+    let user = accounts::act(call, &actor, &segment(name)?, choose).await?;
     Ok(Response::from_json(&UserJson::new(user, request, call)?)?)
 }
 
@@ -215,8 +215,7 @@ pub(crate) async fn do_to(request: &Request, call: &Call, name: &str, action: Us
 ///
 /// 204. His history stays, and bytes that are still to be reported are credited to it.
 pub(crate) async fn delete(request: &Request, call: &Call, name: &str) -> Result<Response, Failure> {
-    authorize(request, call, "users:write").await?;
-    let user = find(call, name).await?;
-    accounts::delete(call, &user).await?;
+    let actor = authorize(request, call, "users:write").await?;
+    accounts::delete(call, &actor, &segment(name)?).await?;
     Ok(Response::empty()?.with_status(204))
 }

@@ -9,6 +9,7 @@ use worker::{Request, Response};
 use super::auth::authorize;
 use super::call::{Call, bearer};
 use super::failure::Failure;
+use crate::domain::audit::Actor;
 use crate::route::Face;
 use crate::route::face;
 use crate::store::overview::{self, AllTime};
@@ -27,13 +28,13 @@ pub(crate) fn refusal(failure: &Failure, shared: bool) -> worker::Result<Respons
     Response::from_json(&body)
 }
 
-/// Lets a key or a session with `scope` pass. A bearer that is none of our keys is meant for Marzban's API.
-async fn admit(request: &Request, call: &Call, scope: &'static str) -> Result<(), Failure> {
+/// Lets a key or a session with `scope` pass; returns who calls. A bearer that is none of our keys is meant for Marzban's API.
+async fn admit(request: &Request, call: &Call, scope: &'static str) -> Result<Actor, Failure> {
     let ours = bearer(request)?.is_none_or(|key| key.starts_with("weir_"));
     if !ours && face(&request.path()) == (Face::Simple { shared: true }) {
         return Err(Failure::Unauthorized);
     }
-    authorize(request, call, scope).await.map(|_| ())
+    authorize(request, call, scope).await
 }
 
 fn success() -> Result<Response, Failure> {

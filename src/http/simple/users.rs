@@ -15,15 +15,14 @@ use crate::http::failure::Failure;
 use crate::http::settings;
 use crate::store::users::{Action, User};
 
-async fn find(call: &Call, name: &str) -> Result<User, Failure> {
-    let name = percent::decode(name).ok_or(Failure::NotFound("user"))?;
-    accounts::find(call, &name).await
+fn plain(name: &str) -> Result<String, Failure> {
+    percent::decode(name).ok_or(Failure::NotFound("user"))
 }
 
 /// `GET /api/user/{name}`
 pub(crate) async fn get(request: &Request, call: &Call, name: &str) -> Result<Response, Failure> {
     admit(request, call, "users:read").await?;
-    let user = find(call, name).await?;
+    let user = accounts::find(call, &plain(name)?).await?;
     Ok(Response::from_json(&UserJson::new(user, &call.secret("SLOT_KEY")?, call.now))?)
 }
 
@@ -31,10 +30,10 @@ pub(crate) async fn get(request: &Request, call: &Call, name: &str) -> Result<Re
 ///
 /// The password is that of the user's slot.
 pub(crate) async fn add(mut request: Request, call: &Call) -> Result<Response, Failure> {
-    admit(&request, call, "users:write").await?;
+    let actor = admit(&request, call, "users:write").await?;
     let mut new: NewUser = body::json(&mut request).await?;
     let period = new.settle(settings::zone(&call.env)).first(call.now);
-    let user = accounts::create(call, &new, new.username.as_str(), period).await?;
+    let user = accounts::create(call, &actor, &new, new.username.as_str(), period).await?;
     let password = SlotSecret::derive(&call.secret("SLOT_KEY")?, &user.slot).password();
     Ok(Response::from_json(&json!({ "success": true, "password": password }))?)
 }
@@ -43,32 +42,34 @@ pub(crate) async fn add(mut request: Request, call: &Call) -> Result<Response, F
 ///
 /// Fields that the body lacks stay.
 pub(crate) async fn change(mut request: Request, call: &Call, name: &str) -> Result<Response, Failure> {
-    admit(&request, call, "users:write").await?;
+    let actor = admit(&request, call, "users:write").await?;
     let change: UserChange = body::json(&mut request).await?;
-    let user = find(call, name).await?;
-    if let Some(password) = &change.password
-        && *password != SlotSecret::derive(&call.secret("SLOT_KEY")?, &user.slot).password()
-    {
-        return Err(Failure::invalid("password", "the present one: it is derived from the user's slot"));
-    }
-    let end = change.reset_day.filter(|day| *day != user.cycle.day).map(|day| {
-        let start = weir_wire::Second::clamped(user.period_start);
-        Cycle { day, ..user.cycle }.containing(call.now, start).end
-    });
-    let user = accounts::act(call, &user, &Action::Change(&change, end)).await?;
-    match change.shuts() {
-        Some(true) => accounts::act(call, &user, &Action::<()>::Disable).await?,
-        Some(false) => accounts::act(call, &user, &Action::<()>::Enable).await?,
-        None => user,
+    let name = plain(name)?;
+    let slot_key = call.secret("SLOT_KEY")?;
+    let choose = |user: &User| {
+        let present = || SlotSecret::derive(&slot_key, &user.slot).password();
+        if change.password.as_ref().is_some_and(|password| *password != present()) {
+            return Err(Failure::invalid("password", "the present one: it is derived from the user's slot"));
+        }
+        let end = change.reset_day.filter(|day| *day != user.cycle.day).map(|day| {
+            let start = weir_wire::Second::clamped(user.period_start);
+            Cycle { day, ..user.cycle }.containing(call.now, start).end
+        });
+        Ok(Action::Change(&change, end))
     };
+    let user = accounts::act(call, &actor, &name, choose).await?;
+    match change.shuts() {
+        Some(true) => drop(accounts::act(call, &actor, &user.name, |_| Ok(Action::<()>::Disable)).await?),
+        Some(false) => drop(accounts::act(call, &actor, &user.name, |_| Ok(Action::<()>::Enable)).await?),
+        None => {}
+    }
     success()
 }
 
 /// `DELETE /api/user/{name}`
 pub(crate) async fn delete(request: &Request, call: &Call, name: &str) -> Result<Response, Failure> {
-    admit(request, call, "users:write").await?;
-    let user = find(call, name).await?;
-    accounts::delete(call, &user).await?;
+    let actor = admit(request, call, "users:write").await?;
+    accounts::delete(call, &actor, &plain(name)?).await?;
     success()
 }
 
@@ -76,8 +77,7 @@ pub(crate) async fn delete(request: &Request, call: &Call, name: &str) -> Result
 ///
 /// Begins a new period now; the lifetime total stays.
 pub(crate) async fn reset(request: &Request, call: &Call, name: &str) -> Result<Response, Failure> {
-    admit(request, call, "users:write").await?;
-    let user = find(call, name).await?;
-    accounts::act(call, &user, &Action::<()>::Reset).await?;
+    let actor = admit(request, call, "users:write").await?;
+    accounts::act(call, &actor, &plain(name)?, |_| Ok(Action::<()>::Reset)).await?;
     success()
 }

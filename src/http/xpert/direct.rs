@@ -5,8 +5,10 @@ use serde_json::{Value, json};
 use worker::{Request, Response};
 
 use super::{READ, WRITE, number};
+use crate::domain::audit::{Actor, Entry, Facts, Secret};
 use crate::domain::xpert::figures::stamp;
 use crate::domain::xpert::link::Link;
+use crate::http::audit::{Deed, recorded};
 use crate::http::auth::authorize;
 use crate::http::body;
 use crate::http::call::Call;
@@ -22,6 +24,8 @@ const MOST: usize = 1_000;
 const REMARKS: usize = 200;
 /// Letters of a refused line that are shown again.
 const PREFIX: usize = 80;
+/// Names of added links that the audit log shows.
+const SHOWN: usize = 50;
 const NONE: Failure = Failure::NotFound("direct config");
 
 #[derive(Deserialize)]
@@ -101,14 +105,76 @@ fn check(remarks: Option<&str>) -> Result<(), Failure> {
     if remarks.is_none_or(fits) { Ok(()) } else { Err(Failure::invalid("remarks", "at most 200 printable characters")) }
 }
 
-/// Runs a change and returns the configs that it gives back.
-async fn run(call: &Call, batch: &[Statement]) -> Result<Vec<Config>, Failure> {
-    let outcomes = call.db.batch(batch).await?;
-    Ok(outcomes.first().map(Outcome::rows).transpose()?.unwrap_or_default())
+/// What the audit log tells of a link: who has the link itself can use it.
+fn link_facts(link: &New<'_>) -> Facts {
+    Facts::new()
+        .plain("protocol", link.protocol)
+        .plain("server", link.server)
+        .plain("port", link.port)
+        .plain("name", link.name)
+        .hidden("raw", Secret::new(link.raw))
 }
 
-async fn one(call: &Call, batch: &[Statement]) -> Result<Config, Failure> {
-    run(call, batch).await?.pop().ok_or(NONE)
+fn facts(config: &Config) -> Facts {
+    Facts::new()
+        .plain("protocol", config.protocol.as_str())
+        .plain("server", config.server.as_str())
+        .plain("port", config.port)
+        .plain("name", config.name.as_str())
+        .hidden("raw", Secret::new(config.raw.as_str()))
+        .plain("remarks", config.remarks.as_str())
+        .plain("is_active", config.is_active == 1)
+        .plain("is_permanent", config.is_permanent == 1)
+}
+
+/// What is done to one config: what the log calls it, what is so afterwards unless it is gone then, and the statements, the
+/// first of which returns the config.
+struct Act(&'static str, Option<Facts>, [Statement; 2]);
+
+/// Does something to one config and records it.
+async fn act(call: &Call, actor: &Actor, id: &str, choose: impl Fn(&Config) -> Act) -> Result<Config, Failure> {
+    let id = number(id, NONE)?;
+    let prepare = async || {
+        let config: Config = call.db.first(store::one(id)).await?.ok_or(NONE)?;
+        let Act(action, after, batch) = choose(&config);
+        let entry = Entry::new(action, format!("direct-configs/{id}"));
+        let entry = match after {
+            Some(after) => entry.before(facts(&config).named_in(&after)).after(after),
+            None => entry.before(facts(&config)),
+        };
+        Ok(Deed::new(entry, batch, ()))
+    };
+    let (outcomes, ()) = recorded(call, actor, prepare).await?;
+    changed(&outcomes)?.pop().ok_or(NONE)
+}
+
+/// Adds links that are not there yet, and records them; returns those that were added.
+async fn add_new(call: &Call, actor: &Actor, links: &[New<'_>]) -> Result<Vec<Config>, Failure> {
+    let raws: Vec<&str> = links.iter().map(|link| link.raw).collect();
+    let prepare = async || {
+        let there: Vec<Raw> = call.db.all(store::present(&raws)).await?;
+        let is_new = |link: &&New<'_>| there.iter().all(|known| known.raw != link.raw);
+        let new: Vec<&New<'_>> = links.iter().filter(is_new).collect();
+        let entry = match new.as_slice() {
+            [] => return Ok(Deed::nothing(())),
+            [one] => Entry::new("direct_config.add", "direct-configs").after(link_facts(one)),
+            many => {
+                let names: Vec<&str> = many.iter().take(SHOWN).map(|link| link.name).collect();
+                let facts = Facts::new().plain("added", many.len()).plain("names", names);
+                let all: Vec<&str> = many.iter().map(|link| link.raw).collect();
+                Entry::new("direct_config.add", "direct-configs")
+                    .after(facts.hidden("raw", Secret::new(all.join("\n"))))
+            }
+        };
+        Ok(Deed::new(entry, store::add(links, call.now), ()))
+    };
+    let (outcomes, ()) = recorded(call, actor, prepare).await?;
+    changed(&outcomes)
+}
+
+/// The configs that a change gives back.
+fn changed(outcomes: &[Outcome]) -> Result<Vec<Config>, Failure> {
+    Ok(outcomes.first().map(Outcome::rows).transpose()?.unwrap_or_default())
 }
 
 /// `GET /api/xpert/direct-configs`
@@ -121,11 +187,11 @@ pub(super) async fn list(request: &Request, call: &Call) -> Result<Response, Fai
 
 /// `POST /api/xpert/direct-configs`
 pub(super) async fn add(mut request: Request, call: &Call) -> Result<Response, Failure> {
-    authorize(&request, call, WRITE).await?;
+    let actor = authorize(&request, call, WRITE).await?;
     let add: Add = body::json(&mut request).await?;
     check(add.remarks.as_deref())?;
     let link = read(&add.raw).map_err(|why| Failure::invalid("raw", why))?;
-    let added = run(call, &store::add(&[new(&link, add.remarks.as_deref())], call.now)).await?;
+    let added = add_new(call, &actor, &[new(&link, add.remarks.as_deref())]).await?;
     let config = added.first().ok_or_else(taken)?;
     let message = "Direct config added successfully";
     Ok(Response::from_json(&json!({ "id": config.id, "message": message, "config": shown(config) }))?)
@@ -139,7 +205,7 @@ fn taken() -> Failure {
 ///
 /// Each line is answered: what was added in `results`, what was not in `errors`, with its place in the list.
 pub(super) async fn add_batch(mut request: Request, call: &Call) -> Result<Response, Failure> {
-    authorize(&request, call, WRITE).await?;
+    let actor = authorize(&request, call, WRITE).await?;
     let batch: Batch = body::parse(&body::read(&mut request, MAX_BATCH).await?)?;
     if batch.configs.is_empty() || batch.configs.len() > MOST {
         return Err(Failure::invalid("configs", format!("1 to {MOST} links")));
@@ -153,7 +219,7 @@ pub(super) async fn add_batch(mut request: Request, call: &Call) -> Result<Respo
         }
     }
     let rows: Vec<New<'_>> = links.iter().map(|(_, link)| new(link, None)).collect();
-    let mut added = if rows.is_empty() { Vec::new() } else { run(call, &store::add(&rows, call.now)).await? };
+    let mut added = if rows.is_empty() { Vec::new() } else { add_new(call, &actor, &rows).await? };
     let mut results = Vec::new();
     for (index, link) in &links {
         // A link that comes twice is added once: its second line finds nothing here.
@@ -196,13 +262,19 @@ pub(super) async fn validate(mut request: Request, call: &Call) -> Result<Respon
 
 /// `PUT /api/xpert/direct-configs/{id}`
 pub(super) async fn change(mut request: Request, call: &Call, id: &str) -> Result<Response, Failure> {
-    authorize(&request, call, WRITE).await?;
-    let id = number(id, NONE)?;
+    let actor = authorize(&request, call, WRITE).await?;
     let change: Change = body::json(&mut request).await?;
     check(change.remarks.as_deref())?;
     let link = change.raw.as_deref().map(read).transpose().map_err(|why| Failure::invalid("raw", why))?;
     let link = link.as_ref().map(|link| new(link, None));
-    let config = match one(call, &store::change(id, link.as_ref(), change.remarks.as_deref())).await {
+    let choose = |config: &Config| {
+        let mut after = link.as_ref().map(link_facts).unwrap_or_default();
+        if let Some(remarks) = &change.remarks {
+            after = after.plain("remarks", remarks.as_str());
+        }
+        Act("direct_config.change", Some(after), store::change(config.id, link.as_ref(), change.remarks.as_deref()))
+    };
+    let config = match act(call, &actor, id, choose).await {
         Err(Failure::Conflict { .. }) => return Err(taken()),
         other => other?,
     };
@@ -212,23 +284,32 @@ pub(super) async fn change(mut request: Request, call: &Call, id: &str) -> Resul
 
 /// `DELETE /api/xpert/direct-configs/{id}`
 pub(super) async fn delete(request: &Request, call: &Call, id: &str) -> Result<Response, Failure> {
-    authorize(request, call, WRITE).await?;
-    one(call, &store::remove(number(id, NONE)?)).await?;
+    let actor = authorize(request, call, WRITE).await?;
+    let choose = |config: &Config| Act("direct_config.delete", None, store::remove(config.id));
+    act(call, &actor, id, choose).await?;
     Ok(Response::from_json(&json!({ "message": "Direct config deleted successfully" }))?)
 }
 
 /// `PUT /api/xpert/direct-configs/{id}/toggle`
 pub(super) async fn toggle(request: &Request, call: &Call, id: &str) -> Result<Response, Failure> {
-    authorize(request, call, WRITE).await?;
-    let config = one(call, &store::toggle(number(id, NONE)?)).await?;
+    let actor = authorize(request, call, WRITE).await?;
+    let choose = |config: &Config| {
+        let after = Facts::new().plain("is_active", config.is_active == 0);
+        Act("direct_config.toggle", Some(after), store::toggle(config.id))
+    };
+    let config = act(call, &actor, id, choose).await?;
     let message = "Direct config toggled successfully";
     Ok(Response::from_json(&json!({ "message": message, "is_active": config.is_active == 1 }))?)
 }
 
 /// `PUT /api/xpert/direct-configs/{id}/permanent`
 pub(super) async fn permanent(request: &Request, call: &Call, id: &str) -> Result<Response, Failure> {
-    authorize(request, call, WRITE).await?;
-    let config = one(call, &store::toggle_permanent(number(id, NONE)?)).await?;
+    let actor = authorize(request, call, WRITE).await?;
+    let choose = |config: &Config| {
+        let after = Facts::new().plain("is_permanent", config.is_permanent == 0);
+        Act("direct_config.toggle", Some(after), store::toggle_permanent(config.id))
+    };
+    let config = act(call, &actor, id, choose).await?;
     let message = "Direct config updated successfully";
     Ok(Response::from_json(&json!({ "message": message, "is_permanent": config.is_permanent == 1 }))?)
 }
@@ -238,12 +319,24 @@ pub(super) async fn permanent(request: &Request, call: &Call, id: &str) -> Resul
 /// `{"ids"}` is the whole order: what it leaves out comes behind, as it stood. `{"source_id","target_id"}` puts one in
 /// another one's place.
 pub(super) async fn reorder(mut request: Request, call: &Call) -> Result<Response, Failure> {
-    authorize(&request, call, WRITE).await?;
+    let actor = authorize(&request, call, WRITE).await?;
     let wanted: Reorder = body::json(&mut request).await?;
-    let configs: Vec<Config> = call.db.all(store::all()).await?;
-    let mut order: Vec<i64> = configs.iter().map(|config| config.id).collect();
+    let prepare = async || {
+        let configs: Vec<Config> = call.db.all(store::all()).await?;
+        let before: Vec<i64> = configs.iter().map(|config| config.id).collect();
+        let order = ordered(before.clone(), &wanted)?;
+        let entry = Entry::new("direct_config.reorder", "direct-configs")
+            .before(Facts::new().plain("ids", before))
+            .after(Facts::new().plain("ids", order.as_slice()));
+        Ok(Deed::new(entry, store::order(&order), order.len()))
+    };
+    let (_, total) = recorded(call, &actor, prepare).await?;
+    Ok(Response::from_json(&json!({ "message": "Direct configs reordered", "total": total }))?)
+}
+
+fn ordered(mut order: Vec<i64>, wanted: &Reorder) -> Result<Vec<i64>, Failure> {
     let place = |order: &[i64], id: i64| order.iter().position(|other| *other == id).ok_or(NONE);
-    match (wanted.ids, wanted.source_id, wanted.target_id) {
+    match (&wanted.ids, wanted.source_id, wanted.target_id) {
         (Some(first), None, None) => {
             for (index, id) in first.iter().enumerate() {
                 place(&order, *id)?;
@@ -252,15 +345,14 @@ pub(super) async fn reorder(mut request: Request, call: &Call) -> Result<Respons
                 }
             }
             order.retain(|id| !first.contains(id));
-            order = first.into_iter().chain(order).collect();
+            Ok(first.iter().copied().chain(order).collect())
         }
         (None, Some(source), Some(target)) => {
             let (from, to) = (place(&order, source)?, place(&order, target)?);
             let moved = order.remove(from);
             order.insert(to.min(order.len()), moved);
+            Ok(order)
         }
-        _ => return Err(Failure::invalid("ids", "a list of numbers, or source_id and target_id instead")),
+        _ => Err(Failure::invalid("ids", "a list of numbers, or source_id and target_id instead")),
     }
-    call.db.batch(&store::order(&order)).await?;
-    Ok(Response::from_json(&json!({ "message": "Direct configs reordered", "total": order.len() }))?)
 }

@@ -4,18 +4,25 @@ use serde_json::json;
 use worker::{Request, Response};
 
 use super::{READ, WRITE, variables};
+use crate::domain::audit::{Entry, Facts};
 use crate::domain::xpert::settings::{Settings, Stored};
+use crate::http::audit::{Deed, recorded};
 use crate::http::auth::authorize;
 use crate::http::body;
 use crate::http::call::Call;
 use crate::http::failure::Failure;
 use crate::store::xpert_settings::{self as store, Row};
 
+/// Texts among them, all of which the audit log may show.
+const PLAIN: [&str; 4] = ["domain", "title", "direct_title", "quota_counting"];
+
 /// The settings in force: those of the panel over those of the variables.
 pub(super) fn in_force(call: &Call, stored: &str) -> Result<Settings, Failure> {
-    let stored: Stored =
-        serde_json::from_str(stored).map_err(|error| Failure::Broken(format!("stored settings: {error}")))?;
-    Ok(stored.over(variables::settings(&call.env)))
+    Ok(read_stored(stored)?.over(variables::settings(&call.env)))
+}
+
+fn read_stored(text: &str) -> Result<Stored, Failure> {
+    serde_json::from_str(text).map_err(|error| Failure::Broken(format!("stored settings: {error}")))
 }
 
 /// The settings in force. Rows read: 1.
@@ -48,10 +55,17 @@ fn answer(call: &Call, stored: &str) -> Result<Response, Failure> {
 ///
 /// Replaces what was set here: a field that the body lacks is again what the Worker's variable says.
 pub(super) async fn change(mut request: Request, call: &Call) -> Result<Response, Failure> {
-    authorize(&request, call, WRITE).await?;
+    let actor = authorize(&request, call, WRITE).await?;
     let new: Stored = body::json(&mut request).await?;
     new.check()?;
     let text = serde_json::to_string(&new).map_err(|error| Failure::Broken(format!("settings: {error}")))?;
-    call.db.run(store::write(&text)).await?;
+    let prepare = async || {
+        let before: Stored = read_stored(&stored(call).await?)?;
+        let entry = Entry::new("settings.change", "settings/xpert")
+            .before(Facts::of(&before, &PLAIN))
+            .after(Facts::of(&new, &PLAIN));
+        Ok(Deed::new(entry, [store::write(&text)], ()))
+    };
+    recorded(call, &actor, prepare).await?;
     answer(call, &text)
 }

@@ -4,7 +4,9 @@ use serde_json::json;
 use worker::{Request, Response};
 
 use super::{STATS, WRITE, days, settings, variables};
+use crate::domain::audit::{Entry, Facts};
 use crate::domain::xpert::figures::{first_day, gigabytes};
+use crate::http::audit::{Deed, recorded};
 use crate::http::auth::authorize;
 use crate::http::call::Call;
 use crate::http::failure::Failure;
@@ -19,7 +21,7 @@ const RUNS: usize = 36;
 ///
 /// Keeps today and the days before, `days` in all; without `days` those of the retention setting.
 pub(super) async fn cleanup(request: &Request, call: &Call) -> Result<Response, Failure> {
-    authorize(request, call, WRITE).await?;
+    let actor = authorize(request, call, WRITE).await?;
     let days = match days(request)? {
         Some(days) => days,
         None => match settings::read(call).await?.retention_days {
@@ -27,13 +29,18 @@ pub(super) async fn cleanup(request: &Request, call: &Call) -> Result<Response, 
             days => days,
         },
     };
+    let prepare = async || {
+        let entry = Entry::new("traffic.cleanup", "traffic-stats").after(Facts::new().plain("days_kept", days));
+        // What is deleted may take many batches. The row comes with the first: from then on some may be gone.
+        Ok(Deed::new(entry, store::fold(), ()))
+    };
+    recorded(call, &actor, prepare).await?;
     let deleted = forget(&call.db, first_day(call.now, days)).await?;
     Ok(Response::from_json(&json!({ "status": "success", "deleted_rows": deleted, "cleanup_days": days }))?)
 }
 
-/// Deletes what was reported before `first_day`; returns how many rows that were.
+/// Deletes what was reported before `first_day` and has been added to the sums; returns how many rows that were.
 async fn forget(db: &Db, first_day: i64) -> Result<usize, Failure> {
-    db.batch(&store::fold()).await?;
     let most = usize::try_from(store::FORGET).unwrap_or(usize::MAX);
     let mut deleted = 0_usize;
     for _ in 0..RUNS {
@@ -54,7 +61,10 @@ pub(crate) async fn retain(call: &Call) -> Result<(), Failure> {
     call.db.run(fetch_log::forget(call.now.plus(-i64::from(settings.fetch_log_days) * 86_400))).await?;
     match settings.retention_days {
         0 => Ok(()),
-        days => forget(&call.db, first_day(call.now, days)).await.map(drop),
+        days => {
+            call.db.batch(&store::fold()).await?;
+            forget(&call.db, first_day(call.now, days)).await.map(drop)
+        }
     }
 }
 

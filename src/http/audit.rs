@@ -1,0 +1,131 @@
+//! Recording what admins do: no effect without its row in the log, and no row without its effect.
+
+use super::call::Call;
+use super::failure::Failure;
+use super::turn::{Turn, pause};
+use crate::domain::audit::{Actor, Entry, Facts, Head, Link, Row, UNSEALED};
+use crate::store::audit::{self as store, End};
+use crate::store::d1::Outcome;
+use crate::store::{Statement, StoreError};
+
+/// How often an action is prepared before its caller is told that the database is busy. More would not fit into the
+/// platform's 50 queries a request.
+const ATTEMPTS: u32 = 3;
+
+/// What [`recorded`] is to do.
+pub(crate) struct Deed<T> {
+    /// The entry, and the statements that do what it says; `None` if nothing is left to be done.
+    deed: Option<(Entry, Vec<Statement>)>,
+    /// For the caller.
+    kept: T,
+}
+
+impl<T> Deed<T> {
+    /// An entry and the statements that do what it says.
+    pub(crate) fn new(entry: Entry, batch: impl Into<Vec<Statement>>, kept: T) -> Self {
+        Self { deed: Some((entry, batch.into())), kept }
+    }
+
+    /// Nothing is to be done or recorded.
+    pub(crate) const fn nothing(kept: T) -> Self {
+        Self { deed: None, kept }
+    }
+}
+
+/// Does what `prepare` says and records it, in one batch that is done whole or not at all. Returns the outcomes of the
+/// statements, none if there was nothing to do, and what `prepare` kept.
+///
+/// `prepare` runs after the head was read and again when the head has moved meanwhile, so what it reads is as no other
+/// recorded action has changed it since: it should read all that it decides by, and all that the entry tells of before.
+/// Rows: 1 read, 2 written.
+pub(crate) async fn recorded<T>(
+    call: &Call,
+    actor: &Actor,
+    prepare: impl AsyncFn() -> Result<Deed<T>, Failure>,
+) -> Result<(Vec<Outcome>, T), Failure> {
+    let key = call.secret("AUDIT_KEY")?;
+    let _turn = Turn::take().await?;
+    for attempt in 0..ATTEMPTS {
+        let end = if attempt == 0 { swift(call, &key).await? } else { careful(call, &key).await? };
+        let Deed { deed, kept } = prepare().await?;
+        let Some((entry, mut batch)) = deed else { return Ok((Vec::new(), kept)) };
+        let own = batch.len();
+        let (rows, head) = end.grow(call, actor, &entry, &key)?;
+        batch.extend(store::append(&rows, &head, &end.found));
+        match call.db.batch(&batch).await {
+            Ok(mut outcomes) => {
+                outcomes.truncate(own);
+                return Ok((outcomes, kept));
+            }
+            Err(StoreError::Stale) => pause(8 << attempt).await?,
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(StoreError::Stale.into())
+}
+
+/// The end of the chain, for the daily report and the backup: kept outside, it shows whether the log was written anew.
+pub(crate) async fn head(call: &Call) -> Result<Option<Head>, Failure> {
+    Ok(call.db.first(store::head()).await?)
+}
+
+/// Where the next row goes.
+struct Place {
+    number: i64,
+    previous: Link,
+    /// The head's link as it was found, ours or not: it must still be so when the row comes.
+    found: String,
+    /// What is to be told before the row, because the head was not sealed by our key.
+    unsealed: Option<Entry>,
+}
+
+/// Takes a head's word for it if our key has sealed it. Rows read: 1.
+async fn swift(call: &Call, key: &[u8]) -> Result<Place, Failure> {
+    let head = head(call).await?;
+    match head.as_ref().and_then(|head| Some((head, head.link(key)?))) {
+        Some((head, previous)) => Ok(after(head.count, previous, &head.link)),
+        None => careful(call, key).await,
+    }
+}
+
+fn after(count: i64, previous: Link, found: &str) -> Place {
+    Place { number: count.saturating_add(1), previous, found: found.to_owned(), unsealed: None }
+}
+
+/// Looks at the rows too. A head that is not ours, and rows that it knows nothing of, do not stop the panel: the log goes on
+/// behind all that is there, and says for good what was found. Rows read: 4.
+async fn careful(call: &Call, key: &[u8]) -> Result<Place, Failure> {
+    let found: Option<End> = call.db.first(store::end()).await?;
+    let end = found.ok_or_else(|| Failure::Broken("one row gave none".into()))?;
+    let head = end.head();
+    let last = end.last.unwrap_or(0);
+    let text = head.as_ref().map_or("", |head| &head.link);
+    match head.as_ref().and_then(|head| Some((head, head.link(key)?))) {
+        Some((head, previous)) if last <= head.count => Ok(after(head.count, previous, text)),
+        None if last == 0 && head.as_ref().is_some_and(Head::is_new) => Ok(after(0, Link::NONE, text)),
+        _ => {
+            let facts = Facts::new()
+                .plain("count", head.as_ref().map(|head| head.count))
+                .plain("link", head.as_ref().map(|head| head.link.clone()))
+                .plain("last", end.last);
+            let previous = end.last_link.as_deref().and_then(Link::read).unwrap_or(Link::NONE);
+            let unsealed = Some(Entry::new(UNSEALED, "audit").before(facts));
+            Ok(Place { unsealed, ..after(last.max(0), previous, text) })
+        }
+    }
+}
+
+impl Place {
+    /// The rows to add, and the head behind them.
+    fn grow(&self, call: &Call, actor: &Actor, entry: &Entry, key: &[u8]) -> Result<(Vec<(Row, Link)>, Head), Failure> {
+        let mut rows = Vec::with_capacity(2);
+        let (mut number, mut previous) = (self.number, self.previous);
+        for entry in self.unsealed.iter().chain([entry]) {
+            let row = Row::new(number, call.now.get(), actor, entry, call.id()?, key);
+            previous = Link::of(key, previous, &row);
+            number = number.saturating_add(1);
+            rows.push((row, previous));
+        }
+        Ok((rows, Head::sealed(key, number.saturating_sub(1), previous)))
+    }
+}

@@ -1,0 +1,58 @@
+//! Admin actions of one isolate go one after the other.
+//!
+//! This is a courtesy and protects nothing: two that meet in the database are told apart there, and one of them is prepared
+//! again. In a queue it need not be. A queue of futures that wake each other will not do, because the platform ties I/O to the
+//! request that began it; so each request looks again by its own timer.
+
+use core::cell::Cell;
+use core::time::Duration;
+
+use worker::Delay;
+
+use super::failure::Failure;
+use crate::{clock, random};
+
+/// A turn that was not given back by then belongs to a request that the platform has ended.
+const LASTS: i64 = 2_000;
+/// Milliseconds for which a request waits for its turn before it goes ahead without.
+const PATIENCE: i64 = 5_000;
+
+thread_local! {
+    static TAKEN_UNTIL: Cell<i64> = const { Cell::new(0) };
+}
+
+/// The turn, until it is dropped.
+pub(super) struct Turn {
+    until: i64,
+}
+
+impl Turn {
+    /// Waits for the turn.
+    pub(super) async fn take() -> Result<Self, Failure> {
+        let began = clock::millis();
+        loop {
+            let now = clock::millis();
+            if TAKEN_UNTIL.get() <= now || now.saturating_sub(began) >= PATIENCE {
+                let until = now.saturating_add(LASTS);
+                TAKEN_UNTIL.set(until);
+                return Ok(Self { until });
+            }
+            pause(4).await?;
+        }
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        if TAKEN_UNTIL.get() == self.until {
+            TAKEN_UNTIL.set(0);
+        }
+    }
+}
+
+/// Waits for `least` to five times as many milliseconds, by chance: those who met once do not meet again.
+pub(super) async fn pause(least: u64) -> Result<(), Failure> {
+    let [dice] = random::bytes::<1>()?;
+    Delay::from(Duration::from_millis(least + u64::from(dice) * least / 64)).await;
+    Ok(())
+}
