@@ -73,6 +73,11 @@ pub(crate) fn sql(sql: &'static str) -> Cow<'static, str> {
     sql.into()
 }
 
+/// Whether admin actions go one after the other; the mutant lets them meet in the database, as those of two isolates do.
+pub(crate) fn has_turns() -> bool {
+    !is_mutant("turn")
+}
+
 /// A verdict, without the look at the digest that the mutant lacks.
 pub(crate) fn verdict(verdict: Verdict) -> Verdict {
     if is_mutant("digest") && verdict == Verdict::Fork { Verdict::Repeated } else { verdict }

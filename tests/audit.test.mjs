@@ -392,6 +392,39 @@ describe('what is done to the log by hand', () => {
   });
 });
 
+test('an action that loses every try is told to come again, and nothing of it is done', async () => {
+  const { length } = await rows();
+  await panel.db.prepare("CREATE TRIGGER late BEFORE INSERT ON audit BEGIN SELECT raise(ABORT, 'NOT NULL constraint failed: audit_head.link'); END").run();
+  const answer = await panel.api('POST', '/api/v1/users', { name: 'late' });
+  await panel.db.prepare('DROP TRIGGER late').run();
+  assertRefused(answer, 503, 'unavailable');
+  assert.equal((await panel.api('GET', '/api/v1/users/late')).status, 404);
+  assert.equal((await rows()).length, length);
+  assert.equal((await panel.api('POST', '/api/v1/users', { name: 'late' })).status, 201);
+});
+
+test('admins who meet in the database, as those of two isolates do, make one chain, and whoever is refused has done nothing', async (t) => {
+  const faulty = await startPanel({ faults: true, vars: { WEIR_MUTANT: 'turn' } });
+  try {
+    assert.equal(await faulty.cron(), 'ok');
+    const names = Array.from({ length: 20 }, (_, index) => `user-${index}`);
+    const answers = await Promise.all(names.map((name) => faulty.api('POST', '/api/v1/users', { name })));
+    const done = names.filter((_, index) => answers[index].status === 201);
+    t.diagnostic(`${done.length} of 20 at once are done, the others are told to come again`);
+    assert.ok(answers.every(({ status }) => status === 201 || status === 503), answers.map(({ status }) => status).join());
+    const { results } = await faulty.db.prepare('SELECT name FROM users').all();
+    assert.deepEqual(results.map(({ name }) => name).sort(), [...done].sort());
+    const told = await rows(faulty);
+    assert.deepEqual(told.map(({ subject }) => subject).sort(), done.map((name) => `users/${name}`).sort());
+    assert.deepEqual(told.map(({ number }) => number), done.map((_, index) => index + 1));
+    const { ok, checked } = await verify('', faulty);
+    assert.deepEqual([ok, checked], [true, done.length]);
+    assert.ok(done.length >= 3, 'of those who meet at least one is done with every try');
+  } finally {
+    await faulty.stop();
+  }
+});
+
 test('an action is done and told, or neither, wherever the panel died', async () => {
   const faulty = await startPanel({ faults: true });
   try {

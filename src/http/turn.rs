@@ -30,6 +30,10 @@ impl Turn {
     /// Waits for the turn.
     pub(super) async fn take() -> Result<Self, Failure> {
         let began = clock::millis();
+        #[cfg(feature = "faults")]
+        if !crate::faults::has_turns() {
+            return Ok(Self { until: 0 });
+        }
         loop {
             let now = clock::millis();
             if TAKEN_UNTIL.get() <= now || now.saturating_sub(began) >= PATIENCE {
