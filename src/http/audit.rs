@@ -57,7 +57,7 @@ pub(crate) async fn recorded<T>(
                 outcomes.truncate(own);
                 return Ok((outcomes, kept));
             }
-            Err(StoreError::Stale) => pause(8 << attempt).await?,
+            Err(StoreError::Stale) => pause(25 << attempt).await?,
             Err(error) => return Err(error.into()),
         }
     }

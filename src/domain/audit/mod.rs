@@ -46,9 +46,6 @@ impl ActorKind {
             Self::Stranger => "stranger",
         }
     }
-
-    /// Every kind that there is.
-    pub const ALL: [Self; 4] = [Self::ApiKey, Self::Operator, Self::Job, Self::Stranger];
 }
 
 /// Who acts.

@@ -13,7 +13,8 @@ use crate::store::audit::{self as store, Below, Linked, Packed, Query};
 use crate::store::d1::Outcome;
 
 const READ: &str = "audit:read";
-/// Rows that one call of [`check`] looks at, at most and without being asked.
+/// Rows that one call of [`check`] looks at, at most and without being asked. A row costs about 12 µs, so 200 are a quarter of
+/// the free plan's CPU time; the most is for the paid plan.
 const MOST_CHECKED: u32 = 1_000;
 const CHECKED: u32 = 200;
 /// Clocks of two places differ: a row that was written later may be this many seconds older.
