@@ -4,7 +4,7 @@ SHELL := /bin/bash
 # What dev/setup found: Node.js 22, sing-box, mihomo, cargo-deny.
 ENV := . .weir/env &&
 
-.PHONY: help setup build build-worker build-faults build-agent up test test-rust test-js test-long check deploy bench clean
+.PHONY: help setup build build-worker build-faults build-agent up test test-rust test-js test-long check deploy backup restore bench clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/' | expand -t 14
@@ -47,6 +47,12 @@ check: setup ## format, lints, dependency rule, licences
 
 deploy: build-worker ## the panel onto Cloudflare: docs/deploy.md; safe to repeat. DRY_RUN=1, NAME=, DOMAIN=
 	@$(ENV) NODE_USE_ENV_PROXY=1 node --disable-warning=UNDICI-EHPA dev/deploy.mjs
+
+backup: ## a backup of a panel into a folder: docs/backup.md. TO=, NAME= or LOCAL=, NEW=1
+	@$(ENV) NODE_USE_ENV_PROXY=1 node --disable-warning=UNDICI-EHPA dev/backup.mjs
+
+restore: ## a panel's database from a backup: docs/backup.md. FROM=, NAME= or LOCAL=
+	@$(ENV) NODE_USE_ENV_PROXY=1 node --disable-warning=UNDICI-EHPA dev/restore.mjs
 
 bench: build ## measure what docs/ and bench/ quote
 	@$(ENV) node bench/run.mjs

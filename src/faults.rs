@@ -60,7 +60,7 @@ fn is_mutant(name: &str) -> bool {
 }
 
 /// A statement, without the line that the mutant lacks.
-pub(crate) fn sql(sql: &'static str) -> Cow<'static, str> {
+pub(crate) fn sql(sql: &str) -> Cow<'_, str> {
     if is_mutant("last_seq") {
         // The same parameters, and true for every number.
         return sql.replace("= CAST(?4 AS INTEGER)", ">= 0 * CAST(?4 AS INTEGER)").into();

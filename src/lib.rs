@@ -1,6 +1,7 @@
 //! Weir, the panel: one Worker over one D1 database. This file holds the entry points and nothing else.
 
 mod bell;
+mod bucket;
 mod clock;
 mod cron;
 pub mod domain;

@@ -70,6 +70,14 @@ pub enum Route<'a> {
     DeleteNode(&'a str),
     /// `POST /api/v1/nodes/{id}/rotate-key`
     RotateNodeKey(&'a str),
+    /// `GET /api/v1/backups`
+    Backups,
+    /// `POST /api/v1/backups`
+    MakeBackup,
+    /// `GET /api/v1/backups/{instant}`
+    Backup(&'a str),
+    /// `GET /api/v1/backups/{instant}/{part}`
+    BackupPart(&'a str, &'a str),
     /// `GET /api/v1/jobs`
     Jobs,
     /// `POST /api/v1/jobs/{name}/run`
@@ -212,6 +220,13 @@ pub fn route<'a>(method: &str, path: &'a str) -> Result<Route<'a>, NoRoute> {
         (["api", "v1", "nodes", _], _) => Err(Method("GET, DELETE")),
         (["api", "v1", "nodes", id, "rotate-key"], "POST") => Ok(Route::RotateNodeKey(id)),
         (["api", "v1", "nodes", _, "rotate-key"], _) => Err(Method("POST")),
+
+        (["api", "v1", "backups"], "GET") => Ok(Route::Backups),
+        (["api", "v1", "backups"], "POST") => Ok(Route::MakeBackup),
+        (["api", "v1", "backups"], _) => Err(Method("GET, POST")),
+        (["api", "v1", "backups", instant], "GET") => Ok(Route::Backup(instant)),
+        (["api", "v1", "backups", instant, part], "GET") => Ok(Route::BackupPart(instant, part)),
+        (["api", "v1", "backups", _] | ["api", "v1", "backups", _, _], _) => Err(Method("GET")),
 
         (["api", "v1", "jobs"], "GET") => Ok(Route::Jobs),
         (["api", "v1", "jobs"], _) => Err(Method("GET")),

@@ -3,6 +3,7 @@
  * takes a domain away from another Worker, and replaces a DNS record that is in its way.
  */
 import { Trouble } from '../home.mjs';
+import { Api } from './api.mjs';
 
 const HOST = /^(?=.{4,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])$/;
 
@@ -16,14 +17,12 @@ export function readDomains(text) {
 
 /** Domains of one account. */
 export class Domains {
-  #wrangler;
-  #where;
-  #credential;
+  #api;
+  #where = '/workers/domains';
 
   /** @param {import('./wrangler.mjs').Wrangler} wrangler knows the credential @param {string} account its id */
   constructor(wrangler, account) {
-    this.#wrangler = wrangler;
-    this.#where = `/accounts/${account}/workers/domains`;
+    this.#api = new Api(wrangler, account);
   }
 
   /**
@@ -33,7 +32,7 @@ export class Domains {
    * @throws {Trouble} if it leads to another one
    */
   async leadsTo(domain, worker) {
-    const [attached] = await this.#call('GET', `${this.#where}?hostname=${domain}`);
+    const [attached] = await this.#api.call('GET', `${this.#where}?hostname=${domain}`);
     if (attached && attached.service !== worker) {
       throw new Trouble(`${domain} leads to the Worker ${attached.service}: take it away there first`);
     }
@@ -50,32 +49,9 @@ export class Domains {
   async attach(domain, worker) {
     if (await this.leadsTo(domain, worker)) return;
     try {
-      await this.#call('PUT', this.#where, { hostname: domain, service: worker, environment: 'production' });
+      await this.#api.call('PUT', this.#where, { hostname: domain, service: worker, environment: 'production' });
     } catch (error) {
       throw error instanceof Trouble ? new Trouble(`${domain}: ${error.message}`) : error;
     }
   }
-
-  async #call(method, where, body) {
-    this.#credential ??= await this.#wrangler.json('reading the credential', ['auth', 'token', '--json'], { isSecret: true });
-    return call(this.#credential, method, where, body);
-  }
-}
-
-async function call({ type, token, key, email }, method, where, body) {
-  const base = process.env.CLOUDFLARE_API_BASE_URL ?? 'https://api.cloudflare.com/client/v4';
-  const headers = type === 'api_key' ? { 'x-auth-key': key, 'x-auth-email': email } : { authorization: `Bearer ${token}` };
-  let answer;
-  try {
-    const response = await fetch(base + where, {
-      method,
-      headers: { ...headers, 'content-type': 'application/json' },
-      body: body && JSON.stringify(body),
-    });
-    answer = await response.json();
-  } catch (error) {
-    throw new Trouble(`Cloudflare cannot be asked: ${error.cause?.code ?? error.message}`);
-  }
-  if (!answer.success) throw new Trouble((answer.errors ?? []).map(({ code, message }) => `${message} [code: ${code}]`).join('; '));
-  return answer.result;
 }

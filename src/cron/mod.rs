@@ -4,6 +4,7 @@
 //! anywhere (the free plan ends one after 10 ms of CPU) is repeated, and nothing that it did counts twice. Work that is too much for
 //! one run is done in chunks, and [`Next::At`] asks for the run that goes on.
 
+mod backup;
 mod pool;
 mod reports;
 mod retention;
@@ -85,6 +86,7 @@ async fn run_one(call: &Call, job: &Job) -> Result<(), Failure> {
 
 async fn dispatch(call: &Call, job: &Job) -> Result<Next, Failure> {
     match job.name.as_str() {
+        "backup" => backup::run(call, job).await,
         "pool" => pool::run(call).await,
         "reports" => reports::run(call, job).await,
         "retention" => retention::run(call).await,
@@ -96,6 +98,8 @@ async fn dispatch(call: &Call, job: &Job) -> Result<Next, Failure> {
 /// How often each job runs, unless it says itself when it runs again. What costs most runs when few people are awake.
 fn schedule(job: &str) -> Schedule {
     match job {
+        // It says itself which hour it waits for.
+        "backup" => Schedule::Daily(0),
         "retention" => Schedule::Daily(3 * 3_600),
         _ => Schedule::Every(300),
     }

@@ -45,3 +45,40 @@ impl Area for Retention {
         Ok(())
     }
 }
+
+/// When the panel is backed up, and how many backups are kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Backup {
+    /// Once a day by itself.
+    pub enabled: bool,
+    /// So many complete ones are kept.
+    pub keep: u32,
+    /// The hour of the day in the deployment's time zone.
+    pub hour: u32,
+    /// Queries that one run may make: 50 on the platform's free plan, 1,000 on the paid one.
+    pub queries: u32,
+}
+
+impl Default for Backup {
+    fn default() -> Self {
+        Self { enabled: true, keep: 14, hour: 4, queries: 50 }
+    }
+}
+
+impl Area for Backup {
+    const NAME: &'static str = "backup";
+
+    fn check(&self) -> Result<(), (&'static str, &'static str)> {
+        if !(1..=60).contains(&self.keep) {
+            return Err(("keep", "an integer from 1 to 60"));
+        }
+        if self.hour > 23 {
+            return Err(("hour", "an integer from 0 to 23"));
+        }
+        if !(50..=1_000).contains(&self.queries) {
+            return Err(("queries", "an integer from 50 to 1000"));
+        }
+        Ok(())
+    }
+}

@@ -73,9 +73,9 @@ impl Db {
     fn prepare(&self, statement: &Statement) -> Result<D1PreparedStatement, StoreError> {
         let values: Vec<JsValue> = statement.values.iter().map(to_js).collect();
         #[cfg(not(feature = "faults"))]
-        let sql = statement.sql;
+        let sql = statement.sql.as_ref();
         #[cfg(feature = "faults")]
-        let sql = crate::faults::sql(statement.sql);
+        let sql = crate::faults::sql(&statement.sql);
         self.d1.prepare(sql).bind(&values).map_err(|error| failed(&error))
     }
 

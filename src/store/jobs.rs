@@ -31,11 +31,13 @@ pub struct Job {
     pub error: Option<String>,
     /// Where it goes on.
     pub cursor: Option<String>,
+    /// What it says of itself that is no error.
+    pub note: Option<String>,
 }
 
 macro_rules! columns {
     () => {
-        "SELECT name, next_at, started_at, ended_at, lasted_ms, queries, rows_read, rows_written, failures, error, cursor FROM jobs "
+        "SELECT name, next_at, started_at, ended_at, lasted_ms, queries, rows_read, rows_written, failures, error, cursor, note FROM jobs "
     };
 }
 
@@ -127,4 +129,13 @@ const KEEP: &str = "UPDATE jobs SET cursor = ?2 WHERE name = ?1";
 #[must_use]
 pub fn keep(name: &str, cursor: Option<&str>) -> Statement {
     Statement::new(KEEP).bind(name).bind(cursor)
+}
+
+// Rows: 1 read, 1 written.
+const NOTE: &str = "UPDATE jobs SET note = ?2 WHERE name = ?1";
+
+/// What a job says of itself that is no error.
+#[must_use]
+pub fn note(name: &str, note: Option<&str>) -> Statement {
+    Statement::new(NOTE).bind(name).bind(note)
 }

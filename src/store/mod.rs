@@ -6,6 +6,7 @@
 pub mod aliases;
 pub mod api_keys;
 pub mod audit;
+pub mod backup;
 pub mod d1;
 pub mod due;
 pub mod epochs;
@@ -18,6 +19,7 @@ pub mod nodes;
 pub mod operators;
 pub mod overview;
 pub mod packages;
+pub mod parts;
 pub mod quotas;
 pub mod restored;
 pub mod sessions;

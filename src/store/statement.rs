@@ -1,5 +1,7 @@
 //! A query as a value, so that the same text and parameters run on D1 and, in tests, on plain `SQLite`.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 use weir_wire::{Bytes, Epoch, NodeId, Second, SlotName};
 
@@ -19,7 +21,7 @@ pub enum Value {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Statement {
     /// The text, with parameters `?1`, `?2`, ...
-    pub sql: &'static str,
+    pub sql: Cow<'static, str>,
     /// The parameters in order.
     pub values: Vec<Value>,
 }
@@ -28,7 +30,13 @@ impl Statement {
     /// A statement whose parameters are still to be bound.
     #[must_use]
     pub const fn new(sql: &'static str) -> Self {
-        Self { sql, values: Vec::new() }
+        Self { sql: Cow::Borrowed(sql), values: Vec::new() }
+    }
+
+    /// A statement whose text depends on the schema. Nothing that somebody else wrote belongs into it but as a quoted name or literal.
+    #[must_use]
+    pub const fn made(sql: String) -> Self {
+        Self { sql: Cow::Owned(sql), values: Vec::new() }
     }
 
     /// Binds the next parameter.

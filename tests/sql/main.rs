@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that panics has failed")]
 
 mod audit;
+mod backup;
 mod gates;
 mod grants;
 mod lives;

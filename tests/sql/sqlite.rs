@@ -64,7 +64,7 @@ impl Sqlite {
     /// Runs one statement and decodes its rows.
     pub(crate) fn all<T: DeserializeOwned>(&self, statement: &Statement) -> Result<Vec<T>, StoreError> {
         let classify = |error: rusqlite::Error| StoreError::classify(&error.to_string());
-        let mut prepared = self.connection.prepare(statement.sql).map_err(classify)?;
+        let mut prepared = self.connection.prepare(&statement.sql).map_err(classify)?;
         let names: Vec<String> = prepared.column_names().into_iter().map(String::from).collect();
         let mut rows =
             prepared.query(rusqlite::params_from_iter(statement.values.iter().map(Bound))).map_err(classify)?;

@@ -156,11 +156,12 @@ function sum({ up, down, unknown, unattributed, foreign }) {
  * @param {number} [options.nodes] how many, with cores that the test plays
  * @param {Parameters<Fleet['addNode']>[0]} [options.node] of each of them
  * @param {Record<string, string>} [options.vars] of the Worker
+ * @param {boolean} [options.bucket] of the panel, for backups
  * @returns {Promise<Fleet>}
  */
-export async function startFleet({ users = [], nodes = 0, node = {}, vars = {} } = {}) {
+export async function startFleet({ users = [], nodes = 0, node = {}, vars = {}, bucket = false } = {}) {
   const folder = await mkdtemp(path.join(tmpdir(), 'weir-fleet-'));
-  const panel = await startPanel({ folder: path.join(folder, 'panel'), vars: { ...QUICK, ...vars }, faults: true });
+  const panel = await startPanel({ folder: path.join(folder, 'up/panel'), vars: { ...QUICK, ...vars }, bucket, faults: true });
   const fleet = new Fleet(panel, folder);
   try {
     for (const user of users) await fleet.api('POST', '/api/v1/users', user);

@@ -22,7 +22,7 @@ const HOST = '127.0.0.1';
 export const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const MIGRATIONS = path.join(ROOT, 'migrations');
 const SECRETS = ['SLOT_KEY', 'AUTH_KEY', 'AUDIT_KEY'];
-const ALL_SCOPES = 'users:read users:write nodes:read nodes:write stats:read settings:read settings:write audit:read';
+const ALL_SCOPES = 'users:read users:write nodes:read nodes:write stats:read settings:read settings:write audit:read backup:read backup:write';
 /** Lines of the Worker's log that are kept for a test that fails. */
 const LOG_LINES = 1000;
 
@@ -38,16 +38,17 @@ export function sha256Hex(text) {
  * @param {string} [options.folder] where data, secrets and login are kept; without it a temporary one, deleted by `stop`
  * @param {number} [options.port] on 127.0.0.1; without it a free one
  * @param {Record<string, string>} [options.vars] variables of the Worker, such as `SYNC_SECONDS: '1'`; `WEIR_SHOW_COST` is always on
+ * @param {boolean} [options.bucket] with an R2 bucket for backups
  * @param {boolean} [options.faults] the Worker that is built with faults on demand (src/faults.rs)
  * @param {(level: string, line: string) => void} [options.onLog] told each line that the Worker or the runtime logs
  * @returns {Promise<Panel>}
  * @throws {Error} if the Worker is not built, the port is taken, or the runtime does not start
  */
-export async function startPanel({ folder, port, vars = {}, faults = false, onLog = () => {} } = {}) {
+export async function startPanel({ folder, port, vars = {}, bucket = false, faults = false, onLog = () => {} } = {}) {
   const temporary = folder === undefined;
   const home = temporary ? await mkdtemp(path.join(tmpdir(), 'weir-panel-')) : path.resolve(folder);
   await mkdir(home, { recursive: true });
-  const panel = new Panel({ folder: home, temporary, port: port ?? (await freePort()), vars, faults, onLog });
+  const panel = new Panel({ folder: home, temporary, port: port ?? (await freePort()), vars, bucket, faults, onLog });
   try {
     await panel.start();
   } catch (error) {
@@ -66,10 +67,12 @@ export class Panel {
   #onLog;
   #log = [];
   #faults;
+  #bucket;
   #clock = 0;
 
-  constructor({ folder, temporary, port, vars, faults, onLog }) {
+  constructor({ folder, temporary, port, vars, bucket, faults, onLog }) {
     this.#faults = faults;
+    this.#bucket = bucket;
     this.folder = folder;
     this.port = port;
     /** Variables of the Worker; a change counts from the next start. */
@@ -114,7 +117,7 @@ export class Panel {
     };
     diagnostics.subscribe('child_process', watch);
     try {
-      this.#miniflare = new Miniflare(workerOptions({ folder: this.folder, port: this.port, bindings, faults: this.#faults, log: (...line) => this.#note(...line) }));
+      this.#miniflare = new Miniflare(workerOptions({ folder: this.folder, port: this.port, bindings, bucket: this.#bucket, faults: this.#faults, log: (...line) => this.#note(...line) }));
       await this.#miniflare.ready;
       if (!this.#runtime) throw new Error('workerd was started, but its process was not seen');
     } finally {
@@ -134,6 +137,11 @@ export class Panel {
     if (!this.#faults) throw new Error('this panel was started without faults');
     this.#clock = seconds;
     await this.request('GET', '/health', { headers: { 'weir-fault-clock': String(seconds) } });
+  }
+
+  /** The bucket of backups, as `env.BACKUP` is in a Worker. @returns {Promise<R2Bucket>} */
+  bucket() {
+    return this.#miniflare.getR2Bucket('BACKUP');
   }
 
   /** End the panel; a temporary folder goes with it. */
@@ -262,7 +270,7 @@ class QuietLog extends Log {
   }
 }
 
-function workerOptions({ folder, port, bindings, faults, log }) {
+function workerOptions({ folder, port, bindings, bucket, faults, log }) {
   const { workerOptions: worker, main: deployed } = unstable_getMiniflareWorkerOptions(path.join(ROOT, 'wrangler.toml'), undefined, {
     envFiles: [], // a developer's .dev.vars must not change what a test sees
   });
@@ -291,9 +299,30 @@ function workerOptions({ folder, port, bindings, faults, log }) {
           { type: 'CompiledWasm', path: path.join(build, 'index_bg.wasm') },
         ],
         bindings: { ...rest.bindings, ...bindings },
+        ...(bucket && { r2Buckets: { BACKUP: 'backup' } }),
       },
     ],
   });
+}
+
+/**
+ * The database of a panel that does not run.
+ *
+ * @param {string} folder of the panel
+ * @returns {Promise<{db: D1Database, close: () => Promise<void>}>}
+ */
+export async function openDatabase(folder) {
+  const { workerOptions: worker } = unstable_getMiniflareWorkerOptions(path.join(ROOT, 'wrangler.toml'), undefined, { envFiles: [] });
+  const miniflare = new Miniflare(
+    convertV4MiniflareOptions({
+      host: HOST,
+      cf: false,
+      telemetry: { enabled: false },
+      resourcePersistencePath: path.join(folder, 'v3'),
+      workers: [{ name: 'database', modules: true, script: 'export default {}', compatibilityDate: worker.compatibilityDate, d1Databases: worker.d1Databases }],
+    }),
+  );
+  return { db: await miniflare.getD1Database('DB'), close: () => miniflare.dispose() };
 }
 
 /** Apply what is missing, one file a transaction, entered in the table that wrangler keeps. */

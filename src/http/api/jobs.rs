@@ -28,6 +28,8 @@ struct JobJson {
     /// Runs in a row that failed or were cut off.
     failures: u32,
     error: Option<String>,
+    /// What it says of itself that is no error.
+    note: Option<String>,
 }
 
 impl From<Job> for JobJson {
@@ -43,6 +45,7 @@ impl From<Job> for JobJson {
             rows_written: job.rows_written,
             failures: job.failures,
             error: job.error,
+            note: job.note,
         }
     }
 }

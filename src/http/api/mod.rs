@@ -1,6 +1,7 @@
 //! The own API, `/api/v1/...`: bytes are integers, instants unix seconds, errors `{"error":{"code","message","field"}}`.
 
 pub(crate) mod audit;
+pub(crate) mod backups;
 pub(crate) mod health;
 pub(crate) mod jobs;
 pub(crate) mod nodes;
