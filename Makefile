@@ -45,7 +45,7 @@ check: setup ## format, lints, dependency rule, licences
 	cargo test --test dependency_rule
 	@$(ENV) cargo deny check bans licenses sources
 
-deploy: build-worker ## the panel onto Cloudflare: docs/deploy.md; safe to repeat. DRY_RUN=1, NAME=, DOMAIN=
+deploy: build-worker ## the panel onto Cloudflare: docs/deploy.md; safe to repeat. DRY_RUN=1, NAME=, DOMAIN=, BACKUP=
 	@$(ENV) NODE_USE_ENV_PROXY=1 node --disable-warning=UNDICI-EHPA dev/deploy.mjs
 
 backup: ## a backup of a panel into a folder: docs/backup.md. TO=, NAME= or LOCAL=, NEW=1

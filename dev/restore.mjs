@@ -65,7 +65,7 @@ async function fetchCopy(place, { folder }) {
   if (!/^\d{10,}$/.test(from)) throw new Trouble(`FROM: there is no folder ${from}, and no backup is called so`);
   const name = bucket || place.known.bucket;
   if (!name) throw new Trouble(`FROM is the backup ${from}: BUCKET= says which bucket it is in`);
-  const where = (part) => `/r2/buckets/${name}/objects/${['backup', from, part].map(encodeURIComponent).join('%2F')}`;
+  const where = (part) => `/r2/buckets/${name}/objects/backup/${from}/${part}`;
   say(`fetching the backup ${from} from the bucket ${name}`);
   return Copy.fetch(path.join(folder, 'backups', from), (part = 'manifest.json') => place.api.download(where(part)));
 }

@@ -29,9 +29,10 @@ export const DEFAULT_NAME = tracked.name;
  * @param {string} deployment.name of the Worker and of its database
  * @param {string} [deployment.account]
  * @param {string} [deployment.database] its id
+ * @param {string} [deployment.bucket] of backups
  * @returns {object} the content of a wrangler.json
  */
-export function makeConfig({ folder, name, account, database = NO_DATABASE }) {
+export function makeConfig({ folder, name, account, database = NO_DATABASE, bucket }) {
   // The Worker has been built by now.
   const { build, ...config } = tracked;
   const here = (file) => path.relative(folder, path.join(ROOT, file));
@@ -47,6 +48,7 @@ export function makeConfig({ folder, name, account, database = NO_DATABASE }) {
       database_id: database,
       migrations_dir: here(entry.migrations_dir),
     })),
+    ...(bucket && { r2_buckets: [{ binding: 'BACKUP', bucket_name: bucket }] }),
     // Also with a domain of one's own: agents and subscriptions that know this address go on.
     workers_dev: config.workers_dev ?? true,
     // An address of every version there ever was, over the one database.

@@ -75,7 +75,9 @@ export class Database {
       [rows, [{ state }]] = await this.#query('reading the database', [APPLIED, STATE]);
     } catch (error) {
       if (!(error instanceof WranglerTrouble && /no such table/.test(error.message))) throw error;
-      const [[foreign]] = await this.#query('reading the database', [TABLES]);
+      const [tables] = await this.#query('reading the database', [TABLES]);
+      if (tables.some(({ name }) => name === 'restoring')) throw new Trouble('a restore into this database was cut off: run make restore again');
+      const [foreign] = tables;
       if (foreign) throw new Trouble(`the database of this name holds something else (${foreign.name}): choose another name with NAME=`);
       return { pending: files, isNew: true, state: EMPTY };
     }

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { Trouble } from '../home.mjs';
 import { chooseAccount, signedInAccounts } from './account.mjs';
+import { Api } from './api.mjs';
 import { makeConfig } from './config.mjs';
 import { createDatabase, Database, EMPTY, listDatabases, migrationFiles } from './database.mjs';
 import { Domains } from './domains.mjs';
@@ -34,6 +35,7 @@ export class Deployment {
   #wrangler;
   #database;
   #domains;
+  #api;
   /** Account, database, addresses and domains. */
   #known;
   /** Names of the Worker's secrets; undefined if there is no Worker. */
@@ -70,6 +72,7 @@ export class Deployment {
     await this.#remember({});
     if (database.pending.length > 0) await this.#migrate(database);
     await this.#enter(database.state);
+    await this.#bindBucket();
     await this.#uploadWorker();
     for (const domain of this.#wishes.domains) await this.#attach(domain);
     await this.#awaitPanel();
@@ -95,6 +98,7 @@ export class Deployment {
     await this.#decide(database.state);
     if (this.#known.database === undefined) would(`create the database ${this.#wishes.name}`);
     if (database.pending.length > 0) would(`apply the migrations ${database.pending.join(', ')}`);
+    if (this.#isNewBucket) would(`create the bucket ${this.#wishes.bucket} and bind it for backups`);
     const secrets = Object.keys(this.#secrets);
     would(secrets.length > 0 ? `set the secrets ${new Intl.ListFormat('en-GB').format(secrets)}` : 'keep the secrets as they are');
     would(this.#login ? `enter the operator ${this.#login.username} and an API key` : 'keep operators and API keys as they are');
@@ -115,9 +119,28 @@ export class Deployment {
     await this.#kept.write(KNOWN, this.#known);
   }
 
+  get #isNewBucket() {
+    return this.#wishes.bucket !== undefined && this.#wishes.bucket !== this.#known.bucket;
+  }
+
+  /** The bucket of backups: made if it is not there, and bound by this and every later run. */
+  async #bindBucket() {
+    const { bucket } = this.#wishes;
+    if (!this.#isNewBucket) return;
+    this.#say(`creating the bucket ${bucket}`);
+    try {
+      await this.#api.call('POST', '/r2/buckets', { name: bucket });
+    } catch (error) {
+      // It is there, and of this account.
+      if (!/\[code: 10004\]/.test(error.message)) throw new Trouble(`creating the bucket ${bucket}: ${error.message}`);
+    }
+    await this.#remember({ bucket });
+    await this.#configure();
+  }
+
   async #configure() {
-    const { account, database } = this.#known;
-    await this.#kept.write(CONFIG, makeConfig({ folder: this.#kept.folder, name: this.#wishes.name, account, database }));
+    const { account, database, bucket } = this.#known;
+    await this.#kept.write(CONFIG, makeConfig({ folder: this.#kept.folder, name: this.#wishes.name, account, database, bucket }));
   }
 
   /** Whose account it is, and what of this deployment is there. */
@@ -127,6 +150,7 @@ export class Deployment {
     this.#wrangler.useAccount(account);
     this.#known = { ...this.#known, account };
     this.#domains = new Domains(this.#wrangler, account);
+    this.#api = new Api(this.#wrangler, account);
     await this.#configure();
     const [databases, held] = await Promise.all([listDatabases(this.#wrangler), this.#heldSecrets()]);
     this.#held = held;

@@ -9,6 +9,9 @@ import { SECRETS } from './secrets.mjs';
 /** What a Worker may be called; it becomes a part of its address. */
 const NAME = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
 
+/** What R2 calls a bucket. */
+const BUCKET = /^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$/;
+
 /**
  * @typedef {object} Wishes
  * @property {string} name of the Worker and of the database
@@ -17,12 +20,15 @@ const NAME = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
  * @property {string[]} domains that shall lead to the panel
  * @property {boolean} newLogin
  * @property {string[]} rotate names of secrets
+ * @property {string|undefined} bucket of backups, that shall be bound
  */
 
 /** @param {Record<string, string|undefined>} env @returns {Wishes} @throws {Trouble} */
 export function readWishes(env) {
   const name = env.NAME || DEFAULT_NAME;
   if (!NAME.test(name)) throw new Trouble(`NAME is '${name}': letters a to z, digits and hyphens, 63 at most`);
+  const bucket = env.BACKUP || undefined;
+  if (bucket !== undefined && !BUCKET.test(bucket)) throw new Trouble(`BACKUP is '${bucket}': a bucket's name has 3 to 63 of a to z, 0 to 9 and hyphens`);
   const rotate = (env.ROTATE ?? '').split(/[\s,]+/).filter(Boolean);
   const unknown = rotate.find((secret) => !SECRETS.includes(secret));
   if (unknown !== undefined) throw new Trouble(`ROTATE: there is no secret ${unknown}, only ${SECRETS.join(' and ')}`);
@@ -34,6 +40,7 @@ export function readWishes(env) {
     domains: readDomains(env.DOMAIN ?? ''),
     newLogin: readSwitch(env, 'NEW_LOGIN'),
     rotate,
+    bucket,
   };
 }
 

@@ -65,7 +65,7 @@ export class Worker {
     const directory = path.join(folder, 'assets', this.name);
     await mkdir(directory, { recursive: true });
     for (const [file, content] of this.assets) await writeFile(path.join(directory, file), content);
-    const known = ['d1', 'secret_text', 'plain_text', 'ratelimit', 'durable_object_namespace', 'assets'];
+    const known = ['d1', 'secret_text', 'plain_text', 'ratelimit', 'durable_object_namespace', 'assets', 'r2_bucket'];
     const strange = this.bindings.find(({ type }) => !known.includes(type));
     if (strange) throw new Error(`this test knows no binding of type ${strange.type}`);
     return {
@@ -76,6 +76,7 @@ export class Worker {
       modules: this.modules,
       bindings: Object.fromEntries([...all('secret_text'), ...all('plain_text')].map(({ name, text }) => [name, text])),
       d1Databases: Object.fromEntries(all('d1').map(({ name, id }) => [name, id])),
+      r2Buckets: Object.fromEntries(all('r2_bucket').map(({ name, bucket_name: bucket }) => [name, bucket])),
       ratelimits: Object.fromEntries(all('ratelimit').map(({ name, simple, namespace_id: space }) => [name, { simple, namespace_id: space }])),
       durableObjects: Object.fromEntries(
         all('durable_object_namespace').map(({ name, class_name: className }) => [

@@ -63,6 +63,8 @@ export class Cloudflare {
     this.accounts = [{ id: createHash('md5').update(folder).digest('hex'), name: "Operator's account" }];
     /** By id. @type {Map<string, {name: string, binding: string}>} */
     this.databases = new Map();
+    /** Names. @type {Set<string>} */
+    this.buckets = new Set();
     /** By name. @type {Map<string, Worker>} */
     this.workers = new Map();
     /** Worker's name by host name. @type {Map<string, string>} */
@@ -162,9 +164,21 @@ export class Cloudflare {
     return id;
   }
 
-  /** @param {string} id @param {string} sql */
-  async query(id, sql) {
+  /** Lose a database with all that it holds. @param {string} id */
+  async dropDatabase(id) {
+    this.databases.delete(id);
+    await this.#reload();
+  }
+
+  /** Run a Worker's scheduled handler once. @param {string} name */
+  async trigger(name) {
+    await (await this.#miniflare.getWorker(name)).scheduled({ cron: this.workers.get(name).schedules[0] });
+  }
+
+  /** @param {string} id @param {string} sql @param {unknown[]} [params] of a single statement */
+  async query(id, sql, params) {
     const database = await this.#d1(id);
+    if (params) return [await database.prepare(sql).bind(...params).all()];
     return database.batch(unstable_splitSqlQuery(sql).map((statement) => database.prepare(statement)));
   }
 
@@ -188,6 +202,7 @@ export class Cloudflare {
       modules: true,
       script: 'export default { fetch() { return new Response("store") } }',
       d1Databases: Object.fromEntries([...this.databases].map(([id, { binding }]) => [binding, id])),
+      r2Buckets: Object.fromEntries([...this.buckets].map((bucket) => [bucket, bucket])),
     };
     const live = [...this.workers.values()].filter((worker) => worker.modules.length > 0);
     return convertV4MiniflareOptions({
@@ -242,12 +257,14 @@ export class Cloudflare {
     this.calls.push(call);
     let status = 200;
     let answer;
+    let raw;
     try {
       const body = await bodyOf(request);
       if (call.where.endsWith('/query')) call.sql = JSON.parse(body).sql;
       this.onCall(call, 'before');
       if (![TOKEN, ...this.#sessions.keys()].some((token) => request.headers.authorization === `Bearer ${token}`)) throw new Refusal(401, 1000, 'Invalid API Token');
-      const result = await this.#route(call, searchParams, body, request.headers);
+      raw = await this.#object(call);
+      const result = raw ?? await this.#route(call, searchParams, body, request.headers);
       answer = { success: true, errors: [], messages: [], result };
       if (call.where === '/accounts' || call.where === '/memberships') answer.result_info = { page: 1, per_page: 50, count: 1, total_count: 1 };
       this.onCall(call, 'after');
@@ -257,6 +274,7 @@ export class Cloudflare {
       const code = error.code ?? 7500;
       answer = { success: false, errors: [{ code, message: error.message }], messages: [], result: null };
     }
+    if (raw) return void response.writeHead(status).end(raw);
     response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(answer));
   }
 
@@ -274,6 +292,8 @@ export class Cloudflare {
         return this.accounts;
       case 'GET /memberships':
         return this.accounts.map((account) => ({ id: account.id, account }));
+      case 'POST /r2/buckets':
+        return this.#createBucket(json());
       case 'GET /workers/subdomain':
         return { subdomain: SUBDOMAIN };
       case 'POST /workers/assets/upload':
@@ -286,6 +306,22 @@ export class Cloudflare {
     if (method === 'GET' && where.startsWith('/workers/services/')) return this.#worker(segments[2]).service();
     if (method === 'GET' && where.startsWith('/workers/workers/')) return { subdomain: this.#worker(segments[2]).subdomain() };
     throw new Refusal(501, 7500, `this test knows no ${method} ${where}`);
+  }
+
+  /** @returns {Promise<Buffer|undefined>} what an object of a bucket holds; undefined if the call is about something else */
+  async #object({ method, where }) {
+    const [, bucket, key] = /^\/r2\/buckets\/([^/]+)\/objects\/(.+)$/.exec(where) ?? [];
+    if (bucket === undefined || method !== 'GET') return undefined;
+    const object = this.buckets.has(bucket) && (await (await this.#miniflare.getR2Bucket(bucket, 'store')).get(key));
+    if (!object) throw new Refusal(404, 10007, 'The specified key does not exist.');
+    return Buffer.from(await object.arrayBuffer());
+  }
+
+  async #createBucket({ name }) {
+    if (this.buckets.has(name)) throw new Refusal(409, 10004, 'The bucket you tried to create already exists, and you own it.');
+    this.buckets.add(name);
+    await this.#reload();
+    return { name };
   }
 
   #worker(name) {
@@ -302,7 +338,7 @@ export class Cloudflare {
     const shown = [...this.databases].map(([uuid, { name }]) => ({ uuid, name, version: 'production' }));
     if (id === undefined) return shown.slice((search.get('page') - 1) * search.get('per_page'), search.get('page') * search.get('per_page'));
     if (action === undefined) return shown.find(({ uuid, name }) => id === uuid || id === name) ?? this.#d1(id);
-    if (action === 'query') return (await this.query(id, json().sql)).map(({ results, meta }) => ({ results, meta, success: true }));
+    if (action === 'query') return (await this.query(id, json().sql, json().params)).map(({ results, meta }) => ({ results, meta, success: true }));
     if (`${action}/${detail}` === 'time_travel/bookmark') return { bookmark: '00000001-00000002-00000003-0123456789abcdef' };
     throw new Refusal(501, 7500, `this test knows no ${method} of a database's ${action}`);
   }

@@ -36,15 +36,16 @@ export class Machine {
   }
 
   /**
-   * One run of the program.
+   * One run of a program.
    *
+   * @param {string} file in dev/
    * @param {Record<string, string|undefined>} env
    * @param {(child: import('node:child_process').ChildProcess) => void} [onStart]
    * @returns {Promise<Run>}
    */
-  async deploy(env = {}, onStart = () => {}) {
+  async run(file, env = {}, onStart = () => {}) {
     const { CLOUDFLARE_API_TOKEN: _, CLOUDFLARE_ACCOUNT_ID: __, ...rest } = process.env;
-    const child = spawn(process.execPath, ['--disable-warning=UNDICI-EHPA', 'dev/deploy.mjs'], {
+    const child = spawn(process.execPath, ['--disable-warning=UNDICI-EHPA', `dev/${file}`], {
       cwd: ROOT,
       // Nobody's own login of wrangler is to be found.
       env: { ...rest, HOME: this.home, XDG_CONFIG_HOME: this.home, ...this.#cloudflare.env, WEIR_HOME: this.home, ...env },
@@ -60,7 +61,12 @@ export class Machine {
     onStart(child);
     const code = await new Promise((resolve) => child.once('close', resolve));
     clearTimeout(hung);
-    return { code, said, told, errors: said.split('\n').filter((line) => line.startsWith('deploy: error:')) };
+    return { code, said, told, errors: said.split('\n').filter((line) => /^[a-z]+: error:/.test(line)) };
+  }
+
+  /** One run of `make deploy`. @param {Record<string, string|undefined>} [env] @param {Parameters<Machine['run']>[2]} [onStart] @returns {Promise<Run>} */
+  async deploy(env, onStart) {
+    return this.run('deploy.mjs', env, onStart);
   }
 
   /** A run that must succeed. @param {Record<string, string|undefined>} [env] @returns {Promise<Run>} */
@@ -84,10 +90,11 @@ export class Machine {
    *
    * @param {Record<string, string>} env
    * @param {(call: {method: string, where: string, sql?: string}, when: 'before'|'after') => boolean} isMoment
-   * @param {{leaveWrangler?: boolean}} [options] `leaveWrangler`: the wrangler that it started goes on, and gets its answer
+   * @param {{leaveWrangler?: boolean, file?: string}} [options] `leaveWrangler`: the wrangler that it started goes on, and gets its
+   *   answer; `file`: the program in dev/
    * @returns {Promise<{isKilled: boolean, run: Run}>} the run reaches its end if the moment never comes
    */
-  async killedAt(env, isMoment, { leaveWrangler = false } = {}) {
+  async killedAt(env, isMoment, { leaveWrangler = false, file = 'deploy.mjs' } = {}) {
     let child;
     let isKilled = false;
     this.#cloudflare.onCall = (call, when) => {
@@ -98,7 +105,7 @@ export class Machine {
       if (!leaveWrangler) throw new Error('the caller is gone');
     };
     try {
-      const run = await this.deploy(env, (started) => (child = started));
+      const run = await this.run(file, env, (started) => (child = started));
       return { isKilled, run };
     } finally {
       this.#cloudflare.onCall = () => {};
