@@ -13,11 +13,13 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 
 import { Copy } from './backup/copy.mjs';
-import { Restoring } from './backup/restoring.mjs';
-import { intoFolder, Place } from './backup/targets.mjs';
-import { markOf } from './deploy/secrets.mjs';
-import { readWishes } from './deploy/wishes.mjs';
 import { Trouble } from './home.mjs';
+
+// First of all those that import wrangler: it is told of no proxy there (deploy/config.mjs).
+const { readWishes } = await import('./deploy/wishes.mjs');
+const { markOf } = await import('./deploy/secrets.mjs');
+const { Restoring } = await import('./backup/restoring.mjs');
+const { intoFolder, Place } = await import('./backup/targets.mjs');
 
 const say = (text) => process.stderr.write(`restore: ${text}\n`);
 const { FROM: from, LOCAL: local, BUCKET: bucket, WITHOUT_SECRETS: withoutSecrets } = process.env;

@@ -3,6 +3,8 @@
 -- One row. A backup is known by the second in which it began.
 CREATE TABLE backup_state (
   id INTEGER PRIMARY KEY CHECK (id = 1),
+  -- Until when a run works at it: a second one beside it would mix their parts.
+  held_until INTEGER,
   -- When somebody asked for one; NULL: nobody waits.
   wanted_at INTEGER,
   -- The one under way, and the newest migration at its begin: another schema makes what was copied worthless.

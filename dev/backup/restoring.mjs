@@ -201,12 +201,16 @@ export class Restoring {
   }
 
   async #end({ triggers }) {
-    const { migrations, at } = this.#copy.manifest;
+    const { migrations, sequences, at } = this.#copy.manifest;
     await this.#target.batch([
       ...JSON.parse(triggers),
       ...restoredStatements(at, Math.floor(Date.now() / 1000)),
       // As wrangler makes it.
       `CREATE TABLE "d1_migrations"(id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT UNIQUE, applied_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP NOT NULL)`,
+      ...sequences.flatMap(([table, last]) => [
+        `DELETE FROM sqlite_sequence WHERE name = ${literal(table)}`,
+        `INSERT INTO sqlite_sequence (name, seq) VALUES (${literal(table)}, ${last})`,
+      ]),
       ...migrations.map((file) => `INSERT INTO d1_migrations (name) VALUES (${literal(file)})`),
       'DROP TABLE restoring',
     ]);

@@ -35,6 +35,10 @@ const QUERIES: usize = 14;
 /// Rows of a table's first chunk, and of any.
 const FIRST_STEP: u32 = 4_000;
 const LONGEST_STEP: u32 = 50_000;
+/// Queries that other jobs of the same minute may have made, and those that follow the one batch.
+const OTHERS: usize = 30;
+/// Tables whose changes one run ceases to note: three queries each.
+const TIDIED: usize = 5;
 /// A backup that is not complete after so many seconds shows nothing that anybody waits for.
 const STALE: i64 = 2 * 86_400;
 /// Secrets of which the manifest has the mark (dev/deploy/secrets.mjs), so that a restore can tell whether they are the right ones.
@@ -42,14 +46,27 @@ const SECRETS: [&str; 4] = ["SLOT_KEY", "AUTH_KEY", "CREDENTIAL_KEY", "AUDIT_KEY
 
 /// Rows read: three for each row of the database; written: 2 a part.
 pub(super) async fn run(call: &Call, job: &Job) -> Result<Next, Failure> {
+    if call.db.run(store::hold(call.now)).await?.changes() == 0 {
+        return Ok(Next::At(store::is_over(call.now)));
+    }
+    let outcome = work(call, job).await;
+    call.db.run(store::let_go()).await?;
+    outcome
+}
+
+async fn work(call: &Call, job: &Job) -> Result<Next, Failure> {
     let wishes: Backup = read(call).await?;
     let state: State = call.db.first(store::state()).await?.unwrap_or_default();
     let daily = Schedule::Daily(i64::from(wishes.hour) * 3_600);
     let zone = settings::zone(&call.env);
     let later = Next::At(daily.after(call.now, zone));
+    if state.began_at.is_none() && tidy(call).await? {
+        return Ok(Next::At(call.now));
+    }
     let Some(bucket) = Backups::bound(&call.env) else {
         if state.began_at.is_some() {
             give_up(call, None, &state).await?;
+            return Ok(Next::At(call.now));
         }
         say(call, job, UNBOUND).await?;
         return Ok(later);
@@ -74,8 +91,9 @@ pub(super) async fn run(call: &Call, job: &Job) -> Result<Next, Failure> {
             run.go_on(state, later).await
         }
         None => {
-            let note = if wishes.enabled { "waits for its hour" } else { "is switched off in the settings" };
-            say(call, job, note).await?;
+            let newest = state.made_at.map(|made| format!("the newest backup is {made}"));
+            let off = (!wishes.enabled).then(|| "is switched off in the settings".to_owned());
+            say(call, job, &off.or(newest).unwrap_or_else(|| "waits for its hour".to_owned())).await?;
             Ok(later)
         }
     }
@@ -86,10 +104,18 @@ async fn give_up(call: &Call, bucket: Option<&Backups>, state: &State) -> Result
     if let (Some(bucket), Some(began)) = (bucket, state.began_at) {
         bucket.delete(&began.to_string()).await?;
     }
-    let tables: Vec<Table> = call.db.all(parts::tables()).await?;
-    let watched: Vec<&Table> = tables.iter().filter(|table| table.is_watched()).collect();
-    call.db.batch(&store::end(None, &watched)).await?;
+    call.db.batch(&store::end(None)).await?;
     Ok(())
+}
+
+/// Ends the noting of changes that a backup has left. Returns whether there was any.
+async fn tidy(call: &Call) -> Result<bool, Failure> {
+    let tables: Vec<Table> = call.db.all(parts::tables()).await?;
+    let watched: Vec<&Table> = tables.iter().filter(|table| table.is_watched()).take(TIDIED).collect();
+    if !watched.is_empty() {
+        call.db.batch(&store::tidy(&watched)).await?;
+    }
+    Ok(!watched.is_empty())
 }
 
 async fn say(call: &Call, job: &Job, note: &str) -> Result<(), Failure> {
@@ -165,8 +191,12 @@ impl Run<'_> {
                 *state =
                     State { tab: Some(table.name.clone()), step: FIRST_STEP, after: None, parts: 0, ..state.clone() };
             }
-            // The first chunk is read in the batch that begins to note changes.
-            let mut batch = if is_first { Vec::from(table.watch()) } else { Vec::new() };
+            let mut batch = Vec::new();
+            if is_first {
+                // In one batch: a table that is watched and is not the one under way counts as copied.
+                batch.extend(store::kept(None, state));
+                batch.extend(table.watch());
+            }
             batch.push(table.chunk(state.after.as_deref(), state.step));
             let outcomes = self.call.db.batch(&batch).await?;
             let row =
@@ -228,12 +258,11 @@ impl Run<'_> {
             pieces.push(Source::Whole(table).whole(sizes.get(&table.name).copied().unwrap_or_default()));
         }
         let made = Second::clamped(self.began);
-        let end = store::end(Some(made), noted);
-        let mut batch = vec![store::moment()];
+        let mut batch = vec![store::moment(), store::parts()];
         batch.extend(parts::audit_head(whole.iter().chain(noted).copied()));
         let others = batch.len();
         batch.extend(parts::make(&pieces));
-        let needed = db.cost().queries + batch.len() + end.len() + 4;
+        let needed = OTHERS + db.cost().queries + batch.len();
         if needed > usize::try_from(self.wishes.queries).unwrap_or(usize::MAX) {
             return Err(too_large(needed, self.wishes.queries));
         }
@@ -242,12 +271,12 @@ impl Run<'_> {
         let (heads, results) = outcomes.split_at_checked(others).unwrap_or((&[], &[]));
         let moment = heads.first().map(Outcome::rows::<Moment>).transpose()?.and_then(|mut rows| rows.pop());
         let moment = moment.ok_or_else(|| Failure::Broken("the batch of a backup gave no moment".into()))?;
-        let audit = heads.get(1).map(Outcome::rows::<Head>).transpose()?.and_then(|mut rows| rows.pop());
+        let mut all: Vec<Part> = heads.get(1).map(Outcome::rows).transpose()?.unwrap_or_default();
+        let audit = heads.get(2).map(Outcome::rows::<Head>).transpose()?.and_then(|mut rows| rows.pop());
         if !self.is_whole(&moment, noted, whole) {
             // Somebody has applied a migration, or another run has come to the end: the next run sees to it.
             return Ok(Next::At(self.call.now));
         }
-        let mut all: Vec<Part> = db.all(store::parts()).await?;
         for outcome in results {
             let row = row(outcome)?;
             for name in Object::keys(row.unchecked_ref::<Object>()).iter().filter_map(|name| name.as_string()) {
@@ -255,10 +284,10 @@ impl Run<'_> {
             }
         }
         self.complete(at, &moment, audit.map(|head| head.head), &all).await?;
-        db.batch(&end).await?;
+        db.batch(&store::end(Some(made))).await?;
         say(self.call, self.job, &format!("the newest backup is {}", self.began)).await?;
         self.bucket.prune(usize::try_from(self.wishes.keep).unwrap_or(usize::MAX), self.began).await?;
-        Ok(later)
+        Ok(if noted.is_empty() { later } else { Next::At(self.call.now) })
     }
 
     /// Whether the tables of the batch are all that there were in its moment.
@@ -284,6 +313,7 @@ impl Run<'_> {
             "weir": env!("CARGO_PKG_VERSION"),
             "migrations": parse(&moment.migrations),
             "tables": parse(&moment.tables),
+            "sequences": parse(&moment.sequences),
             "secrets": secrets,
             "audit": audit.as_deref().map(parse),
             "rows": rows,

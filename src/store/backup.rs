@@ -40,6 +40,33 @@ pub fn state() -> Statement {
     Statement::new(STATE)
 }
 
+/// Seconds after which a run is surely over: the platform ends one after 15 minutes.
+const HELD: i64 = 900;
+
+// Rows written: 1.
+const HOLD: &str = "
+UPDATE backup_state SET held_until = CAST(?1 AS INTEGER) + CAST(?2 AS INTEGER)
+WHERE held_until IS NULL OR held_until <= CAST(?1 AS INTEGER) OR held_until > CAST(?1 AS INTEGER) + CAST(?2 AS INTEGER)";
+const LET_GO: &str = "UPDATE backup_state SET held_until = NULL";
+
+/// A run begins; it changes a row unless another one may still go on.
+#[must_use]
+pub fn hold(now: Second) -> Statement {
+    Statement::new(HOLD).bind(now).bind(HELD)
+}
+
+/// When the run that goes on is over for sure.
+#[must_use]
+pub fn is_over(now: Second) -> Second {
+    now.plus(HELD)
+}
+
+/// A run ends.
+#[must_use]
+pub fn let_go() -> Statement {
+    Statement::new(LET_GO)
+}
+
 // Rows written: 1.
 const WANT: &str = "UPDATE backup_state SET wanted_at = CAST(?1 AS INTEGER) WHERE wanted_at IS NULL";
 
@@ -56,10 +83,17 @@ UPDATE backup_state SET began_at = CAST(?1 AS INTEGER), migration = (SELECT name
 const NO_PARTS: &str = "DELETE FROM backup_parts";
 const NO_CHANGES: &str = "DELETE FROM backup_changes";
 
-/// A backup begins.
+/// A backup begins. Nothing may be watched then: a table that is watched counts as copied.
 #[must_use]
-pub fn begin(now: Second) -> [Statement; 3] {
-    [Statement::new(BEGIN).bind(now), Statement::new(NO_PARTS), Statement::new(NO_CHANGES)]
+pub fn begin(now: Second) -> [Statement; 2] {
+    [Statement::new(BEGIN).bind(now), Statement::new(NO_PARTS)]
+}
+
+/// Nothing is noted any more in `watched`, and what was noted is forgotten.
+#[must_use]
+pub fn tidy(watched: &[&Table]) -> Vec<Statement> {
+    let unwatch = watched.iter().flat_map(|table| table.unwatch());
+    unwatch.chain([Statement::new(NO_CHANGES)]).collect()
 }
 
 // Who asked while it was under way gets another one, because it may show an instant before his wish.
@@ -67,13 +101,10 @@ const END: &str = "
 UPDATE backup_state SET made_at = coalesce(CAST(?1 AS INTEGER), made_at), began_at = NULL, migration = NULL, tab = NULL, after = NULL,
   wanted_at = CASE WHEN ?1 IS NULL OR wanted_at > CAST(?1 AS INTEGER) THEN wanted_at END";
 
-/// The backup that began at `made` is complete, or the one under way is given up. Nothing is noted any more in `watched`.
+/// The backup that began at `made` is complete, or the one under way is given up.
 #[must_use]
-pub fn end(made: Option<Second>, watched: &[&Table]) -> Vec<Statement> {
-    let mut batch = vec![Statement::new(END).bind(made), Statement::new(NO_PARTS), Statement::new(NO_CHANGES)];
-    // First of all: otherwise a change between would stay noted.
-    batch.splice(0..0, watched.iter().flat_map(|table| table.unwatch()));
-    batch
+pub fn end(made: Option<Second>) -> [Statement; 2] {
+    [Statement::new(END).bind(made), Statement::new(NO_PARTS)]
 }
 
 /// A part that is in the bucket.
@@ -133,6 +164,8 @@ pub struct Moment {
     pub migrations: String,
     /// JSON list of the tables of the schema.
     pub tables: String,
+    /// JSON list of [table, largest row number ever given], for tables that give none twice.
+    pub sequences: String,
     /// The backup that it belongs to.
     pub began_at: Option<i64>,
 }
@@ -142,6 +175,7 @@ SELECT (SELECT json_group_array(name) FROM (SELECT name FROM d1_migrations ORDER
   (SELECT json_group_array(m.name) FROM (SELECT name FROM sqlite_schema AS m
     WHERE m.type = 'table' AND substr(m.name, 1, 7) <> 'sqlite_' AND substr(m.name, 1, 4) <> '_cf_'
       AND m.name NOT IN ('d1_migrations', 'backup_state', 'backup_parts', 'backup_changes') ORDER BY m.name) AS m) AS tables,
+  (SELECT json_group_array(json_array(name, seq)) FROM sqlite_sequence WHERE name <> 'd1_migrations') AS sequences,
   (SELECT began_at FROM backup_state) AS began_at";
 
 /// The schema of the moment at which the parts are made.

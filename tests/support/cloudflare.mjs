@@ -282,6 +282,10 @@ export class Cloudflare {
     const [, ...segments] = where.split('/');
     const json = () => JSON.parse(body.toString() || '{}');
     if (segments[0] === 'd1') return this.#routeDatabases(method, segments.slice(2), search, json);
+    if (method === 'GET' && where.startsWith('/r2/buckets/')) {
+      if (!this.buckets.has(segments[2])) throw new Refusal(404, 10006, 'The specified bucket does not exist.');
+      return { name: segments[2] };
+    }
     if (segments[0] === 'workers' && segments[1] === 'scripts') return this.#routeScript(method, segments.slice(2), json, body, headers);
     switch (`${method} ${where}`) {
       case 'GET /user':
