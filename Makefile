@@ -48,7 +48,7 @@ check: setup ## format, lints, dependency rule, licences
 deploy: build-worker ## the panel onto Cloudflare: docs/deploy.md; safe to repeat. DRY_RUN=1, NAME=, DOMAIN=, BACKUP=
 	@$(ENV) NODE_USE_ENV_PROXY=1 node --disable-warning=UNDICI-EHPA dev/deploy.mjs
 
-backup: ## a backup of a panel into a folder: docs/backup.md. TO=, NAME= or LOCAL=, NEW=1
+backup: ## a backup of a panel into a folder: docs/backup.md. TO=, NAME= or LOCAL=, INSTANT=
 	@$(ENV) NODE_USE_ENV_PROXY=1 node --disable-warning=UNDICI-EHPA dev/backup.mjs
 
 restore: ## a panel's database from a backup: docs/backup.md. FROM=, NAME= or LOCAL=
