@@ -122,9 +122,11 @@ impl World {
         self.account.month + self.account.bonus_spent
     }
 
-    /// Called whenever the quota, the bonus or the period changes: what is spent or held already stays possible.
+    /// Called whenever the quota, the bonus or the period changes: what is spent or held already stays possible. A quota that was
+    /// lowered below what was used takes nothing from traffic that is bought afterwards.
     fn move_cap(&mut self) {
-        let effective = self.account.monthly_quota + self.account.bonus_left + self.account.bonus_spent;
+        let quota = self.account.monthly_quota.max(self.account.month);
+        let effective = quota + self.account.bonus_left + self.account.bonus_spent;
         self.cap = effective.max(self.used() + self.account.known + self.account.out);
     }
 
