@@ -48,6 +48,14 @@ pub enum Route<'a> {
     BuyPackage(&'a str),
     /// `POST /api/v1/users/{name}/packages/{order}/refund`
     RefundPackage(&'a str, &'a str),
+    /// `GET /api/v1/users/{name}/usage`
+    UserUsage(&'a str),
+    /// `GET /api/v1/users/{name}/periods`
+    Periods(&'a str),
+    /// `GET /api/v1/nodes/{id}/usage`
+    NodeUsage(&'a str),
+    /// `GET /api/v1/usage`
+    Usage,
     /// `GET /api/user/{name}`
     SimpleUser(&'a str),
     /// `PUT /api/user/{name}`
@@ -195,6 +203,9 @@ pub fn route<'a>(method: &str, path: &'a str) -> Result<Route<'a>, NoRoute> {
         (["api", "v1", "users", _, "packages"], _) => Err(Method("GET, POST")),
         (["api", "v1", "users", name, "packages", order, "refund"], "POST") => Ok(Route::RefundPackage(name, order)),
         (["api", "v1", "users", _, "packages", _, "refund"], _) => Err(Method("POST")),
+        (["api", "v1", "users", name, "usage"], "GET") => Ok(Route::UserUsage(name)),
+        (["api", "v1", "users", name, "periods"], "GET") => Ok(Route::Periods(name)),
+        (["api", "v1", "users", _, "usage" | "periods"], _) => Err(Method("GET")),
         (["api", "v1", "users", name, verb], method) => match user_action(verb) {
             None => Err(Path),
             Some(action) if method == "POST" => Ok(Route::ActOnUser(name, action)),
@@ -227,6 +238,10 @@ pub fn route<'a>(method: &str, path: &'a str) -> Result<Route<'a>, NoRoute> {
         (["api", "v1", "backups", instant], "GET") => Ok(Route::Backup(instant)),
         (["api", "v1", "backups", instant, part], "GET") => Ok(Route::BackupPart(instant, part)),
         (["api", "v1", "backups", _] | ["api", "v1", "backups", _, _], _) => Err(Method("GET")),
+        (["api", "v1", "nodes", id, "usage"], "GET") => Ok(Route::NodeUsage(id)),
+        (["api", "v1", "nodes", _, "usage"], _) => Err(Method("GET")),
+        (["api", "v1", "usage"], "GET") => Ok(Route::Usage),
+        (["api", "v1", "usage"], _) => Err(Method("GET")),
 
         (["api", "v1", "jobs"], "GET") => Ok(Route::Jobs),
         (["api", "v1", "jobs"], _) => Err(Method("GET")),

@@ -8,6 +8,7 @@ mod backup;
 mod pool;
 mod reports;
 mod retention;
+mod rollup;
 mod sweep;
 
 use weir_wire::Second;
@@ -90,6 +91,7 @@ async fn dispatch(call: &Call, job: &Job) -> Result<Next, Failure> {
         "pool" => pool::run(call).await,
         "reports" => reports::run(call, job).await,
         "retention" => retention::run(call).await,
+        "rollup" => rollup::run(call, job).await,
         "sweep" => sweep::run(call).await,
         other => Err(Failure::Broken(format!("there is no job {other}"))),
     }
@@ -101,6 +103,7 @@ fn schedule(job: &str) -> Schedule {
         // It says itself which hour it waits for.
         "backup" => Schedule::Daily(0),
         "retention" => Schedule::Daily(3 * 3_600),
+        "rollup" => Schedule::Daily(2 * 3_600),
         _ => Schedule::Every(300),
     }
 }

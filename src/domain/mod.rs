@@ -5,6 +5,7 @@ pub mod audit;
 pub mod endpoint;
 pub mod fetch;
 pub mod format;
+pub mod history;
 pub mod ledgers;
 pub mod link;
 pub mod name;

@@ -6,6 +6,7 @@ mod audit;
 mod backup;
 mod gates;
 mod grants;
+mod history;
 mod lives;
 mod reports;
 mod scene;

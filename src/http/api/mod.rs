@@ -7,6 +7,7 @@ pub(crate) mod jobs;
 pub(crate) mod nodes;
 pub(crate) mod packages;
 pub(crate) mod settings;
+pub(crate) mod usage;
 mod user_json;
 pub(crate) mod users;
 
