@@ -52,6 +52,8 @@ pub enum Route<'a> {
     UserUsage(&'a str),
     /// `GET /api/v1/users/{name}/periods`
     Periods(&'a str),
+    /// `GET /api/v1/users/{name}/explain`
+    Explain(&'a str),
     /// `GET /api/v1/nodes/{id}/usage`
     NodeUsage(&'a str),
     /// `GET /api/v1/usage`
@@ -205,7 +207,8 @@ pub fn route<'a>(method: &str, path: &'a str) -> Result<Route<'a>, NoRoute> {
         (["api", "v1", "users", _, "packages", _, "refund"], _) => Err(Method("POST")),
         (["api", "v1", "users", name, "usage"], "GET") => Ok(Route::UserUsage(name)),
         (["api", "v1", "users", name, "periods"], "GET") => Ok(Route::Periods(name)),
-        (["api", "v1", "users", _, "usage" | "periods"], _) => Err(Method("GET")),
+        (["api", "v1", "users", name, "explain"], "GET") => Ok(Route::Explain(name)),
+        (["api", "v1", "users", _, "usage" | "periods" | "explain"], _) => Err(Method("GET")),
         (["api", "v1", "users", name, verb], method) => match user_action(verb) {
             None => Err(Path),
             Some(action) if method == "POST" => Ok(Route::ActOnUser(name, action)),

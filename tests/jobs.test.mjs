@@ -6,7 +6,7 @@ import { startPanel } from './support/panel.mjs';
 import { assertRefused } from './support/refusals.mjs';
 import { now } from './support/wire.mjs';
 
-const NAMES = ['pool', 'reports', 'retention', 'sweep'];
+const NAMES = ['packages', 'pool', 'reports', 'retention', 'rollup', 'sweep'];
 
 let panel;
 

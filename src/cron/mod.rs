@@ -5,6 +5,7 @@
 //! one run is done in chunks, and [`Next::At`] asks for the run that goes on.
 
 mod backup;
+mod packages;
 mod pool;
 mod reports;
 mod retention;
@@ -88,6 +89,7 @@ async fn run_one(call: &Call, job: &Job) -> Result<(), Failure> {
 async fn dispatch(call: &Call, job: &Job) -> Result<Next, Failure> {
     match job.name.as_str() {
         "backup" => backup::run(call, job).await,
+        "packages" => packages::run(call).await,
         "pool" => pool::run(call).await,
         "reports" => reports::run(call, job).await,
         "retention" => retention::run(call).await,
@@ -104,6 +106,7 @@ fn schedule(job: &str) -> Schedule {
         "backup" => Schedule::Daily(0),
         "retention" => Schedule::Daily(3 * 3_600),
         "rollup" => Schedule::Daily(2 * 3_600),
+        "packages" => Schedule::Daily(4 * 3_600),
         _ => Schedule::Every(300),
     }
 }

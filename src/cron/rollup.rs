@@ -20,8 +20,8 @@ pub(super) async fn run(call: &Call, job: &Job) -> Result<Next, Failure> {
     let (hours, days) = kept_since(&settings::read::<Retention>(call).await?, call.now);
     let old = Old { hours, days };
     let mut after: Option<i64> = job.cursor.as_deref().and_then(|cursor| cursor.parse().ok());
+    call.db.run(rollup::mark(old)).await?;
     if after.is_none() {
-        call.db.run(rollup::mark(old)).await?;
         let [hours, days] = [rollup::node_hours(old, ROWS), rollup::node_days(old, ROWS)];
         if !fold(call, &[hours, days]).await? {
             return Ok(Next::At(call.now));

@@ -2,7 +2,9 @@
 
 pub mod alias;
 pub mod audit;
+pub mod bonus;
 pub mod endpoint;
+pub mod explain;
 pub mod fetch;
 pub mod format;
 pub mod history;

@@ -86,6 +86,13 @@ text!(
 );
 
 text!(
+    /// What was paid, in the words of who sold it.
+    Price,
+    "at most 64 printable characters",
+    |text| text.chars().count() <= 64 && text.chars().all(|c| !c.is_control())
+);
+
+text!(
     /// A shop's own number of an order. Its letters need no escaping in a path but `:` and `#`.
     OrderId,
     "1 to 64 of A-Z a-z 0-9 _ . : # -",

@@ -106,7 +106,8 @@ pub struct Seen {
     pub status: Option<String>,
 }
 
-// The statement that moves `last_seq`; it comes last in the batch. Rows: 1 written, 1 + the guard's 1 read.
+// The statement that moves `last_seq`; it comes last in the batch. Rows: 2 written (the row, and by trigger the node's hour), 1 + the
+// guard's 1 read.
 // After a gap the digests start anew, because their places in the list stand for consecutive numbers.
 const MOVE: &str = "
 INSERT INTO epochs (last_seq, node, epoch, last_to, up, down, unknown, unattributed, outside,

@@ -58,7 +58,13 @@ const SETTLE_MOVED: &str = settle!(
 /// raised one arrive at once. [`super::slots::number_change`] must follow directly.
 #[must_use]
 pub fn settle(user: i64, now: Second) -> Statement {
-    Statement::new(SETTLE).bind(now).bind_json(&[user])
+    settle_all(&[user], now)
+}
+
+/// The same for several users.
+#[must_use]
+pub fn settle_all(users: &[i64], now: Second) -> Statement {
+    Statement::new(SETTLE).bind(now).bind_json(&users)
 }
 
 /// The same for a user who was inserted in this batch, whose number is not known yet.

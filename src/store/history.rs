@@ -1,5 +1,5 @@
 //! History: bytes per user, hour and node, as the node counted them. What is read of it stands in [`super::charts`], how it grows
-//! old in [`super::rollup`].
+//! old in [`super::rollup`]. A node's hours are added up by a trigger on its epoch's sums ([`super::epochs::advance`]).
 
 use serde::Serialize;
 use weir_wire::{Bytes, Second};
@@ -29,18 +29,4 @@ pub struct Flow(
 #[must_use]
 pub fn add(flows: &[Flow], guard: &epochs::Guard, at: Second) -> Statement {
     guard.bind(Statement::new(ADD).bind_json(&flows)).bind(at.hour())
-}
-
-// Rows: 1 written, the guard's 1 read.
-const ADD_NODE: &str = "
-INSERT INTO node_hours (node, hour, up, down)
-SELECT ?2, ?6, ?1, ?5
-WHERE coalesce((SELECT last_seq FROM epochs WHERE node = ?2 AND epoch = ?3), 0) = CAST(?4 AS INTEGER)
-ON CONFLICT (node, hour) DO UPDATE SET
-  up = min(up + excluded.up, 9007199254740991), down = min(down + excluded.down, 9007199254740991)";
-
-/// Adds what a report's users used together to their node's hour, under the same guard.
-#[must_use]
-pub fn add_node(up: Bytes, down: Bytes, guard: &epochs::Guard, at: Second) -> Statement {
-    guard.bind(Statement::new(ADD_NODE).bind(up)).bind(down).bind(at.hour())
 }

@@ -11,6 +11,7 @@ pub mod charts;
 pub mod d1;
 pub mod due;
 pub mod epochs;
+pub mod explain;
 pub mod fetch_log;
 pub mod gates;
 pub mod history;

@@ -4,10 +4,12 @@
 
 mod audit;
 mod backup;
+mod explain;
 mod gates;
 mod grants;
 mod history;
 mod lives;
+mod packages;
 mod reports;
 mod scene;
 mod slots;

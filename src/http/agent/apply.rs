@@ -89,7 +89,6 @@ async fn prepare(
     if !plan.charges.is_empty() {
         batch.push(usage::apply(&plan.charges, guard, caller.coefficient, window.at));
         batch.push(history::add(&plan.flows, guard, window.at));
-        batch.push(history::add_node(plan.sums.up, plan.sums.down, guard, window.at));
     }
     if !plan.late.is_empty() {
         batch.push(usage::apply_late(&plan.late, guard, window.at));

@@ -2,6 +2,7 @@
 
 pub(crate) mod audit;
 pub(crate) mod backups;
+pub(crate) mod explain;
 pub(crate) mod health;
 pub(crate) mod jobs;
 pub(crate) mod nodes;

@@ -79,7 +79,7 @@ fn asked(request: &Request, call: &Call) -> Result<(bool, Range), Failure> {
     let split = match parameter(request, "split").as_deref() {
         None | Some("") => false,
         Some("node") => true,
-        Some(_) => return Err(Failure::invalid("split", "node")),
+        Some(_) => return Err(Failure::invalid("split", "node, or not at all")),
     };
     let (from, to) = (instant(request, "from")?, instant(request, "to")?);
     let most = if split { SPLIT_BUCKETS } else { BUCKETS };
