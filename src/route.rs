@@ -241,6 +241,7 @@ pub fn route<'a>(method: &str, path: &'a str) -> Result<Route<'a>, NoRoute> {
         (["api", "v1", "backups", instant], "GET") => Ok(Route::Backup(instant)),
         (["api", "v1", "backups", instant, part], "GET") => Ok(Route::BackupPart(instant, part)),
         (["api", "v1", "backups", _] | ["api", "v1", "backups", _, _], _) => Err(Method("GET")),
+
         (["api", "v1", "nodes", id, "usage"], "GET") => Ok(Route::NodeUsage(id)),
         (["api", "v1", "nodes", _, "usage"], _) => Err(Method("GET")),
         (["api", "v1", "usage"], "GET") => Ok(Route::Usage),
