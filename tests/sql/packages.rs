@@ -162,8 +162,7 @@ fn nothing_is_read_when_no_package_ends_and_the_next_end_is_known() {
 
 fn explained() -> weir::store::Statement {
     let due = packages::due(NOW, 10);
-    let sql: &'static str = Box::leak(format!("EXPLAIN QUERY PLAN {}", due.sql).into_boxed_str());
-    weir::store::Statement { sql: sql.into(), ..due }
+    weir::store::Statement { sql: format!("EXPLAIN QUERY PLAN {}", due.sql).into(), ..due }
 }
 
 /// A package of the model: order, left, end, and whether it was taken back or has ended.
