@@ -98,6 +98,26 @@ pub enum Route<'a> {
     Audit,
     /// `GET /api/v1/audit/verify`
     VerifyAudit,
+    /// `GET /api/v1/channels`
+    Channels,
+    /// `POST /api/v1/channels`
+    CreateChannel,
+    /// `GET /api/v1/channels/{id}`
+    Channel(&'a str),
+    /// `PATCH /api/v1/channels/{id}`
+    ChangeChannel(&'a str),
+    /// `DELETE /api/v1/channels/{id}`
+    DeleteChannel(&'a str),
+    /// `POST /api/v1/channels/{id}/test`
+    TestChannel(&'a str),
+    /// `POST /api/v1/channels/{id}/replay`
+    ReplayChannel(&'a str),
+    /// `GET /api/v1/deliveries`
+    Deliveries,
+    /// `POST /api/v1/deliveries/{id}/replay`
+    ReplayDelivery(&'a str),
+    /// `GET /api/v1/events`
+    Events,
     /// `/api/xpert/...`
     Xpert(Xpert<'a>),
 }
@@ -256,6 +276,23 @@ pub fn route<'a>(method: &str, path: &'a str) -> Result<Route<'a>, NoRoute> {
         (["api", "v1", "audit"], "GET") => Ok(Route::Audit),
         (["api", "v1", "audit", "verify"], "GET") => Ok(Route::VerifyAudit),
         (["api", "v1", "audit"] | ["api", "v1", "audit", "verify"], _) => Err(Method("GET")),
+
+        (["api", "v1", "channels"], "GET") => Ok(Route::Channels),
+        (["api", "v1", "channels"], "POST") => Ok(Route::CreateChannel),
+        (["api", "v1", "channels"], _) => Err(Method("GET, POST")),
+        (["api", "v1", "channels", id], "GET") => Ok(Route::Channel(id)),
+        (["api", "v1", "channels", id], "PATCH") => Ok(Route::ChangeChannel(id)),
+        (["api", "v1", "channels", id], "DELETE") => Ok(Route::DeleteChannel(id)),
+        (["api", "v1", "channels", _], _) => Err(Method("GET, PATCH, DELETE")),
+        (["api", "v1", "channels", id, "test"], "POST") => Ok(Route::TestChannel(id)),
+        (["api", "v1", "channels", id, "replay"], "POST") => Ok(Route::ReplayChannel(id)),
+        (["api", "v1", "channels", _, "test" | "replay"], _) => Err(Method("POST")),
+        (["api", "v1", "deliveries"], "GET") => Ok(Route::Deliveries),
+        (["api", "v1", "deliveries"], _) => Err(Method("GET")),
+        (["api", "v1", "deliveries", id, "replay"], "POST") => Ok(Route::ReplayDelivery(id)),
+        (["api", "v1", "deliveries", _, "replay"], _) => Err(Method("POST")),
+        (["api", "v1", "events"], "GET") => Ok(Route::Events),
+        (["api", "v1", "events"], _) => Err(Method("GET")),
 
         (["api", "xpert", rest @ ..], method) => xpert::route(method, rest).map(Route::Xpert),
         _ => Err(Path),

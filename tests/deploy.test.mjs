@@ -45,7 +45,7 @@ describe('without an account', () => {
       'not logged in to Cloudflare: this is what a new account would get',
       'would create the database weir-dry',
       `would apply the migrations ${migrations.join(', ')}`,
-      'would set the secrets SLOT_KEY, AUTH_KEY and AUDIT_KEY',
+      'would set the secrets SLOT_KEY, AUTH_KEY, AUDIT_KEY and CREDENTIAL_KEY',
       'would enter the operator admin and an API key',
       'would let panel.operator.test lead to it',
       'nothing was changed',
@@ -310,7 +310,7 @@ describe('an upgrade', () => {
 });
 
 test('secrets are uploaded only when the Worker lacks them, and only those that belong to the database', () => {
-  const both = { SLOT_KEY: 's'.repeat(64), AUTH_KEY: 'a'.repeat(64), AUDIT_KEY: 'u'.repeat(64) };
+  const both = { SLOT_KEY: 's'.repeat(64), AUTH_KEY: 'a'.repeat(64), AUDIT_KEY: 'u'.repeat(64), CREDENTIAL_KEY: 'c'.repeat(64) };
   const marks = Object.fromEntries(Object.entries(both).map(([name, value]) => [name, markOf(name, value)]));
   const held = Object.keys(both);
   const choose = (known) => secretsToUpload({ held: [], marks: {}, users: 0, ...known });
@@ -319,15 +319,19 @@ test('secrets are uploaded only when the Worker lacks them, and only those that 
   assert.deepEqual(choose({ marks, users: 5, kept: both }), both);
   // A run that did not end: its values are those of the database, or another machine has been there since.
   assert.deepEqual(choose({ held, marks, users: 5, begun: both }), both);
-  assert.deepEqual(choose({ held, marks: { SLOT_KEY: 'x', AUTH_KEY: 'y', AUDIT_KEY: 'z' }, users: 5, begun: both }), {});
+  assert.deepEqual(choose({ held, marks: { SLOT_KEY: 'x', AUTH_KEY: 'y', AUDIT_KEY: 'z', CREDENTIAL_KEY: 'c' }, users: 5, begun: both }), {});
   assert.throws(() => choose({ marks: { SLOT_KEY: 'x' }, users: 5, kept: both }), /has no SLOT_KEY/);
   assert.throws(() => choose({ held: ['SLOT_KEY'], users: 1 }), /has no AUTH_KEY.* 1 users/);
-  // A panel of an earlier version has no AUDIT_KEY, and nobody depends on one; once there is a mark, a log does.
-  const { AUDIT_KEY: log, ...earlier } = marks;
-  const upgraded = choose({ held: ['SLOT_KEY', 'AUTH_KEY'], marks: earlier, users: 5 });
-  assert.deepEqual(Object.keys(upgraded), ['AUDIT_KEY']);
-  assert.match(upgraded.AUDIT_KEY, SECRET);
-  assert.throws(() => choose({ held: ['SLOT_KEY', 'AUTH_KEY'], marks: { ...earlier, AUDIT_KEY: log }, users: 5 }), /has no AUDIT_KEY/);
+  // A panel of an earlier version has neither AUDIT_KEY nor CREDENTIAL_KEY, and nobody depends on one; once there is a mark, a log or
+  // the channels do.
+  for (const name of ['AUDIT_KEY', 'CREDENTIAL_KEY']) {
+    const before = held.filter((other) => other !== name);
+    const { [name]: mark, ...earlier } = marks;
+    const upgraded = choose({ held: before, marks: earlier, users: 5 });
+    assert.deepEqual(Object.keys(upgraded), [name]);
+    assert.match(upgraded[name], SECRET);
+    assert.throws(() => choose({ held: before, marks: { ...earlier, [name]: mark }, users: 5 }), new RegExp(`has no ${name}`));
+  }
   // Nobody is locked out of an empty panel.
   for (const value of Object.values(choose({ marks }))) assert.match(value, SECRET);
   const rotated = choose({ held, marks, users: 5, kept: both, rotate: ['AUTH_KEY'] });

@@ -83,7 +83,7 @@ test('a repeated report writes nothing', async (t) => {
 test('a report whose users cross their quota pays for each gate that shuts', async (t) => {
   const nearlyOut = await seedUsers(panel, 100, { monthlyQuota: 5 });
   await price(t, 'report of 100, none at the quota', { report: report(nearlyOut) }, forReport(100, { read: 2 * 100 }));
-  await price(t, 'report of 100, all cross it', { report: report(nearlyOut) }, forReport(100, { written: 400, read: 400 }));
+  await price(t, 'report of 100, all cross it', { report: report(nearlyOut) }, forReport(100, { written: 400, read: 500 }));
   const { results } = await panel.db.prepare("SELECT count(*) AS n FROM slots WHERE gate = 'month'").all();
   assert.equal(results[0].n, 100);
   await price(t, 'the next report of 100', { report: report(nearlyOut) }, forReport(100));

@@ -1,16 +1,17 @@
 /**
  * The Worker's secrets: made once, and never again by accident. Every user's credentials come from SLOT_KEY and every subscription
- * link from AUTH_KEY, so a panel that is given other ones locks everybody out. Cloudflare never shows a secret again. Therefore the
- * database keeps the SHA-256 of each one that was made for it, and whoever brings a secret can see whether it is that one.
+ * link from AUTH_KEY, so a panel that is given other ones locks everybody out; without its CREDENTIAL_KEY it cannot open the secrets
+ * of its channels. Cloudflare never shows a secret again. Therefore the database keeps the SHA-256 of each one that was made for it,
+ * and whoever brings a secret can see whether it is that one.
  */
 import { createHash, randomBytes } from 'node:crypto';
 
 import { Trouble } from '../home.mjs';
 
 /** All that the Worker needs. */
-export const SECRETS = ['SLOT_KEY', 'AUTH_KEY', 'AUDIT_KEY'];
+export const SECRETS = ['SLOT_KEY', 'AUTH_KEY', 'AUDIT_KEY', 'CREDENTIAL_KEY'];
 /** Those of them that a panel of an earlier version lacks: while the database has no mark of one, nothing depends on it. */
-const LATER = ['AUDIT_KEY'];
+const LATER = ['AUDIT_KEY', 'CREDENTIAL_KEY'];
 
 /** @returns {string} what the database says about a secret; 256 random bits cannot be found from it */
 export function markOf(name, value) {

@@ -4,9 +4,12 @@
 //! anywhere (the free plan ends one after 10 ms of CPU) is repeated, and nothing that it did counts twice. Work that is too much for
 //! one run is done in chunks, and [`Next::At`] asks for the run that goes on.
 
+mod alerts;
 mod backup;
+mod outbox;
 mod packages;
 mod pool;
+mod report;
 mod reports;
 mod retention;
 mod rollup;
@@ -21,7 +24,7 @@ use crate::http::failure::Failure;
 use crate::http::settings;
 use crate::store::d1::Cost;
 use crate::store::jobs::{self, Ending, Job};
-use crate::{clock, random};
+use crate::{clock, random, spending};
 
 /// The trigger of `wrangler.toml`.
 const TRIGGER: &str = "* * * * *";
@@ -53,13 +56,16 @@ pub(crate) async fn run(trigger: &str, env: &Env) {
 async fn run_due(env: &Env) -> Result<(), Failure> {
     let looking = Call::new(env.clone())?;
     let due: Vec<Job> = looking.db.all(jobs::due(looking.now)).await?;
+    spending::add_request(looking.db.cost());
     let mut queries = looking.db.cost().queries;
     for job in due {
         if queries > QUERIES {
             break;
         }
         let call = Call::new(env.clone())?;
-        run_one(&call, &job).await?;
+        let outcome = run_one(&call, &job).await;
+        spending::add_job(call.db.cost());
+        outcome?;
         queries += call.db.cost().queries;
     }
     Ok(())
@@ -90,7 +96,10 @@ async fn dispatch(call: &Call, job: &Job) -> Result<Next, Failure> {
     match job.name.as_str() {
         "backup" => backup::run(call, job).await,
         "packages" => packages::run(call).await,
+        "alerts" => alerts::run(call, job).await,
+        "outbox" => outbox::run(call).await,
         "pool" => pool::run(call).await,
+        "report" => report::run(call, job).await,
         "reports" => reports::run(call, job).await,
         "retention" => retention::run(call).await,
         "rollup" => rollup::run(call, job).await,
@@ -107,6 +116,7 @@ fn schedule(job: &str) -> Schedule {
         "retention" => Schedule::Daily(3 * 3_600),
         "rollup" => Schedule::Daily(2 * 3_600),
         "packages" => Schedule::Daily(4 * 3_600),
+        "outbox" | "report" => Schedule::Called,
         _ => Schedule::Every(300),
     }
 }

@@ -1,12 +1,20 @@
 //! Forgets what the operator does not keep.
 
 use super::Next;
+use crate::domain::notice::settings::Alerts;
+use crate::http::api::settings;
 use crate::http::call::Call;
 use crate::http::failure::Failure;
 use crate::http::xpert::upkeep;
+use crate::store::events;
 
-/// Clients' reports and fetches of subscriptions.
+/// Clients' reports, fetches of subscriptions, and events with their deliveries.
 pub(super) async fn run(call: &Call) -> Result<Next, Failure> {
     upkeep::retain(call).await?;
-    Ok(Next::Regular)
+    let keep: Alerts = settings::read(call).await?;
+    let outcomes = call.db.batch(&events::forget(call.now.plus(-86_400 * i64::from(keep.keep_days)))).await?;
+    let most = usize::try_from(events::FORGET).unwrap_or(usize::MAX);
+    // There may be more than one run deletes.
+    let again = outcomes.last().is_some_and(|outcome| outcome.changes() >= most);
+    Ok(if again { Next::At(call.now) } else { Next::Regular })
 }

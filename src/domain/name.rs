@@ -103,6 +103,15 @@ text!(
 );
 
 text!(
+    /// A channel's name, unique without case.
+    ChannelName,
+    "1 to 64 printable characters, no space at either end",
+    |text| {
+        (1..=64).contains(&text.chars().count()) && text.trim() == text && text.chars().all(|c| !c.is_control())
+    }
+);
+
+text!(
     /// A node's name, unique without case among those that exist. Clients see it in every link.
     NodeName,
     "1 to 32 printable characters, no space at either end",

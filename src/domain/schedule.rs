@@ -13,6 +13,8 @@ pub enum Schedule {
     Hourly(i64),
     /// Once a day, so many seconds after midnight in the deployment's time zone.
     Daily(i64),
+    /// Not before somebody calls it.
+    Called,
 }
 
 impl Schedule {
@@ -31,6 +33,7 @@ impl Schedule {
                 let next = candidates.into_iter().flatten().map(|date| zone.midnight(date).plus(seconds));
                 next.into_iter().find(|at| *at > now).unwrap_or_else(|| now.plus(86_400))
             }
+            Self::Called => Second::LAST,
         }
     }
 

@@ -24,8 +24,25 @@ impl Zone {
     /// The day that it is there.
     #[must_use]
     pub fn date(self, at: Second) -> NaiveDate {
-        let local = at.get().saturating_add(Rules::of(self).offset(at.get()));
-        DateTime::from_timestamp(local, 0).map_or(NaiveDate::MAX, |instant| instant.date_naive())
+        DateTime::from_timestamp(self.local(at), 0).map_or(NaiveDate::MAX, |instant| instant.date_naive())
+    }
+
+    /// What clocks there show, as seconds since 1970 of a clock that shows the same in UTC.
+    fn local(self, at: Second) -> i64 {
+        at.get().saturating_add(Rules::of(self).offset(at.get()))
+    }
+
+    /// Seconds since midnight that clocks show there, 0..86400.
+    #[must_use]
+    pub fn second_of_day(self, at: Second) -> i64 {
+        self.local(at).rem_euclid(DAY)
+    }
+
+    /// Date and time there with the zone's name, as people write them.
+    #[must_use]
+    pub fn written(self, at: Second) -> String {
+        let local = DateTime::from_timestamp(self.local(at), 0);
+        local.map_or_else(|| at.get().to_string(), |local| format!("{} ({self})", local.format("%Y-%m-%d %H:%M")))
     }
 
     /// The first second of a day. Where clocks jump over midnight it is the first that exists; where midnight comes twice,

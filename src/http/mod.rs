@@ -43,6 +43,7 @@ pub(crate) async fn answer(request: Request, env: Env) -> worker::Result<Respons
             if let Some(id) = call.drawn_id() {
                 response.headers_mut().set(REQUEST_ID, id)?;
             }
+            crate::spending::add_request(call.db.cost());
             if show_cost {
                 let cost = call.db.cost();
                 let text = format!("queries={} read={} written={}", cost.queries, cost.read, cost.written);
@@ -97,6 +98,16 @@ async fn dispatch(request: Request, path: &str, call: &Call) -> Result<Response,
         Ok(Route::Settings(area)) => api::settings::answer(request, call, area).await,
         Ok(Route::Audit) => api::audit::list(&request, call).await,
         Ok(Route::VerifyAudit) => api::audit::check(&request, call).await,
+        Ok(Route::Channels) => api::channels::list(&request, call).await,
+        Ok(Route::CreateChannel) => api::channels::create(request, call).await,
+        Ok(Route::Channel(id)) => api::channels::get(&request, call, id).await,
+        Ok(Route::ChangeChannel(id)) => api::channels::change(request, call, id).await,
+        Ok(Route::DeleteChannel(id)) => api::channels::delete(&request, call, id).await,
+        Ok(Route::TestChannel(id)) => api::channels::test(request, call, id).await,
+        Ok(Route::ReplayChannel(id)) => api::channels::replay(&request, call, id).await,
+        Ok(Route::Deliveries) => api::deliveries::list(&request, call).await,
+        Ok(Route::ReplayDelivery(id)) => api::deliveries::replay(&request, call, id).await,
+        Ok(Route::Events) => api::deliveries::events(&request, call).await,
         Ok(Route::SimpleUser(name)) => simple::users::get(&request, call, name).await,
         Ok(Route::ChangeSimpleUser(name)) => simple::users::change(request, call, name).await,
         Ok(Route::DeleteSimpleUser(name)) => simple::users::delete(&request, call, name).await,

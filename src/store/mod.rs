@@ -3,14 +3,19 @@
 //! Statements are values and know nothing of the Worker, so that tests run them on plain `SQLite` under D1's limits;
 //! [`d1`] alone sends them.
 
+pub mod alerts;
 pub mod aliases;
 pub mod api_keys;
 pub mod audit;
 pub mod backup;
+pub mod channels;
 pub mod charts;
 pub mod d1;
+pub mod day;
+pub mod deliveries;
 pub mod due;
 pub mod epochs;
+pub mod events;
 pub mod explain;
 pub mod fetch_log;
 pub mod gates;

@@ -8,14 +8,17 @@ use super::{Statement, epochs};
 use crate::domain::period::Cycle;
 
 // Rows read: 3 per slot (json_each, slot, usage), and 2 more for credentials that were replaced: what their user used decides
-// the gate of those that he has now.
+// the gate of those that he has now. As long as anybody wants quota warnings, 2 more in all.
 const FIND: &str = "
 SELECT s.name, s.user, coalesce(u.revision, 0) AS revision, coalesce(u.period_start, 0) AS period_start,
   coalesce(u.period_end, 0) AS period_end, coalesce(u.reset_strategy, 'calendar_month') AS reset_strategy,
   coalesce(u.reset_day, 1) AS reset_day, coalesce(u.time_zone, 'UTC') AS time_zone,
   CASE s.gate WHEN 'retired' THEN (SELECT slot FROM users WHERE id = s.user AND deleted_at IS NULL) ELSE s.name END AS current,
   CASE s.gate WHEN 'retired' THEN coalesce((SELECT gate FROM users WHERE id = s.user AND deleted_at IS NULL), 'retired')
-    ELSE s.gate END AS gate
+    ELSE s.gate END AS gate,
+  coalesce(u.month, 0) AS month, coalesce(u.monthly_quota, 0) AS monthly_quota,
+  (SELECT coalesce((SELECT value ->> 'quota_percent' FROM settings WHERE area = 'alerts'), '')
+    FROM wanted WHERE kind = 'user.quota_warning' LIMIT 1) AS percents
 FROM json_each(?1) AS asked JOIN slots AS s ON s.name = asked.value LEFT JOIN usage AS u ON u.user = s.user";
 
 /// What a report needs to know of a slot.
@@ -38,6 +41,13 @@ pub struct Holder {
     /// When his usage begins anew.
     #[serde(flatten)]
     pub cycle: Cycle,
+    /// Bytes of the period, without bonus.
+    pub month: Bytes,
+    /// Per period, 0 = unlimited.
+    pub monthly_quota: Bytes,
+    /// JSON list of percents at which somebody wants a warning, the same for all; empty when none were set, none when
+    /// nobody wants any.
+    pub percents: Option<String>,
 }
 
 impl Holder {

@@ -9,6 +9,7 @@ mod gates;
 mod grants;
 mod history;
 mod lives;
+mod notices;
 mod packages;
 mod reports;
 mod scene;

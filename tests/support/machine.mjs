@@ -130,7 +130,7 @@ export class Machine {
   /** Every secret of the Worker is the one that this machine keeps. @param {string} name of a deployment */
   async assertSecretsKept(name) {
     const secrets = await this.kept(name, 'secrets.json');
-    assert.deepEqual(Object.keys(secrets).sort(), ['AUDIT_KEY', 'AUTH_KEY', 'SLOT_KEY']);
+    assert.deepEqual(Object.keys(secrets).sort(), ['AUDIT_KEY', 'AUTH_KEY', 'CREDENTIAL_KEY', 'SLOT_KEY']);
     for (const [secret, value] of Object.entries(secrets)) {
       assert.match(value, SECRET);
       assert.equal(this.#cloudflare.secret(name, secret), value, secret);

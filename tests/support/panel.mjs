@@ -21,8 +21,8 @@ const HOST = '127.0.0.1';
 /** The root of the project. */
 export const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const MIGRATIONS = path.join(ROOT, 'migrations');
-const SECRETS = ['SLOT_KEY', 'AUTH_KEY', 'AUDIT_KEY'];
-const ALL_SCOPES = 'users:read users:write nodes:read nodes:write stats:read settings:read settings:write audit:read backup:read backup:write';
+const SECRETS = ['SLOT_KEY', 'AUTH_KEY', 'AUDIT_KEY', 'CREDENTIAL_KEY'];
+const ALL_SCOPES = 'users:read users:write nodes:read nodes:write stats:read settings:read settings:write audit:read backup:read backup:write channels:read channels:write';
 /** Lines of the Worker's log that are kept for a test that fails. */
 const LOG_LINES = 1000;
 
@@ -40,15 +40,16 @@ export function sha256Hex(text) {
  * @param {Record<string, string>} [options.vars] variables of the Worker, such as `SYNC_SECONDS: '1'`; `WEIR_SHOW_COST` is always on
  * @param {boolean} [options.bucket] with an R2 bucket for backups
  * @param {boolean} [options.faults] the Worker that is built with faults on demand (src/faults.rs)
+ * @param {boolean} [options.mail] with the platform's binding for mails, as `[[send_email]]` in wrangler.toml makes it
  * @param {(level: string, line: string) => void} [options.onLog] told each line that the Worker or the runtime logs
  * @returns {Promise<Panel>}
  * @throws {Error} if the Worker is not built, the port is taken, or the runtime does not start
  */
-export async function startPanel({ folder, port, vars = {}, bucket = false, faults = false, onLog = () => {} } = {}) {
+export async function startPanel({ folder, port, vars = {}, bucket = false, faults = false, mail = false, onLog = () => {} } = {}) {
   const temporary = folder === undefined;
   const home = temporary ? await mkdtemp(path.join(tmpdir(), 'weir-panel-')) : path.resolve(folder);
   await mkdir(home, { recursive: true });
-  const panel = new Panel({ folder: home, temporary, port: port ?? (await freePort()), vars, bucket, faults, onLog });
+  const panel = new Panel({ folder: home, temporary, port: port ?? (await freePort()), vars, bucket, faults, mail, onLog });
   try {
     await panel.start();
   } catch (error) {
@@ -68,10 +69,12 @@ export class Panel {
   #log = [];
   #faults;
   #bucket;
+  #mail;
   #clock = 0;
 
-  constructor({ folder, temporary, port, vars, bucket, faults, onLog }) {
+  constructor({ folder, temporary, port, vars, bucket, faults, mail, onLog }) {
     this.#faults = faults;
+    this.#mail = mail;
     this.#bucket = bucket;
     this.folder = folder;
     this.port = port;
@@ -117,7 +120,7 @@ export class Panel {
     };
     diagnostics.subscribe('child_process', watch);
     try {
-      this.#miniflare = new Miniflare(workerOptions({ folder: this.folder, port: this.port, bindings, bucket: this.#bucket, faults: this.#faults, log: (...line) => this.#note(...line) }));
+      this.#miniflare = new Miniflare(workerOptions({ folder: this.folder, port: this.port, bindings, bucket: this.#bucket, faults: this.#faults, mail: this.#mail, log: (...line) => this.#note(...line) }));
       await this.#miniflare.ready;
       if (!this.#runtime) throw new Error('workerd was started, but its process was not seen');
     } finally {
@@ -270,7 +273,7 @@ class QuietLog extends Log {
   }
 }
 
-function workerOptions({ folder, port, bindings, bucket, faults, log }) {
+function workerOptions({ folder, port, bindings, bucket, faults, mail, log }) {
   const { workerOptions: worker, main: deployed } = unstable_getMiniflareWorkerOptions(path.join(ROOT, 'wrangler.toml'), undefined, {
     envFiles: [], // a developer's .dev.vars must not change what a test sees
   });
@@ -300,6 +303,7 @@ function workerOptions({ folder, port, bindings, bucket, faults, log }) {
         ],
         bindings: { ...rest.bindings, ...bindings },
         ...(bucket && { r2Buckets: { BACKUP: 'backup' } }),
+        ...(mail && { email: { send_email: [{ name: 'EMAIL' }] } }),
       },
     ],
   });
@@ -343,11 +347,14 @@ async function migrate(database) {
   }
 }
 
-/** Random on the first start, the same ever after: other ones would lock every user out. */
+/** Random on the first start, the same ever after: other ones would lock every user out. A folder of an older release gets what is new. */
 async function keepSecrets(folder) {
-  return keepFile(path.join(folder, 'secrets.json'), () =>
-    Object.fromEntries(SECRETS.map((name) => [name, randomBytes(32).toString('hex')])),
-  );
+  const file = path.join(folder, 'secrets.json');
+  const make = () => Object.fromEntries(SECRETS.map((name) => [name, randomBytes(32).toString('hex')]));
+  const kept = await keepFile(file, make);
+  if (SECRETS.every((name) => name in kept)) return kept;
+  await writeFile(file, `${JSON.stringify({ ...make(), ...kept }, null, 2)}\n`, { mode: 0o600 });
+  return keepFile(file, make);
 }
 
 async function keepLogin(folder, database) {

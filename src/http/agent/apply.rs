@@ -7,12 +7,15 @@ use weir_wire::sync::{Report, SyncRequest};
 use weir_wire::{Bytes, NodeId, Second, SlotName};
 
 use super::sync::authenticate_as;
+use crate::domain::notice::settings::Alerts;
+use crate::domain::notice::warning::{self, Candidate, Use};
 use crate::domain::period::Period;
 use crate::domain::report::{self, Landing, Standing, Verdict, Window};
 use crate::http::call::Call;
 use crate::http::failure::{Failure, Unwanted};
 use crate::random;
 use crate::store::epochs::{self, Caller, Guard, Seen, Sums};
+use crate::store::events;
 use crate::store::history::{self, Flow};
 use crate::store::slots::{self, Holder, Movable};
 use crate::store::usage::{self, Charge};
@@ -70,6 +73,7 @@ struct Plan {
     late: Vec<i64>,
     leaked: Vec<SlotName>,
     sums: Sums,
+    warnings: Vec<Candidate>,
 }
 
 async fn prepare(
@@ -83,7 +87,8 @@ async fn prepare(
     let window = report::window(report, Second::clamped(caller.last_to.max(caller.node_since)), call.now);
     let names: Vec<&SlotName> = report.users.iter().map(|usage| &usage.slot).collect();
     let holders: Vec<Holder> = if names.is_empty() { Vec::new() } else { call.db.all(slots::find(&names)).await? };
-    let plan = plan(report, holders, guard, window);
+    let percents = percents(&holders)?;
+    let plan = plan(report, holders, guard, window, &Warned { percents, coefficient: caller.coefficient });
 
     let mut batch = Vec::with_capacity(10);
     if !plan.charges.is_empty() {
@@ -100,6 +105,9 @@ async fn prepare(
     if !plan.movable.is_empty() {
         batch.push(slots::decide(&plan.movable, guard));
         batch.push(slots::number_change(random::salt()?));
+    }
+    if !plan.warnings.is_empty() {
+        batch.push(events::warn(&plan.warnings, guard, call.now));
     }
     batch.extend(notes(sync, report, guard, window, call.now));
     batch.push(epochs::advance(report, guard, window.to, plan.sums, seen));
@@ -132,8 +140,26 @@ fn date(at: Second) -> String {
     date.map_or_else(|| at.get().to_string(), |date| date.format("%Y-%m-%d %H:%M:%S UTC").to_string())
 }
 
-fn plan(report: &Report, holders: Vec<Holder>, guard: &Guard, window: Window) -> Plan {
+/// At which shares of their quota users are worth a warning, and how the node's bytes are charged.
+struct Warned {
+    percents: Vec<u32>,
+    coefficient: u32,
+}
+
+/// None when nobody wants to know.
+fn percents(holders: &[Holder]) -> Result<Vec<u32>, Failure> {
+    match holders.first().and_then(|holder| holder.percents.as_deref()) {
+        None => Ok(Vec::new()),
+        Some("") => Ok(Alerts::default().quota_percent),
+        Some(list) => {
+            serde_json::from_str(list).map_err(|error| Failure::Broken(format!("settings of alerts: {error}")))
+        }
+    }
+}
+
+fn plan(report: &Report, holders: Vec<Holder>, guard: &Guard, window: Window, warned: &Warned) -> Plan {
     let mut plan = Plan::default();
+    let mut growth: HashMap<i64, Use> = HashMap::new();
     let mut holders: HashMap<SlotName, Holder> =
         holders.into_iter().map(|holder| (holder.name.clone(), holder)).collect();
     // A user with two slots (his credentials were replaced) rolls over with the first of them only.
@@ -164,7 +190,16 @@ fn plan(report: &Report, holders: Vec<Holder>, guard: &Guard, window: Window) ->
         plan.sums.up = plan.sums.up.plus(line.up);
         plan.sums.down = plan.sums.down.plus(line.down);
         plan.movable.extend(holder.movable());
+        if !warned.percents.is_empty() && landing != usage::Landing::Late {
+            let before = if landing == usage::Landing::Roll { Bytes::ZERO } else { holder.month };
+            let fresh = Use { before, added: Bytes::ZERO, quota: holder.monthly_quota };
+            let grown = growth.entry(user).or_insert(fresh);
+            grown.added = grown.added.plus(warning::charged_at_most(bytes, warned.coefficient));
+        }
     }
+    let crossed = |(user, used): (i64, Use)| Some((user, warning::crossed(&warned.percents, used)?));
+    plan.warnings = growth.into_iter().filter_map(crossed).collect();
+    plan.warnings.sort_unstable();
     plan
 }
 

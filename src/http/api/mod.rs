@@ -2,6 +2,8 @@
 
 pub(crate) mod audit;
 pub(crate) mod backups;
+pub(crate) mod channels;
+pub(crate) mod deliveries;
 pub(crate) mod explain;
 pub(crate) mod health;
 pub(crate) mod jobs;

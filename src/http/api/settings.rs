@@ -62,6 +62,6 @@ pub(crate) async fn answer(mut request: Request, call: &Call, area: &str) -> Res
             })*
         };
     }
-    areas!(areas::Backup, areas::Retention);
+    areas!(areas::Backup, areas::Retention, crate::domain::notice::settings::Alerts);
     Err(Failure::NotFound("area of settings"))
 }

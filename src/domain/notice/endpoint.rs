@@ -1,0 +1,154 @@
+//! Where a channel may send: https to a host of the open Internet. The operator enters the address, but a mistyped or
+//! stolen form must not make the Worker speak to what only it can reach.
+
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// Longest address.
+const MAX: usize = 2_048;
+
+/// Why an address is refused.
+pub const RULE: &str = "an https:// address of at most 2048 characters with a public host and no user name; \
+    host names beyond ASCII in their xn-- form";
+
+/// Whether a channel may send to `url`. `private` also lets plain http and hosts of private networks pass, for a deployment
+/// that says so.
+#[must_use]
+pub fn may_send(url: &str, private: bool) -> bool {
+    let rest = match url.split_once("://") {
+        Some(("https", rest)) => rest,
+        Some(("http", rest)) if private => rest,
+        _ => return false,
+    };
+    let clean =
+        url.len() <= MAX && url.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'\\' | b'"' | b'<' | b'>'));
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    clean && !authority.contains('@') && host(authority).is_some_and(|host| is_host(host, private))
+}
+
+/// The host of an authority whose port, if it names one, is a port.
+fn host(authority: &str) -> Option<&str> {
+    let (host, rest) = match authority.strip_prefix('[') {
+        Some(_) => authority.split_at(authority.find(']')?.checked_add(1)?),
+        None => authority.split_at(authority.find(':').unwrap_or(authority.len())),
+    };
+    let port = rest.strip_prefix(':');
+    let fits = rest.is_empty() || port.is_some_and(|port| port.parse::<u16>().is_ok_and(|port| port > 0));
+    fits.then_some(host)
+}
+
+fn is_host(host: &str, private: bool) -> bool {
+    if let Some(address) = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
+        return address.parse().is_ok_and(|address: Ipv6Addr| private || is_public(IpAddr::V6(address)));
+    }
+    if let Ok(address) = host.parse::<Ipv4Addr>() {
+        return private || is_public(IpAddr::V4(address));
+    }
+    let host = host.to_ascii_lowercase();
+    let labels: Vec<&str> = host.split('.').collect();
+    let plain = |label: &&str| {
+        (1..=63).contains(&label.len())
+            && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+            && !label.starts_with('-')
+    };
+    // A last label that begins with a digit makes the whole an IPv4 address in one of its old ways to write it (0x7f.1).
+    let top = labels.last().copied().unwrap_or_default();
+    let inside = ["localhost", "local", "internal", "localdomain", "lan", "home", "arpa"].contains(&top);
+    let names = labels.iter().all(plain) && !top.starts_with(|first: char| first.is_ascii_digit());
+    names && host.len() <= 253 && (private || (labels.len() > 1 && !inside))
+}
+
+fn is_public(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => {
+            let [a, b, c, _] = address.octets();
+            !(address.is_private()
+                || address.is_loopback()
+                || address.is_link_local()
+                || address.is_broadcast()
+                || address.is_documentation()
+                || a == 0
+                || a >= 224
+                || (a == 100 && (64..128).contains(&b))
+                || (a == 198 && (b == 18 || b == 19))
+                || (a == 192 && b == 0 && c == 0))
+        }
+        IpAddr::V6(address) => {
+            let first = address.segments().first().copied().unwrap_or_default();
+            // 2000::/3 is all that is routed. 6to4 and NAT64 carry IPv4 addresses inside, documentation nobody.
+            let carried = first == 0x2002
+                || address.segments().starts_with(&[0x2001, 0])
+                || address.segments().starts_with(&[0x2001, 0xdb8]);
+            (0x2000..0x4000).contains(&first) && !carried
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn https_to_the_open_internet_is_fine() {
+        for url in [
+            "https://example.org",
+            "https://hooks.example.org/weir?x=1#y",
+            "https://example.org:8443/a",
+            "https://93.184.215.14/hook",
+            "https://[2606:4700::1111]:443/hook",
+            "https://xn--e1afmkfd.xn--p1ai/hook",
+        ] {
+            assert!(may_send(url, false), "{url}");
+        }
+    }
+
+    #[test]
+    fn what_only_the_worker_could_reach_is_refused() {
+        for url in [
+            "http://example.org/",
+            "ftp://example.org/",
+            "https:example.org",
+            "https://",
+            "https://localhost/",
+            "https://panel.internal/",
+            "https://intranet/",
+            "https://127.0.0.1/",
+            "https://10.1.2.3/",
+            "https://192.168.1.1:8080/",
+            "https://172.16.0.1/",
+            "https://169.254.169.254/latest/meta-data",
+            "https://100.64.0.1/",
+            "https://0.0.0.0/",
+            "https://0x7f.1/",
+            "https://2130706433/",
+            "https://127.1/",
+            "https://0177.0.0.1/",
+            "https://[::1]/",
+            "https://[::ffff:10.0.0.1]/",
+            "https://[fd00::1]/",
+            "https://[fe80::1]/",
+            "https://[2002:7f00:1::]/",
+            "https://user:secret@example.org/",
+            "https://example.org@127.0.0.1/",
+            "https://example.org\\@127.0.0.1/",
+            "https://exämple.org/",
+            "https://example.org:0/",
+            "https://example.org:99999/",
+            "https://example.org:/x",
+            "https://exam ple.org/",
+            "https://.example.org/",
+            "https://%31%32%37.0.0.1/",
+        ] {
+            assert!(!may_send(url, false), "{url}");
+        }
+    }
+
+    #[test]
+    fn a_deployment_may_allow_its_own_network() {
+        for url in ["http://127.0.0.1:8080/hook", "https://10.1.2.3/", "http://[::1]:80/", "http://localhost:1/"] {
+            assert!(may_send(url, true), "{url}");
+        }
+        for url in ["ftp://127.0.0.1/", "http://user@127.0.0.1/", "http://127.1/"] {
+            assert!(!may_send(url, true), "{url}");
+        }
+    }
+}

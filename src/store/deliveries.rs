@@ -1,0 +1,217 @@
+//! Deliveries: one event on its way to one channel.
+//!
+//! Rows written of one: 2 when it is made (row, index), 1 when it got through, 1 for each try that failed.
+
+use serde::Deserialize;
+use weir_wire::Second;
+
+use super::{Statement, Value};
+use crate::domain::notice::retry::PATIENCE;
+
+// Rows read: 2 and, per new event, 1 and 2 per channel that wants it (and 1 whether its user has an address).
+const FAN_OUT: &str = "
+INSERT INTO deliveries (event, channel, subject, queued_at)
+SELECT e.number, c.id, CASE WHEN e.user IS NOT NULL THEN 'user:' || e.user WHEN e.node IS NOT NULL THEN 'node:' || e.node
+  ELSE 'event:' || e.number END, CAST(?1 AS INTEGER)
+FROM events AS e CROSS JOIN wanted AS w ON w.kind = e.kind CROSS JOIN channels AS c ON c.id = w.channel
+WHERE e.number > (SELECT CAST(coalesce(cursor, '0') AS INTEGER) FROM jobs WHERE name = 'outbox')
+  AND (c.audience = 'operator' OR EXISTS (SELECT 1 FROM users WHERE id = e.user AND email IS NOT NULL))
+ON CONFLICT (event, channel) DO NOTHING";
+// Rows: 2 read, 1 written if there were new events.
+const FANNED_OUT: &str = "
+UPDATE jobs SET cursor = (SELECT max(number) FROM events)
+WHERE name = 'outbox' AND CAST(coalesce(cursor, '0') AS INTEGER) < (SELECT max(number) FROM events)";
+
+/// Makes the deliveries of all events since the last time, in one batch.
+#[must_use]
+pub fn fan_out(now: Second) -> [Statement; 2] {
+    [Statement::new(FAN_OUT).bind(now), Statement::new(FANNED_OUT)]
+}
+
+/// A delivery that waits, with its event.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+pub struct Waiting {
+    /// Number of its event.
+    pub event: i64,
+    /// Events of one subject leave in their order.
+    pub subject: String,
+    /// Tries at which the endpoint took offence at it.
+    pub refusals: u32,
+    /// Not before then.
+    pub next_at: i64,
+    /// When it was made.
+    pub queued_at: i64,
+    /// The event's id.
+    pub id: String,
+    /// When it happened.
+    pub at: i64,
+    /// Kind.
+    pub kind: String,
+    /// JSON object.
+    pub data: String,
+    /// The user's address; only where users are told.
+    pub email: Option<String>,
+}
+
+/// Deliveries of a channel that one run looks at.
+pub const WINDOW: u32 = 100;
+
+// Rows read: 2 per delivery (row, event), 3 where users are told.
+macro_rules! waiting {
+    ($email:literal) => {
+        concat!(
+            "
+SELECT d.event, d.subject, d.refusals, d.next_at, d.queued_at, e.id, e.at, e.kind, e.data, ",
+            $email,
+            " AS email
+FROM deliveries AS d INDEXED BY deliveries_waiting CROSS JOIN events AS e ON e.number = d.event
+WHERE d.channel = CAST(?1 AS INTEGER) AND d.state = 'waiting' ORDER BY d.event LIMIT 100"
+        )
+    };
+}
+const WAITING: &str = waiting!("NULL");
+const WAITING_OF_USERS: &str = waiting!("(SELECT email FROM users WHERE users.id = e.user AND deleted_at IS NULL)");
+
+/// The oldest [`WINDOW`] deliveries of a channel that wait, in the order of their events.
+#[must_use]
+pub fn waiting(channel: i64, of_users: bool) -> Statement {
+    Statement::new(if of_users { WAITING_OF_USERS } else { WAITING }).bind(channel)
+}
+
+// Rows: 2 read per delivery, 1 written. One that another run has marked stays so.
+const MARK: &str = "
+UPDATE deliveries SET state = ?3, tries = tries + 1, refusals = refusals + CAST(?4 AS INTEGER), next_at = CAST(?5 AS INTEGER),
+  tried_at = CAST(?6 AS INTEGER), status = ?7, error = ?8
+WHERE channel = CAST(?1 AS INTEGER) AND event IN (SELECT value FROM json_each(?2)) AND state = 'waiting'";
+
+/// What became of deliveries that were tried together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mark<'a> {
+    /// `waiting`, `delivered` or `dead`.
+    pub state: &'static str,
+    /// Whether the endpoint took offence at them.
+    pub refused: bool,
+    /// Not to be tried again before then.
+    pub next_at: Second,
+    /// HTTP status.
+    pub status: Option<u16>,
+    /// Why it failed.
+    pub error: Option<&'a str>,
+}
+
+/// Notes a try.
+#[must_use]
+pub fn mark(channel: i64, events: &[i64], mark: &Mark<'_>, now: Second) -> Statement {
+    Statement::new(MARK)
+        .bind(channel)
+        .bind_json(&events)
+        .bind(mark.state)
+        .bind(i64::from(mark.refused))
+        .bind(mark.next_at)
+        .bind(now)
+        .bind(mark.status.map(u32::from))
+        .bind(mark.error)
+}
+
+// Rows read: 500 at most; written: 2 per delivery (row, index of the dead).
+const GIVE_UP: &str = "
+UPDATE deliveries SET state = 'dead', error = coalesce(error, ?3)
+WHERE channel = CAST(?1 AS INTEGER) AND state = 'waiting' AND event IN (SELECT event FROM (
+  SELECT event, queued_at FROM deliveries INDEXED BY deliveries_waiting
+  WHERE channel = CAST(?1 AS INTEGER) AND state = 'waiting' ORDER BY event LIMIT 500) WHERE queued_at <= CAST(?2 AS INTEGER))";
+
+/// Gives up what a channel that fails has not taken for [`PATIENCE`] seconds.
+#[must_use]
+pub fn give_up(channel: i64, error: &str, now: Second) -> Statement {
+    Statement::new(GIVE_UP).bind(channel).bind(now.plus(-PATIENCE)).bind(error)
+}
+
+/// A delivery as it is shown.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+pub struct Shown {
+    /// Number of its event.
+    pub event: i64,
+    /// Channel.
+    pub channel: i64,
+    /// `waiting`, `delivered` or `dead`.
+    pub state: String,
+    /// When it was made.
+    pub queued_at: i64,
+    /// Tries.
+    pub tries: u32,
+    /// Not to be tried before then.
+    pub next_at: i64,
+    /// When it was last tried.
+    pub tried_at: Option<i64>,
+    /// HTTP status of that try.
+    pub status: Option<u16>,
+    /// Why it failed.
+    pub error: Option<String>,
+    /// The event's id.
+    pub event_id: String,
+    /// Its kind.
+    pub kind: String,
+}
+
+macro_rules! list {
+    ($from:literal) => {
+        concat!(
+            "
+SELECT d.event, d.channel, d.state, d.queued_at, d.tries, d.next_at, d.tried_at, d.status, d.error, e.id AS event_id, e.kind
+FROM ",
+            $from,
+            " AND (?1 IS NULL OR d.channel = CAST(?1 AS INTEGER))
+  AND (d.event, d.channel) < (CAST(?2 AS INTEGER), CAST(?3 AS INTEGER)) ORDER BY d.event DESC, d.channel DESC LIMIT ?4"
+        )
+    };
+}
+// Rows read: 2 per delivery shown, and 1 per delivery of other channels or states passed over.
+const LIST: &str = list!("deliveries AS d JOIN events AS e ON e.number = d.event WHERE (?5 = '' OR d.state = ?5)");
+// Rows read: 2 per delivery that waits or is dead.
+const LIST_WAITING: &str = list!(
+    "deliveries AS d INDEXED BY deliveries_waiting JOIN events AS e ON e.number = d.event WHERE d.state = 'waiting' AND ?5 <> ''"
+);
+const LIST_DEAD: &str = list!(
+    "deliveries AS d INDEXED BY deliveries_dead JOIN events AS e ON e.number = d.event WHERE d.state = 'dead' AND ?5 <> ''"
+);
+
+/// Deliveries before `(event, channel)`, the newest first; of one channel and state if told.
+#[must_use]
+pub fn list(channel: Option<i64>, state: &str, before: (i64, i64), limit: u32) -> Statement {
+    let sql = match state {
+        "waiting" => LIST_WAITING,
+        "dead" => LIST_DEAD,
+        _ => LIST,
+    };
+    Statement::new(sql).bind(channel).bind(before.0).bind(before.1).bind(limit).bind(state)
+}
+
+macro_rules! replay {
+    ($which:literal) => {
+        concat!(
+            "
+UPDATE deliveries SET state = 'waiting', queued_at = CAST(?1 AS INTEGER), tries = 0, refusals = 0, next_at = 0, error = NULL
+WHERE channel = CAST(?2 AS INTEGER) AND ",
+            $which
+        )
+    };
+}
+// Rows: 1 read, 2 written (row, index).
+const REPLAY: &str = replay!("event = CAST(?3 AS INTEGER) AND state <> 'waiting'");
+// The same for each of 1,000 at most.
+const REPLAY_DEAD: &str = replay!(
+    "state = 'dead' AND event IN (SELECT event FROM deliveries INDEXED BY deliveries_dead
+  WHERE channel = CAST(?2 AS INTEGER) AND state = 'dead' ORDER BY event LIMIT ?3)"
+);
+
+/// Sends a delivery again; it changes a row unless it waits anyway.
+#[must_use]
+pub fn replay(channel: i64, event: i64, now: Second) -> Statement {
+    Statement::new(REPLAY).bind(now).bind(channel).bind(event)
+}
+
+/// Sends all dead deliveries of a channel again, `most` at most.
+#[must_use]
+pub fn replay_dead(channel: i64, most: u32, now: Second) -> Statement {
+    Statement::new(REPLAY_DEAD).bind(now).bind(channel).bind(Value::from(most))
+}
