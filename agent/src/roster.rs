@@ -155,6 +155,7 @@ fn is_open(entry: &RosterEntry, now: Second) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use weir_wire::Bytes;
     use weir_wire::credential::SlotSecret;
     use weir_wire::roster::Gate;
 
@@ -166,7 +167,15 @@ mod tests {
 
     fn entry(name: &str, gate: Gate) -> RosterEntry {
         let slot = slot(name);
-        RosterEntry { secret: SlotSecret::derive(b"key", &slot), slot, gate, until: None }
+        RosterEntry {
+            secret: SlotSecret::derive(b"key", &slot),
+            slot,
+            gate,
+            until: None,
+            speed: Bytes::ZERO,
+            devices: 0,
+            streams: 0,
+        }
     }
 
     fn version(number: u64) -> RosterVersion {
@@ -200,6 +209,22 @@ mod tests {
         let roster = Roster::load(&ledger).unwrap();
         assert_eq!((roster.version(), names(&roster)), (version(2), vec!["bobby"]));
         assert!(roster.is_open(&slot("bobby"), Second::EPOCH));
+    }
+
+    #[test]
+    fn limits_of_speed_devices_and_streams_are_durable_and_may_be_missing() {
+        let folder = tempfile::tempdir().unwrap();
+        let ledger = Ledger::open(&folder.path().join("ledger")).unwrap();
+        let mut roster = Roster::default();
+        let mut batch = Batch::default();
+        let limited = RosterEntry { speed: Bytes::mib(1), devices: 2, streams: 30, ..entry("alice", Gate::Open) };
+        roster.apply(delta(1, vec![limited.clone(), entry("bobby", Gate::Open)], &[]), &mut batch);
+        ledger.commit_now(&batch).unwrap();
+        let roster = Roster::load(&ledger).unwrap();
+        assert_eq!(roster.get(&slot("alice")), Some(&limited));
+        let text = serde_json::to_string(roster.get(&slot("bobby")).unwrap()).unwrap();
+        assert!(!text.contains("speed") && !text.contains("devices") && !text.contains("streams"), "{text}");
+        assert_eq!(serde_json::from_str::<RosterEntry>(&text).unwrap(), entry("bobby", Gate::Open));
     }
 
     #[test]

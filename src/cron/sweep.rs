@@ -1,4 +1,5 @@
-//! The sweep: what time alone changes. Periods end, accounts expire, deleted nodes and ended sessions are forgotten.
+//! The sweep: what time alone changes. Periods end, accounts begin, expire and are deleted, queued plans begin, deleted nodes and
+//! ended sessions are forgotten.
 //!
 //! Each run is restartable and repeats nothing: what is due is found by an index, and what was done is not due any more.
 
@@ -10,34 +11,34 @@ use crate::http::failure::Failure;
 use crate::store::d1::Db;
 use crate::store::due::{self, Due, NextDue};
 use crate::store::node_list::{self, Created};
-use crate::store::{restored, sessions, usage};
+use crate::store::plans::{self, Plan};
+use crate::store::{restored, sessions, sweep as chunks, usage};
 use crate::{bell, random};
 
-/// Users of one chunk, and chunks of one run: 4 queries each, half of the platform's 50 a run together with the rest. What
-/// is left over is done a minute later.
+/// Users of one chunk, and queries of one run: half of the platform's 50. What is left over is done a minute later.
 const CHUNK: u32 = 500;
-const CHUNKS: usize = 5;
+const QUERIES: usize = 23;
 /// Seconds after its deletion for which a node may still report.
 const NODE_HEARD_FOR: i64 = 25 * 3600;
 
 /// Does what is due now. The next run is when the next user is due, or by the schedule, because an earlier one may come in between.
 pub(super) async fn run(call: &Call) -> Result<Next, Failure> {
     let (db, now) = (&call.db, call.now);
-    let (mut moved, mut done) = (false, false);
-    for _ in 0..CHUNKS {
-        let due: Vec<Due> = db.all(due::due(now, CHUNK)).await?;
-        done = due.len() < usize::try_from(CHUNK).unwrap_or(usize::MAX);
-        if !due.is_empty() {
-            db.batch(&due::turn(&due, random::salt()?, now)).await?;
-            moved = true;
-        }
-        if done {
-            break;
-        }
-    }
-    moved |= has_ended(db, now).await?;
+    let mut moved = has_ended(db, now).await?;
     forget_nodes(db, now).await?;
     db.run(sessions::forget(now)).await?;
+    let mut done = false;
+    while !done {
+        let due: Vec<Due> = db.all(due::due(now, CHUNK)).await?;
+        let plans: Vec<Plan> = if chunks::needs_plans(&due, now) { db.all(plans::all()).await? } else { Vec::new() };
+        let batch = chunks::chunk(&due, &plans, random::salt()?, now);
+        if batch.is_empty() || db.cost().queries + batch.len() > QUERIES {
+            done = batch.is_empty();
+            break;
+        }
+        db.batch(&batch).await?;
+        moved = true;
+    }
     if moved {
         bell::ring(&call.env).await;
     }

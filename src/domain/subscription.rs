@@ -21,6 +21,7 @@ pub fn reason(gate: Gate, period_end: Second, zone: Zone) -> Option<String> {
         Gate::Total => "Traffic used up".into(),
         Gate::Expired => "Subscription expired".into(),
         Gate::Disabled => "Account disabled".into(),
+        Gate::Sharing => "Account shared with too many devices".into(),
     })
 }
 
@@ -80,7 +81,7 @@ mod tests {
         assert_eq!(reason(Gate::Open, Second::EPOCH, Zone::UTC), None);
         let month = reason(Gate::Month, Second::clamped(1_796_083_200), Zone::UTC).unwrap();
         assert_eq!(month, "Traffic used up, new on 2026-12-01");
-        for gate in [Gate::Total, Gate::Expired, Gate::Disabled] {
+        for gate in [Gate::Total, Gate::Expired, Gate::Disabled, Gate::Sharing] {
             assert!(reason(gate, Second::EPOCH, Zone::UTC).is_some());
         }
     }

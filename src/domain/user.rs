@@ -3,13 +3,26 @@
 use serde::{Deserialize, Serialize};
 use weir_wire::{Bytes, Second};
 
+/// An account that waits for its first use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hold {
+    /// How long the account lasts from its first use on, in seconds, from 1.
+    pub seconds: i64,
+    /// When it begins unused.
+    pub until: Option<Second>,
+}
+
 /// Everything that decides whether a user may pass. Charged bytes, as in [`weir_wire::grant::Account`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Standing {
     /// A person shut him out.
     pub disabled: bool,
-    /// From this second on he may not pass.
+    /// Until this second he is shut for sharing his account.
+    pub suspended_until: Option<Second>,
+    /// From this second on he may not pass. None while he is on hold.
     pub expires_at: Option<Second>,
+    /// His account waits for its first use.
+    pub hold: Option<Hold>,
     /// Per period, 0 = unlimited.
     pub monthly_quota: Bytes,
     /// Over the lifetime, 0 = unlimited.
@@ -22,6 +35,53 @@ pub struct Standing {
     pub bonus_left: Bytes,
     /// Bonus spent; counts in neither quota.
     pub bonus_spent: Bytes,
+}
+
+impl Standing {
+    /// From which second on he may not pass at the latest, whether his account waits or not.
+    #[must_use]
+    pub fn ends_at(&self) -> Option<Second> {
+        match self.hold {
+            Some(hold) => hold.until.map(|until| until.plus(hold.seconds)),
+            None => self.expires_at,
+        }
+    }
+
+    /// Whether the account waits for its first use at `now`.
+    #[must_use]
+    pub fn is_waiting(&self, now: Second) -> bool {
+        self.hold.is_some_and(|hold| hold.until.is_none_or(|until| now < until))
+    }
+
+    /// Whether he is shut for sharing at `now`.
+    #[must_use]
+    pub fn is_suspended(&self, now: Second) -> bool {
+        self.suspended_until.is_some_and(|until| now < until)
+    }
+
+    /// The quota that shuts him, if one does. A bonus keeps him open.
+    #[must_use]
+    pub fn used_up(&self) -> Option<Gate> {
+        let used_up = |used: Bytes, quota: Bytes| !quota.is_zero() && used >= quota;
+        if !self.bonus_left.is_zero() {
+            None
+        } else if used_up(self.month, self.monthly_quota) {
+            Some(Gate::Month)
+        } else if used_up(self.lifetime.minus(self.bonus_spent), self.total_quota) {
+            Some(Gate::Total)
+        } else {
+            None
+        }
+    }
+
+    /// What is left of both quotas, the smaller of the two, without the bonus; none without any quota.
+    #[must_use]
+    pub fn quota_left(&self) -> Option<Bytes> {
+        let left = |quota: Bytes, used: Bytes| (!quota.is_zero()).then(|| quota.minus(used));
+        let month = left(self.monthly_quota, self.month);
+        let total = left(self.total_quota, self.lifetime.minus(self.bonus_spent));
+        month.into_iter().chain(total).min()
+    }
 }
 
 /// Where a user's gate stands, and why.
@@ -38,65 +98,100 @@ pub enum Gate {
     Expired,
     /// A person shut him out.
     Disabled,
+    /// He is shut for sharing his account.
+    Sharing,
 }
 
 /// What callers and pages say of a user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "snake_case")]
 pub enum Status {
     /// He may pass.
     Active,
+    /// He may pass, and his account's time has not begun.
+    OnHold,
     /// A quota is used up.
     Limited,
     /// The account has expired.
     Expired,
-    /// A person shut him out.
+    /// A person shut him out, or sharing did.
     Disabled,
 }
 
-impl Gate {
-    /// The status that this gate is shown as.
+impl Status {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Active, Self::OnHold, Self::Limited, Self::Expired, Self::Disabled];
+
+    /// The status of this name.
     #[must_use]
-    pub const fn status(self) -> Status {
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.name() == name)
+    }
+
+    /// As the API and the pages call it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
         match self {
-            Self::Open => Status::Active,
-            Self::Month | Self::Total => Status::Limited,
-            Self::Expired => Status::Expired,
-            Self::Disabled => Status::Disabled,
+            Self::Active => "active",
+            Self::OnHold => "on_hold",
+            Self::Limited => "limited",
+            Self::Expired => "expired",
+            Self::Disabled => "disabled",
+        }
+    }
+}
+
+impl Gate {
+    /// As the database calls it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Month => "month",
+            Self::Total => "total",
+            Self::Expired => "expired",
+            Self::Disabled => "disabled",
+            Self::Sharing => "sharing",
         }
     }
 
-    /// Why the user may not pass: `month`, `total`, `expired` or `person`.
+    /// Why the user may not pass: `month`, `total`, `expired`, `person` or `sharing`.
     #[must_use]
     pub const fn reason(self) -> Option<&'static str> {
         match self {
             Self::Open => None,
-            Self::Month => Some("month"),
-            Self::Total => Some("total"),
-            Self::Expired => Some("expired"),
             Self::Disabled => Some("person"),
+            other => Some(other.name()),
         }
     }
 }
 
-/// Decides a gate. A person's decision outranks the expiry, that one the quotas; a bonus keeps the gate open.
+/// Decides a gate. A person's decision outranks a cut for sharing, that one the expiry, that one the quotas; a bonus keeps
+/// the gate open.
 ///
 /// The store decides the same in SQL, from rows that it must not read first; a test holds the two against each other.
 #[must_use]
 pub fn gate(standing: &Standing, now: Second) -> Gate {
-    let used_up = |used: Bytes, quota: Bytes| !quota.is_zero() && used >= quota;
     if standing.disabled {
         Gate::Disabled
-    } else if standing.expires_at.is_some_and(|expires| expires <= now) {
+    } else if standing.is_suspended(now) {
+        Gate::Sharing
+    } else if standing.ends_at().is_some_and(|end| end <= now) {
         Gate::Expired
-    } else if !standing.bonus_left.is_zero() {
-        Gate::Open
-    } else if used_up(standing.month, standing.monthly_quota) {
-        Gate::Month
-    } else if used_up(standing.lifetime.minus(standing.bonus_spent), standing.total_quota) {
-        Gate::Total
     } else {
-        Gate::Open
+        standing.used_up().unwrap_or(Gate::Open)
+    }
+}
+
+/// What a user is shown as: his gate, and whether his account's time has begun.
+#[must_use]
+pub fn status(standing: &Standing, now: Second) -> Status {
+    match gate(standing, now) {
+        Gate::Open if standing.is_waiting(now) => Status::OnHold,
+        Gate::Open => Status::Active,
+        Gate::Month | Gate::Total => Status::Limited,
+        Gate::Expired => Status::Expired,
+        Gate::Disabled | Gate::Sharing => Status::Disabled,
     }
 }
 
@@ -134,12 +229,19 @@ mod tests {
         Bytes::saturating(count)
     }
 
+    /// An account of so many seconds that begins unused at this second from now.
+    fn hold(seconds: i64, until: Option<i64>) -> Standing {
+        let hold = Hold { seconds, until: until.map(|after| NOW.plus(after)) };
+        Standing { hold: Some(hold), ..Standing::default() }
+    }
+
     #[test]
     fn a_gate_has_one_reason_and_the_strongest_wins() {
         let used_up = Standing { monthly_quota: bytes(10), month: bytes(10), ..Standing::default() };
         let total =
             Standing { total_quota: bytes(10), lifetime: bytes(12), bonus_spent: bytes(2), ..Standing::default() };
         let expired = |standing: Standing| Standing { expires_at: Some(NOW), ..standing };
+        let suspended = |standing: Standing, more: i64| Standing { suspended_until: Some(NOW.plus(more)), ..standing };
         let cases = [
             ("nothing is limited", Standing::default(), Gate::Open),
             ("one byte is left", Standing { month: bytes(9), ..used_up }, Gate::Open),
@@ -159,10 +261,36 @@ mod tests {
                 Gate::Expired,
             ),
             ("the last second before", Standing { expires_at: Some(NOW.plus(1)), ..Standing::default() }, Gate::Open),
-            ("a person outranks all", Standing { disabled: true, ..expired(used_up) }, Gate::Disabled),
+            ("sharing outranks the expiry", suspended(expired(used_up), 1), Gate::Sharing),
+            ("a suspension ends by itself", suspended(used_up, 0), Gate::Month),
+            ("a person outranks all", Standing { disabled: true, ..suspended(expired(used_up), 1) }, Gate::Disabled),
+            ("an account that waits is open", hold(5, None), Gate::Open),
+            ("and for as long as it lasts after its time-out", hold(5, Some(-4)), Gate::Open),
+            ("and then it has expired", hold(5, Some(-5)), Gate::Expired),
+            ("one that waits can be used up", Standing { hold: hold(5, None).hold, ..used_up }, Gate::Month),
         ];
         for (name, standing, expected) in cases {
             assert_eq!(gate(&standing, NOW), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_status_says_whether_the_time_of_an_open_account_has_begun() {
+        let used_up = Standing { monthly_quota: bytes(10), month: bytes(10), ..Standing::default() };
+        let cases = [
+            (Standing::default(), Status::Active, None),
+            (hold(5, None), Status::OnHold, None),
+            (hold(5, Some(1)), Status::OnHold, None),
+            (hold(5, Some(0)), Status::Active, None),
+            (Standing { disabled: true, ..hold(5, None) }, Status::Disabled, Some("person")),
+            (Standing { suspended_until: Some(NOW.plus(1)), ..hold(5, None) }, Status::Disabled, Some("sharing")),
+            (Standing { hold: hold(5, None).hold, ..used_up }, Status::Limited, Some("month")),
+            (Standing { expires_at: Some(NOW), ..used_up }, Status::Expired, Some("expired")),
+        ];
+        for (standing, expected, reason) in cases {
+            assert_eq!((status(&standing, NOW), gate(&standing, NOW).reason()), (expected, reason), "{standing:?}");
+            assert_eq!(serde_json::to_value(expected).unwrap(), expected.name());
+            assert_eq!(Status::named(expected.name()), Some(expected));
         }
     }
 

@@ -2,8 +2,17 @@
 
 use weir_wire::Second;
 
-use super::Statement;
-use super::slots::gate_of_usage;
+use super::slots::{gate_of_usage, number_change};
+use super::{Statement, quotas};
+
+/// From which second on a row of `users` with its usage row `u` may not pass at the latest, as an SQL expression; the rule
+/// of [`crate::domain::user::Standing::ends_at`].
+macro_rules! end_of_user {
+    () => {
+        "CASE WHEN u.hold > 0 THEN min(u.hold_until + u.hold, 9007199254740991) ELSE users.expires_at END"
+    };
+}
+pub(super) use end_of_user;
 
 /// The gate that a row of `users` and its usage row `u` call for at second `?1`, as an SQL expression; the rule of
 /// [`crate::domain::user::gate`].
@@ -11,7 +20,10 @@ macro_rules! gate_of_user {
     () => {
         concat!(
             "CASE WHEN users.disabled_at IS NOT NULL THEN 'disabled'
-  WHEN users.expires_at <= CAST(?1 AS INTEGER) THEN 'expired' ELSE ",
+  WHEN users.suspended_until > CAST(?1 AS INTEGER) THEN 'sharing'
+  WHEN ",
+            end_of_user!(),
+            " <= CAST(?1 AS INTEGER) THEN 'expired' ELSE ",
             gate_of_usage!(),
             " END"
         )
@@ -19,13 +31,39 @@ macro_rules! gate_of_user {
 }
 pub(super) use gate_of_user;
 
+/// The second at which the sweep must look at a row of `users` with its usage row `u`, as an SQL expression; the rule of
+/// [`crate::domain::due::Account::due_at`]. `?1` is now.
+macro_rules! due_of_user {
+    () => {
+        concat!(
+            "CASE WHEN users.next_plan IS NOT NULL AND users.disabled_at IS NULL
+    AND coalesce(users.suspended_until, 0) <= CAST(?1 AS INTEGER)
+    AND (coalesce(",
+            end_of_user!(),
+            " <= CAST(?1 AS INTEGER), 0) + (",
+            gate_of_usage!(),
+            " <> 'open')) > NOT users.next_on_either THEN CAST(?1 AS INTEGER)
+  ELSE min(u.period_end, coalesce(users.suspended_until, 9007199254740991),
+    CASE WHEN u.hold > 0 THEN coalesce(u.hold_until, 9007199254740991)
+      WHEN users.expires_at > CAST(?1 AS INTEGER) THEN users.expires_at ELSE 9007199254740991 END,
+    CASE WHEN u.hold > 0 OR users.disabled_at IS NOT NULL OR users.suspended_until > CAST(?1 AS INTEGER)
+      THEN 9007199254740991
+      ELSE coalesce(users.expires_at + users.delete_after_days * 86400, 9007199254740991) END) END"
+        )
+    };
+}
+
 macro_rules! settle {
     ($users:literal, $which:literal) => {
         concat!(
             "
 UPDATE slots SET user = of_user, gate = now_gate, until = now_until,
+  speed = now_speed, devices = now_devices, streams = now_streams,
   changed = 1 + (SELECT max(number) FROM roster_versions)
-FROM (SELECT users.id AS of_user, users.slot AS of_slot, users.expires_at AS now_until, ",
+FROM (SELECT users.id AS of_user, users.slot AS of_slot, users.speed_limit AS now_speed,
+  users.device_limit AS now_devices, users.stream_limit AS now_streams, ",
+            end_of_user!(),
+            " AS now_until, ",
             gate_of_user!(),
             " AS now_gate FROM ",
             $users,
@@ -50,7 +88,8 @@ const SETTLE_NEW: &str = settle!(
 const SETTLE_MOVED: &str = settle!(
     "json_each(?2) AS asked JOIN users ON users.id = asked.value JOIN usage AS u ON u.user = users.id
   WHERE users.deleted_at IS NULL",
-    " AND (slots.gate <> now_gate OR slots.until IS NOT now_until)"
+    " AND (slots.gate <> now_gate OR slots.until IS NOT now_until
+    OR slots.speed <> now_speed OR slots.devices <> now_devices OR slots.streams <> now_streams)"
 );
 
 /// After a person changed something about a user: decides his gate anew, and puts his slot into every node's next roster
@@ -92,13 +131,42 @@ pub fn retire(user: i64) -> Statement {
     Statement::new(RETIRE).bind(user)
 }
 
+// Rows per user: 2 read, 1 written. A longer suspension is never shortened.
+const SUSPEND: &str = "
+UPDATE users SET suspended_until = CAST(?1 AS INTEGER)
+WHERE id IN (SELECT value FROM json_each(?2)) AND deleted_at IS NULL AND coalesce(suspended_until, 0) < CAST(?1 AS INTEGER)";
+
+/// Shuts users for sharing until `until`; it ends by itself, or when a person enables them.
+#[must_use]
+pub fn suspend(users: &[i64], until: Second, salt: u32, now: Second) -> Vec<Statement> {
+    vec![
+        Statement::new(SUSPEND).bind(until).bind_json(&users),
+        quotas::touch(users),
+        settle_moved(users, now),
+        number_change(salt),
+        schedule(users, now),
+    ]
+}
+
+// Rows per user: 2 read, 1 written.
+const END_SUSPENSIONS: &str = "
+UPDATE users SET suspended_until = NULL
+WHERE id IN (SELECT value FROM json_each(?2)) AND suspended_until <= CAST(?1 AS INTEGER)";
+
+/// Forgets suspensions that are over.
+#[must_use]
+pub(super) fn end_suspensions(users: &[i64], now: Second) -> Statement {
+    Statement::new(END_SUSPENSIONS).bind(now).bind_json(&users)
+}
+
 macro_rules! schedule {
     ($users:literal) => {
         concat!(
             "
 UPDATE users SET due_at = next
-FROM (SELECT users.id AS of_user, CASE WHEN users.expires_at > CAST(?1 AS INTEGER) THEN min(users.expires_at, u.period_end)
-    ELSE u.period_end END AS next FROM ",
+FROM (SELECT users.id AS of_user, ",
+            due_of_user!(),
+            " AS next FROM ",
             $users,
             ")
 WHERE users.id = of_user AND due_at IS NOT next"
@@ -115,7 +183,7 @@ const SCHEDULE_NEW: &str = schedule!(
     "users JOIN usage AS u ON u.user = users.id WHERE users.name = ?2 COLLATE NOCASE AND users.deleted_at IS NULL"
 );
 
-/// Sets the second at which the sweep must look at these users again: the period's end, or the expiry to come.
+/// Sets the second at which the sweep must look at these users again.
 #[must_use]
 pub fn schedule(users: &[i64], now: Second) -> Statement {
     Statement::new(SCHEDULE).bind(now).bind_json(&users)

@@ -7,9 +7,11 @@ use weir_wire::Second;
 use super::Statement;
 
 const OPEN: &str = "
-INSERT INTO usage (user, monthly_quota, total_quota, reset_strategy, reset_day, time_zone, period_start, period_end)
+INSERT INTO usage (user, monthly_quota, total_quota, reset_strategy, reset_day, time_zone, period_start, period_end,
+  hold, hold_since, hold_until)
 SELECT id, ?1 ->> 'monthly_quota', ?1 ->> 'total_quota', ?1 ->> 'reset_strategy', ?1 ->> 'reset_day', ?1 ->> 'time_zone',
-  CAST(?2 AS INTEGER), CAST(?3 AS INTEGER)
+  CAST(?2 AS INTEGER), CAST(?3 AS INTEGER),
+  coalesce(?1 ->> 'hold', 0), coalesce(?1 ->> 'hold_since', 0), ?1 ->> 'hold_until'
 FROM users WHERE name = ?1 ->> 'name' COLLATE NOCASE AND deleted_at IS NULL";
 
 /// Opens the usage row of a user who was inserted in this batch.
@@ -26,14 +28,25 @@ UPDATE usage SET revision = revision + 1,
   reset_strategy = coalesce(?2 ->> 'reset_strategy', reset_strategy),
   reset_day = coalesce(?2 ->> 'reset_day', reset_day),
   time_zone = coalesce(?2 ->> 'time_zone', time_zone),
+  hold = coalesce(?2 ->> 'hold', hold),
+  hold_since = coalesce(?2 ->> 'hold_since', hold_since),
+  hold_until = CASE WHEN json_type(?2, '$.hold_until') IS NULL THEN hold_until ELSE ?2 ->> 'hold_until' END,
   period_end = coalesce(CAST(?3 AS INTEGER), period_end)
 WHERE user = ?1";
 
-/// Changes quotas and cycle; fields that `changes` lacks stay. A new cycle comes with the period's new end.
-/// Without any field it only raises the revision, for a change that stands in another row.
+/// Changes quotas, cycle and hold; fields that `changes` lacks stay. A new cycle comes with the period's new end.
 #[must_use]
 pub(super) fn change<T: Serialize>(user: i64, changes: &T, period_end: Option<Second>) -> Statement {
     Statement::new(CHANGE).bind(user).bind_json(changes).bind(period_end)
+}
+
+// Rows: 2 read and 1 written per user.
+const TOUCH: &str = "UPDATE usage SET revision = revision + 1 WHERE user IN (SELECT value FROM json_each(?1))";
+
+/// Raises the revision only, for a change that stands in another row.
+#[must_use]
+pub(super) fn touch(users: &[i64]) -> Statement {
+    Statement::new(TOUCH).bind_json(&users)
 }
 
 // Rows: 1 read, 2 written (the period's row by trigger). The start never moves back: the clocks of two places differ.

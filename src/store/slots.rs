@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use weir_wire::roster::{PAGE, RosterVersion};
-use weir_wire::{Bytes, SlotName};
+use weir_wire::{Bytes, Second, SlotName};
 
 use super::{Statement, epochs};
 use crate::domain::period::Cycle;
@@ -13,6 +13,7 @@ const FIND: &str = "
 SELECT s.name, s.user, coalesce(u.revision, 0) AS revision, coalesce(u.period_start, 0) AS period_start,
   coalesce(u.period_end, 0) AS period_end, coalesce(u.reset_strategy, 'calendar_month') AS reset_strategy,
   coalesce(u.reset_day, 1) AS reset_day, coalesce(u.time_zone, 'UTC') AS time_zone,
+  coalesce(u.hold, 0) AS hold, coalesce(u.hold_since, 0) AS hold_since,
   CASE s.gate WHEN 'retired' THEN (SELECT slot FROM users WHERE id = s.user AND deleted_at IS NULL) ELSE s.name END AS current,
   CASE s.gate WHEN 'retired' THEN coalesce((SELECT gate FROM users WHERE id = s.user AND deleted_at IS NULL), 'retired')
     ELSE s.gate END AS gate,
@@ -38,6 +39,10 @@ pub struct Holder {
     pub period_start: i64,
     /// Current period, exclusive.
     pub period_end: i64,
+    /// How many seconds his account lasts from its first use on; 0 = it has begun.
+    pub hold: i64,
+    /// From when on a use is a first one.
+    pub hold_since: i64,
     /// When his usage begins anew.
     #[serde(flatten)]
     pub cycle: Cycle,
@@ -51,11 +56,18 @@ pub struct Holder {
 }
 
 impl Holder {
-    /// The slot whose gate a quota may move.
+    /// The slot whose gate a quota may move. `begins` is the second at which his account's time begins with this report.
     #[must_use]
-    pub fn movable(&self) -> Option<Movable> {
+    pub fn movable(&self, begins: Option<Second>) -> Option<Movable> {
         let (user, current) = (self.user?, self.current.clone()?);
-        is_movable(&self.gate).then(|| Movable(current, self.gate.clone(), user))
+        let end = begins.map(|at| at.plus(self.hold));
+        is_movable(&self.gate).then(|| Movable(current, self.gate.clone(), user, end))
+    }
+
+    /// When the account's time begins, if bytes that flowed at `at` are its first use.
+    #[must_use]
+    pub fn begins(&self, bytes: Bytes, at: Second) -> Option<Second> {
+        (self.hold > 0 && !bytes.is_zero() && at.get() >= self.hold_since).then_some(at)
     }
 }
 
@@ -75,26 +87,28 @@ macro_rules! gate_of_usage {
 }
 pub(super) use gate_of_usage;
 
-// Decides the gates of n users anew after their usage changed. [slot, gate as read, user] each; only those whose gate a
-// quota may move are sent. Rows: 2n read (json_each, usage) + 3; per gate that moves: 2 written here (row, index) and 2
-// by the trigger (the user's mirror, the counter of open users), 1 read for each.
+// Decides the gates of n users anew after their usage changed. [slot, gate as read, user, expiry] each; only those whose
+// gate a quota may move are sent, and the expiry only of those whose account has just begun. Rows: 2n read (json_each, usage)
+// + 3; per gate that moves: 2 written here (row, index) and 2 by the trigger (the user's mirror, the counter of open users),
+// 1 read for each; per account that begins 2 written.
 // A gate that moved in between is right all the same: every other writer decides from the same usage row, and bumps
 // its revision, so that the report is prepared again.
 const DECIDE: &str = concat!(
     "
-INSERT INTO slots (name, gate, born, changed)
-SELECT slot, now_gate, 0, 1 + (SELECT max(number) FROM roster_versions) FROM (
-  SELECT held.value ->> 0 AS slot, held.value ->> 1 AS was, ",
+INSERT INTO slots (name, gate, until, born, changed)
+SELECT slot, now_gate, ends_at, 0, 1 + (SELECT max(number) FROM roster_versions) FROM (
+  SELECT held.value ->> 0 AS slot, held.value ->> 1 AS was, held.value ->> 3 AS ends_at,
+    CASE WHEN held.value ->> 3 <= CAST(?5 AS INTEGER) THEN 'expired' ELSE ",
     gate_of_usage!(),
-    " AS now_gate
+    " END AS now_gate
   FROM json_each(?1) AS held JOIN usage AS u ON u.user = held.value ->> 2)
-WHERE now_gate <> was
+WHERE (now_gate <> was OR ends_at IS NOT NULL)
   AND coalesce((SELECT last_seq FROM epochs WHERE node = ?2 AND epoch = ?3), 0) = CAST(?4 AS INTEGER)
-ON CONFLICT (name) DO UPDATE SET gate = excluded.gate, changed = excluded.changed
+ON CONFLICT (name) DO UPDATE SET gate = excluded.gate, changed = excluded.changed, until = coalesce(excluded.until, until)
 WHERE slots.gate IN ('open', 'month', 'total')"
 );
 
-/// A slot whose gate a quota may move: `[slot, gate, user]`.
+/// A slot whose gate a quota may move: `[slot, gate, user, expiry]`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Movable(
     /// Slot.
@@ -103,6 +117,8 @@ pub struct Movable(
     pub String,
     /// User.
     pub i64,
+    /// When the account expires whose time begins with this report.
+    pub Option<Second>,
 );
 
 /// Whether a quota decides this gate; a person's decision, an expiry and a vacancy are not undone by traffic.
@@ -112,8 +128,8 @@ fn is_movable(gate: &str) -> bool {
 
 /// Opens and shuts gates as the usage rows call for. [`number_change`] must follow directly.
 #[must_use]
-pub fn decide(slots: &[Movable], guard: &epochs::Guard) -> Statement {
-    guard.bind(Statement::new(DECIDE).bind_json(&slots))
+pub fn decide(slots: &[Movable], guard: &epochs::Guard, now: Second) -> Statement {
+    guard.bind(Statement::new(DECIDE).bind_json(&slots)).bind(now)
 }
 
 // Follows directly on the statement that changed slots: `changes()` looks at no other. Rows: 1 written if it changed
@@ -154,12 +170,10 @@ pub fn retire_vacant(slots: &[SlotName], guard: &epochs::Guard) -> Statement {
 }
 
 // Rows read: 2 per slot (index, row).
-const CHANGED_SINCE: &str =
-    "SELECT name, gate, until FROM slots WHERE changed > CAST(?1 AS INTEGER) ORDER BY changed LIMIT ?2";
+const CHANGED_SINCE: &str = "SELECT name, gate, until, speed, devices, streams FROM slots WHERE changed > CAST(?1 AS INTEGER) ORDER BY changed LIMIT ?2";
 
 // Rows read: 1 per slot, and those retired in between.
-const PAGE_AFTER: &str =
-    "SELECT name, gate, until FROM slots WHERE name > ?1 AND gate <> 'retired' ORDER BY name LIMIT ?2";
+const PAGE_AFTER: &str = "SELECT name, gate, until, speed, devices, streams FROM slots WHERE name > ?1 AND gate <> 'retired' ORDER BY name LIMIT ?2";
 
 /// A roster entry as stored.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
@@ -170,6 +184,12 @@ pub struct EntryRow {
     pub gate: String,
     /// When the agent shuts the gate by itself.
     pub until: Option<i64>,
+    /// Bytes a second in each direction, 0 = unlimited.
+    pub speed: Bytes,
+    /// Client addresses with a live connection, 0 = unlimited.
+    pub devices: u32,
+    /// Streams, 0 = unlimited.
+    pub streams: u32,
 }
 
 /// Slots changed after roster number `since`, one more than a page, so that a longer list shows.

@@ -21,7 +21,7 @@ pub enum Landing {
     Late,
 }
 
-/// One user's share of a report, ready to apply: `[user, key, bytes, revision, landing, period start, period end]`.
+/// One user's share of a report, ready to apply: `[user, key, bytes, revision, landing, period start, period end, begins]`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Charge(
     /// User.
@@ -38,6 +38,8 @@ pub struct Charge(
     pub Second,
     /// Its end.
     pub Second,
+    /// Whether the account's time begins with these bytes.
+    pub bool,
 );
 
 /// The name of a grant entry. Slots and epochs hold nothing that a JSON path would have to escape.
@@ -56,7 +58,7 @@ SELECT value ->> 0, value FROM json_each(?1)
 WHERE coalesce((SELECT last_seq FROM epochs WHERE node = ?2 AND epoch = ?3), 0) = CAST(?4 AS INTEGER)
 ON CONFLICT (user) DO UPDATE SET
   (month, lifetime, bonus_left, bonus_spent, remainder, entries, known, out,
-   period_start, period_end, last_at, last_charge, revision) = (
+   period_start, period_end, last_at, last_charge, revision, hold) = (
   SELECT
     min(CASE landing WHEN 'current' THEN usage.month + charged - bonus WHEN 'roll' THEN charged - bonus ELSE usage.month END,
       9007199254740991),
@@ -72,7 +74,8 @@ ON CONFLICT (user) DO UPDATE SET
     CASE landing WHEN 'roll' THEN excluded.job ->> 6 ELSE usage.period_end END,
     max(usage.last_at, CAST(?6 AS INTEGER) + 1),
     charged - bonus,
-    CASE WHEN usage.revision = excluded.job ->> 3 THEN usage.revision + (landing = 'roll') END
+    CASE WHEN usage.revision = excluded.job ->> 3 THEN usage.revision + (landing = 'roll') END,
+    CASE WHEN excluded.job ->> 7 THEN 0 ELSE usage.hold END
   FROM (
     SELECT *, min(max(charged - min(month_left, total_left), 0), usage.bonus_left) AS bonus,
       (unreported / 1000) * coefficient + ((unreported % 1000) * coefficient + 999) / 1000 AS known_now,

@@ -3,12 +3,12 @@
 use serde::{Deserialize, Serialize};
 use weir_wire::{Bytes, Second, SlotName};
 
-use super::gates::gate_of_user;
+use super::gates::{end_of_user, gate_of_user};
 use super::quotas::Roll;
 use super::slots::gate_of_usage;
 use super::{Statement, gates, quotas, slots};
 use crate::domain::period::Cycle;
-use crate::domain::user::Standing;
+use crate::domain::user::{Hold, Standing, Status};
 
 /// A user with his account.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
@@ -27,10 +27,36 @@ pub struct User {
     pub generation: u32,
     /// When a person shut him out.
     pub disabled_at: Option<i64>,
+    /// Until when he is shut for sharing.
+    pub suspended_until: Option<i64>,
     /// From when on he may not pass.
     pub expires_at: Option<i64>,
     /// When he was created.
     pub created_at: i64,
+    /// His plan.
+    pub plan: Option<String>,
+    /// The version of it that he was last given; 0 without one.
+    pub plan_version: u32,
+    /// Bytes a second in each direction, 0 = unlimited.
+    pub speed_limit: Bytes,
+    /// Client addresses with a live connection, 0 = unlimited.
+    pub device_limit: u32,
+    /// Streams, 0 = unlimited.
+    pub stream_limit: u32,
+    /// Addresses in five minutes over all nodes, 0 = unlimited; none = the deployment's own limit.
+    pub address_limit: Option<u32>,
+    /// Days after the expiry on which the account is deleted.
+    pub delete_after_days: Option<u32>,
+    /// The plan that begins when this account is used up or has expired.
+    pub next_plan: Option<String>,
+    /// 1: what is left of the quota then becomes a bonus.
+    pub next_keeps_rest: u32,
+    /// 1: it begins on either, 0: only when both have come.
+    pub next_on_either: u32,
+    /// How many seconds the account lasts from its first use on; 0 = it has begun.
+    pub hold: i64,
+    /// When it begins unused.
+    pub hold_until: Option<i64>,
     /// Per period, 0 = unlimited.
     pub monthly_quota: Bytes,
     /// Over the lifetime, 0 = unlimited.
@@ -60,7 +86,9 @@ impl User {
     pub fn standing(&self) -> Standing {
         Standing {
             disabled: self.disabled_at.is_some(),
+            suspended_until: self.suspended_until.map(Second::clamped),
             expires_at: self.expires_at.map(Second::clamped),
+            hold: hold(self.hold, self.hold_until),
             monthly_quota: self.monthly_quota,
             total_quota: self.total_quota,
             month: self.month,
@@ -71,9 +99,16 @@ impl User {
     }
 }
 
+/// A hold as two columns of the usage row say it.
+pub(super) fn hold(seconds: i64, until: Option<i64>) -> Option<Hold> {
+    (seconds > 0).then(|| Hold { seconds, until: until.map(Second::clamped) })
+}
+
 macro_rules! columns {
     () => {
-        "SELECT users.id, name, email, note, slot, generation, disabled_at, expires_at, created_at,
+        "SELECT users.id, name, email, note, slot, generation, disabled_at, suspended_until, expires_at, created_at,
+  plan, plan_version, speed_limit, device_limit, stream_limit, address_limit, delete_after_days,
+  next_plan, next_keeps_rest, next_on_either, hold, hold_until,
   monthly_quota, total_quota, month, lifetime, bonus_left, bonus_spent, reset_strategy, reset_day, time_zone,
   period_start, period_end, last_at "
     };
@@ -125,8 +160,8 @@ pub enum Order {
 pub struct Query {
     /// Part of a name, a mail address or a note, without case; empty for all.
     pub search: String,
-    /// `open`, `limited`, `expired`, `disabled`; empty for all.
-    pub status: &'static str,
+    /// The status of all that are shown; none for any.
+    pub status: Option<Status>,
     /// Order.
     pub order: Order,
     /// Users at most.
@@ -139,7 +174,7 @@ impl Query {
     /// Whether it leaves users out.
     #[must_use]
     pub fn is_filtered(&self) -> bool {
-        !self.search.is_empty() || !self.status.is_empty()
+        !self.search.is_empty() || self.status.is_some()
     }
 }
 
@@ -149,9 +184,10 @@ macro_rules! filtered {
         concat!(
             "FROM users JOIN usage AS u ON u.user = users.id WHERE deleted_at IS NULL
   AND (?2 = '' OR instr(lower(name), ?2) OR instr(lower(coalesce(email, '')), ?2) OR instr(lower(note), ?2))
-  AND (?3 = '' OR ?3 = replace(replace(",
+  AND (?3 = '' OR ?3 = CASE ",
             gate_of_user!(),
-            ", 'month', 'limited'), 'total', 'limited')) "
+            " WHEN 'open' THEN iif(u.hold > 0 AND coalesce(u.hold_until > CAST(?1 AS INTEGER), 1), 'on_hold', 'active')
+    WHEN 'month' THEN 'limited' WHEN 'total' THEN 'limited' WHEN 'expired' THEN 'expired' ELSE 'disabled' END) "
         )
     };
 }
@@ -205,7 +241,7 @@ pub fn list(query: &Query, now: Second) -> Statement {
 
 fn filter(statement: Statement, query: &Query, now: Second) -> Statement {
     // As SQLite's `lower` does it: of letters beyond ASCII, only the same ones match.
-    statement.bind(now).bind(query.search.to_ascii_lowercase()).bind(query.status)
+    statement.bind(now).bind(query.search.to_ascii_lowercase()).bind(query.status.map_or("", Status::name))
 }
 
 // Rows read: every user once.
@@ -230,14 +266,19 @@ pub fn count(query: &Query, now: Second) -> Statement {
 // creations at once never take the same one; without any vacant slot nothing is inserted.
 // Rows: 2 read, 4 written (row, two indexes, the counter).
 const INSERT: &str = "
-INSERT INTO users (name, email, note, gate, slot, expires_at, created_at)
+INSERT INTO users (name, email, note, gate, slot, expires_at, created_at, plan, plan_version, speed_limit, device_limit,
+  stream_limit, address_limit, delete_after_days, next_plan, next_keeps_rest, next_on_either)
 SELECT ?1 ->> 'name', ?1 ->> 'email', coalesce(?1 ->> 'note', ''), 'vacant', slots.name, ?1 ->> 'expires_at',
-  CAST(?2 AS INTEGER)
+  CAST(?2 AS INTEGER), (SELECT plans.name FROM plans WHERE plans.name = ?1 ->> 'plan'),
+  coalesce(?1 ->> 'plan_version', 0), coalesce(?1 ->> 'speed_limit', 0),
+  coalesce(?1 ->> 'device_limit', 0), coalesce(?1 ->> 'stream_limit', 0), ?1 ->> 'address_limit', ?1 ->> 'delete_after_days',
+  (SELECT plans.name FROM plans WHERE plans.name = ?1 ->> '$.next_plan.plan'), coalesce(?1 ->> '$.next_plan.add_remaining_traffic', 0),
+  coalesce(?1 ->> '$.next_plan.fire_on_either', 1)
 FROM slots WHERE gate = 'vacant' ORDER BY born, slots.name LIMIT 1";
 
 /// Creates a user in his first period and opens his slot. The last statement returns him; no row comes back when no slot
-/// was vacant. `user` serialises to `name, email, note, monthly_quota, total_quota, reset_strategy, reset_day,
-/// time_zone, expires_at`.
+/// was vacant. `user` serialises to the fields of the API, with `plan` as [`crate::store::plans`] has it, and with `hold`,
+/// `hold_since` and `hold_until` if his account waits; those of a plan, of limits and of a hold may be missing.
 #[must_use]
 pub fn create<T: Serialize>(user: &T, name: &str, period: (Second, Second), salt: u32, now: Second) -> Vec<Statement> {
     vec![
@@ -256,11 +297,32 @@ UPDATE users SET
   name = coalesce(?2 ->> 'name', name),
   email = CASE WHEN json_type(?2, '$.email') IS NULL THEN email ELSE ?2 ->> 'email' END,
   note = CASE WHEN json_type(?2, '$.note') IS NULL THEN note ELSE coalesce(?2 ->> 'note', '') END,
-  expires_at = CASE WHEN json_type(?2, '$.expires_at') IS NULL THEN expires_at ELSE ?2 ->> 'expires_at' END
+  expires_at = CASE WHEN json_type(?2, '$.expires_at') IS NULL THEN expires_at ELSE ?2 ->> 'expires_at' END,
+  speed_limit = coalesce(?2 ->> 'speed_limit', speed_limit),
+  device_limit = coalesce(?2 ->> 'device_limit', device_limit),
+  stream_limit = coalesce(?2 ->> 'stream_limit', stream_limit),
+  address_limit = CASE WHEN json_type(?2, '$.address_limit') IS NULL THEN address_limit ELSE ?2 ->> 'address_limit' END,
+  delete_after_days = CASE WHEN json_type(?2, '$.delete_after_days') IS NULL THEN delete_after_days
+    ELSE ?2 ->> 'delete_after_days' END,
+  next_keeps_rest = coalesce(?2 ->> '$.next_plan.add_remaining_traffic', next_keeps_rest),
+  next_on_either = coalesce(?2 ->> '$.next_plan.fire_on_either', next_on_either)
 WHERE id = ?1 AND deleted_at IS NULL";
 
-// Rows: 1 read, 1 written.
-const ENABLE: &str = "UPDATE users SET disabled_at = NULL WHERE id = ?1 AND disabled_at IS NOT NULL";
+// Apart from CHANGE, because naming these columns writes their index entries again. Rows: 2 read and 3 written, if the change
+// speaks of a plan. One that was deleted meanwhile is nobody's.
+const CHANGE_PLANS: &str = "
+UPDATE users SET
+  plan = CASE WHEN json_type(?2, '$.plan') IS NULL THEN plan ELSE (SELECT p.name FROM plans AS p WHERE p.name = ?2 ->> 'plan') END,
+  plan_version = CASE WHEN json_type(?2, '$.plan') IS NULL THEN plan_version ELSE coalesce(?2 ->> 'plan_version', 0) END,
+  next_plan = CASE WHEN json_type(?2, '$.next_plan') IS NULL THEN next_plan
+    ELSE (SELECT p.name FROM plans AS p WHERE p.name = ?2 ->> '$.next_plan.plan') END
+WHERE id = ?1 AND deleted_at IS NULL
+  AND (json_type(?2, '$.plan') IS NOT NULL OR json_type(?2, '$.next_plan') IS NOT NULL)";
+
+// Rows: 1 read, 1 written. A person who enables a user ends a suspension as well.
+const ENABLE: &str = "
+UPDATE users SET disabled_at = NULL, suspended_until = NULL
+WHERE id = ?1 AND (disabled_at IS NOT NULL OR suspended_until IS NOT NULL)";
 const DISABLE: &str = "UPDATE users SET disabled_at = CAST(?2 AS INTEGER) WHERE id = ?1 AND disabled_at IS NULL";
 
 // Rows: 3 read, 1 written. Without any vacant slot it fails on NOT NULL, and the batch with it.
@@ -278,7 +340,7 @@ pub enum Action<'a, T> {
     /// Changes fields; those that the value lacks when serialised stay, `null` clears. A changed cycle comes with the
     /// period's new end.
     Change(&'a T, Option<Second>),
-    /// Undoes a person's "disabled".
+    /// Undoes a person's "disabled", and ends a suspension.
     Enable,
     /// Shuts him out until a person enables him again.
     Disable,
@@ -293,7 +355,6 @@ pub enum Action<'a, T> {
 #[must_use]
 pub fn act<T: Serialize>(whole: &User, action: &Action<'_, T>, salt: u32, now: Second) -> Vec<Statement> {
     let user = whole.id;
-    let nothing = serde_json::json!({});
     let mut batch = Vec::with_capacity(8);
     if whole.period_end <= now.get() {
         let next = whole.cycle.containing(now, Second::clamped(whole.period_start));
@@ -302,6 +363,7 @@ pub fn act<T: Serialize>(whole: &User, action: &Action<'_, T>, salt: u32, now: S
     match action {
         Action::Change(changes, period_end) => {
             batch.push(Statement::new(CHANGE).bind(user).bind_json(changes));
+            batch.push(Statement::new(CHANGE_PLANS).bind(user).bind_json(changes));
             batch.push(quotas::change(user, changes, *period_end));
         }
         Action::Reset => batch.push(quotas::reset(user, now, whole.cycle.first(now).end)),
@@ -313,7 +375,7 @@ pub fn act<T: Serialize>(whole: &User, action: &Action<'_, T>, salt: u32, now: S
         }
     }
     if matches!(action, Action::Enable | Action::Disable | Action::Revoke) {
-        batch.push(quotas::change(user, &nothing, None));
+        batch.push(quotas::touch(&[user]));
     }
     batch.extend([gates::settle(user, now), slots::number_change(salt), gates::schedule(&[user], now), by_id(user)]);
     batch
@@ -328,11 +390,10 @@ pub fn describe<T: Serialize>(user: i64, changes: &T) -> Vec<Statement> {
 /// Deletes a user. His usage and history stay: bytes that are still to be reported are credited to them.
 #[must_use]
 pub fn delete(user: i64, salt: u32, now: Second) -> Vec<Statement> {
-    let nothing = serde_json::json!({});
     vec![
         gates::retire(user),
         slots::number_change(salt),
-        quotas::change(user, &nothing, None),
+        quotas::touch(&[user]),
         Statement::new(DELETE).bind(user).bind(now),
     ]
 }

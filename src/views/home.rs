@@ -69,8 +69,14 @@ pub(crate) struct Paging {
 
 impl Paging {
     /// The filters of the list, each with what it is called.
-    const STATUSES: [(&'static str, &'static str); 5] =
-        [("", "All"), ("open", "Active"), ("limited", "Limited"), ("expired", "Expired"), ("disabled", "Disabled")];
+    const STATUSES: [(&'static str, &'static str); 6] = [
+        ("", "All"),
+        ("active", "Active"),
+        ("on_hold", "On hold"),
+        ("limited", "Limited"),
+        ("expired", "Expired"),
+        ("disabled", "Disabled"),
+    ];
     /// The orders of the list.
     const SORTS: [(&'static str, &'static str); 3] = [("", "Newest"), ("name", "Name"), ("used", "Most used")];
 

@@ -3,7 +3,7 @@
 use weir_wire::{Bytes, Second};
 
 use super::format::{Moment, size};
-use crate::domain::user::{Gate, Standing, gate};
+use crate::domain::user::{Gate, Standing, gate, status};
 
 /// What is known of a user.
 pub(crate) struct UserFacts<'a> {
@@ -43,7 +43,7 @@ pub(crate) struct UserView<'a> {
     pub(crate) name: &'a str,
     /// Note.
     pub(crate) note: &'a str,
-    /// `active`, `limited`, `expired` or `disabled`.
+    /// `active`, `on_hold`, `limited`, `expired` or `disabled`.
     pub(crate) status: &'static str,
     /// Why he may not pass, or how long he still may.
     pub(crate) reason: Option<String>,
@@ -79,7 +79,7 @@ impl<'a> UserView<'a> {
         Self {
             name,
             note: facts.note,
-            status: status(gate),
+            status: status(&standing, now).name(),
             reason: told.as_ref().map(|(text, _)| text.clone()),
             reason_at: told.and_then(|(_, at)| at),
             month: quota(format!("Traffic of {name} in this period"), standing.month, standing.monthly_quota),
@@ -97,15 +97,6 @@ impl<'a> UserView<'a> {
     }
 }
 
-const fn status(gate: Gate) -> &'static str {
-    match gate {
-        Gate::Open => "active",
-        Gate::Month | Gate::Total => "limited",
-        Gate::Expired => "expired",
-        Gate::Disabled => "disabled",
-    }
-}
-
 /// Why, in words, and the exact time behind them.
 fn reason(gate: Gate, facts: &UserFacts<'_>, now: Second) -> Option<(String, Option<String>)> {
     let with = |text: &str, at: Option<Second>| {
@@ -114,11 +105,13 @@ fn reason(gate: Gate, facts: &UserFacts<'_>, now: Second) -> Option<(String, Opt
         Some((words.unwrap_or_else(|| text.to_owned()), moment.map(|moment| moment.exact)))
     };
     match gate {
-        Gate::Open => facts.standing.expires_at.and_then(|at| with("expires", Some(at))),
+        Gate::Open if facts.standing.is_waiting(now) => Some(("waits for its first use".into(), None)),
+        Gate::Open => facts.standing.ends_at().and_then(|at| with("expires", Some(at))),
         Gate::Month => Some(("monthly quota used up".into(), None)),
         Gate::Total => Some(("total quota used up".into(), None)),
-        Gate::Expired => with("ended", facts.standing.expires_at),
+        Gate::Expired => with("ended", facts.standing.ends_at()),
         Gate::Disabled => with("by a person", facts.disabled_at),
+        Gate::Sharing => facts.standing.suspended_until.and_then(|at| with("for sharing, ends", Some(at))),
     }
 }
 
@@ -141,6 +134,7 @@ fn quota(label: String, used: Bytes, quota: Bytes) -> Quota {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::user::Hold;
 
     const NOW: Second = Second::clamped(1_796_083_200);
 
@@ -208,7 +202,13 @@ mod tests {
         let soon = Standing { expires_at: Some(NOW.plus(7_200)), ..Standing::default() };
         assert_eq!(UserView::new(&facts(soon), NOW).reason.as_deref(), Some("expires in 2 h"));
         let disabled = Standing { disabled: true, ..Standing::default() };
-        let facts = UserFacts { disabled_at: Some(NOW.plus(-60)), ..facts(disabled) };
-        assert_eq!(UserView::new(&facts, NOW).reason.as_deref(), Some("by a person 1 min ago"));
+        let by_a_person = UserFacts { disabled_at: Some(NOW.plus(-60)), ..facts(disabled) };
+        assert_eq!(UserView::new(&by_a_person, NOW).reason.as_deref(), Some("by a person 1 min ago"));
+        let sharing = Standing { suspended_until: Some(NOW.plus(600)), ..Standing::default() };
+        let view = UserView::new(&facts(sharing), NOW);
+        assert_eq!((view.status, view.reason.as_deref()), ("disabled", Some("for sharing, ends in 10 min")));
+        let hold = Standing { hold: Some(Hold { seconds: 600, until: None }), ..Standing::default() };
+        let view = UserView::new(&facts(hold), NOW);
+        assert_eq!((view.status, view.reason.as_deref()), ("on_hold", Some("waits for its first use")));
     }
 }

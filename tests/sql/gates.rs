@@ -2,7 +2,10 @@
 
 use proptest::prelude::*;
 use serde_json::json;
-use weir::domain::user::{Gate, Standing, gate};
+use weir::domain::due::{Account, Next};
+use weir::domain::user::{Gate, Hold, Standing, Status, gate, status};
+use weir::store::due::Event;
+use weir::store::users::{self, Order, Query, User};
 use weir::store::{gates, slots};
 use weir_wire::{Bytes, Second};
 
@@ -13,16 +16,29 @@ fn few() -> impl Strategy<Value = Bytes> {
     prop_oneof![2 => Just(0_u64), 5 => 0_u64..6, 1 => Just(Bytes::MAX.get())].prop_map(Bytes::saturating)
 }
 
-fn standing() -> impl Strategy<Value = Standing> {
-    let expiry = prop_oneof![
+/// An instant around now, or none, or the last of all.
+fn instant() -> impl Strategy<Value = Option<Second>> {
+    prop_oneof![
         3 => Just(None),
         4 => (-2_i64..3).prop_map(|seconds| Some(NOW.plus(seconds))),
         1 => Just(Some(Second::LAST)),
-    ];
-    (any::<bool>(), expiry, few(), few(), few(), few(), few(), few()).prop_map(
-        |(disabled, expires_at, monthly_quota, total_quota, month, lifetime, bonus_left, spent)| Standing {
-            disabled,
-            expires_at,
+    ]
+}
+
+fn hold() -> impl Strategy<Value = Option<Hold>> {
+    prop_oneof![2 => Just(None), 1 => (1_i64..4, instant()).prop_map(|(seconds, until)| Some(Hold { seconds, until }))]
+}
+
+fn standing() -> impl Strategy<Value = Standing> {
+    let shut = (prop::bool::weighted(0.2), prop_oneof![2 => Just(None), 1 => instant()]);
+    let times = (instant(), hold());
+    (shut, times, few(), few(), few(), few(), few(), few()).prop_map(
+        |(shut, times, monthly_quota, total_quota, month, lifetime, bonus_left, spent)| Standing {
+            disabled: shut.0,
+            suspended_until: shut.1,
+            // Whoever is on hold has no expiry.
+            expires_at: times.0.filter(|_| times.1.is_none()),
+            hold: times.1,
             monthly_quota,
             total_quota,
             month,
@@ -34,6 +50,14 @@ fn standing() -> impl Strategy<Value = Standing> {
     )
 }
 
+fn account() -> impl Strategy<Value = Account> {
+    let next = prop_oneof![Just(None), Just(Some(Next::OnEither)), Just(Some(Next::OnBoth))];
+    let end = prop_oneof![(1_i64..5).prop_map(|seconds| NOW.plus(seconds)), Just(Second::LAST)];
+    (standing(), end, prop_oneof![Just(None), (0_u32..2).prop_map(Some)], next).prop_map(
+        |(standing, period_end, delete_after_days, next)| Account { standing, period_end, delete_after_days, next },
+    )
+}
+
 fn name_of(gate: Gate) -> String {
     serde_json::from_value(serde_json::to_value(gate).unwrap()).unwrap()
 }
@@ -41,12 +65,17 @@ fn name_of(gate: Gate) -> String {
 /// Puts a user's rows into a standing, past every rule.
 fn put(scene: &Scene, user: i64, standing: &Standing) {
     let Standing { monthly_quota, total_quota, month, lifetime, bonus_left, bonus_spent, .. } = standing;
-    let expires = standing.expires_at.map_or_else(|| "NULL".to_owned(), |at| at.to_string());
+    let or_null = |at: Option<Second>| at.map_or_else(|| "NULL".to_owned(), |at| at.to_string());
+    let expires = or_null(standing.expires_at);
+    let suspended = or_null(standing.suspended_until);
     let disabled = if standing.disabled { "5" } else { "NULL" };
+    let hold = standing.hold.map_or(0, |hold| hold.seconds);
+    let hold_until = or_null(standing.hold.and_then(|hold| hold.until));
     scene.sqlite.execute(&format!(
-        "UPDATE users SET expires_at = {expires}, disabled_at = {disabled} WHERE id = {user};
+        "UPDATE users SET expires_at = {expires}, disabled_at = {disabled}, suspended_until = {suspended} WHERE id = {user};
          UPDATE usage SET monthly_quota = {monthly_quota}, total_quota = {total_quota}, month = {month},
-           lifetime = {lifetime}, bonus_left = {bonus_left}, bonus_spent = {bonus_spent} WHERE user = {user}"
+           lifetime = {lifetime}, bonus_left = {bonus_left}, bonus_spent = {bonus_spent},
+           hold = {hold}, hold_until = {hold_until} WHERE user = {user}"
     ));
 }
 
@@ -68,6 +97,41 @@ proptest! {
         prop_assert_eq!(mirrored, name_of(expected));
         let open: i64 = scene.sqlite.value("SELECT value FROM counters WHERE name = 'users_open'");
         prop_assert_eq!(open, i64::from(expected == Gate::Open));
+        let until = scene.sqlite.value::<Option<i64>>("SELECT until FROM slots WHERE user IS NOT NULL");
+        prop_assert_eq!(until, standing.ends_at().map(Second::get));
+        let shown = status(&standing, NOW);
+        for one in Status::ALL {
+            let query = Query { search: String::new(), status: Some(one), order: Order::Name, limit: 9, offset: 0 };
+            let found: Vec<User> = scene.sqlite.all(&users::list(&query, NOW)).unwrap();
+            prop_assert_eq!(found.len(), usize::from(one == shown), "{:?} of {:?}", one, shown);
+        }
+    }
+
+    #[test]
+    fn sql_says_when_a_user_is_due_as_the_domain_does(account in account()) {
+        let scene = Scene::new();
+        let ann = scene.create("ann", &json!({}));
+        put(&scene, ann.id, &account.standing);
+        let days = account.delete_after_days.map_or_else(|| "NULL".to_owned(), |days| days.to_string());
+        let (next, on_either) = match account.next {
+            None => ("NULL", 1),
+            Some(Next::OnEither) => ("'basic'", 1),
+            Some(Next::OnBoth) => ("'basic'", 0),
+        };
+        scene.sqlite.execute(&format!(
+            "UPDATE users SET delete_after_days = {days}, next_plan = {next}, next_on_either = {on_either};
+             UPDATE usage SET period_end = {}", account.period_end));
+        scene.sqlite.run(&gates::schedule(&[ann.id], NOW)).unwrap();
+        let due: i64 = scene.sqlite.value("SELECT due_at FROM users");
+        prop_assert_eq!(due, account.due_at(NOW).get());
+        if due <= NOW.get() {
+            let row = scene.due().pop().unwrap();
+            let over = account.is_over(NOW);
+            prop_assert_eq!(row.event(NOW) == Event::Delete, over && row.event(NOW) != Event::Ends);
+            scene.sweep();
+            let left = scene.sqlite.value::<Option<i64>>("SELECT due_at FROM users");
+            prop_assert!(left.is_none_or(|due| due > NOW.get()), "he is due again at once: {left:?}");
+        }
     }
 }
 

@@ -94,7 +94,7 @@ impl Panel {
     fn report(&self, node: u8, bytes: u64) {
         let revision = self.sqlite.value("SELECT revision FROM usage");
         let at = Second::clamped(NOW);
-        let charge = Charge(USER, self.key(node), Bytes::saturating(bytes), revision, Landing::Current, at, at);
+        let charge = Charge(USER, self.key(node), Bytes::saturating(bytes), revision, Landing::Current, at, at, false);
         self.sqlite.run(&usage::apply(&[charge], &self.guard(node), coefficient(node), at)).unwrap();
     }
 
@@ -181,7 +181,7 @@ fn a_report_prepared_on_an_older_revision_changes_nothing() {
     let panel = Panel::new();
     let before = panel.account();
     let at = Second::clamped(NOW);
-    let charge = Charge(USER, panel.key(0), Bytes::mib(5), 3, Landing::Current, at, at);
+    let charge = Charge(USER, panel.key(0), Bytes::mib(5), 3, Landing::Current, at, at, false);
     let outcome = panel.sqlite.run(&usage::apply(&[charge], &panel.guard(0), COEFFICIENT_ONE, at));
     assert_eq!(outcome, Err(weir::store::StoreError::Stale));
     assert_eq!(panel.account(), before);
@@ -192,7 +192,7 @@ fn a_report_behind_or_ahead_of_its_epoch_changes_nothing() {
     let panel = Panel::new();
     let before = panel.account();
     let at = Second::clamped(NOW);
-    let charge = Charge(USER, panel.key(0), Bytes::mib(5), 0, Landing::Current, at, at);
+    let charge = Charge(USER, panel.key(0), Bytes::mib(5), 0, Landing::Current, at, at, false);
     let guard = Guard { last_seq: 1, ..panel.guard(0) };
     panel.sqlite.run(&usage::apply(&[charge], &guard, COEFFICIENT_ONE, at)).unwrap();
     assert_eq!(panel.account(), before);
@@ -204,9 +204,9 @@ fn a_month_that_ends_is_kept_and_late_bytes_are_added_to_it() {
     panel.sqlite.execute("UPDATE usage SET monthly_quota = 1000");
     panel.report(0, 600);
     let (next, end) = (Second::clamped(NOW + 1_000), Second::clamped(NOW + 5_000));
-    let roll = Charge(USER, panel.key(0), Bytes::saturating(40), 0, Landing::Roll, next, end);
+    let roll = Charge(USER, panel.key(0), Bytes::saturating(40), 0, Landing::Roll, next, end, false);
     panel.sqlite.run(&usage::apply(&[roll], &panel.guard(0), COEFFICIENT_ONE, next)).unwrap();
-    let late = Charge(USER, panel.key(1), Bytes::saturating(25), 1, Landing::Late, next, end);
+    let late = Charge(USER, panel.key(1), Bytes::saturating(25), 1, Landing::Late, next, end, false);
     let at = Second::clamped(NOW);
     panel
         .sqlite

@@ -5,6 +5,7 @@
 mod audit;
 mod backup;
 mod explain;
+mod accounts;
 mod gates;
 mod grants;
 mod history;

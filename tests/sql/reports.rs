@@ -63,10 +63,10 @@ fn charge(sqlite: &Sqlite, user: i64, bytes: u64, last_seq: u64) -> [Statement; 
     let revision = sqlite.value(&format!("SELECT revision FROM usage WHERE user = {user}"));
     let gate = sqlite.value(&format!("SELECT gate FROM slots WHERE user = {user}"));
     let key = usage::entry_key(NODE, epoch(), &slot);
-    let charge = Charge(user, key, Bytes::saturating(bytes), revision, Landing::Current, NOW, NOW);
+    let charge = Charge(user, key, Bytes::saturating(bytes), revision, Landing::Current, NOW, NOW, false);
     [
         usage::apply(&[charge], &guard(last_seq), COEFFICIENT_ONE, NOW),
-        slots::decide(&[Movable(slot, gate, user)], &guard(last_seq)),
+        slots::decide(&[Movable(slot, gate, user, None)], &guard(last_seq), NOW),
         slots::number_change(77),
         advance(last_seq, last_seq + 1, "digest"),
     ]
@@ -99,8 +99,8 @@ fn traffic_undoes_neither_a_persons_decision_nor_an_expiry() {
         sqlite.execute(&format!("UPDATE slots SET gate = '{gate}' WHERE user = 1"));
         let slot = "slot1".parse().unwrap();
         // As a report would be prepared that read the gate just before it was shut.
-        let stale = Movable(slot, "month".into(), 1);
-        sqlite.batch(&[slots::decide(&[stale], &guard(0)), slots::number_change(1)]).unwrap();
+        let stale = Movable(slot, "month".into(), 1, None);
+        sqlite.batch(&[slots::decide(&[stale], &guard(0), NOW), slots::number_change(1)]).unwrap();
         assert_eq!(sqlite.value::<String>("SELECT gate FROM slots WHERE user = 1"), gate);
     }
 }

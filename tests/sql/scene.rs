@@ -7,10 +7,11 @@ use serde_json::Value as Json;
 use weir::domain::period::{Cycle, Period};
 use weir::domain::report::{self, Standing};
 use weir::store::epochs::{self, Guard, Seen, Sums};
+use weir::store::plans::{self, Plan};
 use weir::store::slots::{self, EntryRow, Holder};
 use weir::store::usage::{self, AnswerRow, AskRow, Charge};
 use weir::store::users::{self, Action, User};
-use weir::store::{StoreError, due};
+use weir::store::{StoreError, due, holds, sweep};
 use weir_wire::grant::{COEFFICIENT_ONE, Rules};
 use weir_wire::roster::RosterVersion;
 use weir_wire::sync::Report;
@@ -119,7 +120,9 @@ impl Scene {
         let seq = self.seq.get() + 1;
         let guard = Guard { node: NODE, epoch: epoch(), last_seq: seq - 1 };
         let holder: Holder = self.sqlite.all(&slots::find(&[slot])).unwrap().pop().unwrap();
-        let (user, movable) = (holder.user.unwrap(), holder.movable());
+        let user = holder.user.unwrap();
+        let begins = holder.begins(Bytes::saturating(bytes), at);
+        let movable = holder.movable(begins);
         let end = Second::clamped(holder.period_end);
         let period = Period { start: Second::clamped(holder.period_start), end };
         let (landing, period) = match report::land(Standing { period, cycle: holder.cycle }, at) {
@@ -128,13 +131,19 @@ impl Scene {
             report::Landing::Late => (usage::Landing::Late, period),
         };
         let key = usage::entry_key(NODE, epoch(), slot);
-        let charge = Charge(user, key, Bytes::saturating(bytes), holder.revision, landing, period.start, period.end);
-        let mut batch = vec![usage::apply(&[charge], &guard, COEFFICIENT_ONE, at)];
+        let (start, end) = (period.start, period.end);
+        let charge =
+            Charge(user, key, Bytes::saturating(bytes), holder.revision, landing, start, end, begins.is_some());
+        let mut batch = Vec::new();
+        if begins.is_some() {
+            batch.push(holds::begin(&[user], &guard, at));
+        }
+        batch.push(usage::apply(&[charge], &guard, COEFFICIENT_ONE, at));
         if landing == usage::Landing::Late {
             batch.push(usage::apply_late(&[user], &guard, at));
         }
         if let Some(movable) = movable {
-            batch.push(slots::decide(&[movable], &guard));
+            batch.push(slots::decide(&[movable], &guard, self.now.get()));
             batch.push(slots::number_change(self.salt()));
         }
         let sums = Sums { up: Bytes::ZERO, down: Bytes::saturating(bytes), unknown: Bytes::ZERO };
@@ -165,13 +174,19 @@ impl Scene {
 
     /// What the sweep does with the users that it has read.
     pub(crate) fn turn(&self, due: &[due::Due]) {
-        self.sqlite.batch(&due::turn(due, self.salt(), self.now.get())).unwrap();
+        let plans: Vec<Plan> = self.sqlite.all(&plans::all()).unwrap();
+        self.sqlite.batch(&sweep::chunk(due, &plans, self.salt(), self.now.get())).unwrap();
     }
 
     /// One run of the sweep.
     pub(crate) fn sweep(&self) {
-        let due = self.due();
-        self.turn(&due);
+        for _ in 0..8 {
+            let due = self.due();
+            if due.is_empty() {
+                return;
+            }
+            self.turn(&due);
+        }
     }
 
     /// The gate of a user's slot.

@@ -1,8 +1,9 @@
 //! Users on real SQL: what a person does to them, and what nothing else may undo.
 
 use serde_json::json;
+use weir::domain::user::Status;
 use weir::store::users::{self, Action, Order, Query, Total, User};
-use weir::store::{StoreError, usage};
+use weir::store::{StoreError, gates, usage};
 use weir_wire::Bytes;
 
 use crate::scene::{DAY, NOW, Scene};
@@ -301,6 +302,8 @@ fn a_list_shows_each_status_and_finds_by_name_mail_and_note() {
         ("dora", json!({ "total_quota": 10 })),
         ("emil", json!({ "expires_at": NOW.get() })),
         ("fay", json!({ "expires_at": NOW.get() + 1 })),
+        ("gil", json!({ "hold": 60 })),
+        ("hal", json!({ "hold": 60 })),
     ] {
         scene.create(name, &fields);
     }
@@ -309,7 +312,8 @@ fn a_list_shows_each_status_and_finds_by_name_mail_and_note() {
         scene.report(&user.slot, 10, NOW);
     }
     scene.act(2, &Action::Disable);
-    let all = Query { search: String::new(), status: "", order: Order::Name, limit: 50, offset: 0 };
+    scene.sqlite.batch(&gates::suspend(&[8], NOW.plus(60), 1, NOW)).unwrap();
+    let all = Query { search: String::new(), status: None, order: Order::Name, limit: 50, offset: 0 };
     let find = |query: &Query| -> Vec<String> {
         let page: Vec<User> = scene.sqlite.all(&users::list(query, NOW)).unwrap();
         let total: Vec<Total> = scene.sqlite.all(&users::count(query, NOW)).unwrap();
@@ -317,11 +321,16 @@ fn a_list_shows_each_status_and_finds_by_name_mail_and_note() {
         page.into_iter().map(|user| user.name).collect()
     };
     let by_status = |status| find(&Query { status, ..all.clone() });
-    assert_eq!(by_status(""), ["Ann", "bob", "carl", "dora", "emil", "fay"]);
-    assert_eq!(by_status("open"), ["bob", "fay"]);
-    assert_eq!(by_status("limited"), ["carl", "dora"]);
-    assert_eq!(by_status("expired"), ["emil"]);
-    assert_eq!(by_status("disabled"), ["Ann"]);
+    assert_eq!(by_status(None), ["Ann", "bob", "carl", "dora", "emil", "fay", "gil", "hal"]);
+    for (status, names) in [
+        (Status::Active, ["bob", "fay"].as_slice()),
+        (Status::OnHold, &["gil"]),
+        (Status::Limited, &["carl", "dora"]),
+        (Status::Expired, &["emil"]),
+        (Status::Disabled, &["Ann", "hal"]),
+    ] {
+        assert_eq!(by_status(Some(status)), names);
+    }
     let search = |text: &str| find(&Query { search: text.into(), ..all.clone() });
     assert_eq!(search("ANN"), ["Ann"]);
     assert_eq!(search("example.ORG"), ["bob"]);
@@ -332,7 +341,7 @@ fn a_list_shows_each_status_and_finds_by_name_mail_and_note() {
     assert_eq!(search("_"), ["Ann"]);
     assert_eq!(search("' OR '1'='1"), Vec::<String>::new());
     assert_eq!(search(&"x".repeat(500)), Vec::<String>::new());
-    assert_eq!(find(&Query { search: "a".into(), status: "limited", ..all }), ["carl", "dora"]);
+    assert_eq!(find(&Query { search: "a".into(), status: Some(Status::Limited), ..all }), ["carl", "dora"]);
 }
 
 #[test]
@@ -354,7 +363,7 @@ fn pages_of_every_order_show_every_user_once_also_between_deleted_ones() {
     for (order, search) in orders.into_iter().flat_map(|order| [(order, ""), (order, "user")]) {
         let mut found: Vec<User> = Vec::new();
         for offset in (0..45).step_by(5) {
-            let query = Query { search: search.into(), status: "", order, limit: 5, offset };
+            let query = Query { search: search.into(), status: None, order, limit: 5, offset };
             found.extend(scene.sqlite.all::<User>(&users::list(&query, NOW)).unwrap());
         }
         assert_eq!(found.len(), 36, "{order:?}");

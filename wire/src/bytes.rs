@@ -75,7 +75,7 @@ impl Bytes {
 
     /// Whether this is zero.
     #[must_use]
-    pub const fn is_zero(self) -> bool {
+    pub const fn is_zero(&self) -> bool {
         self.0 == 0
     }
 }

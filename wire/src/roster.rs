@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::bytes::Bytes;
 use crate::credential::SlotSecret;
 use crate::id::SlotName;
 use crate::time::Second;
@@ -74,6 +75,20 @@ pub struct RosterEntry {
     /// The second of the panel's clock at which the agent shuts the gate by itself, also while the panel is away.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Second>,
+    /// Bytes a second that the user may pass in each direction, 0 = unlimited.
+    #[serde(default, skip_serializing_if = "Bytes::is_zero")]
+    pub speed: Bytes,
+    /// Distinct client addresses with a live connection, 0 = unlimited.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub devices: u32,
+    /// Live connections, 0 = unlimited.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub streams: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+const fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 /// What changed since the version that the agent holds, or a page of the whole list.

@@ -17,6 +17,7 @@ use crate::random;
 use crate::store::epochs::{self, Caller, Guard, Seen, Sums};
 use crate::store::events;
 use crate::store::history::{self, Flow};
+use crate::store::holds;
 use crate::store::slots::{self, Holder, Movable};
 use crate::store::usage::{self, Charge};
 use crate::store::{Statement, StoreError};
@@ -71,6 +72,8 @@ struct Plan {
     flows: Vec<Flow>,
     movable: Vec<Movable>,
     late: Vec<i64>,
+    /// Users whose account begins with its first use.
+    begun: Vec<i64>,
     leaked: Vec<SlotName>,
     sums: Sums,
     warnings: Vec<Candidate>,
@@ -90,7 +93,10 @@ async fn prepare(
     let percents = percents(&holders)?;
     let plan = plan(report, holders, guard, window, &Warned { percents, coefficient: caller.coefficient });
 
-    let mut batch = Vec::with_capacity(10);
+    let mut batch = Vec::with_capacity(12);
+    if !plan.begun.is_empty() {
+        batch.push(holds::begin(&plan.begun, guard, window.at));
+    }
     if !plan.charges.is_empty() {
         batch.push(usage::apply(&plan.charges, guard, caller.coefficient, window.at));
         batch.push(history::add(&plan.flows, guard, window.at));
@@ -103,7 +109,7 @@ async fn prepare(
         batch.push(slots::number_change(random::salt()?));
     }
     if !plan.movable.is_empty() {
-        batch.push(slots::decide(&plan.movable, guard));
+        batch.push(slots::decide(&plan.movable, guard, call.now));
         batch.push(slots::number_change(random::salt()?));
     }
     if !plan.warnings.is_empty() {
@@ -185,11 +191,13 @@ fn plan(report: &Report, holders: Vec<Holder>, guard: &Guard, window: Window, wa
             usage::Landing::Current => {}
         }
         let key = usage::entry_key(guard.node, guard.epoch, &line.slot);
-        plan.charges.push(Charge(user, key, bytes, revision, landing, period.start, period.end));
+        let begins = holder.begins(bytes, window.at);
+        plan.begun.extend(begins.map(|_| user));
+        plan.charges.push(Charge(user, key, bytes, revision, landing, period.start, period.end, begins.is_some()));
         plan.flows.push(Flow(user, line.up, line.down));
         plan.sums.up = plan.sums.up.plus(line.up);
         plan.sums.down = plan.sums.down.plus(line.down);
-        plan.movable.extend(holder.movable());
+        plan.movable.extend(holder.movable(begins));
         if !warned.percents.is_empty() && landing != usage::Landing::Late {
             let before = if landing == usage::Landing::Roll { Bytes::ZERO } else { holder.month };
             let fresh = Use { before, added: Bytes::ZERO, quota: holder.monthly_quota };

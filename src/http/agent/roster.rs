@@ -67,9 +67,11 @@ fn entry(slot_key: &[u8], row: EntryRow) -> Result<Result<RosterEntry, SlotName>
         "month" => Gate::Month,
         "total" => Gate::Total,
         "expired" => Gate::Expired,
-        "disabled" => Gate::Disabled,
+        // An agent does the same for both, and need not know why.
+        "disabled" | "sharing" => Gate::Disabled,
         other => return Err(Failure::Broken(format!("slot {} has the unknown gate {other}", row.name))),
     };
     let secret = SlotSecret::derive(slot_key, &row.name);
-    Ok(Ok(RosterEntry { slot: row.name, secret, gate, until: row.until.map(Second::clamped) }))
+    let EntryRow { name: slot, until, speed, devices, streams, .. } = row;
+    Ok(Ok(RosterEntry { slot, secret, gate, until: until.map(Second::clamped), speed, devices, streams }))
 }

@@ -5,7 +5,7 @@ use weir_wire::{Bytes, Second};
 use worker::Request;
 
 use crate::domain::period::{AnchorDay, Strategy};
-use crate::domain::user::{Status, gate};
+use crate::domain::user::{Status, gate, status};
 use crate::domain::zone::Zone;
 use crate::http::accounts::subscription_url;
 use crate::http::call::Call;
@@ -51,15 +51,14 @@ impl UserJson {
         if user.period_end <= call.now.get() {
             standing.month = Bytes::ZERO;
         }
-        let gate = gate(&standing, call.now);
         Ok(Self {
             subscription_url: subscription_url(&user, request, call)?,
             id: user.id,
             name: user.name,
             email: user.email,
             note: user.note,
-            status: gate.status(),
-            reason: gate.reason(),
+            status: status(&standing, call.now),
+            reason: gate(&standing, call.now).reason(),
             created_at: user.created_at,
             expires_at: user.expires_at,
             monthly_quota: user.monthly_quota,

@@ -9,6 +9,7 @@ use super::user_json::UserJson;
 use super::{ITEMS, MOST_ITEMS, number, parameter, segment};
 use crate::domain::name::{Email, Note, UserName};
 use crate::domain::period::{AnchorDay, Cycle, Strategy};
+use crate::domain::user::Status;
 use crate::domain::zone::Zone;
 use crate::http::accounts;
 use crate::http::auth::authorize;
@@ -105,7 +106,7 @@ impl UserChange {
 
 /// `GET /api/v1/users`
 ///
-/// Query: `search`, `status` (active, limited, expired, disabled), `sort` (name, used, created; `-` before it turns it
+/// Query: `search`, `status` (`active`, `on_hold`, `limited`, `expired`, `disabled`), `sort` (name, used, created; `-` before it turns it
 /// round), `limit` 1..=200, `offset`. Rows read: 2 a user shown and 1 a user left out before him; a search, a status or
 /// another order than the names' scans the users once.
 pub(crate) async fn list(request: &Request, call: &Call) -> Result<Response, Failure> {
@@ -123,12 +124,11 @@ pub(crate) async fn list(request: &Request, call: &Call) -> Result<Response, Fai
 
 fn query(request: &Request) -> Result<Query, Failure> {
     let status = match parameter(request, "status").as_deref() {
-        None | Some("") => "",
-        Some("active") => "open",
-        Some("limited") => "limited",
-        Some("expired") => "expired",
-        Some("disabled") => "disabled",
-        Some(_) => return Err(Failure::invalid("status", "active, limited, expired or disabled")),
+        None | Some("") => None,
+        Some(name) => {
+            let rule = "active, on_hold, limited, expired or disabled";
+            Some(Status::named(name).ok_or_else(|| Failure::invalid("status", rule))?)
+        }
     };
     let order = match parameter(request, "sort").as_deref() {
         None | Some("" | "name") => Order::Name,

@@ -6,6 +6,7 @@ use worker::{Request, Response};
 
 use super::{go_to, page};
 use crate::domain::percent::form_field;
+use crate::domain::user::Status;
 use crate::http::auth;
 use crate::http::call::Call;
 use crate::http::failure::Failure;
@@ -118,7 +119,7 @@ impl Wish {
         };
         let paging = Paging {
             search: text("q").trim().chars().take(100).collect(),
-            status: one_of("status", &["open", "limited", "expired", "disabled"]),
+            status: one_of("status", &Status::ALL.map(Status::name)),
             sort: one_of("sort", &["name", "used"]),
             ..Paging::default()
         };
@@ -145,7 +146,7 @@ impl Wish {
                     _ => Order::CreatedDown,
                 };
                 let search = self.paging.search.clone();
-                let query = Query { search, status: self.paging.status, order, limit: PAGE + 1, offset };
+                let query = Query { search, status: Status::named(self.paging.status), order, limit: PAGE + 1, offset };
                 users::list(&query, now)
             }
         }

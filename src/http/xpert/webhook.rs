@@ -92,7 +92,7 @@ async fn store_once(call: &Call, entry: &Entry<'_>) -> Result<(), Failure> {
         let ended: Option<Due> = call.db.first(due::ended(entry.user, call.now)).await?;
         // The key was seen: this is a retry.
         let Some(ended) = ended.filter(|_| entry.is_charged) else { return Ok(()) };
-        call.db.batch(&due::turn(&[ended], random::salt()?, call.now)).await?;
+        call.db.batch(&due::turn(&[&ended], random::salt()?, call.now)).await?;
     }
     Err(Failure::Busy("a report was overtaken again and again".into()))
 }

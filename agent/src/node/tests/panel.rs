@@ -58,7 +58,8 @@ impl Panel {
     pub(crate) fn user(&mut self, name: &str, gate: Gate, until: Option<Second>) {
         let slot: SlotName = name.parse().unwrap();
         let secret = secret(name);
-        self.roster.insert(slot.clone(), RosterEntry { slot, secret, gate, until });
+        let (speed, devices, streams) = (Bytes::ZERO, 0, 0);
+        self.roster.insert(slot.clone(), RosterEntry { slot, secret, gate, until, speed, devices, streams });
         self.changed();
     }
 

@@ -1,0 +1,294 @@
+//! Accounts on real SQL: those that wait for their first use, those that are shut for sharing, queued plans, and deletion.
+
+use serde_json::json;
+use weir::store::gates;
+use weir::store::users::{Action, User};
+use weir_wire::{Bytes, Second};
+
+use crate::scene::{DAY, NOW, Scene};
+
+fn gib(count: u64) -> u64 {
+    Bytes::gib(count).get()
+}
+
+fn due(scene: &Scene, user: &User) -> Option<i64> {
+    scene.sqlite.value(&format!("SELECT due_at FROM users WHERE id = {}", user.id))
+}
+
+/// A user's row and the `until` of his slot.
+fn seen(scene: &Scene, user: &User) -> (i64, Option<i64>, Option<i64>) {
+    let now = scene.user(user.id).unwrap();
+    let until = format!("SELECT until FROM slots WHERE name = '{}'", now.slot);
+    (now.hold, now.expires_at, scene.sqlite.value(&until))
+}
+
+#[test]
+fn the_first_use_begins_an_account_once_at_the_second_of_its_bytes() {
+    let scene = Scene::new();
+    let ann = scene.create("ann", &json!({ "hold": 60, "hold_since": NOW.get() }));
+    assert_eq!(seen(&scene, &ann), (60, None, None));
+    scene.report(&ann.slot, 0, NOW.plus(1));
+    scene.report(&ann.slot, 9, NOW);
+    assert_eq!(seen(&scene, &ann), (60, None, None), "no byte is no use, and what flowed before the hold neither");
+    scene.wait(30);
+    let held = scene.roster();
+    scene.report(&ann.slot, 5, NOW.plus(21));
+    let end = NOW.get() + 20 + 60;
+    assert_eq!(seen(&scene, &ann), (0, Some(end), Some(end)));
+    assert_eq!(due(&scene, &ann), Some(end));
+    assert_eq!(scene.changed_since(held)[&ann.slot], ("open".into(), Some(end)), "nodes learn when it ends");
+    scene.report(&ann.slot, 5, NOW.plus(31));
+    assert_eq!(seen(&scene, &ann), (0, Some(end), Some(end)), "the second use begins nothing");
+    scene.wait(50);
+    scene.sweep();
+    assert_eq!(scene.gate(ann.id), "expired");
+}
+
+#[test]
+fn a_first_use_costs_four_rows_more_and_only_who_waits_pays_them() {
+    let scene = Scene::new();
+    let written = |fields| {
+        let user = scene.create(&format!("user-{}", scene.salt()), &fields);
+        let before: i64 = scene.sqlite.value("SELECT total_changes()");
+        scene.report(&user.slot, 5, NOW.plus(1));
+        scene.sqlite.value::<i64>("SELECT total_changes()") - before
+    };
+    // The roster's next version is one row a report. Index entries of due_at and changed are counted by the platform alone.
+    assert_eq!(written(json!({ "hold": 60 })) - written(json!({})), 2 + 1);
+}
+
+#[test]
+fn a_first_use_that_arrives_after_the_account_would_have_ended_shuts_it() {
+    let scene = Scene::new();
+    let ann = scene.create("ann", &json!({ "hold": 60 }));
+    scene.wait(DAY);
+    scene.report(&ann.slot, 5, NOW.plus(10));
+    assert_eq!((seen(&scene, &ann).1, scene.gate(ann.id).as_str()), (Some(NOW.get() + 69), "expired"));
+}
+
+#[test]
+fn a_hold_that_times_out_begins_the_account_at_that_second_however_late_the_sweep_comes() {
+    let scene = Scene::new();
+    let ann = scene.create("ann", &json!({ "hold": 100, "hold_until": NOW.get() + 10 }));
+    assert_eq!((due(&scene, &ann), seen(&scene, &ann).2), (Some(NOW.get() + 10), Some(NOW.get() + 110)));
+    scene.wait(50);
+    scene.sweep();
+    assert_eq!(seen(&scene, &ann), (0, Some(NOW.get() + 110), Some(NOW.get() + 110)));
+    assert_eq!((scene.gate(ann.id).as_str(), due(&scene, &ann)), ("open", Some(NOW.get() + 110)));
+    scene.report(&ann.slot, 5, scene.now.get());
+    assert_eq!(seen(&scene, &ann).1, Some(NOW.get() + 110), "it has begun");
+    let bob = scene.create("bob", &json!({ "hold": 5, "hold_until": scene.now.get().get() + 1 }));
+    scene.wait(60);
+    scene.sweep();
+    assert_eq!(scene.gate(bob.id), "expired");
+}
+
+#[test]
+fn a_first_use_and_a_persons_change_between_reading_and_writing_outlast_the_sweep() {
+    type Act = fn(&Scene, &User);
+    let acts: [Act; 3] = [
+        |scene, user| scene.report(&user.slot, 5, NOW.plus(60)),
+        |scene, user| drop(scene.change(user.id, &json!({ "hold": 900, "hold_until": null }))),
+        |scene, user| {
+            drop(scene.change(user.id, &json!({ "hold": 0, "hold_until": null, "expires_at": NOW.get() + DAY })));
+        },
+    ];
+    for act in acts {
+        let scene = Scene::new();
+        let ann = scene.create("ann", &json!({ "hold": 100, "hold_until": NOW.get() + 50 }));
+        scene.wait(60);
+        let due = scene.due();
+        act(&scene, &ann);
+        let after = seen(&scene, &ann);
+        scene.turn(&due);
+        assert_eq!(seen(&scene, &ann), after);
+        assert_eq!(scene.gate(ann.id), "open");
+    }
+}
+
+#[test]
+fn a_suspension_shuts_until_its_end_and_a_person_may_end_it_earlier() {
+    let scene = Scene::new();
+    let [ann, bob, cyd] = ["ann", "bob", "cyd"].map(|name| scene.create(name, &json!({ "monthly_quota": 10 })));
+    scene.act(cyd.id, &Action::Disable);
+    scene.sqlite.batch(&gates::suspend(&[ann.id, bob.id, cyd.id], NOW.plus(600), 1, NOW)).unwrap();
+    let gates = || [&ann, &bob, &cyd].map(|user| scene.gate(user.id));
+    assert_eq!(gates(), ["sharing", "sharing", "disabled"]);
+    assert_eq!(due(&scene, &ann), Some(NOW.get() + 600));
+    scene.sqlite.batch(&gates::suspend(&[ann.id], NOW.plus(60), 1, NOW)).unwrap();
+    assert_eq!(due(&scene, &ann), Some(NOW.get() + 600), "a longer one is not shortened");
+    scene.act(bob.id, &Action::Enable);
+    assert_eq!(gates(), ["sharing", "open", "disabled"]);
+    assert_eq!(scene.user(bob.id).unwrap().suspended_until, None);
+    scene.report(&ann.slot, 10, NOW.plus(1));
+    assert_eq!(scene.gate(ann.id), "sharing", "a report moves no gate that sharing has shut");
+    scene.wait(600);
+    scene.sweep();
+    assert_eq!(gates(), ["month", "open", "disabled"], "behind it stands what he has used");
+    assert_eq!(scene.user(ann.id).unwrap().suspended_until, None);
+    assert_eq!(scene.due(), []);
+}
+
+#[test]
+fn nodes_learn_speed_devices_and_streams_with_the_next_roster_change() {
+    let scene = Scene::new();
+    let limits = |user: &User| -> Vec<i64> {
+        let slot = scene.user(user.id).unwrap().slot;
+        let sql = format!("SELECT json_array(speed, devices, streams) FROM slots WHERE name = '{slot}'");
+        serde_json::from_str(&scene.sqlite.value::<String>(&sql)).unwrap()
+    };
+    let ann = scene.create("ann", &json!({ "speed_limit": 1_048_576, "device_limit": 2 }));
+    assert_eq!(limits(&ann), [1_048_576, 2, 0]);
+    let held = scene.roster();
+    scene.change(ann.id, &json!({ "speed_limit": 0, "stream_limit": 30 }));
+    assert_eq!(limits(&ann), [0, 2, 30]);
+    assert!(scene.changed_since(held).into_keys().eq([ann.slot.clone()]));
+    scene.act(ann.id, &Action::Revoke);
+    assert_eq!(limits(&ann), [0, 2, 30], "new credentials have the same limits");
+}
+
+#[test]
+fn a_queued_plan_begins_when_the_account_is_used_up_and_counts_from_then_on() {
+    let scene = Scene::new();
+    let next = json!({ "plan": "basic", "add_remaining_traffic": true, "fire_on_either": true });
+    let fields = json!({
+        "monthly_quota": 1_000, "total_quota": 800, "reset_day": 9, "expires_at": NOW.get() + DAY, "next_plan": next,
+    });
+    let ann = scene.create("ann", &fields);
+    scene.sqlite.execute("UPDATE jobs SET next_at = 9 WHERE name = 'sweep'");
+    scene.report(&ann.slot, 700, NOW.plus(1));
+    assert_eq!(scene.due(), [], "he is not used up yet");
+    scene.report(&ann.slot, 150, NOW.plus(1));
+    assert_eq!((scene.gate(ann.id).as_str(), due(&scene, &ann)), ("total", Some(0)));
+    assert_eq!(scene.sqlite.value::<i64>("SELECT next_at FROM jobs WHERE name = 'sweep'"), 0, "the sweep is called");
+    scene.wait(5);
+    let held = scene.roster();
+    scene.sweep();
+    let now = scene.user(ann.id).unwrap();
+    assert_eq!((now.plan.as_deref(), now.plan_version, now.next_plan.as_deref()), (Some("basic"), 1, None));
+    assert_eq!(
+        (now.monthly_quota.get(), now.total_quota.get(), now.speed_limit.get(), now.device_limit),
+        (gib(100), 0, 5_120 * 1_024, 5)
+    );
+    assert_eq!((now.month.get(), now.lifetime.get(), now.period_start, now.expires_at), (0, 850, NOW.get() + 5, None));
+    assert_eq!((now.bonus_left.get(), now.cycle.day.get()), (0, 9), "nothing was left, and his day stays");
+    assert_eq!((scene.gate(ann.id).as_str(), scene.due().len()), ("open", 0));
+    assert!(scene.changed_since(held).contains_key(&ann.slot));
+    assert_eq!(scene.periods(ann.id), [[ann.period_start, NOW.get() + 5, 1_000, 850]]);
+}
+
+#[test]
+fn a_queued_plan_begins_at_the_expiry_keeps_the_rest_and_lasts_its_days() {
+    let scene = Scene::new();
+    scene.sqlite.execute("UPDATE plans SET duration_days = 30, total_quota = 500 WHERE name = 'basic'");
+    for (keeps, rest) in [(true, 300), (false, 0)] {
+        let next = json!({ "plan": "BASIC", "add_remaining_traffic": keeps, "fire_on_either": true });
+        let expires = scene.now.get().plus(60);
+        let fields = json!({ "monthly_quota": 1_000, "expires_at": expires, "next_plan": next });
+        let user = scene.create(&format!("user-{keeps}"), &fields);
+        assert_eq!(user.next_plan.as_deref(), Some("basic"), "by its own name");
+        scene.report(&user.slot, 700, scene.now.get().plus(1));
+        scene.wait(60);
+        scene.sweep();
+        let now = scene.user(user.id).unwrap();
+        assert_eq!((now.bonus_left.get(), now.total_quota.get()), (rest, 1_200), "the total counts from now on");
+        assert_eq!(now.expires_at, Some(scene.now.get().get() + 30 * DAY));
+        assert_eq!((scene.gate(user.id).as_str(), now.next_plan), ("open", None));
+    }
+}
+
+#[test]
+fn a_queued_plan_waits_behind_a_person_and_for_both_when_told() {
+    let scene = Scene::new();
+    let next = |either| json!({ "plan": "basic", "add_remaining_traffic": false, "fire_on_either": either });
+    let shut = scene.create("shut", &json!({ "monthly_quota": 5, "next_plan": next(true) }));
+    let both =
+        scene.create("both", &json!({ "monthly_quota": 5, "expires_at": NOW.get() + 60, "next_plan": next(false) }));
+    scene.act(shut.id, &Action::Disable);
+    for user in [&shut, &both] {
+        scene.report(&user.slot, 5, NOW.plus(1));
+    }
+    scene.sweep();
+    assert_eq!((scene.gate(shut.id), scene.gate(both.id)), ("disabled".into(), "month".into()));
+    assert_eq!(scene.due(), []);
+    scene.act(shut.id, &Action::Enable);
+    scene.wait(60);
+    scene.sweep();
+    for user in [&shut, &both] {
+        assert_eq!(
+            (scene.gate(user.id).as_str(), scene.user(user.id).unwrap().plan.as_deref()),
+            ("open", Some("basic"))
+        );
+    }
+}
+
+#[test]
+fn what_a_person_changed_before_a_queued_plan_begins_stands() {
+    let scene = Scene::new();
+    let next = json!({ "plan": "basic", "add_remaining_traffic": true, "fire_on_either": true });
+    let ann = scene.create("ann", &json!({ "monthly_quota": 5, "next_plan": next }));
+    scene.report(&ann.slot, 5, NOW.plus(1));
+    let due = scene.due();
+    let changed = scene.change(ann.id, &json!({ "monthly_quota": 9, "next_plan": null }));
+    scene.turn(&due);
+    assert_eq!(scene.user(ann.id).unwrap(), changed);
+}
+
+#[test]
+fn a_queued_plan_that_is_gone_is_forgotten() {
+    let scene = Scene::new();
+    let next = json!({ "plan": "basic", "add_remaining_traffic": true, "fire_on_either": true });
+    let ann = scene.create("ann", &json!({ "monthly_quota": 5, "next_plan": next }));
+    scene.sqlite.execute("DELETE FROM plans");
+    scene.report(&ann.slot, 5, NOW.plus(1));
+    scene.sweep();
+    assert_eq!(
+        (scene.due().len(), scene.user(ann.id).unwrap().next_plan, scene.gate(ann.id).as_str()),
+        (0, None, "month")
+    );
+    let nobody = scene.create("nobody", &json!({ "plan": "basic", "next_plan": next }));
+    assert_eq!((nobody.plan, nobody.next_plan), (None, None), "nor can it be given any more");
+}
+
+#[test]
+fn an_account_is_deleted_so_many_days_after_its_expiry_and_not_while_a_person_has_shut_it() {
+    let scene = Scene::new();
+    let fields = json!({ "expires_at": NOW.get() + 60, "delete_after_days": 2 });
+    let [ann, bob] = ["ann", "bob"].map(|name| scene.create(name, &fields));
+    scene.act(bob.id, &Action::Disable);
+    let gone = |user: &User| scene.user(user.id).is_none();
+    scene.wait(60 + 2 * DAY - 1);
+    scene.sweep();
+    assert_eq!(
+        (gone(&ann), scene.gate(ann.id).as_str(), due(&scene, &ann)),
+        (false, "expired", Some(NOW.get() + 60 + 2 * DAY))
+    );
+    scene.wait(1);
+    let held = scene.roster();
+    scene.sweep();
+    assert_eq!((gone(&ann), gone(&bob)), (true, false));
+    assert_eq!(scene.changed_since(held)[&ann.slot].0, "retired");
+    assert_eq!(scene.sqlite.value::<i64>("SELECT value FROM counters WHERE name = 'users'"), 1);
+    scene.act(bob.id, &Action::Enable);
+    scene.sweep();
+    assert!(gone(&bob));
+    assert_eq!(scene.due(), []);
+}
+
+#[test]
+fn who_was_extended_between_reading_and_writing_is_not_deleted() {
+    let scene = Scene::new();
+    let ann = scene.create("ann", &json!({ "expires_at": NOW.get() + 60, "delete_after_days": 0 }));
+    scene.wait(60);
+    let due = scene.due();
+    let changed = scene.change(ann.id, &json!({ "expires_at": NOW.get() + DAY }));
+    scene.turn(&due);
+    assert_eq!(scene.user(ann.id), Some(changed));
+}
+
+#[test]
+fn a_year_of_a_user_is_one_of_seconds() {
+    let scene = Scene::new();
+    let ann = scene.create("ann", &json!({ "hold": i64::from(u32::MAX), "hold_until": Second::LAST }));
+    assert_eq!(seen(&scene, &ann).2, Some(Second::LAST.get()), "an end beyond the last second is the last second");
+}
