@@ -67,6 +67,8 @@ CREATE TABLE slots_new (
   speed INTEGER NOT NULL DEFAULT 0,
   devices INTEGER NOT NULL DEFAULT 0,
   streams INTEGER NOT NULL DEFAULT 0,
+  -- 1: a plan is queued, which begins when this gate shuts.
+  queued INTEGER NOT NULL DEFAULT 0,
   born INTEGER NOT NULL,
   changed INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
@@ -85,9 +87,9 @@ BEGIN
   WHERE name = 'users_open' AND (NEW.gate = 'open') <> (OLD.gate = 'open');
 END;
 
--- A report that uses up an account calls the sweep for the plan that is queued. Rows: 1 read; of who has one 3 written.
+-- A report that uses up an account calls the sweep for the plan that is queued. Rows, of who has one: 2 read, 3 written.
 CREATE TRIGGER slots_next_plan AFTER UPDATE OF gate ON slots
-WHEN NEW.gate <> OLD.gate AND NEW.gate IN ('month', 'total', 'expired')
+WHEN NEW.queued = 1 AND NEW.gate <> OLD.gate AND NEW.gate IN ('month', 'total', 'expired')
 BEGIN
   UPDATE users SET due_at = 0 WHERE id = NEW.user AND slot = NEW.name AND next_plan IS NOT NULL;
   UPDATE jobs SET next_at = 0 WHERE changes() > 0 AND name = 'sweep';

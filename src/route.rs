@@ -40,6 +40,8 @@ pub enum Route<'a> {
     ChangeUser(&'a str),
     /// `DELETE /api/v1/users/{name}`
     DeleteUser(&'a str),
+    /// `GET /api/v1/users/{name}/resets`
+    Resets(&'a str),
     /// `POST /api/v1/users/{name}/{reset,enable,disable,revoke}`
     ActOnUser(&'a str, UserAction),
     /// `GET /api/v1/users/{name}/packages`
@@ -88,6 +90,20 @@ pub enum Route<'a> {
     Backup(&'a str),
     /// `GET /api/v1/backups/{instant}/{part}`
     BackupPart(&'a str, &'a str),
+    /// `GET /api/v1/plans`
+    Plans,
+    /// `POST /api/v1/plans`
+    CreatePlan,
+    /// `GET /api/v1/plans/{name}`
+    Plan(&'a str),
+    /// `PATCH /api/v1/plans/{name}`
+    ChangePlan(&'a str),
+    /// `DELETE /api/v1/plans/{name}`
+    DeletePlan(&'a str),
+    /// `GET /api/v1/plans/{name}/changes`
+    PlanChanges(&'a str),
+    /// `POST /api/v1/plans/{name}/apply`
+    ApplyPlan(&'a str),
     /// `GET /api/v1/jobs`
     Jobs,
     /// `POST /api/v1/jobs/{name}/run`
@@ -229,6 +245,8 @@ pub fn route<'a>(method: &str, path: &'a str) -> Result<Route<'a>, NoRoute> {
         (["api", "v1", "users", name, "periods"], "GET") => Ok(Route::Periods(name)),
         (["api", "v1", "users", name, "explain"], "GET") => Ok(Route::Explain(name)),
         (["api", "v1", "users", _, "usage" | "periods" | "explain"], _) => Err(Method("GET")),
+        (["api", "v1", "users", name, "resets"], "GET") => Ok(Route::Resets(name)),
+        (["api", "v1", "users", _, "resets"], _) => Err(Method("GET")),
         (["api", "v1", "users", name, verb], method) => match user_action(verb) {
             None => Err(Path),
             Some(action) if method == "POST" => Ok(Route::ActOnUser(name, action)),
@@ -266,6 +284,17 @@ pub fn route<'a>(method: &str, path: &'a str) -> Result<Route<'a>, NoRoute> {
         (["api", "v1", "nodes", _, "usage"], _) => Err(Method("GET")),
         (["api", "v1", "usage"], "GET") => Ok(Route::Usage),
         (["api", "v1", "usage"], _) => Err(Method("GET")),
+        (["api", "v1", "plans"], "GET") => Ok(Route::Plans),
+        (["api", "v1", "plans"], "POST") => Ok(Route::CreatePlan),
+        (["api", "v1", "plans"], _) => Err(Method("GET, POST")),
+        (["api", "v1", "plans", name], "GET") => Ok(Route::Plan(name)),
+        (["api", "v1", "plans", name], "PATCH") => Ok(Route::ChangePlan(name)),
+        (["api", "v1", "plans", name], "DELETE") => Ok(Route::DeletePlan(name)),
+        (["api", "v1", "plans", _], _) => Err(Method("GET, PATCH, DELETE")),
+        (["api", "v1", "plans", name, "changes"], "GET") => Ok(Route::PlanChanges(name)),
+        (["api", "v1", "plans", _, "changes"], _) => Err(Method("GET")),
+        (["api", "v1", "plans", name, "apply"], "POST") => Ok(Route::ApplyPlan(name)),
+        (["api", "v1", "plans", _, "apply"], _) => Err(Method("POST")),
 
         (["api", "v1", "jobs"], "GET") => Ok(Route::Jobs),
         (["api", "v1", "jobs"], _) => Err(Method("GET")),

@@ -30,6 +30,8 @@ test('a user is created with 201, the place where he is found, and everything th
   const month = (by) => Date.UTC(today.getUTCFullYear(), today.getUTCMonth() + by) / 1000;
   assert.deepEqual([start, end], [month(0), month(1)], 'the UTC month');
   assert.ok(url.startsWith(`${panel.url}/sub/`));
+  assert.equal(rest.next_reset_at, end);
+  delete rest.next_reset_at;
   assert.deepEqual(rest, {
     name: 'ann',
     email: null,
@@ -45,6 +47,17 @@ test('a user is created with 201, the place where he is found, and everything th
     monthly_used: 0,
     total_used: 0,
     bonus_left: 0,
+    suspended_until: null,
+    plan: null,
+    plan_version: 0,
+    speed_limit: 0,
+    device_limit: 0,
+    stream_limit: 0,
+    address_limit: null,
+    hold_seconds: null,
+    hold_until: null,
+    next_plan: null,
+    delete_after_days: null,
     last_seen_at: null,
   });
   assert.deepEqual(await users.ok(200, 'GET', answer.headers.get('location')), answer.body);

@@ -6,7 +6,7 @@ import { startPanel } from './support/panel.mjs';
 import { assertRefused } from './support/refusals.mjs';
 import { now } from './support/wire.mjs';
 
-const NAMES = ['packages', 'pool', 'reports', 'retention', 'rollup', 'sweep'];
+const NAMES = ['packages', 'plans', 'pool', 'reports', 'retention', 'rollup', 'sweep'];
 
 let panel;
 

@@ -1,7 +1,7 @@
 /** The first operator and the first API key: generated, entered as hashes, and kept on this machine alone. */
 import { createHash, randomBytes } from 'node:crypto';
 
-const ALL_SCOPES = 'users:read users:write nodes:read nodes:write stats:read settings:read settings:write audit:read backup:read backup:write channels:read channels:write';
+const ALL_SCOPES = 'users:read users:write nodes:read nodes:write stats:read settings:read settings:write audit:read backup:read backup:write channels:read channels:write plans:read plans:write';
 /** How the key is called in the database, so that a new login can end it. */
 const KEY_NAME = 'deploy';
 

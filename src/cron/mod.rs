@@ -8,6 +8,7 @@ mod alerts;
 mod backup;
 mod outbox;
 mod packages;
+mod plans;
 mod pool;
 mod report;
 mod reports;
@@ -98,6 +99,7 @@ async fn dispatch(call: &Call, job: &Job) -> Result<Next, Failure> {
         "packages" => packages::run(call).await,
         "alerts" => alerts::run(call, job).await,
         "outbox" => outbox::run(call).await,
+        "plans" => plans::run(call, job).await,
         "pool" => pool::run(call).await,
         "report" => report::run(call, job).await,
         "reports" => reports::run(call, job).await,

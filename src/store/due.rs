@@ -12,8 +12,8 @@ macro_rules! columns {
     () => {
         "
 SELECT users.id, users.gate, users.disabled_at, users.suspended_until, users.expires_at, users.delete_after_days,
-  users.next_plan, users.next_keeps_rest, users.next_on_either, u.hold, u.hold_until, u.monthly_quota, u.total_quota, u.month, u.lifetime,
-  u.bonus_left, u.bonus_spent, u.reset_strategy, u.reset_day, u.time_zone, u.period_start, u.period_end, u.revision
+  users.next_plan, users.next_keeps_rest, users.next_on_either, u.hold, u.hold_until, u.monthly_quota, u.total_quota,
+  u.month, u.lifetime, u.bonus_left, u.bonus_spent, u.reset_strategy, u.reset_day, u.time_zone, u.period_start, u.period_end, u.revision
 FROM users JOIN usage AS u ON u.user = users.id "
     };
 }
@@ -24,7 +24,7 @@ const DUE: &str = concat!(columns!(), "WHERE users.due_at <= CAST(?1 AS INTEGER)
 const ENDED: &str = concat!(columns!(), "WHERE users.id = ?1 AND u.period_end <= CAST(?2 AS INTEGER)");
 
 /// What is to be done about a user who is due.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
     /// A period, or nothing but another second at which to look again.
     Turn,

@@ -58,10 +58,10 @@ macro_rules! settle {
         concat!(
             "
 UPDATE slots SET user = of_user, gate = now_gate, until = now_until,
-  speed = now_speed, devices = now_devices, streams = now_streams,
+  speed = now_speed, devices = now_devices, streams = now_streams, queued = now_queued,
   changed = 1 + (SELECT max(number) FROM roster_versions)
 FROM (SELECT users.id AS of_user, users.slot AS of_slot, users.speed_limit AS now_speed,
-  users.device_limit AS now_devices, users.stream_limit AS now_streams, ",
+  users.device_limit AS now_devices, users.stream_limit AS now_streams, users.next_plan IS NOT NULL AS now_queued, ",
             end_of_user!(),
             " AS now_until, ",
             gate_of_user!(),
@@ -141,7 +141,7 @@ WHERE id IN (SELECT value FROM json_each(?2)) AND deleted_at IS NULL AND coalesc
 pub fn suspend(users: &[i64], until: Second, salt: u32, now: Second) -> Vec<Statement> {
     vec![
         Statement::new(SUSPEND).bind(until).bind_json(&users),
-        quotas::touch(users),
+        quotas::touch_all(users),
         settle_moved(users, now),
         number_change(salt),
         schedule(users, now),

@@ -4,10 +4,12 @@ use serde::{Deserialize, Serialize};
 use weir_wire::{Bytes, Second};
 
 use super::{Statement, gates, slots};
+use crate::domain::limits::{Count, Days};
 use crate::domain::period::{AnchorDay, Strategy};
+use crate::domain::plan::Terms;
 
 /// A plan.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
     /// Name.
     pub name: String,
@@ -22,25 +24,40 @@ pub struct Plan {
     /// On which day of the month; none leaves it to the user.
     pub reset_day: Option<AnchorDay>,
     /// How long a new account lasts, 0 = without end.
-    pub duration_days: u32,
+    pub duration_days: Days,
     /// Bytes a second in each direction, 0 = unlimited.
     pub speed_limit: Bytes,
     /// Client addresses with a live connection, 0 = unlimited.
-    pub device_limit: u32,
+    pub device_limit: Count,
     /// Streams, 0 = unlimited.
-    pub stream_limit: u32,
+    pub stream_limit: Count,
     /// Addresses in five minutes over all nodes, 0 = unlimited; none = the deployment's own limit.
-    pub address_limit: Option<u32>,
+    pub address_limit: Option<Count>,
     /// The version that a job is giving to the plan's users.
     #[serde(skip_serializing)]
     pub applying: Option<u32>,
 }
 
 impl Plan {
+    /// What a user has of it whose own reset day is `day`.
+    #[must_use]
+    pub fn terms(&self, day: AnchorDay) -> Terms {
+        Terms {
+            monthly_quota: self.monthly_quota,
+            total_quota: self.total_quota,
+            reset_strategy: self.reset_strategy,
+            reset_day: self.reset_day.unwrap_or(day),
+            speed_limit: self.speed_limit,
+            device_limit: self.device_limit,
+            stream_limit: self.stream_limit,
+            address_limit: self.address_limit,
+        }
+    }
+
     /// When an account of this plan expires that begins at `at`.
     #[must_use]
     pub fn expires(&self, at: Second) -> Option<Second> {
-        (self.duration_days > 0).then(|| at.plus(i64::from(self.duration_days) * 86_400))
+        (self.duration_days.get() > 0).then(|| at.plus(i64::from(self.duration_days.get()) * 86_400))
     }
 }
 
@@ -66,6 +83,72 @@ pub fn all() -> Statement {
 #[must_use]
 pub fn by_name(name: &str) -> Statement {
     Statement::new(BY_NAME).bind(name)
+}
+
+// Rows: 1 written.
+const CREATE: &str = concat!(
+    "
+INSERT INTO plans (name, monthly_quota, total_quota, reset_strategy, reset_day, duration_days, speed_limit, device_limit,
+  stream_limit, address_limit)
+SELECT ?1 ->> 'name', ?1 ->> 'monthly_quota', ?1 ->> 'total_quota', ?1 ->> 'reset_strategy', ?1 ->> 'reset_day',
+  ?1 ->> 'duration_days', ?1 ->> 'speed_limit', ?1 ->> 'device_limit', ?1 ->> 'stream_limit', ?1 ->> 'address_limit'
+RETURNING ",
+    columns!()
+);
+
+/// Enters a plan; returns it.
+#[must_use]
+pub fn create(plan: &Plan) -> Statement {
+    Statement::new(CREATE).bind_json(plan)
+}
+
+// Rows: 1 read, 1 written. Who is being given the plan is given no more of it: nobody has seen what the new values change.
+const CHANGE: &str = concat!(
+    "
+UPDATE plans SET monthly_quota = ?1 ->> 'monthly_quota', total_quota = ?1 ->> 'total_quota',
+  reset_strategy = ?1 ->> 'reset_strategy', reset_day = ?1 ->> 'reset_day', duration_days = ?1 ->> 'duration_days',
+  speed_limit = ?1 ->> 'speed_limit', device_limit = ?1 ->> 'device_limit', stream_limit = ?1 ->> 'stream_limit',
+  address_limit = ?1 ->> 'address_limit', version = version + 1, applying = NULL
+WHERE name = ?1 ->> 'name' AND version = ?1 ->> 'version'
+RETURNING ",
+    columns!()
+);
+
+/// Puts a plan in the place of the version that it was read as; returns it, unless somebody else has changed it meanwhile.
+#[must_use]
+pub fn change(plan: &Plan) -> Statement {
+    Statement::new(CHANGE).bind_json(plan)
+}
+
+// Rows: 3 read, 1 written.
+const DELETE: &str = "
+DELETE FROM plans WHERE name = ?1
+  AND NOT EXISTS (SELECT 1 FROM users WHERE plan = ?1 AND deleted_at IS NULL)
+  AND NOT EXISTS (SELECT 1 FROM users WHERE next_plan = ?1 AND deleted_at IS NULL)";
+
+/// Deletes a plan that nobody has or waits for.
+#[must_use]
+pub fn delete(name: &str) -> Statement {
+    Statement::new(DELETE).bind(name)
+}
+
+// Rows: 1 read, 1 written.
+const APPLY: &str = "
+UPDATE plans SET applying = version WHERE name = ?1 AND version = CAST(?2 AS INTEGER)";
+
+/// Has a version of a plan given to its users, if it is the newest.
+#[must_use]
+pub fn apply(name: &str, version: u32) -> Statement {
+    Statement::new(APPLY).bind(name).bind(version)
+}
+
+// Rows: 1 read, 1 written.
+const APPLIED: &str = "UPDATE plans SET applying = NULL WHERE name = ?1 AND applying = CAST(?2 AS INTEGER)";
+
+/// Notes that a version of a plan was given to all its users.
+#[must_use]
+pub fn applied(plan: &Plan) -> Statement {
+    Statement::new(APPLIED).bind(plan.name.as_str()).bind(plan.version)
 }
 
 /// What one user is given, and the row that it was decided on.

@@ -40,13 +40,21 @@ pub(super) fn change<T: Serialize>(user: i64, changes: &T, period_end: Option<Se
     Statement::new(CHANGE).bind(user).bind_json(changes).bind(period_end)
 }
 
-// Rows: 2 read and 1 written per user.
-const TOUCH: &str = "UPDATE usage SET revision = revision + 1 WHERE user IN (SELECT value FROM json_each(?1))";
+// Rows: 1 read, 1 written.
+const TOUCH: &str = "UPDATE usage SET revision = revision + 1 WHERE user = ?1";
+// Rows per user: 2 read, 1 written.
+const TOUCH_ALL: &str = "UPDATE usage SET revision = revision + 1 WHERE user IN (SELECT value FROM json_each(?1))";
 
 /// Raises the revision only, for a change that stands in another row.
 #[must_use]
-pub(super) fn touch(users: &[i64]) -> Statement {
-    Statement::new(TOUCH).bind_json(&users)
+pub(super) fn touch(user: i64) -> Statement {
+    Statement::new(TOUCH).bind(user)
+}
+
+/// The same for many users.
+#[must_use]
+pub(super) fn touch_all(users: &[i64]) -> Statement {
+    Statement::new(TOUCH_ALL).bind_json(&users)
 }
 
 // Rows: 1 read, 2 written (the period's row by trigger). The start never moves back: the clocks of two places differ.

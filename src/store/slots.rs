@@ -170,10 +170,12 @@ pub fn retire_vacant(slots: &[SlotName], guard: &epochs::Guard) -> Statement {
 }
 
 // Rows read: 2 per slot (index, row).
-const CHANGED_SINCE: &str = "SELECT name, gate, until, speed, devices, streams FROM slots WHERE changed > CAST(?1 AS INTEGER) ORDER BY changed LIMIT ?2";
+const CHANGED_SINCE: &str = "
+SELECT name, gate, until, speed, devices, streams FROM slots WHERE changed > CAST(?1 AS INTEGER) ORDER BY changed LIMIT ?2";
 
 // Rows read: 1 per slot, and those retired in between.
-const PAGE_AFTER: &str = "SELECT name, gate, until, speed, devices, streams FROM slots WHERE name > ?1 AND gate <> 'retired' ORDER BY name LIMIT ?2";
+const PAGE_AFTER: &str = "
+SELECT name, gate, until, speed, devices, streams FROM slots WHERE name > ?1 AND gate <> 'retired' ORDER BY name LIMIT ?2";
 
 /// A roster entry as stored.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]

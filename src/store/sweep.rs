@@ -107,7 +107,7 @@ fn delete(due: &[&Due], salt: u32, now: Second) -> Vec<Statement> {
         Statement::new(DELETE).bind(now).bind_json(&revisions),
         Statement::new(RETIRE).bind(now).bind_json(&ids),
         slots::number_change(salt),
-        quotas::touch(&ids),
+        quotas::touch_all(&ids),
     ]
 }
 

@@ -3,12 +3,10 @@
 use serde::{Deserialize, Serialize};
 use weir_wire::{Bytes, Second, SlotName};
 
-use super::gates::{end_of_user, gate_of_user};
 use super::quotas::Roll;
-use super::slots::gate_of_usage;
 use super::{Statement, gates, quotas, slots};
 use crate::domain::period::Cycle;
-use crate::domain::user::{Hold, Standing, Status};
+use crate::domain::user::{Hold, Standing};
 
 /// A user with his account.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
@@ -137,131 +135,6 @@ pub fn by_id(user: i64) -> Statement {
     Statement::new(BY_ID).bind(user)
 }
 
-/// In which order a list comes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Order {
-    /// By name.
-    #[default]
-    Name,
-    /// By name, last first.
-    NameDown,
-    /// By bytes of the period, least first.
-    Used,
-    /// By bytes of the period, most first.
-    UsedDown,
-    /// By creation, oldest first.
-    Created,
-    /// By creation, newest first.
-    CreatedDown,
-}
-
-/// Which users a list shows.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Query {
-    /// Part of a name, a mail address or a note, without case; empty for all.
-    pub search: String,
-    /// The status of all that are shown; none for any.
-    pub status: Option<Status>,
-    /// Order.
-    pub order: Order,
-    /// Users at most.
-    pub limit: u32,
-    /// Users to leave out before.
-    pub offset: u32,
-}
-
-impl Query {
-    /// Whether it leaves users out.
-    #[must_use]
-    pub fn is_filtered(&self) -> bool {
-        !self.search.is_empty() || self.status.is_some()
-    }
-}
-
-// The filter of every list; `instr`, because D1 refuses LIKE patterns beyond 50 bytes.
-macro_rules! filtered {
-    () => {
-        concat!(
-            "FROM users JOIN usage AS u ON u.user = users.id WHERE deleted_at IS NULL
-  AND (?2 = '' OR instr(lower(name), ?2) OR instr(lower(coalesce(email, '')), ?2) OR instr(lower(note), ?2))
-  AND (?3 = '' OR ?3 = CASE ",
-            gate_of_user!(),
-            " WHEN 'open' THEN iif(u.hold > 0 AND coalesce(u.hold_until > CAST(?1 AS INTEGER), 1), 'on_hold', 'active')
-    WHEN 'month' THEN 'limited' WHEN 'total' THEN 'limited' WHEN 'expired' THEN 'expired' ELSE 'disabled' END) "
-        )
-    };
-}
-
-// Rows read without a filter: 2 per user shown in order of names (index and user count as one, usage), and 1 per user left
-// out before him: the inner query walks the index alone. Any other order, and any filter, scans the users once.
-macro_rules! page {
-    ($order:literal, $from:literal) => {
-        concat!(
-            columns!(),
-            "FROM users JOIN usage AS u ON u.user = users.id WHERE deleted_at IS NULL AND name COLLATE NOCASE ",
-            $from,
-            " (SELECT name FROM users WHERE deleted_at IS NULL ORDER BY ",
-            $order,
-            " LIMIT 1 OFFSET ?2) ORDER BY ",
-            $order,
-            " LIMIT ?1"
-        )
-    };
-}
-macro_rules! scan {
-    ($order:literal) => {
-        concat!(columns!(), filtered!(), "ORDER BY ", $order, " LIMIT ?4 OFFSET ?5")
-    };
-}
-const PAGE_NAME: &str = page!("name COLLATE NOCASE", ">=");
-const PAGE_NAME_DOWN: &str = page!("name COLLATE NOCASE DESC", "<=");
-const SCAN_NAME: &str = scan!("name COLLATE NOCASE");
-const SCAN_NAME_DOWN: &str = scan!("name COLLATE NOCASE DESC");
-const SCAN_USED: &str = scan!("month, users.id");
-const SCAN_USED_DOWN: &str = scan!("month DESC, users.id");
-const SCAN_CREATED: &str = scan!("created_at, users.id");
-const SCAN_CREATED_DOWN: &str = scan!("created_at DESC, users.id DESC");
-
-/// The users of a query.
-#[must_use]
-pub fn list(query: &Query, now: Second) -> Statement {
-    let (page, scan) = match query.order {
-        Order::Name => (Some(PAGE_NAME), SCAN_NAME),
-        Order::NameDown => (Some(PAGE_NAME_DOWN), SCAN_NAME_DOWN),
-        Order::Used => (None, SCAN_USED),
-        Order::UsedDown => (None, SCAN_USED_DOWN),
-        Order::Created => (None, SCAN_CREATED),
-        Order::CreatedDown => (None, SCAN_CREATED_DOWN),
-    };
-    match page.filter(|_| !query.is_filtered()) {
-        Some(page) => Statement::new(page).bind(query.limit).bind(query.offset),
-        None => filter(Statement::new(scan), query, now).bind(query.limit).bind(query.offset),
-    }
-}
-
-fn filter(statement: Statement, query: &Query, now: Second) -> Statement {
-    // As SQLite's `lower` does it: of letters beyond ASCII, only the same ones match.
-    statement.bind(now).bind(query.search.to_ascii_lowercase()).bind(query.status.map_or("", Status::name))
-}
-
-// Rows read: every user once.
-const COUNT_FILTERED: &str = concat!("SELECT count(*) AS total ", filtered!());
-// Rows read: 1.
-const COUNT: &str = "SELECT value AS total FROM counters WHERE name = 'users'";
-
-/// What [`count`] returns.
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
-pub struct Total {
-    /// Users.
-    pub total: u32,
-}
-
-/// How many users a query has, on all its pages.
-#[must_use]
-pub fn count(query: &Query, now: Second) -> Statement {
-    if query.is_filtered() { filter(Statement::new(COUNT_FILTERED), query, now) } else { Statement::new(COUNT) }
-}
-
 // The oldest vacant slot is the one that the nodes are most likely to have loaded. A batch is a transaction, so two
 // creations at once never take the same one; without any vacant slot nothing is inserted.
 // Rows: 2 read, 4 written (row, two indexes, the counter).
@@ -375,7 +248,7 @@ pub fn act<T: Serialize>(whole: &User, action: &Action<'_, T>, salt: u32, now: S
         }
     }
     if matches!(action, Action::Enable | Action::Disable | Action::Revoke) {
-        batch.push(quotas::touch(&[user]));
+        batch.push(quotas::touch(user));
     }
     batch.extend([gates::settle(user, now), slots::number_change(salt), gates::schedule(&[user], now), by_id(user)]);
     batch
@@ -393,7 +266,7 @@ pub fn delete(user: i64, salt: u32, now: Second) -> Vec<Statement> {
     vec![
         gates::retire(user),
         slots::number_change(salt),
-        quotas::touch(&[user]),
+        quotas::touch(user),
         Statement::new(DELETE).bind(user).bind(now),
     ]
 }

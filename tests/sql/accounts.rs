@@ -1,9 +1,10 @@
 //! Accounts on real SQL: those that wait for their first use, those that are shut for sharing, queued plans, and deletion.
 
 use serde_json::json;
-use weir::store::gates;
+use weir::store::epochs::Guard;
 use weir::store::users::{Action, User};
-use weir_wire::{Bytes, Second};
+use weir::store::{gates, holds};
+use weir_wire::{Bytes, Epoch, NodeId, Second};
 
 use crate::scene::{DAY, NOW, Scene};
 
@@ -42,6 +43,16 @@ fn the_first_use_begins_an_account_once_at_the_second_of_its_bytes() {
     scene.wait(50);
     scene.sweep();
     assert_eq!(scene.gate(ann.id), "expired");
+}
+
+#[test]
+fn a_report_that_is_not_the_next_one_begins_nothing() {
+    let scene = Scene::new();
+    let ann = scene.create("ann", &json!({ "hold": 60 }));
+    let before = scene.sqlite.dump();
+    let guard = Guard { node: NodeId(3), epoch: Epoch::from_random(5), last_seq: 7 };
+    scene.sqlite.run(&holds::begin(&[ann.id], &guard, NOW)).unwrap();
+    assert_eq!(scene.sqlite.dump(), before);
 }
 
 #[test]
@@ -287,8 +298,8 @@ fn who_was_extended_between_reading_and_writing_is_not_deleted() {
 }
 
 #[test]
-fn a_year_of_a_user_is_one_of_seconds() {
+fn an_end_beyond_the_last_second_is_the_last_second() {
     let scene = Scene::new();
     let ann = scene.create("ann", &json!({ "hold": i64::from(u32::MAX), "hold_until": Second::LAST }));
-    assert_eq!(seen(&scene, &ann).2, Some(Second::LAST.get()), "an end beyond the last second is the last second");
+    assert_eq!(seen(&scene, &ann).2, Some(Second::LAST.get()));
 }

@@ -12,6 +12,7 @@ mod history;
 mod lives;
 mod notices;
 mod packages;
+mod plans;
 mod reports;
 mod scene;
 mod slots;

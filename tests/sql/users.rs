@@ -2,7 +2,8 @@
 
 use serde_json::json;
 use weir::domain::user::Status;
-use weir::store::users::{self, Action, Order, Query, Total, User};
+use weir::store::user_list::{self, Order, Query, Total};
+use weir::store::users::{self, Action, User};
 use weir::store::{StoreError, gates, usage};
 use weir_wire::Bytes;
 
@@ -315,8 +316,8 @@ fn a_list_shows_each_status_and_finds_by_name_mail_and_note() {
     scene.sqlite.batch(&gates::suspend(&[8], NOW.plus(60), 1, NOW)).unwrap();
     let all = Query { search: String::new(), status: None, order: Order::Name, limit: 50, offset: 0 };
     let find = |query: &Query| -> Vec<String> {
-        let page: Vec<User> = scene.sqlite.all(&users::list(query, NOW)).unwrap();
-        let total: Vec<Total> = scene.sqlite.all(&users::count(query, NOW)).unwrap();
+        let page: Vec<User> = scene.sqlite.all(&user_list::list(query, NOW)).unwrap();
+        let total: Vec<Total> = scene.sqlite.all(&user_list::count(query, NOW)).unwrap();
         assert_eq!(usize::try_from(total[0].total).unwrap(), page.len(), "{query:?}");
         page.into_iter().map(|user| user.name).collect()
     };
@@ -364,7 +365,7 @@ fn pages_of_every_order_show_every_user_once_also_between_deleted_ones() {
         let mut found: Vec<User> = Vec::new();
         for offset in (0..45).step_by(5) {
             let query = Query { search: search.into(), status: None, order, limit: 5, offset };
-            found.extend(scene.sqlite.all::<User>(&users::list(&query, NOW)).unwrap());
+            found.extend(scene.sqlite.all::<User>(&user_list::list(&query, NOW)).unwrap());
         }
         assert_eq!(found.len(), 36, "{order:?}");
         let mut sorted = found.clone();

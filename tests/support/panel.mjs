@@ -22,7 +22,7 @@ const HOST = '127.0.0.1';
 export const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const MIGRATIONS = path.join(ROOT, 'migrations');
 const SECRETS = ['SLOT_KEY', 'AUTH_KEY', 'AUDIT_KEY', 'CREDENTIAL_KEY'];
-const ALL_SCOPES = 'users:read users:write nodes:read nodes:write stats:read settings:read settings:write audit:read backup:read backup:write channels:read channels:write';
+const ALL_SCOPES = 'users:read users:write nodes:read nodes:write stats:read settings:read settings:write audit:read backup:read backup:write channels:read channels:write plans:read plans:write';
 /** Lines of the Worker's log that are kept for a test that fails. */
 const LOG_LINES = 1000;
 

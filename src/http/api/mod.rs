@@ -9,8 +9,12 @@ pub(crate) mod health;
 pub(crate) mod jobs;
 pub(crate) mod nodes;
 pub(crate) mod packages;
+pub(crate) mod plan_changes;
+pub(crate) mod plans;
+pub(crate) mod resets;
 pub(crate) mod settings;
 pub(crate) mod usage;
+mod user_body;
 mod user_json;
 pub(crate) mod users;
 

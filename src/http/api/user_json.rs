@@ -4,7 +4,7 @@ use serde::Serialize;
 use weir_wire::{Bytes, Second};
 use worker::Request;
 
-use crate::domain::period::{AnchorDay, Strategy};
+use crate::domain::period::{AnchorDay, Period, Strategy};
 use crate::domain::user::{Status, gate, status};
 use crate::domain::zone::Zone;
 use crate::http::accounts::subscription_url;
@@ -20,10 +20,16 @@ pub(super) struct UserJson {
     email: Option<String>,
     note: String,
     status: Status,
-    /// Why he may not pass: `month`, `total`, `expired`, `person`.
+    /// Why he may not pass: `month`, `total`, `expired`, `person`, `sharing`.
     reason: Option<&'static str>,
     created_at: i64,
-    expires_at: Option<i64>,
+    /// None while he is on hold.
+    expires_at: Option<Second>,
+    /// Until when he is shut for sharing.
+    suspended_until: Option<Second>,
+    plan: Option<String>,
+    /// The version of the plan that he was last given.
+    plan_version: u32,
     /// Per period, 0 = unlimited.
     monthly_quota: Bytes,
     /// Over the lifetime, 0 = unlimited.
@@ -33,14 +39,38 @@ pub(super) struct UserJson {
     reset_day: AnchorDay,
     time_zone: Zone,
     period_start: i64,
-    /// When usage begins anew.
+    /// The end of the period; it may have passed a moment ago.
     period_end: Option<i64>,
+    /// When usage begins anew.
+    next_reset_at: Option<Second>,
     monthly_used: Bytes,
     total_used: Bytes,
     bonus_left: Bytes,
+    /// Bytes a second in each direction, 0 = unlimited.
+    speed_limit: Bytes,
+    /// Client addresses with a live connection, 0 = unlimited.
+    device_limit: u32,
+    /// 0 = unlimited.
+    stream_limit: u32,
+    /// In five minutes over all nodes, 0 = unlimited; `null` = the deployment's own limit.
+    address_limit: Option<u32>,
+    /// How long the account lasts from its first use on; `null` when it has begun.
+    hold_seconds: Option<i64>,
+    /// When it begins unused.
+    hold_until: Option<Second>,
+    next_plan: Option<NextPlanJson>,
+    delete_after_days: Option<u32>,
     /// End of the newest report with bytes of his.
     last_seen_at: Option<i64>,
     subscription_url: String,
+}
+
+/// The plan that begins when the account is used up or has expired.
+#[derive(Serialize)]
+struct NextPlanJson {
+    plan: String,
+    add_remaining_traffic: bool,
+    fire_on_either: bool,
 }
 
 impl UserJson {
@@ -51,26 +81,47 @@ impl UserJson {
         if user.period_end <= call.now.get() {
             standing.month = Bytes::ZERO;
         }
+        let now = call.now;
+        let waits = standing.hold.filter(|_| standing.is_waiting(now));
+        let next_plan = user.next_plan.clone().map(|plan| NextPlanJson {
+            plan,
+            add_remaining_traffic: user.next_keeps_rest == 1,
+            fire_on_either: user.next_on_either == 1,
+        });
+        let period = Period { start: Second::clamped(user.period_start), end: Second::clamped(user.period_end) };
+        let next = if period.end <= now { user.cycle.containing(now, period.start) } else { period };
         Ok(Self {
             subscription_url: subscription_url(&user, request, call)?,
             id: user.id,
             name: user.name,
             email: user.email,
             note: user.note,
-            status: status(&standing, call.now),
-            reason: gate(&standing, call.now).reason(),
+            status: status(&standing, now),
+            reason: gate(&standing, now).reason(),
             created_at: user.created_at,
-            expires_at: user.expires_at,
+            expires_at: standing.ends_at().filter(|_| waits.is_none()),
+            suspended_until: standing.suspended_until.filter(|_| standing.is_suspended(now)),
+            plan: user.plan,
+            plan_version: user.plan_version,
             monthly_quota: user.monthly_quota,
             total_quota: user.total_quota,
             reset_strategy: user.cycle.strategy,
             reset_day: user.cycle.day,
             time_zone: user.cycle.zone,
             period_start: user.period_start,
-            period_end: (user.period_end < Second::LAST.get()).then_some(user.period_end),
+            period_end: period.ends().then_some(user.period_end),
+            next_reset_at: next.ends().then_some(next.end),
             monthly_used: standing.month,
             total_used: user.lifetime,
             bonus_left: user.bonus_left,
+            speed_limit: user.speed_limit,
+            device_limit: user.device_limit,
+            stream_limit: user.stream_limit,
+            address_limit: user.address_limit,
+            hold_seconds: waits.map(|hold| hold.seconds),
+            hold_until: waits.and_then(|hold| hold.until),
+            next_plan,
+            delete_after_days: user.delete_after_days,
             last_seen_at: (user.last_at > 0).then_some(user.last_at),
         })
     }

@@ -1,16 +1,13 @@
 //! Users.
 
-use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::json;
-use weir_wire::{Bytes, Second};
 use worker::{Request, Response};
 
+use super::user_body::{NewUser, UserChange};
 use super::user_json::UserJson;
 use super::{ITEMS, MOST_ITEMS, number, parameter, segment};
-use crate::domain::name::{Email, Note, UserName};
-use crate::domain::period::{AnchorDay, Cycle, Strategy};
+use crate::domain::name::PlanName;
 use crate::domain::user::Status;
-use crate::domain::zone::Zone;
 use crate::http::accounts;
 use crate::http::auth::authorize;
 use crate::http::body;
@@ -18,101 +15,19 @@ use crate::http::call::Call;
 use crate::http::failure::Failure;
 use crate::http::settings;
 use crate::route::UserAction;
-use crate::store::users::{self, Action, Order, Query, Total, User};
-
-/// The body of a creation. Quotas in bytes, 0 = unlimited; `expires_at` in unix seconds.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct NewUser {
-    name: UserName,
-    #[serde(default)]
-    email: Option<Email>,
-    #[serde(default)]
-    note: Option<Note>,
-    #[serde(default)]
-    monthly_quota: Bytes,
-    #[serde(default)]
-    total_quota: Bytes,
-    #[serde(default)]
-    reset_strategy: Strategy,
-    #[serde(default = "first")]
-    reset_day: AnchorDay,
-    /// The deployment's own unless told.
-    #[serde(default)]
-    time_zone: Option<Zone>,
-    #[serde(default)]
-    expires_at: Option<Second>,
-}
-
-const fn first() -> AnchorDay {
-    AnchorDay::FIRST
-}
-
-/// The body of a change: fields that it lacks stay; `null` clears those that a user may be without.
-#[expect(clippy::option_option, reason = "missing, null and a value are three different things here")]
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct UserChange {
-    #[serde(default, deserialize_with = "value", skip_serializing_if = "Option::is_none")]
-    name: Option<UserName>,
-    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
-    email: Option<Option<Email>>,
-    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
-    note: Option<Option<Note>>,
-    #[serde(default, deserialize_with = "value", skip_serializing_if = "Option::is_none")]
-    monthly_quota: Option<Bytes>,
-    #[serde(default, deserialize_with = "value", skip_serializing_if = "Option::is_none")]
-    total_quota: Option<Bytes>,
-    #[serde(default, deserialize_with = "value", skip_serializing_if = "Option::is_none")]
-    reset_strategy: Option<Strategy>,
-    #[serde(default, deserialize_with = "value", skip_serializing_if = "Option::is_none")]
-    reset_day: Option<AnchorDay>,
-    #[serde(default, deserialize_with = "value", skip_serializing_if = "Option::is_none")]
-    time_zone: Option<Zone>,
-    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
-    expires_at: Option<Option<Second>>,
-}
-
-/// A field that may be missing and may not be `null`: whoever clears a quota by it must not learn later that it stayed.
-fn value<'de, D: Deserializer<'de>, T: Deserialize<'de>>(field: D) -> Result<Option<T>, D::Error> {
-    T::deserialize(field).map(Some)
-}
-
-/// Tells a field that is `null` from one that is missing.
-#[expect(clippy::option_option, reason = "missing, null and a value are three different things here")]
-pub(super) fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(field: D) -> Result<Option<Option<T>>, D::Error> {
-    Option::deserialize(field).map(Some)
-}
-
-impl UserChange {
-    /// Whether a gate or a limit may depend on it.
-    const fn matters(&self) -> bool {
-        self.monthly_quota.is_some() || self.total_quota.is_some() || self.moves_cycle() || self.expires_at.is_some()
-    }
-
-    const fn moves_cycle(&self) -> bool {
-        self.reset_strategy.is_some() || self.reset_day.is_some() || self.time_zone.is_some()
-    }
-
-    /// The cycle of a user whose cycle was `old`.
-    fn cycle(&self, old: Cycle) -> Cycle {
-        Cycle {
-            strategy: self.reset_strategy.unwrap_or(old.strategy),
-            day: self.reset_day.unwrap_or(old.day),
-            zone: self.time_zone.unwrap_or(old.zone),
-        }
-    }
-}
+use crate::store::plans::{self, Plan};
+use crate::store::user_list::{self, Order, Query, Total};
+use crate::store::users::{Action, User};
 
 /// `GET /api/v1/users`
 ///
-/// Query: `search`, `status` (`active`, `on_hold`, `limited`, `expired`, `disabled`), `sort` (name, used, created; `-` before it turns it
-/// round), `limit` 1..=200, `offset`. Rows read: 2 a user shown and 1 a user left out before him; a search, a status or
-/// another order than the names' scans the users once.
+/// Query: `search`, `status` (`active`, `on_hold`, `limited`, `expired`, `disabled`), `sort` (name, used, created; `-` before it
+/// turns it round), `limit` 1..=200, `offset`. Rows read: 2 a user shown and 1 a user left out before him; a search, a status
+/// or another order than the names' scans the users once.
 pub(crate) async fn list(request: &Request, call: &Call) -> Result<Response, Failure> {
     authorize(request, call, "users:read").await?;
     let query = query(request)?;
-    let outcomes = call.db.batch(&[users::list(&query, call.now), users::count(&query, call.now)]).await?;
+    let outcomes = call.db.batch(&[user_list::list(&query, call.now), user_list::count(&query, call.now)]).await?;
     let [page, count] = outcomes.as_slice() else { return Err(Failure::Broken("a batch of two gave other".into())) };
     let found: Vec<User> = page.rows()?;
     let total = count.rows::<Total>()?.first().map_or(0, |count| count.total);
@@ -154,14 +69,21 @@ fn query(request: &Request) -> Result<Query, Failure> {
 pub(crate) async fn create(mut request: Request, call: &Call) -> Result<Response, Failure> {
     let actor = authorize(&request, call, "users:write").await?;
     let mut new: NewUser = body::json(&mut request).await?;
-    let zone = new.time_zone.unwrap_or_else(|| settings::zone(&call.env));
-    new.time_zone = Some(zone);
-    let period = Cycle { strategy: new.reset_strategy, day: new.reset_day, zone }.first(call.now);
+    let plan = named(call, "plan", new.plan.as_ref()).await?;
+    named(call, "next_plan.plan", new.next_plan.as_ref().map(|next| &next.plan)).await?;
+    let period = new.settle(plan.as_ref(), settings::zone(&call.env), call.now)?.first(call.now);
     let user = accounts::create(call, &actor, &new, new.name.as_str(), period).await?;
     let location = format!("/api/v1/users/{}", user.name);
     let mut response = Response::from_json(&UserJson::new(user, &request, call)?)?.with_status(201);
     response.headers_mut().set("location", &location)?;
     Ok(response)
+}
+
+/// The plan that a field names, if it names one.
+async fn named(call: &Call, field: &str, name: Option<&PlanName>) -> Result<Option<Plan>, Failure> {
+    let Some(name) = name else { return Ok(None) };
+    let found: Option<Plan> = call.db.first(plans::by_name(name.as_str())).await?;
+    found.map(Some).ok_or_else(|| Failure::invalid(field, "the name of a plan that exists"))
 }
 
 pub(super) async fn find(call: &Call, name: &str) -> Result<User, Failure> {
@@ -177,17 +99,24 @@ pub(crate) async fn get(request: &Request, call: &Call, name: &str) -> Result<Re
 
 /// `PATCH /api/v1/users/{name}`
 ///
-/// Fields that the body lacks stay, `null` clears e-mail, note and expiry; a quota is cleared by 0. A changed strategy,
-/// reset day or time zone moves the period's end to the first boundary to come.
+/// Fields that the body lacks stay, `null` clears those that a user may be without; a quota is cleared by 0. A plan brings its
+/// values. A changed strategy, reset day or time zone moves the period's end to the first boundary to come.
 pub(crate) async fn change(mut request: Request, call: &Call, name: &str) -> Result<Response, Failure> {
     let actor = authorize(&request, call, "users:write").await?;
-    let change: UserChange = body::json(&mut request).await?;
+    let mut change: UserChange = body::json(&mut request).await?;
+    let plan = named(call, "plan", change.plan.as_ref().and_then(Option::as_ref)).await?;
+    let next = change.next_plan.as_ref().and_then(Option::as_ref);
+    named(call, "next_plan.plan", next.map(|next| &next.plan)).await?;
     let name = segment(name)?;
+    let found = accounts::find(call, &name).await?;
+    change.settle(&found, plan.as_ref(), call.now)?;
     let changed = if change.matters() {
         let choose = |user: &User| {
-            let start = Second::clamped(user.period_start);
-            let end = change.moves_cycle().then(|| change.cycle(user.cycle).containing(call.now, start).end);
-            Ok(Action::Change(&change, end))
+            // What follows for a hold was settled by how he stood.
+            if (user.hold, user.hold_until) != (found.hold, found.hold_until) {
+                return Err(Failure::Busy("the account began meanwhile".into()));
+            }
+            Ok(Action::Change(&change, change.period_end(user, call.now)))
         };
         accounts::act(call, &actor, &name, choose).await?
     } else {

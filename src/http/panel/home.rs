@@ -12,7 +12,8 @@ use crate::http::call::Call;
 use crate::http::failure::Failure;
 use crate::http::settings;
 use crate::store::overview::{self, Node, Totals};
-use crate::store::users::{self, Order, Query, User};
+use crate::store::user_list::{self, Order, Query};
+use crate::store::users::User;
 use crate::store::{Statement, d1::Outcome};
 use crate::views::{Cards, Home, Live, NodeFacts, NodeView, Paging, UserFacts, UserView};
 
@@ -147,7 +148,7 @@ impl Wish {
                 };
                 let search = self.paging.search.clone();
                 let query = Query { search, status: Status::named(self.paging.status), order, limit: PAGE + 1, offset };
-                users::list(&query, now)
+                user_list::list(&query, now)
             }
         }
     }

@@ -1,0 +1,243 @@
+//! What callers say of a user when they create and change him.
+
+use serde::{Deserialize, Deserializer, Serialize};
+use weir_wire::{Bytes, Second};
+
+use crate::domain::limits::{Count, Days, HoldSeconds};
+use crate::domain::name::{Email, Note, PlanName, UserName};
+use crate::domain::period::{AnchorDay, Cycle, Strategy};
+use crate::domain::zone::Zone;
+use crate::http::failure::Failure;
+use crate::store::plans::Plan;
+use crate::store::users::User;
+
+/// The plan that begins when the account is used up or has expired.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NextPlan {
+    pub(super) plan: PlanName,
+    /// What is left of the quota then becomes a bonus.
+    #[serde(default)]
+    add_remaining_traffic: bool,
+    /// On either, or only when both have come.
+    #[serde(default = "yes")]
+    fire_on_either: bool,
+}
+
+const fn yes() -> bool {
+    true
+}
+
+/// The body of a creation. Quotas in bytes, 0 = unlimited; `expires_at` in unix seconds. What it does not say is the plan's, if
+/// it names one.
+#[expect(clippy::option_option, reason = "missing, null and a value are three different things here")]
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewUser {
+    pub(super) name: UserName,
+    #[serde(default)]
+    email: Option<Email>,
+    #[serde(default)]
+    note: Option<Note>,
+    #[serde(default)]
+    pub(super) plan: Option<PlanName>,
+    #[serde(default, deserialize_with = "value")]
+    monthly_quota: Option<Bytes>,
+    #[serde(default, deserialize_with = "value")]
+    total_quota: Option<Bytes>,
+    #[serde(default, deserialize_with = "value")]
+    reset_strategy: Option<Strategy>,
+    #[serde(default, deserialize_with = "value")]
+    reset_day: Option<AnchorDay>,
+    /// The deployment's own unless told.
+    #[serde(default)]
+    time_zone: Option<Zone>,
+    #[serde(default, deserialize_with = "given")]
+    expires_at: Option<Option<Second>>,
+    #[serde(default, deserialize_with = "value")]
+    speed_limit: Option<Bytes>,
+    #[serde(default, deserialize_with = "value")]
+    device_limit: Option<Count>,
+    #[serde(default, deserialize_with = "value")]
+    stream_limit: Option<Count>,
+    #[serde(default, deserialize_with = "given")]
+    address_limit: Option<Option<Count>>,
+    #[serde(default, rename(serialize = "hold"))]
+    hold_seconds: Option<HoldSeconds>,
+    #[serde(default)]
+    hold_until: Option<Second>,
+    #[serde(default)]
+    delete_after_days: Option<Days>,
+    #[serde(default)]
+    pub(super) next_plan: Option<NextPlan>,
+    #[serde(skip_deserializing)]
+    hold_since: Second,
+    #[serde(skip_deserializing)]
+    plan_version: u32,
+}
+
+impl NewUser {
+    /// Gives him what he was not told to have, from his plan or as everybody has it, and returns his cycle. `zone` is the
+    /// deployment's.
+    pub(super) fn settle(&mut self, plan: Option<&Plan>, zone: Zone, now: Second) -> Result<Cycle, Failure> {
+        let waits = self.hold_seconds.unwrap_or_default().get() > 0;
+        check_hold(waits, self.expires_at, self.hold_until)?;
+        self.plan_version = plan.map_or(0, |plan| plan.version);
+        let length = plan.filter(|_| !waits).and_then(|plan| plan.expires(now));
+        self.expires_at.get_or_insert(length);
+        self.monthly_quota.get_or_insert(plan.map_or(Bytes::ZERO, |plan| plan.monthly_quota));
+        self.total_quota.get_or_insert(plan.map_or(Bytes::ZERO, |plan| plan.total_quota));
+        self.speed_limit.get_or_insert(plan.map_or(Bytes::ZERO, |plan| plan.speed_limit));
+        self.device_limit.get_or_insert(plan.map_or_else(Count::default, |plan| plan.device_limit));
+        self.stream_limit.get_or_insert(plan.map_or_else(Count::default, |plan| plan.stream_limit));
+        self.address_limit.get_or_insert(plan.and_then(|plan| plan.address_limit));
+        self.hold_since = now;
+        let strategy = plan.map_or_else(Strategy::default, |plan| plan.reset_strategy);
+        let day = plan.and_then(|plan| plan.reset_day).unwrap_or(AnchorDay::FIRST);
+        Ok(Cycle {
+            strategy: *self.reset_strategy.get_or_insert(strategy),
+            day: *self.reset_day.get_or_insert(day),
+            zone: *self.time_zone.get_or_insert(zone),
+        })
+    }
+}
+
+/// Whether an account that waits, or does not, can have this expiry and this time-out.
+#[expect(clippy::option_option, reason = "missing, null and a value are three different things here")]
+fn check_hold(waits: bool, expires: Option<Option<Second>>, until: Option<Second>) -> Result<(), Failure> {
+    if waits && expires.flatten().is_some() {
+        return Err(Failure::invalid("expires_at", "not together with hold_seconds, after which the account expires"));
+    }
+    if !waits && until.is_some() {
+        return Err(Failure::invalid("hold_until", "only with hold_seconds from 1"));
+    }
+    Ok(())
+}
+
+/// The body of a change: fields that it lacks stay; `null` clears those that a user may be without.
+#[expect(clippy::option_option, reason = "missing, null and a value are three different things here")]
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct UserChange {
+    #[serde(default, deserialize_with = "value", skip_serializing_if = "Option::is_none")]
+    name: Option<UserName>,
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    email: Option<Option<Email>>,
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    note: Option<Option<Note>>,
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    pub(super) plan: Option<Option<PlanName>>,
+    #[serde(default, deserialize_with = "value", skip_serializing_if = "Option::is_none")]
+    monthly_quota: Option<Bytes>,
+    #[serde(default, deserialize_with = "value", skip_serializing_if = "Option::is_none")]
+    total_quota: Option<Bytes>,
+    #[serde(default, deserialize_with = "value", skip_serializing_if = "Option::is_none")]
+    reset_strategy: Option<Strategy>,
+    #[serde(default, deserialize_with = "value", skip_serializing_if = "Option::is_none")]
+    reset_day: Option<AnchorDay>,
+    #[serde(default, deserialize_with = "value", skip_serializing_if = "Option::is_none")]
+    time_zone: Option<Zone>,
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    expires_at: Option<Option<Second>>,
+    #[serde(default, deserialize_with = "value", skip_serializing_if = "Option::is_none")]
+    speed_limit: Option<Bytes>,
+    #[serde(default, deserialize_with = "value", skip_serializing_if = "Option::is_none")]
+    device_limit: Option<Count>,
+    #[serde(default, deserialize_with = "value", skip_serializing_if = "Option::is_none")]
+    stream_limit: Option<Count>,
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    address_limit: Option<Option<Count>>,
+    #[serde(default, deserialize_with = "given", rename(serialize = "hold"), skip_serializing_if = "Option::is_none")]
+    hold_seconds: Option<Option<HoldSeconds>>,
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    hold_until: Option<Option<Second>>,
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    delete_after_days: Option<Option<Days>>,
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    pub(super) next_plan: Option<Option<NextPlan>>,
+    #[serde(skip_deserializing, skip_serializing_if = "Option::is_none")]
+    hold_since: Option<Second>,
+    #[serde(skip_deserializing, skip_serializing_if = "Option::is_none")]
+    plan_version: Option<u32>,
+}
+
+/// A field that may be missing and may not be `null`: whoever clears a quota by it must not learn later that it stayed.
+pub(super) fn value<'de, D: Deserializer<'de>, T: Deserialize<'de>>(field: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(field).map(Some)
+}
+
+/// Tells a field that is `null` from one that is missing.
+#[expect(clippy::option_option, reason = "missing, null and a value are three different things here")]
+pub(super) fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(field: D) -> Result<Option<Option<T>>, D::Error> {
+    Option::deserialize(field).map(Some)
+}
+
+impl UserChange {
+    /// Whether a gate, a limit or a second at which the sweep must look may depend on it.
+    pub(super) const fn matters(&self) -> bool {
+        self.monthly_quota.is_some()
+            || self.total_quota.is_some()
+            || self.moves_cycle()
+            || self.expires_at.is_some()
+            || self.plan.is_some()
+            || self.speed_limit.is_some()
+            || self.device_limit.is_some()
+            || self.stream_limit.is_some()
+            || self.hold_seconds.is_some()
+            || self.hold_until.is_some()
+            || self.delete_after_days.is_some()
+            || self.next_plan.is_some()
+    }
+
+    const fn moves_cycle(&self) -> bool {
+        self.reset_strategy.is_some() || self.reset_day.is_some() || self.time_zone.is_some()
+    }
+
+    /// Adds what follows from it for `user`: the values of a new plan that it does not name itself, and that an expiry ends a
+    /// hold and a hold has no expiry.
+    pub(super) fn settle(&mut self, user: &User, plan: Option<&Plan>, now: Second) -> Result<(), Failure> {
+        if let Some(plan) = plan {
+            self.plan_version = Some(plan.version);
+            self.monthly_quota.get_or_insert(plan.monthly_quota);
+            self.total_quota.get_or_insert(plan.total_quota);
+            self.reset_strategy.get_or_insert(plan.reset_strategy);
+            self.reset_day = self.reset_day.or(plan.reset_day);
+            self.speed_limit.get_or_insert(plan.speed_limit);
+            self.device_limit.get_or_insert(plan.device_limit);
+            self.stream_limit.get_or_insert(plan.stream_limit);
+            self.address_limit.get_or_insert(plan.address_limit);
+        }
+        let waited = user.standing().is_waiting(now);
+        let waits = match self.hold_seconds {
+            Some(seconds) => seconds.unwrap_or_default().get() > 0,
+            None => waited && self.expires_at.flatten().is_none(),
+        };
+        check_hold(waits, self.expires_at, self.hold_until.flatten())?;
+        if waits {
+            self.expires_at = Some(None);
+            if !waited {
+                self.hold_since = Some(now);
+                self.hold_until.get_or_insert(None);
+            }
+        } else if user.hold > 0 {
+            // It began at its time-out, which the sweep has not seen yet, or it is taken off hold.
+            let begun = user.standing().ends_at().filter(|_| !waited);
+            self.expires_at = self.expires_at.or(begun.map(Some));
+            self.hold_seconds = Some(Some(HoldSeconds::default()));
+            self.hold_until = Some(None);
+        } else if self.hold_seconds.is_some() {
+            self.hold_seconds = Some(Some(HoldSeconds::default()));
+        }
+        Ok(())
+    }
+
+    /// The end of the period of a user whose cycle it moves: the first boundary after `now`.
+    pub(super) fn period_end(&self, user: &User, now: Second) -> Option<Second> {
+        let cycle = Cycle {
+            strategy: self.reset_strategy.unwrap_or(user.cycle.strategy),
+            day: self.reset_day.unwrap_or(user.cycle.day),
+            zone: self.time_zone.unwrap_or(user.cycle.zone),
+        };
+        self.moves_cycle().then(|| cycle.containing(now, Second::clamped(user.period_start)).end)
+    }
+}
