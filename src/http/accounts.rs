@@ -94,7 +94,7 @@ pub(crate) async fn delete(call: &Call, actor: &Actor, name: &str) -> Result<(),
 }
 
 /// Texts of a user that the audit log may show.
-const PLAIN: [&str; 6] = ["name", "email", "note", "reset_strategy", "time_zone", "expires_at"];
+const PLAIN: [&str; 8] = ["name", "email", "note", "reset_strategy", "time_zone", "expires_at", "plan", "next_plan"];
 
 /// What the audit log calls a user.
 pub(crate) fn subject(name: &str) -> String {
@@ -115,6 +115,17 @@ fn facts(user: &User) -> Facts {
         .plain("time_zone", serde_json::to_value(user.cycle.zone).unwrap_or_default())
         .plain("expires_at", user.expires_at)
         .plain("disabled_at", user.disabled_at)
+        .plain("suspended_until", user.suspended_until)
+        .plain("plan", user.plan.clone())
+        .plain("plan_version", user.plan_version)
+        .plain("next_plan", user.next_plan.clone())
+        .plain("speed_limit", user.speed_limit.get())
+        .plain("device_limit", user.device_limit)
+        .plain("stream_limit", user.stream_limit)
+        .plain("address_limit", user.address_limit)
+        .plain("delete_after_days", user.delete_after_days)
+        .plain("hold", user.hold)
+        .plain("hold_until", user.hold_until)
         .plain("generation", user.generation)
         .plain("monthly_used", user.month.get())
         .plain("total_used", user.lifetime.get())
@@ -134,7 +145,11 @@ fn entry<T: Serialize>(user: &User, action: &Action<'_, T>, now: Second) -> Entr
     let after = Facts::new();
     match action {
         Action::Change(changes, _) => changed(user, changes),
-        Action::Enable => told("user.enable", user, after.plain("disabled_at", None::<i64>)),
+        Action::Enable => {
+            let opened = after.plain("disabled_at", None::<i64>);
+            let suspended = user.suspended_until.is_some();
+            told("user.enable", user, if suspended { opened.plain("suspended_until", None::<i64>) } else { opened })
+        }
         Action::Disable => {
             told("user.disable", user, after.plain("disabled_at", user.disabled_at.unwrap_or(now.get())))
         }

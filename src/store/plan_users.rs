@@ -142,3 +142,21 @@ pub struct Holders {
 pub fn holders(plan: &Plan) -> Statement {
     Statement::new(HOLDERS).bind(plan.name.as_str()).bind(plan.version)
 }
+
+// Rows read: 2.
+const WANTED: &str = "
+SELECT EXISTS (SELECT 1 FROM users WHERE plan = ?1 AND deleted_at IS NULL)
+  OR EXISTS (SELECT 1 FROM users WHERE next_plan = ?1 AND deleted_at IS NULL) AS is_wanted";
+
+/// Whether anybody has a plan or waits for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub struct Wanted {
+    /// 1 if so.
+    pub is_wanted: u32,
+}
+
+/// Looks whether anybody has the plan of a name or waits for it.
+#[must_use]
+pub fn wanted(name: &str) -> Statement {
+    Statement::new(WANTED).bind(name)
+}

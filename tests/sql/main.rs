@@ -2,10 +2,10 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that panics has failed")]
 
+mod accounts;
 mod audit;
 mod backup;
 mod explain;
-mod accounts;
 mod gates;
 mod grants;
 mod history;

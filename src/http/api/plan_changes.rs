@@ -4,9 +4,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use worker::{Request, Response};
 
-use super::plans::find;
+use super::plans::{find, subject};
 use super::{ITEMS, MOST_ITEMS, number};
+use crate::domain::audit::{Entry, Facts};
 use crate::domain::plan::differences;
+use crate::http::audit::{Deed, recorded};
 use crate::http::auth::authorize;
 use crate::http::body;
 use crate::http::call::Call;
@@ -60,16 +62,19 @@ struct Wanted {
 /// 202: a job gives the plan's values to its users, within a minute the first of them. 409 when the plan was changed since the
 /// version that the body names.
 pub(crate) async fn apply(mut request: Request, call: &Call, name: &str) -> Result<Response, Failure> {
-    authorize(&request, call, "plans:write").await?;
+    let actor = authorize(&request, call, "plans:write").await?;
     let wanted: Wanted = body::json(&mut request).await?;
-    let plan = find(call, name).await?;
-    let batch = [plans::apply(&plan.name, wanted.version), jobs::call("plans", call.now)];
-    let outcomes = call.db.batch(&batch).await?;
-    if outcomes.first().is_none_or(|marked| marked.changes() == 0) {
-        let message =
-            format!("plan {} stands at another version than {}: look at its changes", plan.name, wanted.version);
-        return Err(Failure::Conflict { code: "plan_changed", message });
-    }
+    let prepare = async || {
+        let plan = find(call, name).await?;
+        if plan.version != wanted.version {
+            let message = format!("plan {} stands at version {}: look at its changes", plan.name, plan.version);
+            return Err(Failure::Conflict { code: "plan_changed", message });
+        }
+        let entry = Entry::new("plan.apply", subject(&plan.name)).after(Facts::new().plain("version", plan.version));
+        let batch = [plans::apply(&plan.name, plan.version), jobs::call("plans", call.now)];
+        Ok(Deed::new(entry, batch, plan))
+    };
+    let (_, plan) = recorded(call, &actor, prepare).await?;
     let body = json!({ "name": plan.name, "version": wanted.version });
     Ok(Response::from_json(&body)?.with_status(202))
 }

@@ -7,20 +7,23 @@ use worker::{Request, Response};
 
 use super::segment;
 use super::user_body::{given, value};
+use crate::domain::audit::{Entry, Facts};
 use crate::domain::limits::{Count, Days};
 use crate::domain::name::PlanName;
 use crate::domain::period::{AnchorDay, Strategy};
+use crate::http::audit::{Deed, recorded};
 use crate::http::auth::authorize;
 use crate::http::body;
 use crate::http::call::Call;
 use crate::http::failure::Failure;
+use crate::store::d1::Outcome;
 use crate::store::jobs::{self, Job};
-use crate::store::plan_users::{self, Holders};
+use crate::store::plan_users::{self, Holders, Wanted};
 use crate::store::plans::{self, Plan};
 
 /// What can be said of a plan. Fields that a creation lacks are unlimited, those that a change lacks stay.
 #[expect(clippy::option_option, reason = "missing, null and a value are three different things here")]
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct PlanFields {
     #[serde(default, deserialize_with = "value")]
@@ -94,16 +97,33 @@ pub(crate) async fn list(request: &Request, call: &Call) -> Result<Response, Fai
 ///
 /// 201 with the plan; 409 when there is one of this name.
 pub(crate) async fn create(mut request: Request, call: &Call) -> Result<Response, Failure> {
-    authorize(&request, call, "plans:write").await?;
+    let actor = authorize(&request, call, "plans:write").await?;
     let fields: PlanFields = body::json(&mut request).await?;
     let name = fields.name.clone().ok_or_else(|| Failure::invalid("name", "it is missing"))?;
     let new = fields.onto(Plan { name: name.into(), ..Plan::default() });
-    let plan = call.db.first(plans::create(&new)).await?;
-    let plan: Plan = plan.ok_or_else(|| Failure::Broken("a plan that was written is not there".into()))?;
+    let prepare = async || {
+        let entry = Entry::new("plan.create", subject(&new.name)).after(Facts::of(&new, &PLAIN));
+        Ok(Deed::new(entry, [plans::create(&new)], ()))
+    };
+    let (outcomes, ()) = recorded(call, &actor, prepare).await?;
+    let plan = written(&outcomes)?.ok_or_else(|| Failure::Broken("a plan that was written is not there".into()))?;
     let location = format!("/api/v1/plans/{}", plan.name);
     let mut response = Response::from_json(&plan)?.with_status(201);
     response.headers_mut().set("location", &location)?;
     Ok(response)
+}
+
+/// Texts of a plan that the audit log may show.
+const PLAIN: [&str; 2] = ["name", "reset_strategy"];
+
+/// What the audit log calls a plan.
+pub(super) fn subject(name: &str) -> String {
+    format!("plans/{name}")
+}
+
+/// The plan that the only statement of a deed returns.
+fn written(outcomes: &[Outcome]) -> Result<Option<Plan>, Failure> {
+    Ok(outcomes.first().map(Outcome::rows).transpose()?.and_then(|mut rows: Vec<Plan>| rows.pop()))
 }
 
 pub(super) async fn find(call: &Call, name: &str) -> Result<Plan, Failure> {
@@ -138,27 +158,41 @@ async fn progress(call: &Call, plan: &str, version: u32) -> Result<Progress, Fai
 /// Fields that the body lacks stay; the name stays in any case. The version rises unless nothing is changed. Users keep what
 /// they have until the plan is applied.
 pub(crate) async fn change(mut request: Request, call: &Call, name: &str) -> Result<Response, Failure> {
-    authorize(&request, call, "plans:write").await?;
+    let actor = authorize(&request, call, "plans:write").await?;
     let fields: PlanFields = body::json(&mut request).await?;
     if fields.name.is_some() {
         return Err(Failure::invalid("name", "a plan's name stays: create another plan"));
     }
-    let plan = find(call, name).await?;
-    let new = fields.onto(plan.clone());
-    let changed = if new == plan { Some(plan) } else { call.db.first(plans::change(&new)).await? };
-    let changed = changed.ok_or_else(|| Failure::Busy("the plan was changed meanwhile".into()))?;
-    Ok(Response::from_json(&changed)?)
+    let prepare = async || {
+        let plan = find(call, name).await?;
+        let new = fields.clone().onto(plan.clone());
+        if new == plan {
+            return Ok(Deed::nothing(plan));
+        }
+        let (before, after) = (Facts::of(&plan, &PLAIN), Facts::of(&new, &PLAIN));
+        let entry = Entry::new("plan.change", subject(&plan.name)).before(before).after(after);
+        Ok(Deed::new(entry, [plans::change(&new)], new))
+    };
+    let (outcomes, plan) = recorded(call, &actor, prepare).await?;
+    let plan = written(&outcomes)?.unwrap_or(plan);
+    Ok(Response::from_json(&plan)?)
 }
 
 /// `DELETE /api/v1/plans/{name}`
 ///
 /// 204; 409 while somebody has the plan or waits for it.
 pub(crate) async fn delete(request: &Request, call: &Call, name: &str) -> Result<Response, Failure> {
-    authorize(request, call, "plans:write").await?;
-    let plan = find(call, name).await?;
-    if call.db.run(plans::delete(&plan.name)).await?.changes() == 0 {
-        let message = format!("users have the plan {} or have it queued", plan.name);
-        return Err(Failure::Conflict { code: "in_use", message });
-    }
+    let actor = authorize(request, call, "plans:write").await?;
+    let prepare = async || {
+        let plan = find(call, name).await?;
+        let wanted: Option<Wanted> = call.db.first(plan_users::wanted(&plan.name)).await?;
+        if wanted.is_none_or(|wanted| wanted.is_wanted == 1) {
+            let message = format!("users have the plan {} or have it queued", plan.name);
+            return Err(Failure::Conflict { code: "in_use", message });
+        }
+        let entry = Entry::new("plan.delete", subject(&plan.name)).before(Facts::of(&plan, &PLAIN));
+        Ok(Deed::new(entry, [plans::delete(&plan.name)], ()))
+    };
+    recorded(call, &actor, prepare).await?;
     Ok(Response::empty()?.with_status(204))
 }
