@@ -193,20 +193,26 @@ impl UserChange {
         self.reset_strategy.is_some() || self.reset_day.is_some() || self.time_zone.is_some()
     }
 
-    /// Adds what follows from it for `user`: the values of a new plan that it does not name itself, and that an expiry ends a
-    /// hold and a hold has no expiry.
-    pub(super) fn settle(&mut self, user: &User, plan: Option<&Plan>, now: Second) -> Result<(), Failure> {
-        if let Some(plan) = plan {
-            self.plan_version = Some(plan.version);
-            self.monthly_quota.get_or_insert(plan.monthly_quota);
-            self.total_quota.get_or_insert(plan.total_quota);
-            self.reset_strategy.get_or_insert(plan.reset_strategy);
-            self.reset_day = self.reset_day.or(plan.reset_day);
-            self.speed_limit.get_or_insert(plan.speed_limit);
-            self.device_limit.get_or_insert(plan.device_limit);
-            self.stream_limit.get_or_insert(plan.stream_limit);
-            self.address_limit.get_or_insert(plan.address_limit);
-        }
+    /// Adds the values of a new plan that it does not name itself.
+    pub(super) fn take(&mut self, plan: &Plan) {
+        self.plan_version = Some(plan.version);
+        self.monthly_quota.get_or_insert(plan.monthly_quota);
+        self.total_quota.get_or_insert(plan.total_quota);
+        self.reset_strategy.get_or_insert(plan.reset_strategy);
+        self.reset_day = self.reset_day.or(plan.reset_day);
+        self.speed_limit.get_or_insert(plan.speed_limit);
+        self.device_limit.get_or_insert(plan.device_limit);
+        self.stream_limit.get_or_insert(plan.stream_limit);
+        self.address_limit.get_or_insert(plan.address_limit);
+    }
+
+    /// Whether it depends on how the user stands what it means: an expiry ends a hold, and a hold has no expiry.
+    pub(super) const fn moves_times(&self) -> bool {
+        self.expires_at.is_some() || self.hold_seconds.is_some() || self.hold_until.is_some()
+    }
+
+    /// Adds what follows from a changed expiry or hold of `user`.
+    pub(super) fn settle(&mut self, user: &User, now: Second) -> Result<(), Failure> {
         let waited = user.standing().is_waiting(now);
         let waits = match self.hold_seconds {
             Some(seconds) => seconds.unwrap_or_default().get() > 0,

@@ -108,12 +108,17 @@ pub(crate) async fn change(mut request: Request, call: &Call, name: &str) -> Res
     let next = change.next_plan.as_ref().and_then(Option::as_ref);
     named(call, "next_plan.plan", next.map(|next| &next.plan)).await?;
     let name = segment(name)?;
-    let found = accounts::find(call, &name).await?;
-    change.settle(&found, plan.as_ref(), call.now)?;
+    if let Some(plan) = &plan {
+        change.take(plan);
+    }
+    let found = if change.moves_times() { Some(accounts::find(call, &name).await?) } else { None };
+    if let Some(found) = &found {
+        change.settle(found, call.now)?;
+    }
     let changed = if change.matters() {
         let choose = |user: &User| {
             // What follows for a hold was settled by how he stood.
-            if (user.hold, user.hold_until) != (found.hold, found.hold_until) {
+            if found.as_ref().is_some_and(|found| (user.hold, user.hold_until) != (found.hold, found.hold_until)) {
                 return Err(Failure::Busy("the account began meanwhile".into()));
             }
             Ok(Action::Change(&change, change.period_end(user, call.now)))
