@@ -249,7 +249,11 @@ pub fn sentence(
         (Gate::Total, _) => {
             format!("may not pass: the total quota of {} is used up and no bonus is left", gb(standing.total_quota))
         }
-        (Gate::Expired, _) => format!("may not pass: the account has expired{}", at(standing.expires_at)),
+        (Gate::Expired, _) => format!("may not pass: the account has expired{}", at(standing.ends_at())),
+        (Gate::Sharing, _) => {
+            let until = standing.suspended_until.map_or_else(String::new, |until| format!(" until {}", when(until)));
+            format!("may not pass: the account was shared with too many addresses; it is shut{until}")
+        }
         (Gate::Disabled, _) => format!("may not pass: a person disabled the account{}", at(disabled_at)),
     }
 }

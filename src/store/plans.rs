@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use weir_wire::{Bytes, Second};
 
-use super::{Statement, gates, slots};
+use super::{Statement, gates, packages, slots};
 use crate::domain::limits::{Count, Days};
 use crate::domain::period::{AnchorDay, Strategy};
 use crate::domain::plan::Terms;
@@ -211,11 +211,13 @@ WHERE revision = excluded.job ->> 'revision' AND lifetime = excluded.job ->> 'li
 /// Gives a plan's values to users, makes every node that holds a limit for them ask, and says when to look again. Who was
 /// changed or reported since he was read stays as he is.
 ///
-/// One batch. Rows read: at most 16 per user; written: 9, and 1 per period that ends.
+/// One batch. Rows read: at most 18 per user, and those of his packages; written: 9, and 1 per period that ends.
 #[must_use]
 pub fn give(gifts: &[Gift<'_>], salt: u32, now: Second) -> Vec<Statement> {
     let users: Vec<i64> = gifts.iter().map(|gift| gift.user).collect();
     vec![
+        // A plan that begins may add to the bonus.
+        packages::settle(&users),
         Statement::new(GIVE_USER).bind_json(&gifts),
         Statement::new(GIVE_USAGE).bind_json(&gifts),
         gates::settle_all(&users, now),

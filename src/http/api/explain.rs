@@ -13,7 +13,7 @@ use super::users::find;
 use crate::domain::explain::{self, Charged, Check, External, Held, Mark, Stretch};
 use crate::domain::history::Span;
 use crate::domain::period::Period;
-use crate::domain::user::{Standing, Status, gate};
+use crate::domain::user::{Standing, Status, gate, status};
 use crate::http::auth::authorize;
 use crate::http::call::Call;
 use crate::http::failure::Failure;
@@ -132,7 +132,7 @@ impl ExplanationJson {
         let disabled_at = user.disabled_at.map(Second::clamped);
         Ok(Self {
             as_of: at,
-            status: gate.status(),
+            status: status(&standing, at),
             reason: gate.reason(),
             sentence: explain::sentence(gate, &standing, remaining, end, disabled_at),
             period: PeriodNow { start, end, monthly_quota: user.monthly_quota, total_quota: user.total_quota, began },

@@ -13,7 +13,7 @@ use crate::http::call::Call;
 use crate::http::failure::Failure;
 use crate::store::charts::{self, Ended, Rows, WholeSince, Whose};
 use crate::store::d1::Outcome;
-use crate::store::users::Total;
+use crate::store::user_list::Total;
 
 /// Buckets of one answer at most, and when they are told apart by node.
 const BUCKETS: u32 = 1_000;
