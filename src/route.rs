@@ -60,6 +60,10 @@ pub enum Route<'a> {
     NodeUsage(&'a str),
     /// `GET /api/v1/usage`
     Usage,
+    /// `GET /api/v1/users/{name}/addresses`
+    UserAddresses(&'a str),
+    /// `GET /api/v1/suspicious`
+    Suspicious,
     /// `GET /api/user/{name}`
     SimpleUser(&'a str),
     /// `PUT /api/user/{name}`
@@ -247,6 +251,10 @@ pub fn route<'a>(method: &str, path: &'a str) -> Result<Route<'a>, NoRoute> {
         (["api", "v1", "users", _, "usage" | "periods" | "explain"], _) => Err(Method("GET")),
         (["api", "v1", "users", name, "resets"], "GET") => Ok(Route::Resets(name)),
         (["api", "v1", "users", _, "resets"], _) => Err(Method("GET")),
+        (["api", "v1", "users", name, "addresses"], "GET") => Ok(Route::UserAddresses(name)),
+        (["api", "v1", "users", _, "addresses"], _) => Err(Method("GET")),
+        (["api", "v1", "suspicious"], "GET") => Ok(Route::Suspicious),
+        (["api", "v1", "suspicious"], _) => Err(Method("GET")),
         (["api", "v1", "users", name, verb], method) => match user_action(verb) {
             None => Err(Path),
             Some(action) if method == "POST" => Ok(Route::ActOnUser(name, action)),

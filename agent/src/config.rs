@@ -37,6 +37,16 @@ pub(crate) struct Config {
     pub(crate) log: Log,
     /// The proxy core of this host.
     pub(crate) core: CoreConfig,
+    /// Whose addresses clients come from.
+    pub(crate) addresses: AddressConfig,
+}
+
+/// `[addresses]`: how many devices a user has.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct AddressConfig {
+    /// Tags of the template's inbounds that only a proxy of the operator's can reach, which overwrites `X-Forwarded-For`.
+    pub(crate) behind_proxy: Vec<String>,
 }
 
 /// See [`Config::on_panel_loss`].
@@ -114,6 +124,7 @@ impl Default for Config {
             reload_every_seconds: 600,
             log: Log::Info,
             core: CoreConfig::default(),
+            addresses: AddressConfig::default(),
         }
     }
 }
@@ -290,10 +301,13 @@ mod tests {
             cache_file = "/srv/cache.db"
             working_dir = "/srv"
             api_port = 9000
+            [addresses]
+            behind_proxy = ["vless-ws"]
         "#;
         let config = Config::parse(text).unwrap();
         assert_eq!(config.on_panel_loss, OnPanelLoss::Open);
         assert_eq!(config.core.api_port, 9000);
+        assert_eq!(config.addresses.behind_proxy, ["vless-ws"]);
         assert_eq!(config.ledger(), Path::new("/srv/weir/ledger.redb"));
     }
 
@@ -306,6 +320,7 @@ mod tests {
             ("on_panel_loss = \"maybe\"", "on_panel_loss"),
             ("reload_every_seconds = 86401", "reload_every_seconds: must be from 0 to 86400"),
             ("core.api_port = 0", "core.api_port"),
+            ("addresses.trusted = []", "trusted"),
             ("core.kind = \"xray\"", "kind"),
             ("core.reload_command = []", "core.reload_command"),
             ("core.output = \"/etc/weir/template.json\"", "core.output: must be another file"),
@@ -344,10 +359,11 @@ mod tests {
             list.split('`').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>()
         };
         let (top, core) = (known("nonsense = 1"), known("core.nonsense = 1"));
-        assert!(top.len() == 6 && core.len() == 10, "{top:?} {core:?}");
+        assert!(top.len() == 7 && core.len() == 10, "{top:?} {core:?}");
         let example = whole_example();
         for key in top.iter().chain(&core) {
-            let start = if key == "core" { "[core]".to_owned() } else { format!("{key} = ") };
+            let is_table = matches!(key.as_str(), "core" | "addresses");
+            let start = if is_table { format!("[{key}]") } else { format!("{key} = ") };
             let place = example.lines().position(|line| line.starts_with(&start));
             let place = place.unwrap_or_else(|| panic!("the example lacks {key}"));
             assert!(example.lines().nth(place - 1).unwrap().starts_with("# "), "{key} is not explained");

@@ -1,5 +1,6 @@
 //! `weir-agent` as a library: its command line, and the cores that it can steer, which the tests run for real.
 
+mod addresses;
 mod bell;
 mod civil;
 pub mod cli;

@@ -86,6 +86,7 @@ pub(crate) async fn run(config: &Config) -> Result<(), String> {
     let rules = Rules {
         on_panel_loss: config.on_panel_loss,
         reload_every: u64::from(config.reload_every_seconds).saturating_mul(1_000),
+        behind_proxy: config.addresses.behind_proxy.clone(),
     };
     let node = Node::load(ledger.clone(), rules, &boot, clock::read(), random::epoch());
     let node = node.map_err(|error| error.to_string())?;
@@ -183,7 +184,7 @@ impl Running {
             return;
         }
         match self.core.inbounds() {
-            Ok(inbounds) => self.node.template_read(inbounds, self.core.bypasses()),
+            Ok(inbounds) => self.node.template_read(inbounds, self.core.bypasses(), self.core.by_header()),
             Err(error) => self.node.template_refused(&error, clock::now()),
         }
     }

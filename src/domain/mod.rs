@@ -21,6 +21,7 @@ pub mod report;
 pub mod schedule;
 pub mod seal;
 pub mod settings;
+pub mod sharing;
 pub mod size;
 pub mod subscription;
 pub mod token;

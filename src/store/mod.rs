@@ -3,6 +3,7 @@
 //! Statements are values and know nothing of the Worker, so that tests run them on plain `SQLite` under D1's limits;
 //! [`d1`] alone sends them.
 
+pub mod addresses;
 pub mod alerts;
 pub mod aliases;
 pub mod api_keys;

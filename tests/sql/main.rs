@@ -15,6 +15,7 @@ mod packages;
 mod plans;
 mod reports;
 mod scene;
+mod sharing;
 mod slots;
 mod sqlite;
 mod sweep;

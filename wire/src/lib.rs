@@ -3,6 +3,7 @@
 //! This crate is pure: it knows no clock, no randomness, no network and no SQL, so that every rule in it can be tested
 //! with plain values. Both sides build on it, and nothing in it may depend on either of them.
 
+pub mod address;
 pub mod bytes;
 pub mod credential;
 pub mod digest;

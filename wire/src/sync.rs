@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::address::{AddressKey, AddressSet};
 use crate::bytes::Bytes;
 use crate::id::{Epoch, SlotName};
 use crate::roster::{RosterChange, RosterCursor, RosterVersion};
@@ -57,6 +58,14 @@ pub struct SyncRequest {
     /// What clients can connect to; sent after every change and start of the core until a sync succeeds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub inbounds: Option<Vec<Inbound>>,
+    /// The day of the address key that the agent has, 0 for none. An agent that tells no addresses leaves it out, and gets
+    /// no key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address_day: Option<u32>,
+    /// Where clients connect from: of users for whom that has changed, each at most once a minute. At most
+    /// [`crate::address::MAX_ADDRESS_SETS`] and [`crate::address::MAX_ADDRESSES_IN_ALL`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub addresses: Vec<AddressSet>,
 }
 
 /// `[slot, count now, limit held]`: a limit is asked for and the one that is held is stated.
@@ -199,6 +208,9 @@ pub struct SyncReply {
     /// panel can tell.
     #[serde(default)]
     pub unknown: Bytes,
+    /// Today's address key, when the agent has another day's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address_key: Option<AddressKey>,
 }
 
 /// `[slot, limit]`: the slot may pass until this node's count in this epoch reaches the limit.

@@ -205,4 +205,7 @@ pub trait Core: Send + Sync {
 
     /// Template rules that stand before the gate and so bypass it, in words.
     fn bypasses(&self) -> Vec<String>;
+
+    /// Tags of the inbounds whose [`Origin::source`] is what a header of the request names, which anybody can write.
+    fn by_header(&self) -> Vec<String>;
 }

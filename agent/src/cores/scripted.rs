@@ -43,6 +43,9 @@ struct Connection {
     id: String,
     #[serde(default)]
     user: Option<String>,
+    /// `address:port` of the client; none is said of one that does not matter.
+    #[serde(default)]
+    source: String,
     up: u64,
     down: u64,
     #[serde(default)]
@@ -59,8 +62,8 @@ enum Answer {
 }
 
 impl From<Connection> for ConnectionEvent {
-    fn from(Connection { id, user, up, down, closed }: Connection) -> Self {
-        let origin = user.map(|user| Origin { user, inbound: "script".to_owned(), source: String::new() });
+    fn from(Connection { id, user, source, up, down, closed }: Connection) -> Self {
+        let origin = user.map(|user| Origin { user, inbound: "script".to_owned(), source });
         Self { id, origin, up, down, closed }
     }
 }
@@ -211,6 +214,10 @@ impl Core for Scripted {
     }
 
     fn bypasses(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn by_header(&self) -> Vec<String> {
         Vec::new()
     }
 }

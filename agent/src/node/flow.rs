@@ -37,6 +37,7 @@ impl Node {
             }
             CoreEvent::Down { reason } => {
                 self.tally.down();
+                self.addresses.core_down(now);
                 if matches!(self.core, CoreSeen::Up { .. }) {
                     // Now: rates fall while the core is away.
                     self.at_risk = Some(self.between_looks());
@@ -80,6 +81,9 @@ impl Node {
                 self.commands.push(Command::Close { id });
             }
         }
+        let (roster, gates) = (&self.roster, &self.gates);
+        let may_pass = |slot: &SlotName| roster.get(slot).is_some() && !gates.is_shut(slot);
+        self.addresses.connections(reset, events, now, may_pass);
         if reset && self.catch_up == CatchUp::FirstList {
             self.first_list(slots.iter().cloned().collect(), now);
         }

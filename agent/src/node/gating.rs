@@ -213,13 +213,15 @@ impl Node {
         new || self.troubles.has(Source::Template)
     }
 
-    /// What clients can connect to, and what of the template stands before the gates.
-    pub(crate) fn template_read(&mut self, inbounds: Vec<Inbound>, bypasses: Vec<String>) {
+    /// What clients can connect to, what of the template stands before the gates, and which inbounds take a client's address
+    /// from a header.
+    pub(crate) fn template_read(&mut self, inbounds: Vec<Inbound>, bypasses: Vec<String>, by_header: Vec<String>) {
         if self.troubles.has(Source::Template) {
             self.troubles.end(Source::Template);
             self.loading.template_is_good();
         }
         self.bypasses = bypasses;
+        self.addresses.by_header(by_header);
         if self.inbounds_told.as_ref() != Some(&inbounds) {
             self.inbounds = Some(inbounds);
         }

@@ -26,6 +26,7 @@ use weir_wire::{Epoch, Second, SlotName};
 use self::ending::{CatchUp, Ending};
 use self::parts::{Books, CoreFile, CoreSeen, Phase, Talk, TemplateSeen};
 use self::trouble::Troubles;
+use crate::addresses::Addresses;
 use crate::clock::{BootId, Moment, PanelClock, Reading};
 use crate::config::OnPanelLoss;
 use crate::cores::ConfiguredSlot;
@@ -99,12 +100,14 @@ pub(crate) enum Step {
 }
 
 /// The settings that rules depend on.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Rules {
     /// At a user's limit while the panel is away.
     pub(crate) on_panel_loss: OnPanelLoss,
     /// Least distance of two reloads in milliseconds.
     pub(crate) reload_every: u64,
+    /// Tags of the inbounds that stand behind a proxy.
+    pub(crate) behind_proxy: Vec<String>,
 }
 
 /// Everything that the agent knows.
@@ -117,6 +120,7 @@ pub(crate) struct Node {
     roster: Roster,
     limiter: Limiter,
     gates: Gates,
+    addresses: Addresses,
     loading: Loading,
     rates: Rates,
     policy: Policy,
@@ -194,13 +198,14 @@ impl Node {
         let roster = Roster::load(&ledger)?;
         let departed = counted.into_iter().filter(|slot| roster.get(slot).is_none()).collect();
         let mut node = Self {
-            rules,
+            addresses: Addresses::new(rules.behind_proxy.iter().cloned()),
             clock,
             tally,
             outbox,
             departed,
             limiter: Limiter::load(&ledger, same_boot)?,
             loading: Loading::load(&ledger, rules.reload_every)?,
+            rules,
             policy: ledger.get(Table::Meta, POLICY.as_bytes())?.unwrap_or_default(),
             n: ledger.get(Table::Meta, NUMBER.as_bytes())?.unwrap_or_default(),
             deleted: ledger.get(Table::Meta, DELETED.as_bytes())?.unwrap_or_default(),

@@ -33,6 +33,10 @@ fn is_of_report(refusal: &Refusal) -> bool {
     refusal.field.as_ref().is_none_or(|field| field.starts_with("report"))
 }
 
+fn is_of_addresses(refusal: &Refusal) -> bool {
+    refusal.field.as_ref().is_some_and(|field| field.starts_with("address"))
+}
+
 impl Dice {
     /// `millis`, give or take a quarter.
     fn spread(self, millis: u64) -> u64 {
@@ -106,6 +110,7 @@ impl Node {
             }
             self.inbounds_told = Some(told.clone());
         }
+        self.addresses.answered(!request.addresses.is_empty(), reply.address_key);
         let mut changed = Vec::new();
         if let Some(change) = reply.roster {
             let touched = self.roster.apply(change, &mut self.books.batch);
@@ -209,6 +214,10 @@ impl Node {
                 let again = core::mem::replace(&mut self.talk.rejected, true);
                 self.rest_until(now, if again { dice.spread(LONG_BACK_OFF) } else { 0 });
                 return;
+            }
+            (Code::Malformed | Code::Invalid, _) if is_of_addresses(refusal) => {
+                tracing::warn!(why = %refusal.message, "the panel refused addresses: it is told none until the next start");
+                self.addresses.refused();
             }
             (Code::Deleted, _) if !self.deleted => {
                 self.deleted = true;

@@ -105,7 +105,8 @@ impl Node {
         put_meta(&mut books.batch, NUMBER, &self.n);
         // What is held will be in the ledger before this is sent.
         let held = self.roster.version();
-        Ok(SyncRequest { held, asks: self.asks(now), report, skip: skip.flatten(), ..self.bare(reading) })
+        let (asks, addresses) = (self.asks(now), self.addresses.tell(now));
+        Ok(SyncRequest { held, asks, report, skip: skip.flatten(), addresses, ..self.bare(reading) })
     }
 
     fn next_report(&mut self, now: Moment) -> Result<Option<(Report, Option<Skip>)>, LedgerError> {
@@ -155,6 +156,8 @@ impl Node {
             skip: None,
             status: Some(self.status(reading.now)),
             inbounds: self.inbounds.clone(),
+            address_day: self.addresses.day(),
+            addresses: Vec::new(),
         }
     }
 

@@ -1,5 +1,6 @@
 //! The agents' face, `/agent/v1/...`: node keys as bearer tokens, refusals as [`weir_wire::refusal::Refusal`].
 
+mod addresses;
 mod apply;
 pub(crate) mod bell;
 pub(crate) mod enroll;

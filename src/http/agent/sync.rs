@@ -6,7 +6,7 @@ use weir_wire::sync::{Limit, MAX_ASKS, MAX_BODY, MAX_INFLATED, SyncReply, SyncRe
 use weir_wire::{Epoch, NodeId, PROTOCOL};
 use worker::{Request, Response};
 
-use super::{apply, restoration, roster};
+use super::{addresses, apply, restoration, roster};
 use crate::http::body;
 use crate::http::call::{Call, bearer, sha256_hex};
 use crate::http::failure::Failure;
@@ -48,10 +48,14 @@ pub(crate) async fn sync(mut request: Request, call: &Call) -> Result<Response, 
     if caller.restored == 1 && restoration::is_replayed(&caller, &sync, ack) {
         restoration::end(call, &caller).await?;
     }
+    if !deleted {
+        addresses::take(call, &caller, &sync).await?;
+    }
     let roster = if deleted { None } else { roster::change(call, &caller, &sync).await? };
+    let address_key = addresses::key(call, &sync)?;
     let policy = settings::policy(&call.env);
     let (n, time, unknown) = (sync.n, call.now, caller.unknown);
-    Ok(Response::from_json(&SyncReply { n, time, ack, policy, roster, limits, deleted, unknown })?)
+    Ok(Response::from_json(&SyncReply { n, time, ack, policy, roster, limits, deleted, unknown, address_key })?)
 }
 
 /// Refuses another protocol version before anything else is read of the body.
@@ -84,6 +88,7 @@ fn validate(sync: &SyncRequest) -> Result<(), Failure> {
     if weir_wire::Bytes::try_from(sync.n).is_err() {
         return Err(Failure::invalid("n", "an integer from 0 to 9007199254740991"));
     }
+    addresses::validate(sync)?;
     sync.report.as_ref().map_or(Ok(()), |report| apply::validate(report, sync))
 }
 

@@ -13,6 +13,7 @@ pub(crate) mod plan_changes;
 pub(crate) mod plans;
 pub(crate) mod resets;
 pub(crate) mod settings;
+pub(crate) mod sharing;
 pub(crate) mod usage;
 mod user_body;
 mod user_json;

@@ -53,7 +53,7 @@ pub(super) async fn replace<A: Area + Serialize + DeserializeOwned + Default>(
 
 /// `/api/v1/settings/{area}`
 pub(crate) async fn answer(mut request: Request, call: &Call, area: &str) -> Result<Response, Failure> {
-    use crate::domain::settings as areas;
+    use crate::domain::{settings as areas, sharing};
     let put = request.method() == worker::Method::Put;
     macro_rules! areas {
         ($($area:ty),* $(,)?) => {
@@ -62,6 +62,6 @@ pub(crate) async fn answer(mut request: Request, call: &Call, area: &str) -> Res
             })*
         };
     }
-    areas!(areas::Backup, areas::Retention, crate::domain::notice::settings::Alerts);
+    areas!(areas::Backup, areas::Retention, crate::domain::notice::settings::Alerts, sharing::Sharing);
     Err(Failure::NotFound("area of settings"))
 }

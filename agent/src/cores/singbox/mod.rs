@@ -291,4 +291,8 @@ impl Core for SingBox {
         // A template that cannot be read is told by everything else that reads it.
         Template::read(&self.0.settings.template).map(|template| template.bypasses()).unwrap_or_default()
     }
+
+    fn by_header(&self) -> Vec<String> {
+        Template::read(&self.0.settings.template).map(|template| template.by_header()).unwrap_or_default()
+    }
 }

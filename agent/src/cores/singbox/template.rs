@@ -224,6 +224,18 @@ impl Template {
         })
     }
 
+    /// Tags of the inbounds that speak HTTP: sing-box takes the client's address from `X-Forwarded-For` there, whoever
+    /// wrote it.
+    pub(super) fn by_header(&self) -> Vec<String> {
+        let speaks_http = |inbound: &&Value| {
+            let transport = inbound.get("transport").map_or("", |transport| text(transport, "type"));
+            matches!(text(inbound, "type"), "http" | "mixed" | "naive")
+                || matches!(transport, "ws" | "http" | "httpupgrade" | "grpc")
+        };
+        let inbounds = list(&self.config, "inbounds").iter().filter(speaks_http);
+        inbounds.map(|inbound| text(inbound, "tag").to_owned()).collect()
+    }
+
     /// What lets bytes pass without asking the gate, in words.
     pub(super) fn bypasses(&self) -> Vec<String> {
         let rules = self.rules();

@@ -280,4 +280,8 @@ impl Core for ScriptedCore {
     fn bypasses(&self) -> Vec<String> {
         Vec::new()
     }
+
+    fn by_header(&self) -> Vec<String> {
+        Vec::new()
+    }
 }

@@ -235,7 +235,7 @@ fn a_template_that_cannot_be_used_is_said_until_it_can() {
     assert!(rig.node.template_seen(Some(seen)), "another process looks again");
     rig.node.template_refused(&CoreError::Config("the same".to_owned()), rig.clock.now);
     assert!(rig.node.template_seen(Some(seen)), "and again, until it is good");
-    rig.node.template_read(Vec::new(), Vec::new());
+    rig.node.template_read(Vec::new(), Vec::new(), Vec::new());
     assert!(!rig.node.template_seen(Some(seen)));
     assert_eq!(rig.trouble(), "");
     assert!(rig.node.template_seen(None), "a file that is gone is looked for at once");

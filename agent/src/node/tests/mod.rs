@@ -1,5 +1,6 @@
 //! The node between a scripted core, a model of the panel, a real ledger and a clock that stands still.
 
+mod addresses;
 mod core;
 mod ends;
 mod faults;

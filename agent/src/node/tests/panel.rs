@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use weir_wire::address::{AddressKey, day};
 use weir_wire::credential::SlotSecret;
 use weir_wire::digest::report_digest;
 use weir_wire::refusal::{Code, Refusal};
@@ -110,8 +111,10 @@ impl Panel {
         let roster = (self.news || request.held != self.version).then(|| self.full());
         self.news = false;
         let roster = roster.filter(|_| !self.deleted);
+        let today = day(time);
+        let address_key = request.address_day.filter(|held| *held != today).map(|_| AddressKey::derive(b"key", today));
         let (n, policy, deleted, unknown) = (request.n, self.policy, self.deleted, self.unknown);
-        Ok(SyncReply { n, time, ack, policy, roster, limits, deleted, unknown })
+        Ok(SyncReply { n, time, ack, policy, roster, limits, deleted, unknown, address_key })
     }
 
     fn limits(&self, request: &SyncRequest) -> Vec<Limit> {

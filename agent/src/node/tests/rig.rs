@@ -91,9 +91,9 @@ impl Rig {
         let folder = new_folder();
         let ledger = Ledger::open(&folder.path().join("ledger")).unwrap();
         let clock = Reading { now: Moment::from_millis(1_000_000), wall: 5_000_000, suspended: 0 };
-        let rules = Rules { on_panel_loss: OnPanelLoss::Hold, reload_every: 600_000 };
+        let rules = Rules { on_panel_loss: OnPanelLoss::Hold, reload_every: 600_000, behind_proxy: Vec::new() };
         let boot = BootId("a boot".to_owned());
-        let node = Node::load(ledger.clone(), rules, &boot, clock, Epoch::from_random(1)).unwrap();
+        let node = Node::load(ledger.clone(), rules.clone(), &boot, clock, Epoch::from_random(1)).unwrap();
         let mut panel = Panel::new();
         panel.policy.floor = Bytes::saturating(FLOOR);
         Self {
@@ -256,7 +256,7 @@ impl Rig {
         self.sent = None;
         self.epochs += 1;
         let fresh = Epoch::from_random(self.epochs);
-        self.node = Node::load(self.ledger.clone(), self.rules, &self.boot, self.clock, fresh).unwrap();
+        self.node = Node::load(self.ledger.clone(), self.rules.clone(), &self.boot, self.clock, fresh).unwrap();
         self.core.tell_all();
         self.settle();
     }

@@ -1,0 +1,28 @@
+-- From how many addresses each user connects, over all nodes together: one row a user. Addresses are keyed hashes that are
+-- good for one day.
+CREATE TABLE addresses (
+  user INTEGER PRIMARY KEY,
+  -- His credentials when this was told. Under other ones his clients have other hashes, so that everything begins anew.
+  slot TEXT NOT NULL,
+  -- {"node": [told at, day of the key, [hash, ...]]}: what a node tells replaces what it told before.
+  sets TEXT NOT NULL,
+  -- When a node last told of an address.
+  last_at INTEGER NOT NULL DEFAULT 0,
+  -- Until then nothing more is noted about him.
+  quiet_until INTEGER NOT NULL DEFAULT 0
+) STRICT, WITHOUT ROWID;
+
+-- Users who came from more addresses than they may. Counts and times, never an address.
+CREATE TABLE suspicious_activity (
+  id INTEGER PRIMARY KEY,
+  user INTEGER NOT NULL,
+  at INTEGER NOT NULL,
+  count INTEGER NOT NULL,
+  "limit" INTEGER NOT NULL,
+  -- {"node": addresses there}
+  nodes TEXT NOT NULL,
+  -- Until when he was cut for it; NULL when it was noted only.
+  until INTEGER
+) STRICT;
+
+CREATE INDEX suspicious_activity_user ON suspicious_activity (user, id);

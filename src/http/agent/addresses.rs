@@ -1,0 +1,57 @@
+//! Where clients connect from: what a node tells of it, and what follows when a user comes from too many places.
+
+use weir_wire::NodeId;
+use weir_wire::address::{AddressKey, AddressSet, day};
+use weir_wire::sync::SyncRequest;
+
+use crate::domain::sharing::{self, Sharing};
+use crate::http::api::settings;
+use crate::http::call::Call;
+use crate::http::failure::Failure;
+use crate::store::addresses::{self, Seen, Suspect};
+use crate::store::epochs::Caller;
+
+/// Whether what a sync tells is within its bounds.
+pub(super) fn validate(sync: &SyncRequest) -> Result<(), Failure> {
+    sharing::check(&sync.addresses).map_err(|(field, rule)| Failure::invalid(field, rule))
+}
+
+/// Today's key, for a node that has another day's.
+pub(super) fn key(call: &Call, sync: &SyncRequest) -> Result<Option<AddressKey>, Failure> {
+    let today = day(call.now);
+    if sync.address_day.is_none_or(|held| held == today) {
+        return Ok(None);
+    }
+    Ok(Some(AddressKey::derive(&call.secret("AUTH_KEY")?, today)))
+}
+
+/// Takes what a node tells. A sync without addresses costs nothing here; one with those of k users 2 queries, k rows
+/// written, and another batch only for users who are noted.
+pub(super) async fn take(call: &Call, caller: &Caller, sync: &SyncRequest) -> Result<(), Failure> {
+    let sets = sync.addresses.iter().filter(|set| sharing::is_of_today_or_yesterday(set, call.now));
+    let sets: Vec<&AddressSet> = sets.collect();
+    if sets.is_empty() {
+        return Ok(());
+    }
+    let settings: Sharing = settings::read(call).await?;
+    let seen: Vec<Seen> = call.db.all(addresses::tell(NodeId(caller.node), &sets, call.now)).await?;
+    let suspects: Vec<Suspect> = seen.into_iter().filter_map(|seen| suspect(seen, &settings, call)).collect();
+    if !suspects.is_empty() {
+        act(call, &suspects, &settings).await?;
+    }
+    Ok(())
+}
+
+/// A user who has more addresses than he may, and was not noted a moment ago.
+fn suspect(seen: Seen, settings: &Sharing, call: &Call) -> Option<Suspect> {
+    let limit = settings.limit;
+    let shares = limit > 0 && seen.count > limit && seen.quiet_until <= call.now.get();
+    shares.then_some(Suspect(seen.user, seen.count, limit))
+}
+
+/// Notes users who share their accounts, and cuts them if the operator wants that.
+async fn act(call: &Call, suspects: &[Suspect], settings: &Sharing) -> Result<(), Failure> {
+    let batch = addresses::note(suspects, settings.quiet_until(call.now), settings.cut_until(call.now), call.now);
+    call.db.batch(&batch).await?;
+    Ok(())
+}
