@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { startPanel } from './support/panel.mjs';
 import { seedAgent, seedUsers, usageOf } from './support/seed.mjs';
-import { now } from './support/wire.mjs';
+import { dayOf, now } from './support/wire.mjs';
 
 const USERS = 1000;
 const MONTH = 30 * 86_400;
@@ -52,6 +52,11 @@ async function price(t, what, fields, { written, read, queries }, one = agent) {
 function report(of, fields = {}) {
   seq += 1;
   return agent.report({ seq, users: of.map(({ slot }) => [slot, 1, 2]), ...fields });
+}
+
+/** A hash as an agent tells it: another one for each client of each user. */
+function hashOf(client, index) {
+  return Buffer.from(`${client}`.padStart(3, '0') + `${index}`.padStart(5, '0')).toString('base64url');
 }
 
 const forReport = (n, extra = {}) => ({ written: 2 * n + 3 + (extra.written ?? 0), read: 8 * n + 12 + (extra.read ?? 0), queries: 10 });
@@ -110,6 +115,33 @@ test('a late report pays one row more for each user', async (t) => {
   await price(t, 'late report of 100', { report: late }, forReport(100, { written: 100, read: 800 }), back);
   const [one] = ended;
   assert.equal((await panel.db.prepare('SELECT bytes FROM periods WHERE user = ?1').bind(one.id).first()).bytes, 58);
+});
+
+for (const k of [1, 100, 500]) {
+  test(`addresses of ${k} users write one row each, whatever the user's other nodes have told`, async (t) => {
+    const other = await settled();
+    const tell = (clients) => ({ addresses: users.slice(0, k).map(({ slot }, index) => [slot, dayOf(), clients.map((client) => hashOf(client, index))]) });
+    // Two queries more than another sync. Read: what json_each finds in a user's row counts as well.
+    const budget = (found) => ({ written: k, read: 5 + k * found, queries: 6 });
+    await price(t, `first addresses of ${k} users`, tell([1, 2]), budget(11));
+    await price(t, `the same of ${k} users`, tell([1, 2]), budget(13));
+    await price(t, `other addresses of ${k} users`, tell([2, 3]), budget(13));
+    await price(t, `addresses of ${k} users on another node`, tell([3]), budget(16), other);
+    await price(t, `no addresses of ${k} users any more`, tell([]), budget(13));
+    await price(t, `no addresses of ${k} users any more, on the other node`, tell([]), budget(10), other);
+    await price(t, 'an idle sync after that', { address_day: dayOf() }, idle);
+  });
+}
+
+test('addresses of users whom nobody has told of, and who have none, write nothing', async (t) => {
+  await panel.db.prepare('DELETE FROM addresses').run();
+  await price(t, 'no addresses of 100 users', { addresses: users.slice(0, 100).map(({ slot }) => [slot, dayOf(), []]) }, { written: 0, read: 5 + 100 * 3, queries: 6 });
+});
+
+test('users who are noted for too many addresses cost three rows more each', async (t) => {
+  const sets = users.slice(0, 100).map(({ slot }, index) => [slot, dayOf(), [1, 2, 3, 4].map((client) => hashOf(client, index))]);
+  await price(t, '100 users with 4 addresses', { addresses: sets }, { written: 100 + 3 * 100, read: 10 + 100 * 22, queries: 8 });
+  await price(t, 'the same a moment later', { addresses: sets }, { written: 100, read: 5 + 100 * 17, queries: 6 });
 });
 
 test('roster changes cost two rows read an entry, and nothing is written for them', async (t) => {

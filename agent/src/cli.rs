@@ -160,11 +160,18 @@ async fn check(config: &Config) -> Result<String, String> {
     }
     let core = SingBox::for_a_look(config.sing_box()).map_err(|error| error.to_string())?;
     let inbounds = core.inbounds().map_err(|error| error.to_string())?;
+    let behind_proxy = &config.addresses.behind_proxy;
+    if let Some(tag) = behind_proxy.iter().find(|tag| !inbounds.iter().any(|inbound| inbound.tag == **tag)) {
+        return Err(format!("addresses.behind_proxy: the template has no inbound {tag:?} with users of the panel"));
+    }
     core.try_out().await.map_err(|error| error.to_string())?;
     let mut said = String::from("the settings and the template are good\n");
     // Writing to a String cannot fail.
     for inbound in inbounds {
         let _ = writeln!(said, "inbound {:?}: {} on port {}", inbound.tag, inbound.protocol, inbound.port);
+    }
+    for tag in core.by_header().iter().filter(|tag| !behind_proxy.contains(tag)) {
+        let _ = writeln!(said, "devices on inbound {tag:?} are not counted: see addresses.behind_proxy");
     }
     for rule in core.bypasses() {
         let _ = writeln!(said, "bypasses the gate: {rule}");

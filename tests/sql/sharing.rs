@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 use serde_json::{Value as Json, json};
 use weir::store::addresses::{self, Seen, Suspect, Suspicious, Whereabouts};
+use weir::store::gates;
 use weir::store::users::User;
 use weir_wire::address::{AddressKey, AddressSet, LEASE};
 use weir_wire::{NodeId, Second, SlotName};
@@ -155,6 +156,39 @@ fn whoever_is_noted_is_left_alone_until_the_quiet_time_ends() {
     assert_eq!(notes[1].at, scene.now.get().plus(-1_800).get());
     assert_eq!(serde_json::from_str::<Json>(&notes[1].nodes).unwrap(), json!({ "1": 3, "2": 2 }));
     assert_eq!(scene.tell_sets(2, &[set(&alice.slot, TODAY, &[1])])[0].quiet_until, scene.now.get().plus(900).get());
+}
+
+#[test]
+fn a_limit_of_the_user_s_own_comes_with_his_count() {
+    let scene = Scene::new();
+    let alice = scene.create("alice", &json!({}));
+    let own_limit = || scene.tell_sets(1, &[set(&alice.slot, TODAY, &[1])])[0].own_limit;
+    assert_eq!(own_limit(), None);
+    scene.sqlite.execute("UPDATE users SET address_limit = 7");
+    assert_eq!(own_limit(), Some(7));
+}
+
+#[test]
+fn a_cut_is_noted_in_the_batch_that_shuts_the_gate_and_time_alone_opens_it() {
+    let scene = Scene::new();
+    let alice = scene.create("alice", &json!({}));
+    scene.tell(1, &alice, &[1, 2, 3, 4]);
+    let now = scene.now.get();
+    let mut batch = addresses::note(&[Suspect(alice.id, 4, 3)], now.plus(900), Some(now.plus(900)), now);
+    batch.extend(gates::suspend(&[alice.id], now.plus(900), scene.salt(), now));
+    let before = scene.roster();
+    scene.sqlite.batch(&batch).unwrap();
+    assert_eq!(scene.gate(alice.id), "sharing");
+    assert_eq!(scene.notes(Some(alice.id), 1 << 40)[0].until, Some(now.plus(900).get()));
+    assert!(scene.changed_since(before).contains_key(&alice.slot), "every node hears of it");
+    scene.wait(899);
+    scene.sweep();
+    assert_eq!(scene.gate(alice.id), "sharing");
+    scene.wait(1);
+    scene.sweep();
+    assert_eq!(scene.gate(alice.id), "open");
+    // What was told before the cut has lapsed with it.
+    assert_eq!(scene.tell(2, &alice, &[1, 2, 3]), 3);
 }
 
 #[test]

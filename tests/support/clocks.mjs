@@ -35,14 +35,15 @@ export class Clocks {
   /**
    * Add a node whose host has clocks of its own.
    *
-   * @param {{wall?: number}} [options] seconds by which its wall clock is ahead of the panel's
+   * @param {{wall?: number} & Parameters<import('./fleet.mjs').Fleet['addNode']>[0]} [options] seconds by which its wall clock is
+   *   ahead of the panel's, and what the fleet wants to know of a node
    * @returns {Promise<import('./fleet.mjs').FleetNode>}
    */
-  async addNode({ wall = 0 } = {}) {
+  async addNode({ wall = 0, ...options } = {}) {
     const file = `${this.fleet.folder}/clock-${this.fleet.nodes.length + 1}`;
     const moved = { file, wall: (this.ahead + wall) * 1000, boot: 0 };
     await write(moved);
-    const node = await this.fleet.addNode({ env: { WEIR_CLOCK: file } });
+    const node = await this.fleet.addNode({ ...options, env: { WEIR_CLOCK: file } });
     this.#hosts.set(node, moved);
     return node;
   }

@@ -21,9 +21,10 @@ const FIRST_TICK_MS = 100;
 
 /** One connection. Bytes move by {@link ScriptedCore.move}. */
 class Connection {
-  constructor(id, slot, startedAt) {
+  constructor(id, slot, source, startedAt) {
     this.id = id;
     this.slot = slot;
+    this.source = source;
     this.startedAt = startedAt;
     this.up = 0;
     this.down = 0;
@@ -122,13 +123,17 @@ export class ScriptedCore {
     await new Promise((resolve) => this.#server.close(resolve));
   }
 
-  /** @param {string} slot @returns {Connection|null} null when the core is down, does not know the slot, or its gate is shut */
-  connect(slot) {
-    return this.isUp && this.gates.get(slot) ? this.#open(slot) : null;
+  /**
+   * @param {string} slot
+   * @param {string} [source] the client's `address:port`
+   * @returns {Connection|null} null when the core is down, does not know the slot, or its gate is shut
+   */
+  connect(slot, source) {
+    return this.isUp && this.gates.get(slot) ? this.#open(slot, source) : null;
   }
 
-  #open(slot) {
-    const connection = new Connection(`${this.#incarnation}-${this.#next}`, slot, Date.now());
+  #open(slot, source) {
+    const connection = new Connection(`${this.#incarnation}-${this.#next}`, slot, source, Date.now());
     this.#next += 1;
     this.#connections.set(connection.id, connection);
     this.#send({ connections: { reset: false, events: [told(connection, true)] } });
@@ -343,6 +348,6 @@ export class ScriptedCore {
   }
 }
 
-function told({ id, slot, up, down, closed }, named) {
-  return { id, ...(named && { user: slot }), up, down, closed };
+function told({ id, slot, source, up, down, closed }, named) {
+  return { id, ...(named && { user: slot, source }), up, down, closed };
 }

@@ -83,6 +83,34 @@ export function slotCredentials(slotKey, slot) {
 }
 
 /**
+ * A day's address key, as the panel derives it from its `AUTH_KEY`.
+ *
+ * @param {string} authKey its text is the key
+ * @param {number} day UTC days since 1970
+ * @returns {Buffer}
+ */
+export function addressKey(authKey, day) {
+  return createHmac('sha256', authKey).update(`weir/addresses/1:${day}`).digest();
+}
+
+/**
+ * What an agent tells of a client.
+ *
+ * @param {Buffer} key
+ * @param {string} slot
+ * @param {string} network an IPv4 address, or the first address of an IPv6 /64
+ * @returns {string}
+ */
+export function addressHash(key, slot, network) {
+  return createHmac('sha256', key).update(`${slot} ${network}`).digest().subarray(0, 8).toString('base64url');
+}
+
+/** @param {number} [at] unix seconds @returns {number} UTC days since 1970 */
+export function dayOf(at = now()) {
+  return Math.floor(at / 86_400);
+}
+
+/**
  * One ledger that speaks to a panel as the test tells it to: the numbers of its syncs rise by themselves, everything else is the
  * test's.
  */

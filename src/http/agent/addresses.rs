@@ -10,6 +10,8 @@ use crate::http::call::Call;
 use crate::http::failure::Failure;
 use crate::store::addresses::{self, Seen, Suspect};
 use crate::store::epochs::Caller;
+use crate::store::gates;
+use crate::{bell, random};
 
 /// Whether what a sync tells is within its bounds.
 pub(super) fn validate(sync: &SyncRequest) -> Result<(), Failure> {
@@ -44,14 +46,22 @@ pub(super) async fn take(call: &Call, caller: &Caller, sync: &SyncRequest) -> Re
 
 /// A user who has more addresses than he may, and was not noted a moment ago.
 fn suspect(seen: Seen, settings: &Sharing, call: &Call) -> Option<Suspect> {
-    let limit = settings.limit;
+    let limit = seen.own_limit.unwrap_or(settings.limit);
     let shares = limit > 0 && seen.count > limit && seen.quiet_until <= call.now.get();
     shares.then_some(Suspect(seen.user, seen.count, limit))
 }
 
-/// Notes users who share their accounts, and cuts them if the operator wants that.
+/// Notes users who share their accounts, and cuts them if the operator wants that: all that follows is this one batch.
 async fn act(call: &Call, suspects: &[Suspect], settings: &Sharing) -> Result<(), Failure> {
-    let batch = addresses::note(suspects, settings.quiet_until(call.now), settings.cut_until(call.now), call.now);
+    let cut_until = settings.cut_until(call.now);
+    let mut batch = addresses::note(suspects, settings.quiet_until(call.now), cut_until, call.now);
+    if let Some(until) = cut_until {
+        let users: Vec<i64> = suspects.iter().map(|suspect| suspect.0).collect();
+        batch.extend(gates::suspend(&users, until, random::salt()?, call.now));
+    }
     call.db.batch(&batch).await?;
+    if cut_until.is_some() {
+        bell::ring(&call.env).await;
+    }
     Ok(())
 }

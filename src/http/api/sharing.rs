@@ -24,7 +24,7 @@ pub(crate) async fn addresses(request: &Request, call: &Call, name: &str) -> Res
     let (count, last_at) = found.as_ref().map_or((0, 0), |found| (found.count, found.last_at));
     Ok(Response::from_json(&json!({
         "count": count,
-        "limit": settings.limit,
+        "limit": user.address_limit.unwrap_or(settings.limit),
         "window": WINDOW,
         "last_seen_at": (last_at > 0).then_some(last_at),
         "nodes": found.map_or_else(|| Ok(json!([])), |found| parsed(&found.nodes))?,

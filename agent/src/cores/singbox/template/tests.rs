@@ -112,3 +112,23 @@ fn clients_are_told_of_inbounds_with_our_users_alone() {
     assert_eq!((shadowsocks.tls, shadowsocks.insecure), (false, false));
     assert_eq!(shadowsocks.server_key.as_deref(), Some("AAAAAAAAAAAAAAAAAAAAAA=="));
 }
+
+#[test]
+fn inbounds_over_http_take_an_address_from_a_header() {
+    let inbound = |tag: &str, kind: &str, transport: &str| {
+        let transport = if transport.is_empty() { json!(null) } else { json!({ "type": transport }) };
+        json!({ "type": kind, "tag": tag, "listen_port": 443, "transport": transport })
+    };
+    let template = parsed(&json!({ "inbounds": [
+        inbound("plain", "trojan", ""),
+        inbound("ws", "vless", "ws"),
+        inbound("upgrade", "vmess", "httpupgrade"),
+        inbound("h2", "trojan", "http"),
+        inbound("grpc", "vless", "grpc"),
+        inbound("quic", "vless", "quic"),
+        inbound("mixed", "mixed", ""),
+        inbound("naive", "naive", ""),
+        inbound("hy", "hysteria2", ""),
+    ] }));
+    assert_eq!(template.by_header(), ["ws", "upgrade", "h2", "grpc", "mixed", "naive"]);
+}
