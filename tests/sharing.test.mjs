@@ -7,7 +7,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 
-import { Clocks, MINUTE } from './support/clocks.mjs';
+import { Clocks, DAY, MINUTE } from './support/clocks.mjs';
 import { startFleet, until } from './support/fleet.mjs';
 import { freePort } from './support/ports.mjs';
 import { assertRefused } from './support/refusals.mjs';
@@ -17,7 +17,7 @@ import { startSingBox } from './support/singbox.mjs';
 import { TrafficLab } from './support/traffic.mjs';
 import { addressHash, addressKey, dayOf, slotCredentials } from './support/wire.mjs';
 
-const USERS = ['calm', 'noted', 'cut', 'own', 'free', 'kept', 'real', 'told'];
+const USERS = ['calm', 'late', 'noted', 'cut', 'own', 'free', 'kept', 'real', 'told'];
 /** A test that takes so long hangs. */
 const timeout = 600_000;
 /** Of two devices that come one after the other, a sync in between tells the first alone, and the second a minute later. */
@@ -144,6 +144,26 @@ test('three addresses over two nodes are nothing, however many connections come 
   await asleep(2);
   await counts('calm', 0);
   assert.deepEqual(await notes('calm'), []);
+});
+
+test('nobody is counted twice when a day, and with it the key, ends', { timeout }, async () => {
+  const midnight = (dayOf(clocks.now) + 1) * DAY;
+  await passUntil(midnight - MINUTE);
+  const devices = [device('late', 0, '192.0.2.1'), device('late', 0, '192.0.2.2'), device('late', 1, '192.0.2.2'), device('late', 1, '192.0.2.3')];
+  await counts('late', 3);
+  await passUntil(midnight + MINUTE);
+  await fleet.explained(
+    until('both nodes have told under the new key', async () => {
+      const { count, nodes } = await whereabouts('late');
+      assert.ok(count <= 3, `${count} addresses around midnight`);
+      return nodes.length === 2 && nodes.every(({ told_at: at }) => at >= midnight);
+    }, { everyMs: 20, limitMs }),
+  );
+  await counts('late', 3);
+  const { sets } = await fleet.panel.db.prepare('SELECT sets FROM addresses WHERE slot = ?1').bind(slots.get('late')).first();
+  assert.deepEqual(Object.values(JSON.parse(sets)).map(([, day]) => day), [midnight / DAY, midnight / DAY]);
+  assert.deepEqual(await notes('late'), []);
+  for (const one of devices) one.end();
 });
 
 test('the fourth address is noted once, with counts by node, and nobody is cut', { timeout }, async () => {

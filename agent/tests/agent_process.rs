@@ -159,7 +159,14 @@ async fn a_check_says_what_is_there_and_leaves_nothing_behind() {
     let before: Vec<_> = fs::read_dir(agent.path("core")).unwrap().collect();
     let (good, said) = agent.run_once(&["--check"]).await;
     assert!(good && said.contains("inbound \"in-mixed\": mixed on port"), "{said}");
+    assert!(said.contains("devices on inbound \"in-mixed\" are not counted"), "{said}");
     assert_eq!(fs::read_dir(agent.path("core")).unwrap().count(), before.len());
+    let settings = fs::read_to_string(agent.path("agent.toml")).unwrap();
+    fs::write(agent.path("agent.toml"), format!("{settings}[addresses]\nbehind_proxy = [\"in-mixed\", \"lost\"]\n"))
+        .unwrap();
+    let (good, said) = agent.run_once(&["--check"]).await;
+    assert!(!good && said.contains("addresses.behind_proxy: the template has no inbound \"lost\""), "{said}");
+    fs::write(agent.path("agent.toml"), settings).unwrap();
     // What only the core's own check finds.
     agent.rig.change_template(|template| template["route"]["no_such_key"] = 1.into());
     let (good, said) = agent.run_once(&["--check"]).await;
