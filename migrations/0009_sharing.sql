@@ -26,3 +26,13 @@ CREATE TABLE suspicious_activity (
 ) STRICT;
 
 CREATE INDEX suspicious_activity_user ON suspicious_activity (user, id);
+
+-- Whoever wants to be told is told. Rows: 1 read; written: 1 per event, and 1 for the outbox to wake.
+CREATE TRIGGER suspicious_event AFTER INSERT ON suspicious_activity
+WHEN EXISTS (SELECT 1 FROM wanted WHERE kind = 'sharing.suspected')
+BEGIN
+  INSERT INTO events (key, at, kind, user, data)
+  SELECT 'sharing:' || NEW.user || ':' || NEW.at, NEW.at, 'sharing.suspected', NEW.user,
+    json_object('user', name, 'user_id', NEW.user, 'sources', NEW.count, 'limit', NEW."limit", 'cut_until', NEW.until)
+  FROM users WHERE id = NEW.user ON CONFLICT (key) DO NOTHING;
+END;

@@ -42,6 +42,7 @@ impl Default for Sharing {
 
 impl Area for Sharing {
     const NAME: &'static str = "sharing";
+    const PLAIN: &'static [&'static str] = &["action"];
 
     fn check(&self) -> Result<(), (&'static str, &'static str)> {
         if self.limit > 1_000 {

@@ -2,12 +2,14 @@
 
 use serde_json::{Value as Json, json};
 use weir::domain::notice::Kind;
+use weir::store::addresses::{self, Suspect};
 use weir::store::channels::{self, Channel, Created, Fields, Standing};
 use weir::store::deliveries::{self, Mark, Shown, Waiting};
 use weir::store::epochs::Guard;
 use weir::store::events::{self, NewEvent};
 use weir::store::users::Action;
 use weir::store::{alerts, day, jobs};
+use weir_wire::address::{AddressKey, AddressSet};
 use weir_wire::{Bytes, Epoch, NodeId, Second};
 
 use crate::scene::{DAY, NOW, Scene};
@@ -463,4 +465,28 @@ fn an_outbox_that_is_called_while_it_runs_runs_again() {
         jobs::Ending { lasted_ms: 1, cost: weir::store::d1::Cost::default(), error: None, retry, next: Second::LAST };
     scene.sqlite.run(&jobs::end("outbox", NOW, &ending)).unwrap();
     assert_eq!(scene.sqlite.value::<i64>("SELECT next_at FROM jobs WHERE name = 'outbox'"), NOW.get());
+}
+
+#[test]
+fn sharing_that_is_noted_is_told_once_a_note_and_only_where_somebody_wants_it() {
+    let scene = Scene::new();
+    let alice = scene.create("alice", &json!({}));
+    let note = |until: Option<Second>| {
+        let now = scene.now.get();
+        let hash = AddressKey::derive(b"key", 1).hash(&alice.slot, [192, 0, 2, 1].into());
+        let set = AddressSet { slot: alice.slot.clone(), day: 1, hashes: vec![hash] };
+        scene.sqlite.run(&addresses::tell(NodeId(1), &[&set], now)).unwrap();
+        let suspect = [Suspect(alice.id, 4, 3)];
+        scene.sqlite.batch(&addresses::note(&suspect, now.plus(1_800), until, now)).unwrap();
+    };
+    note(None);
+    assert_eq!(kinds(&scene), Vec::<String>::new());
+    channel(&scene, "ops", &["sharing.suspected"], "operator");
+    scene.wait(1_800);
+    note(Some(scene.now.get().plus(900)));
+    note(None);
+    let cut_until = scene.now.get().plus(900);
+    let told = json!({ "user": "alice", "user_id": alice.id, "sources": 4, "limit": 3, "cut_until": cut_until });
+    let [(kind, _, data)] = &events(&scene)[..] else { panic!("one event") };
+    assert_eq!((kind.as_str(), data), ("sharing.suspected", &told));
 }
