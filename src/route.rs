@@ -245,21 +245,7 @@ pub fn route<'a>(method: &str, path: &'a str) -> Result<Route<'a>, NoRoute> {
         (["api", "v1", "users", _, "packages"], _) => Err(Method("GET, POST")),
         (["api", "v1", "users", name, "packages", order, "refund"], "POST") => Ok(Route::RefundPackage(name, order)),
         (["api", "v1", "users", _, "packages", _, "refund"], _) => Err(Method("POST")),
-        (["api", "v1", "users", name, "usage"], "GET") => Ok(Route::UserUsage(name)),
-        (["api", "v1", "users", name, "periods"], "GET") => Ok(Route::Periods(name)),
-        (["api", "v1", "users", name, "explain"], "GET") => Ok(Route::Explain(name)),
-        (["api", "v1", "users", _, "usage" | "periods" | "explain"], _) => Err(Method("GET")),
-        (["api", "v1", "users", name, "resets"], "GET") => Ok(Route::Resets(name)),
-        (["api", "v1", "users", _, "resets"], _) => Err(Method("GET")),
-        (["api", "v1", "users", name, "addresses"], "GET") => Ok(Route::UserAddresses(name)),
-        (["api", "v1", "users", _, "addresses"], _) => Err(Method("GET")),
-        (["api", "v1", "suspicious"], "GET") => Ok(Route::Suspicious),
-        (["api", "v1", "suspicious"], _) => Err(Method("GET")),
-        (["api", "v1", "users", name, verb], method) => match user_action(verb) {
-            None => Err(Path),
-            Some(action) if method == "POST" => Ok(Route::ActOnUser(name, action)),
-            Some(_) => Err(Method("POST")),
-        },
+        (["api", "v1", "users", name, verb], method) => of_user(method, name, verb),
 
         (["api", "user", name], "GET") => Ok(Route::SimpleUser(name)),
         (["api", "user", name], "PUT") => Ok(Route::ChangeSimpleUser(name)),
@@ -292,17 +278,10 @@ pub fn route<'a>(method: &str, path: &'a str) -> Result<Route<'a>, NoRoute> {
         (["api", "v1", "nodes", _, "usage"], _) => Err(Method("GET")),
         (["api", "v1", "usage"], "GET") => Ok(Route::Usage),
         (["api", "v1", "usage"], _) => Err(Method("GET")),
-        (["api", "v1", "plans"], "GET") => Ok(Route::Plans),
-        (["api", "v1", "plans"], "POST") => Ok(Route::CreatePlan),
-        (["api", "v1", "plans"], _) => Err(Method("GET, POST")),
-        (["api", "v1", "plans", name], "GET") => Ok(Route::Plan(name)),
-        (["api", "v1", "plans", name], "PATCH") => Ok(Route::ChangePlan(name)),
-        (["api", "v1", "plans", name], "DELETE") => Ok(Route::DeletePlan(name)),
-        (["api", "v1", "plans", _], _) => Err(Method("GET, PATCH, DELETE")),
-        (["api", "v1", "plans", name, "changes"], "GET") => Ok(Route::PlanChanges(name)),
-        (["api", "v1", "plans", _, "changes"], _) => Err(Method("GET")),
-        (["api", "v1", "plans", name, "apply"], "POST") => Ok(Route::ApplyPlan(name)),
-        (["api", "v1", "plans", _, "apply"], _) => Err(Method("POST")),
+        (["api", "v1", "suspicious"], "GET") => Ok(Route::Suspicious),
+        (["api", "v1", "suspicious"], _) => Err(Method("GET")),
+
+        (["api", "v1", "plans", rest @ ..], method) => plans(method, rest),
 
         (["api", "v1", "jobs"], "GET") => Ok(Route::Jobs),
         (["api", "v1", "jobs"], _) => Err(Method("GET")),
@@ -332,6 +311,42 @@ pub fn route<'a>(method: &str, path: &'a str) -> Result<Route<'a>, NoRoute> {
         (["api", "v1", "events"], _) => Err(Method("GET")),
 
         (["api", "xpert", rest @ ..], method) => xpert::route(method, rest).map(Route::Xpert),
+        _ => Err(Path),
+    }
+}
+
+/// `/api/v1/users/{name}/{what}`: what is to be seen of him, or what is done to him.
+fn of_user<'a>(method: &str, name: &'a str, what: &str) -> Result<Route<'a>, NoRoute> {
+    use NoRoute::{Method, Path};
+    let seen = match what {
+        "usage" => Route::UserUsage(name),
+        "periods" => Route::Periods(name),
+        "explain" => Route::Explain(name),
+        "resets" => Route::Resets(name),
+        "addresses" => Route::UserAddresses(name),
+        verb => {
+            let action = user_action(verb).ok_or(Path)?;
+            return if method == "POST" { Ok(Route::ActOnUser(name, action)) } else { Err(Method("POST")) };
+        }
+    };
+    if method == "GET" { Ok(seen) } else { Err(Method("GET")) }
+}
+
+/// `/api/v1/plans...`
+fn plans<'a>(method: &str, rest: &[&'a str]) -> Result<Route<'a>, NoRoute> {
+    use NoRoute::{Method, Path};
+    match (rest, method) {
+        ([], "GET") => Ok(Route::Plans),
+        ([], "POST") => Ok(Route::CreatePlan),
+        ([], _) => Err(Method("GET, POST")),
+        ([name], "GET") => Ok(Route::Plan(name)),
+        ([name], "PATCH") => Ok(Route::ChangePlan(name)),
+        ([name], "DELETE") => Ok(Route::DeletePlan(name)),
+        ([_], _) => Err(Method("GET, PATCH, DELETE")),
+        ([name, "changes"], "GET") => Ok(Route::PlanChanges(name)),
+        ([_, "changes"], _) => Err(Method("GET")),
+        ([name, "apply"], "POST") => Ok(Route::ApplyPlan(name)),
+        ([_, "apply"], _) => Err(Method("POST")),
         _ => Err(Path),
     }
 }

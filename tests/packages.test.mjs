@@ -122,7 +122,8 @@ test('a package ends at its time, wakes the job that ends it, and shuts whom not
   assert.equal((await get(user)).status, 'active', 'it has not ended');
   assert.equal((await panel.db.prepare("SELECT next_at FROM jobs WHERE name = 'packages'").first()).next_at, ends);
   while (now() <= ends) await sleep(100);
-  assert.equal(await panel.trigger(), 'ok');
+  // When many jobs are due at once, some wait for the next minute.
+  for (let minute = 0; minute < 5; minute += 1) assert.equal(await panel.trigger(), 'ok');
   assert.deepEqual([(await get(user)).bonus_left, (await get(user)).reason], [0, 'month']);
   const { body } = await panel.api('GET', `/api/v1/users/${user.name}/packages`);
   const [{ left, used, expired_bytes: expired, price }] = body.items;

@@ -5,7 +5,7 @@ use weir_wire::Second;
 use super::{Statement, epochs};
 
 // The first use, which a report tells. Before the statement that applies it: that one ends the hold, and whoever comes later
-// finds none. Rows per account that begins: 3 read (json_each, usage, user), 2 written (row, index of due_at); the guard's 1.
+// finds none. Rows per account that begins: 3 read (json_each, usage, user), 3 written (row, indexes of due_at and expires_at); the guard's 1.
 const BEGIN: &str = "
 UPDATE users SET expires_at = ends, due_at = min(coalesce(due_at, ends), ends)
 FROM (SELECT u.user AS of_user, min(CAST(?5 AS INTEGER) + u.hold, 9007199254740991) AS ends
