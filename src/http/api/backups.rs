@@ -5,6 +5,8 @@ use worker::{Request, Response};
 
 use super::segment;
 use crate::bucket::{Backups, Found};
+use crate::domain::audit::Entry;
+use crate::http::audit::{Deed, recorded};
 use crate::http::auth::authorize;
 use crate::http::call::Call;
 use crate::http::failure::Failure;
@@ -28,11 +30,12 @@ fn item(Found { instant, summary }: Found) -> Option<serde_json::Value> {
 
 /// `POST /api/v1/backups`
 ///
-/// 202: the next triggers, one a minute, make it. Rows written: 2.
+/// 202: the next triggers, one a minute, make it. Rows written: 2, and those of the audit log.
 pub(crate) async fn make(request: &Request, call: &Call) -> Result<Response, Failure> {
-    authorize(request, call, "backup:write").await?;
+    let actor = authorize(request, call, "backup:write").await?;
     bucket(call)?;
-    call.db.batch(&[backup::want(call.now), jobs::call("backup", call.now)]).await?;
+    let batch = || [backup::want(call.now), jobs::call("backup", call.now)];
+    recorded(call, &actor, async || Ok(Deed::new(Entry::new("backup.make", "backups"), batch(), ()))).await?;
     Ok(Response::empty()?.with_status(202))
 }
 
