@@ -89,7 +89,7 @@ test('every action of an admin is told with who, what, before, after and from wh
   await does(200, ['POST', '/api/v1/users/ann/reset'], { action: 'user.reset', subject: user });
   await does(200, ['POST', '/api/v1/users/ann/revoke'], { action: 'user.revoke', subject: user, before: { generation: 1 }, after: { generation: 2 } });
   await does(201, ['POST', '/api/v1/users/ann/packages', { order: 'o1', bytes: 7 }],
-    { action: 'package.buy', subject: user, before: null, after: { bytes: 7, note: '', order: 'o1' } });
+    { action: 'package.buy', subject: user, before: null, after: { bytes: 7, expires_at: null, note: '', order: 'o1', price: '' } });
   await does(200, ['POST', '/api/v1/users/ann/packages', { order: 'o1', bytes: 7 }]);
   await does(200, ['POST', '/api/v1/users/ann/packages/o1/refund'], { action: 'package.refund', subject: user, before: { bytes: 7, order: 'o1' }, after: null });
   await does(200, ['POST', '/api/v1/users/ann/packages/o1/refund']);
