@@ -116,6 +116,8 @@ test('two hours without the panel over the end of a month: all bytes land in the
   await enter(...quarters);
   const [away, there] = [await clocks.addNode(), await clocks.addNode()];
   const ofMonth = [{}, {}];
+  const reports = () => away.proxy.exchanges.filter(({ report }) => report).length;
+  let before;
   const moved = (name) => book.entries().filter(([key]) => key.startsWith(`${name} `)).reduce((sum, [, { up, down }]) => sum + up + down, 0);
   for (const end of [...quarters, null]) {
     // The other node tells the panel of the new month while this one is away.
@@ -123,6 +125,8 @@ test('two hours without the panel over the end of a month: all bytes land in the
     await flowing(async () => {
       if (end === null) return;
       isolate();
+      // On a busy machine it may have reported its first bytes before it was away.
+      before ??= reports();
       await clocks.passUntil(end - 5 * MINUTE);
       restore([there]);
     });
@@ -133,7 +137,7 @@ test('two hours without the panel over the end of a month: all bytes land in the
     if (end !== null) await clocks.passMark(end);
   }
   for (const name of USERS) ofMonth[1][name] = moved(name) - ofMonth[0][name];
-  assert.equal(away.proxy.exchanges.filter(({ report }) => report).length, 0, 'it has reported nothing yet');
+  assert.equal(reports(), before, 'it has reported nothing since it is away');
   restore();
   await assertHours();
   const sql = `SELECT name, usage.month, usage.lifetime, period_start, periods.end, periods.bytes FROM usage
