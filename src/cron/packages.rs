@@ -8,7 +8,7 @@ use crate::http::failure::Failure;
 use crate::store::packages::{self, Due, NextDue};
 use crate::{bell, random};
 
-/// Packages of one chunk, and chunks of one run: 6 queries each.
+/// Packages of one chunk, and chunks of one run: 7 queries each.
 const CHUNK: u32 = 200;
 const CHUNKS: usize = 3;
 

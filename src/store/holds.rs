@@ -8,12 +8,13 @@ use super::{Statement, epochs};
 // finds none. Rows per account that begins: 3 read (json_each, usage, user), 3 written (row, indexes of due_at and expires_at); the guard's 1.
 const BEGIN: &str = "
 UPDATE users SET expires_at = ends, due_at = min(coalesce(due_at, ends), ends)
-FROM (SELECT u.user AS of_user, min(CAST(?5 AS INTEGER) + u.hold, 9007199254740991) AS ends
+FROM (SELECT u.user AS of_user, min(min(CAST(?5 AS INTEGER), coalesce(u.hold_until, CAST(?5 AS INTEGER))) + u.hold,
+    9007199254740991) AS ends
   FROM json_each(?1) JOIN usage AS u ON u.user = value
   WHERE u.hold > 0 AND coalesce((SELECT last_seq FROM epochs WHERE node = ?2 AND epoch = ?3), 0) = CAST(?4 AS INTEGER))
 WHERE users.id = of_user AND users.deleted_at IS NULL";
 
-/// Begins accounts whose first use a report tells: they expire their length after `at`.
+/// Begins accounts whose first use a report tells: they expire their length after `at`, or after a time-out before it.
 #[must_use]
 pub fn begin(users: &[i64], guard: &epochs::Guard, at: Second) -> Statement {
     guard.bind(Statement::new(BEGIN).bind_json(&users)).bind(at)

@@ -175,7 +175,7 @@ UPDATE packages SET refunded_at = CAST(?2 AS INTEGER), refunded_bytes = remainin
 WHERE order_id = ?1 AND refunded_at IS NULL";
 
 /// Where the package stands in the outcomes of [`refund`].
-pub const REFUNDED: usize = 5;
+pub const REFUNDED: usize = 6;
 
 /// Takes a package back: what is left of it leaves the user's bonus. A repeated refund changes nothing. The last two
 /// statements return the package and the user.
@@ -187,6 +187,8 @@ pub fn refund(user: i64, order: &str, salt: u32, now: Second) -> Vec<Statement> 
         Statement::new(REFUND).bind(order).bind(now),
         gates::settle(user, now),
         slots::number_change(salt),
+        // An expired account may be used up by this, and its queued plan begin: no gate moves then that would call the sweep.
+        gates::schedule(&[user], now),
         by_order(order),
         by_id(user),
     ]
@@ -269,5 +271,6 @@ pub fn expire(due: &[Due], salt: u32, now: Second) -> Vec<Statement> {
         Statement::new(EXPIRE).bind_json(&packages).bind(now),
         gates::settle_all(&users, now),
         slots::number_change(salt),
+        gates::schedule(&users, now),
     ]
 }

@@ -14,6 +14,7 @@ SELECT s.name, s.user, coalesce(u.revision, 0) AS revision, coalesce(u.period_st
   coalesce(u.period_end, 0) AS period_end, coalesce(u.reset_strategy, 'calendar_month') AS reset_strategy,
   coalesce(u.reset_day, 1) AS reset_day, coalesce(u.time_zone, 'UTC') AS time_zone,
   coalesce(u.hold, 0) AS hold, coalesce(u.hold_since, 0) AS hold_since,
+  u.hold_until, s.queued,
   CASE s.gate WHEN 'retired' THEN (SELECT slot FROM users WHERE id = s.user AND deleted_at IS NULL) ELSE s.name END AS current,
   CASE s.gate WHEN 'retired' THEN coalesce((SELECT gate FROM users WHERE id = s.user AND deleted_at IS NULL), 'retired')
     ELSE s.gate END AS gate,
@@ -43,6 +44,10 @@ pub struct Holder {
     pub hold: i64,
     /// From when on a use is a first one.
     pub hold_since: i64,
+    /// When it begins unused.
+    pub hold_until: Option<i64>,
+    /// 1: a plan is queued.
+    pub queued: u32,
     /// When his usage begins anew.
     #[serde(flatten)]
     pub cycle: Cycle,
@@ -64,10 +69,18 @@ impl Holder {
         is_movable(&self.gate).then(|| Movable(current, self.gate.clone(), user, end))
     }
 
-    /// When the account's time begins, if bytes that flowed at `at` are its first use.
+    /// Who has a plan queued that may begin with these bytes although no gate moves: he has expired, and is now used up too.
+    #[must_use]
+    pub fn queued(&self) -> Option<i64> {
+        self.user.filter(|_| self.queued == 1 && self.gate == "expired")
+    }
+
+    /// When the account's time begins, if bytes that flowed at `at` are its first use: then, or at a time-out before that the
+    /// sweep has not seen yet.
     #[must_use]
     pub fn begins(&self, bytes: Bytes, at: Second) -> Option<Second> {
-        (self.hold > 0 && !bytes.is_zero() && at.get() >= self.hold_since).then_some(at)
+        (self.hold > 0 && !bytes.is_zero() && at.get() >= self.hold_since)
+            .then(|| self.hold_until.map_or(at, |until| at.min(Second::clamped(until))))
     }
 }
 

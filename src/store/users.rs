@@ -5,7 +5,7 @@ use weir_wire::{Bytes, Second, SlotName};
 
 use super::quotas::Roll;
 use super::{Statement, gates, quotas, slots};
-use crate::domain::period::Cycle;
+use crate::domain::period::{Cycle, Period};
 use crate::domain::user::{Hold, Standing};
 
 /// A user with his account.
@@ -79,6 +79,19 @@ pub struct User {
 }
 
 impl User {
+    /// The period that he is in at `now`; the stored one may have ended unnoticed.
+    #[must_use]
+    pub fn period(&self, now: Second) -> Period {
+        let stored = Period { start: Second::clamped(self.period_start), end: Second::clamped(self.period_end) };
+        if stored.end <= now { self.cycle.containing(now, stored.start) } else { stored }
+    }
+
+    /// Where another cycle ends the period that he is in at `now`: at its first boundary to come.
+    #[must_use]
+    pub fn moved_end(&self, cycle: Cycle, now: Second) -> Second {
+        cycle.containing(now, self.period(now).start).end
+    }
+
     /// What decides his gate.
     #[must_use]
     pub fn standing(&self) -> Standing {
@@ -230,7 +243,7 @@ pub fn act<T: Serialize>(whole: &User, action: &Action<'_, T>, salt: u32, now: S
     let user = whole.id;
     let mut batch = Vec::with_capacity(8);
     if whole.period_end <= now.get() {
-        let next = whole.cycle.containing(now, Second::clamped(whole.period_start));
+        let next = whole.period(now);
         batch.push(quotas::roll(&[Roll(user, Second::clamped(whole.period_end), next.start, next.end)]));
     }
     match action {

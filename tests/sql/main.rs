@@ -21,3 +21,4 @@ mod sqlite;
 mod sweep;
 mod users;
 mod xpert;
+mod year;

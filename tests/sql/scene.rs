@@ -1,6 +1,6 @@
 //! A panel's database in which users are created, changed and reported as the faces do it.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
 use serde_json::Value as Json;
@@ -11,7 +11,7 @@ use weir::store::plans::{self, Plan};
 use weir::store::slots::{self, EntryRow, Holder};
 use weir::store::usage::{self, AnswerRow, AskRow, Charge};
 use weir::store::users::{self, Action, User};
-use weir::store::{StoreError, due, holds, sweep};
+use weir::store::{Statement, StoreError, due, gates, holds, sweep};
 use weir_wire::grant::{COEFFICIENT_ONE, Rules};
 use weir_wire::roster::RosterVersion;
 use weir_wire::sync::Report;
@@ -31,6 +31,7 @@ pub(crate) struct Scene {
     seq: Cell<u64>,
     salt: Cell<u32>,
     born: Cell<u64>,
+    last_report: RefCell<Vec<Statement>>,
 }
 
 impl Scene {
@@ -42,6 +43,7 @@ impl Scene {
             seq: Cell::new(0),
             salt: Cell::new(0),
             born: Cell::new(0),
+            last_report: RefCell::default(),
         };
         scene.sqlite.execute(
             "INSERT INTO node_keys (hash, node, coefficient, node_since, created_at) VALUES ('key', 3, 1000, 0, 0)",
@@ -146,10 +148,19 @@ impl Scene {
             batch.push(slots::decide(&[movable], &guard, self.now.get()));
             batch.push(slots::number_change(self.salt()));
         }
+        if let Some(user) = holder.queued() {
+            batch.push(gates::schedule(&[user], self.now.get()));
+        }
         let sums = Sums { up: Bytes::ZERO, down: Bytes::saturating(bytes), unknown: Bytes::ZERO };
         batch.push(epochs::advance(&message(seq, to), &guard, to, sums, &seen(self.now.get())));
         self.sqlite.batch(&batch).unwrap();
         self.seq.set(seq);
+        self.last_report.replace(batch);
+    }
+
+    /// The last report is applied again, as by a request that had been prepared at the same instant.
+    pub(crate) fn repeat_report(&self) {
+        self.sqlite.batch(&self.last_report.borrow()).unwrap();
     }
 
     /// The node asks for a slot's limit in its sync number `n`; with the answer, if it gets one.

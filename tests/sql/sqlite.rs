@@ -32,6 +32,7 @@ impl Sqlite {
     /// An empty database in memory. The limits are those of workerd's `SQLite` (`src/workerd/util/sqlite.c++`).
     pub(crate) fn new() -> Self {
         let connection = Connection::open_in_memory().unwrap();
+        connection.set_prepared_statement_cache_capacity(128);
         for (limit, value) in [
             (Limit::SQLITE_LIMIT_VARIABLE_NUMBER, 100),
             (Limit::SQLITE_LIMIT_COMPOUND_SELECT, 5),
@@ -64,7 +65,7 @@ impl Sqlite {
     /// Runs one statement and decodes its rows.
     pub(crate) fn all<T: DeserializeOwned>(&self, statement: &Statement) -> Result<Vec<T>, StoreError> {
         let classify = |error: rusqlite::Error| StoreError::classify(&error.to_string());
-        let mut prepared = self.connection.prepare(&statement.sql).map_err(classify)?;
+        let mut prepared = self.connection.prepare_cached(&statement.sql).map_err(classify)?;
         let names: Vec<String> = prepared.column_names().into_iter().map(String::from).collect();
         let mut rows =
             prepared.query(rusqlite::params_from_iter(statement.values.iter().map(Bound))).map_err(classify)?;

@@ -16,6 +16,7 @@ use crate::http::failure::{Failure, Unwanted};
 use crate::random;
 use crate::store::epochs::{self, Caller, Guard, Seen, Sums};
 use crate::store::events;
+use crate::store::gates;
 use crate::store::history::{self, Flow};
 use crate::store::holds;
 use crate::store::slots::{self, Holder, Movable};
@@ -74,6 +75,8 @@ struct Plan {
     late: Vec<i64>,
     /// Users whose account begins with its first use.
     begun: Vec<i64>,
+    /// Users whose queued plan may begin.
+    queued: Vec<i64>,
     leaked: Vec<SlotName>,
     sums: Sums,
     warnings: Vec<Candidate>,
@@ -111,6 +114,9 @@ async fn prepare(
     if !plan.movable.is_empty() {
         batch.push(slots::decide(&plan.movable, guard, call.now));
         batch.push(slots::number_change(random::salt()?));
+    }
+    if !plan.queued.is_empty() {
+        batch.push(gates::schedule(&plan.queued, call.now));
     }
     if !plan.warnings.is_empty() {
         batch.push(events::warn(&plan.warnings, guard, call.now));
@@ -198,6 +204,7 @@ fn plan(report: &Report, holders: Vec<Holder>, guard: &Guard, window: Window, wa
         plan.sums.up = plan.sums.up.plus(line.up);
         plan.sums.down = plan.sums.down.plus(line.down);
         plan.movable.extend(holder.movable(begins));
+        plan.queued.extend(holder.queued());
         if !warned.percents.is_empty() && landing != usage::Landing::Late {
             let before = if landing == usage::Landing::Roll { Bytes::ZERO } else { holder.month };
             let fresh = Use { before, added: Bytes::ZERO, quota: holder.monthly_quota };

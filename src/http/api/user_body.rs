@@ -244,6 +244,6 @@ impl UserChange {
             day: self.reset_day.unwrap_or(user.cycle.day),
             zone: self.time_zone.unwrap_or(user.cycle.zone),
         };
-        self.moves_cycle().then(|| cycle.containing(now, Second::clamped(user.period_start)).end)
+        self.moves_cycle().then(|| user.moved_end(cycle, now))
     }
 }

@@ -89,7 +89,7 @@ impl UserJson {
             fire_on_either: user.next_on_either == 1,
         });
         let period = Period { start: Second::clamped(user.period_start), end: Second::clamped(user.period_end) };
-        let next = if period.end <= now { user.cycle.containing(now, period.start) } else { period };
+        let next = user.period(now);
         Ok(Self {
             subscription_url: subscription_url(&user, request, call)?,
             id: user.id,

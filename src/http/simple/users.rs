@@ -51,10 +51,8 @@ pub(crate) async fn change(mut request: Request, call: &Call, name: &str) -> Res
         if change.password.as_ref().is_some_and(|password| *password != present()) {
             return Err(Failure::invalid("password", "the present one: it is derived from the user's slot"));
         }
-        let end = change.reset_day.filter(|day| *day != user.cycle.day).map(|day| {
-            let start = weir_wire::Second::clamped(user.period_start);
-            Cycle { day, ..user.cycle }.containing(call.now, start).end
-        });
+        let day = change.reset_day.filter(|day| *day != user.cycle.day);
+        let end = day.map(|day| user.moved_end(Cycle { day, ..user.cycle }, call.now));
         Ok(Action::Change(&change, end))
     };
     let user = accounts::act(call, &actor, &name, choose).await?;
