@@ -25,7 +25,7 @@ pub(super) const ZONES: [&str; 10] = [
 /// A day of a zone.
 struct Day {
     begins: i64,
-    day: u32,
+    number: u32,
     is_last: bool,
 }
 
@@ -52,7 +52,7 @@ impl Calendar {
 
 impl Day {
     fn is_anchor(&self, anchor: u32) -> bool {
-        self.day == anchor || (self.is_last && self.day < anchor)
+        self.number == anchor || (self.is_last && self.number < anchor)
     }
 }
 
@@ -68,7 +68,7 @@ fn walk(zone: &str, from: i64, to: i64) -> Vec<Day> {
             today = date_at(at);
             let date = date(today);
             let is_last = date.succ_opt().unwrap().day() == 1;
-            days.push(Day { begins: at, day: date.day(), is_last });
+            days.push(Day { begins: at, number: date.day(), is_last });
             // No day is shorter than 22 hours.
             at += 22 * 3_600;
         }

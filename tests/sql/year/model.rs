@@ -1,9 +1,9 @@
 //! What one user's account must be, counted anew from the list of everything that happened to him. Slow and plain, and with
 //! nothing of the code that it is held against: whole seconds, whole bytes, days by walking ([`Calendar`]).
 //!
-//! Two rules of the product are the model's own, because they are rules and no accidents. What a job does happens when the job
-//! runs: an ended package, a queued plan, a deletion. And periods that passed one after the other while nobody looked, which only
-//! an outage of cron longer than a period brings, are one period for the bytes that are reported for them afterwards.
+//! Two rules of the product are the model's own. What a job does happens when the job runs: an ended package, a queued plan, a
+//! deletion. And bytes that are reported for a period that began and ended while nobody looked, which only an outage of cron
+//! brings, count in the one before it.
 
 use super::calendar::Calendar;
 use super::standing::left;
@@ -247,9 +247,6 @@ impl Account {
     fn begin(&mut self, start: i64, end: i64) {
         let quota = self.month_quota;
         self.ended.push(Span { start: self.start, quota, used: self.used });
-        if self.end < start {
-            self.ended.push(Span { start: self.end, quota, used: 0 });
-        }
         (self.start, self.end, self.used) = (start, end, 0);
     }
 
