@@ -7,21 +7,22 @@ use weir_wire::{Bytes, Second, SlotName};
 use super::{Statement, epochs};
 use crate::domain::period::Cycle;
 
-// Rows read: 3 per slot (json_each, slot, usage), and 2 more for credentials that were replaced: what their user used decides
-// the gate of those that he has now. As long as anybody wants quota warnings, 2 more in all.
+// Rows read: 3 per slot (json_each, slot, usage), and 1 more for credentials that were replaced: what their user used decides
+// about those that he has now, so slot, gate and queued plan are those of today. As long as anybody wants quota warnings, 2 more in all.
 const FIND: &str = "
 SELECT s.name, s.user, coalesce(u.revision, 0) AS revision, coalesce(u.period_start, 0) AS period_start,
   coalesce(u.period_end, 0) AS period_end, coalesce(u.reset_strategy, 'calendar_month') AS reset_strategy,
   coalesce(u.reset_day, 1) AS reset_day, coalesce(u.time_zone, 'UTC') AS time_zone,
   coalesce(u.hold, 0) AS hold, coalesce(u.hold_since, 0) AS hold_since,
-  u.hold_until, s.queued,
-  CASE s.gate WHEN 'retired' THEN (SELECT slot FROM users WHERE id = s.user AND deleted_at IS NULL) ELSE s.name END AS current,
-  CASE s.gate WHEN 'retired' THEN coalesce((SELECT gate FROM users WHERE id = s.user AND deleted_at IS NULL), 'retired')
-    ELSE s.gate END AS gate,
+  u.hold_until,
+  CASE s.gate WHEN 'retired' THEN now.next_plan IS NOT NULL ELSE s.queued END AS queued,
+  CASE s.gate WHEN 'retired' THEN now.slot ELSE s.name END AS current,
+  CASE s.gate WHEN 'retired' THEN coalesce(now.gate, 'retired') ELSE s.gate END AS gate,
   coalesce(u.month, 0) AS month, coalesce(u.monthly_quota, 0) AS monthly_quota,
   (SELECT coalesce((SELECT value ->> 'quota_percent' FROM settings WHERE area = 'alerts'), '')
     FROM wanted WHERE kind = 'user.quota_warning' LIMIT 1) AS percents
-FROM json_each(?1) AS asked JOIN slots AS s ON s.name = asked.value LEFT JOIN usage AS u ON u.user = s.user";
+FROM json_each(?1) AS asked JOIN slots AS s ON s.name = asked.value LEFT JOIN usage AS u ON u.user = s.user
+  LEFT JOIN users AS now ON now.id = CASE s.gate WHEN 'retired' THEN s.user END AND now.deleted_at IS NULL";
 
 /// What a report needs to know of a slot.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]

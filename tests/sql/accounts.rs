@@ -234,6 +234,23 @@ fn a_queued_plan_waits_behind_a_person_and_for_both_when_told() {
 }
 
 #[test]
+fn late_bytes_of_replaced_credentials_that_use_up_an_expired_account_begin_its_queued_plan() {
+    let scene = Scene::new();
+    let next = json!({ "plan": "basic", "add_remaining_traffic": false, "fire_on_either": false });
+    let old = scene.create("ann", &json!({ "monthly_quota": 5, "expires_at": NOW.get() + 60 }));
+    scene.act(old.id, &Action::Revoke);
+    // Queued after the credentials were replaced: the old slot knows nothing of it.
+    scene.change(old.id, &json!({ "next_plan": next }));
+    scene.wait(60);
+    scene.sweep();
+    assert_eq!(scene.gate(old.id), "expired");
+    scene.report(&old.slot, 5, NOW.plus(1));
+    scene.sweep();
+    let now = scene.user(old.id).unwrap();
+    assert_eq!((scene.gate(old.id).as_str(), now.plan.as_deref()), ("open", Some("basic")));
+}
+
+#[test]
 fn what_a_person_changed_before_a_queued_plan_begins_stands() {
     let scene = Scene::new();
     let next = json!({ "plan": "basic", "add_remaining_traffic": true, "fire_on_either": true });
