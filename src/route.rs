@@ -1,5 +1,6 @@
 //! Every URL of the product in one table: (method, path) -> [`Route`].
 
+mod accounts;
 mod xpert;
 
 pub use xpert::Xpert;
@@ -94,6 +95,18 @@ pub enum Route<'a> {
     Backup(&'a str),
     /// `GET /api/v1/backups/{instant}/{part}`
     BackupPart(&'a str, &'a str),
+    /// `GET /api/v1/bulk`
+    BulkActions,
+    /// `POST /api/v1/bulk`
+    StartBulk,
+    /// `POST /api/v1/bulk/preview`
+    PreviewBulk,
+    /// `GET /api/v1/bulk/{id}`
+    BulkAction(&'a str),
+    /// `POST /api/v1/bulk/{id}/undo`
+    UndoBulk(&'a str),
+    /// `POST /api/v1/bulk/{id}/stop`
+    StopBulk(&'a str),
     /// `GET /api/v1/plans`
     Plans,
     /// `POST /api/v1/plans`
@@ -233,19 +246,9 @@ pub fn route<'a>(method: &str, path: &'a str) -> Result<Route<'a>, NoRoute> {
         (["logout"], "POST") => Ok(Route::Logout),
         (["logout"], _) => Err(Method("POST")),
 
-        (["api", "v1", "users"], "GET") => Ok(Route::Users),
-        (["api", "v1", "users"], "POST") => Ok(Route::CreateUser),
-        (["api", "v1", "users"], _) => Err(Method("GET, POST")),
-        (["api", "v1", "users", name], "GET") => Ok(Route::User(name)),
-        (["api", "v1", "users", name], "PATCH") => Ok(Route::ChangeUser(name)),
-        (["api", "v1", "users", name], "DELETE") => Ok(Route::DeleteUser(name)),
-        (["api", "v1", "users", _], _) => Err(Method("GET, PATCH, DELETE")),
-        (["api", "v1", "users", name, "packages"], "GET") => Ok(Route::Packages(name)),
-        (["api", "v1", "users", name, "packages"], "POST") => Ok(Route::BuyPackage(name)),
-        (["api", "v1", "users", _, "packages"], _) => Err(Method("GET, POST")),
-        (["api", "v1", "users", name, "packages", order, "refund"], "POST") => Ok(Route::RefundPackage(name, order)),
-        (["api", "v1", "users", _, "packages", _, "refund"], _) => Err(Method("POST")),
-        (["api", "v1", "users", name, verb], method) => of_user(method, name, verb),
+        (["api", "v1", "users", rest @ ..], method) => accounts::users(method, rest),
+        (["api", "v1", "bulk", rest @ ..], method) => accounts::bulk(method, rest),
+        (["api", "v1", "plans", rest @ ..], method) => accounts::plans(method, rest),
 
         (["api", "user", name], "GET") => Ok(Route::SimpleUser(name)),
         (["api", "user", name], "PUT") => Ok(Route::ChangeSimpleUser(name)),
@@ -281,8 +284,6 @@ pub fn route<'a>(method: &str, path: &'a str) -> Result<Route<'a>, NoRoute> {
         (["api", "v1", "suspicious"], "GET") => Ok(Route::Suspicious),
         (["api", "v1", "suspicious"], _) => Err(Method("GET")),
 
-        (["api", "v1", "plans", rest @ ..], method) => plans(method, rest),
-
         (["api", "v1", "jobs"], "GET") => Ok(Route::Jobs),
         (["api", "v1", "jobs"], _) => Err(Method("GET")),
         (["api", "v1", "jobs", name, "run"], "POST") => Ok(Route::RunJob(name)),
@@ -312,52 +313,6 @@ pub fn route<'a>(method: &str, path: &'a str) -> Result<Route<'a>, NoRoute> {
 
         (["api", "xpert", rest @ ..], method) => xpert::route(method, rest).map(Route::Xpert),
         _ => Err(Path),
-    }
-}
-
-/// `/api/v1/users/{name}/{what}`: what is to be seen of him, or what is done to him.
-fn of_user<'a>(method: &str, name: &'a str, what: &str) -> Result<Route<'a>, NoRoute> {
-    use NoRoute::{Method, Path};
-    let seen = match what {
-        "usage" => Route::UserUsage(name),
-        "periods" => Route::Periods(name),
-        "explain" => Route::Explain(name),
-        "resets" => Route::Resets(name),
-        "addresses" => Route::UserAddresses(name),
-        verb => {
-            let action = user_action(verb).ok_or(Path)?;
-            return if method == "POST" { Ok(Route::ActOnUser(name, action)) } else { Err(Method("POST")) };
-        }
-    };
-    if method == "GET" { Ok(seen) } else { Err(Method("GET")) }
-}
-
-/// `/api/v1/plans...`
-fn plans<'a>(method: &str, rest: &[&'a str]) -> Result<Route<'a>, NoRoute> {
-    use NoRoute::{Method, Path};
-    match (rest, method) {
-        ([], "GET") => Ok(Route::Plans),
-        ([], "POST") => Ok(Route::CreatePlan),
-        ([], _) => Err(Method("GET, POST")),
-        ([name], "GET") => Ok(Route::Plan(name)),
-        ([name], "PATCH") => Ok(Route::ChangePlan(name)),
-        ([name], "DELETE") => Ok(Route::DeletePlan(name)),
-        ([_], _) => Err(Method("GET, PATCH, DELETE")),
-        ([name, "changes"], "GET") => Ok(Route::PlanChanges(name)),
-        ([_, "changes"], _) => Err(Method("GET")),
-        ([name, "apply"], "POST") => Ok(Route::ApplyPlan(name)),
-        ([_, "apply"], _) => Err(Method("POST")),
-        _ => Err(Path),
-    }
-}
-
-fn user_action(verb: &str) -> Option<UserAction> {
-    match verb {
-        "reset" => Some(UserAction::Reset),
-        "enable" => Some(UserAction::Enable),
-        "disable" => Some(UserAction::Disable),
-        "revoke" => Some(UserAction::Revoke),
-        _ => None,
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod alerts;
 mod backup;
+mod bulk;
 mod outbox;
 mod packages;
 mod plans;
@@ -96,6 +97,7 @@ async fn run_one(call: &Call, job: &Job) -> Result<(), Failure> {
 async fn dispatch(call: &Call, job: &Job) -> Result<Next, Failure> {
     match job.name.as_str() {
         "backup" => backup::run(call, job).await,
+        "bulk" => bulk::run(call).await,
         "packages" => packages::run(call).await,
         "alerts" => alerts::run(call, job).await,
         "outbox" => outbox::run(call).await,
@@ -118,7 +120,7 @@ fn schedule(job: &str) -> Schedule {
         "retention" => Schedule::Daily(3 * 3_600),
         "rollup" => Schedule::Daily(2 * 3_600),
         "packages" => Schedule::Daily(4 * 3_600),
-        "outbox" | "report" => Schedule::Called,
+        "bulk" | "outbox" | "report" => Schedule::Called,
         _ => Schedule::Every(300),
     }
 }

@@ -8,13 +8,15 @@ use crate::http::call::Call;
 use crate::http::failure::Failure;
 use crate::http::xpert::upkeep;
 use crate::store::addresses;
+use crate::store::bulk;
 use crate::store::events;
 
-/// Clients' reports, fetches of subscriptions, and events with their deliveries.
+/// Clients' reports, fetches of subscriptions, events with their deliveries, and what was done to many users at once.
 pub(super) async fn run(call: &Call) -> Result<Next, Failure> {
     upkeep::retain(call).await?;
     forget_sharing(call).await?;
     let keep: Alerts = settings::read(call).await?;
+    call.db.batch(&bulk::forget(call.now.plus(-86_400 * i64::from(keep.keep_days.max(2))))).await?;
     let outcomes = call.db.batch(&events::forget(call.now.plus(-86_400 * i64::from(keep.keep_days)))).await?;
     let most = usize::try_from(events::FORGET).unwrap_or(usize::MAX);
     // There may be more than one run deletes.

@@ -108,6 +108,15 @@ fn plain(wanted: &str) -> &str {
     }
 }
 
+/// Parses what stands in one field of a body, as [`parse`] does; a refusal names the field below `name`.
+pub(crate) fn field<T: DeserializeOwned>(name: &str, value: &serde_json::Value) -> Result<T, Failure> {
+    whole(value.to_string().as_bytes()).map_err(|failure| match failure {
+        Failure::Invalid { field, rule } if field == "body" => Failure::invalid(name, rule),
+        Failure::Invalid { field, rule } => Failure::invalid(format!("{name}.{field}"), rule),
+        other => other,
+    })
+}
+
 /// Reads and parses a JSON body of at most [`MAX_JSON`] bytes.
 pub(crate) async fn json<T: DeserializeOwned>(request: &mut Request) -> Result<T, Failure> {
     parse(&read(request, MAX_JSON).await?)

@@ -7,6 +7,7 @@ pub(crate) mod api;
 pub(crate) mod audit;
 pub(crate) mod auth;
 pub(crate) mod body;
+pub(crate) mod bulk;
 pub(crate) mod call;
 pub(crate) mod failure;
 pub(crate) mod fetch_log;
@@ -96,6 +97,12 @@ async fn dispatch(request: Request, path: &str, call: &Call) -> Result<Response,
         Ok(Route::MakeBackup) => api::backups::make(&request, call).await,
         Ok(Route::Backup(instant)) => api::backups::show(&request, call, instant).await,
         Ok(Route::BackupPart(instant, part)) => api::backups::part(&request, call, instant, part).await,
+        Ok(Route::BulkActions) => api::bulk::list(&request, call).await,
+        Ok(Route::PreviewBulk) => api::bulk::preview(request, call).await,
+        Ok(Route::StartBulk) => api::bulk::create(request, call).await,
+        Ok(Route::BulkAction(id)) => api::bulk::get(&request, call, id).await,
+        Ok(Route::UndoBulk(id)) => api::bulk::undo(&request, call, id).await,
+        Ok(Route::StopBulk(id)) => api::bulk::stop(&request, call, id).await,
         Ok(Route::Plans) => api::plans::list(&request, call).await,
         Ok(Route::CreatePlan) => api::plans::create(request, call).await,
         Ok(Route::Plan(name)) => api::plans::get(&request, call, name).await,

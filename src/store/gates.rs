@@ -15,16 +15,19 @@ macro_rules! end_of_user {
 pub(super) use end_of_user;
 
 /// The gate that a row of `users` and its usage row `u` call for at second `?1`, as an SQL expression; the rule of
-/// [`crate::domain::user::gate`].
+/// [`crate::domain::user::gate`]. The bytes of the period may be another expression than the column.
 macro_rules! gate_of_user {
     () => {
+        $crate::store::gates::gate_of_user!("u.month")
+    };
+    ($month:literal) => {
         concat!(
             "CASE WHEN users.disabled_at IS NOT NULL THEN 'disabled'
   WHEN users.suspended_until > CAST(?1 AS INTEGER) THEN 'sharing'
   WHEN ",
-            end_of_user!(),
+            $crate::store::gates::end_of_user!(),
             " <= CAST(?1 AS INTEGER) THEN 'expired' ELSE ",
-            gate_of_usage!(),
+            $crate::store::slots::gate_of_usage!($month),
             " END"
         )
     };
@@ -119,16 +122,16 @@ pub fn settle_moved(users: &[i64], now: Second) -> Statement {
     Statement::new(SETTLE_MOVED).bind(now).bind_json(&users)
 }
 
-// Rows: 2 read, 4 written (row, index, the user's mirror, the counter).
+// Rows per user: 3 read, 4 written (row, index, the user's mirror, the counter).
 const RETIRE: &str = "
 UPDATE slots SET gate = 'retired', changed = 1 + (SELECT max(number) FROM roster_versions)
-WHERE name = (SELECT slot FROM users WHERE id = ?1) AND gate <> 'retired'";
+WHERE gate <> 'retired' AND name IN (SELECT slot FROM json_each(?1) JOIN users ON users.id = value)";
 
-/// Ends a user's credentials for good; late bytes of the slot still go to his history.
-/// [`super::slots::number_change`] must follow, directly or after a [`settle`].
+/// Ends users' credentials for good; late bytes of the slots still go to their histories.
+/// [`super::slots::number_change`] must follow, directly or after a [`settle_all`].
 #[must_use]
-pub fn retire(user: i64) -> Statement {
-    Statement::new(RETIRE).bind(user)
+pub fn retire(users: &[i64]) -> Statement {
+    Statement::new(RETIRE).bind_json(&users)
 }
 
 // Rows per user: 2 read, 1 written. A longer suspension is never shortened.

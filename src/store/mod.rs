@@ -9,6 +9,7 @@ pub mod aliases;
 pub mod api_keys;
 pub mod audit;
 pub mod backup;
+pub mod bulk;
 pub mod channels;
 pub mod charts;
 pub mod d1;
@@ -88,9 +89,11 @@ impl StoreError {
             "overloaded",
             "database is locked",
         ];
-        const MOVED: [&str; 3] = [
+        const MOVED: [&str; 5] = [
             "NOT NULL constraint failed: usage.revision",
             "NOT NULL constraint failed: audit_head.link",
+            "NOT NULL constraint failed: bulk.total",
+            "NOT NULL constraint failed: bulk_chunks.state",
             "UNIQUE constraint failed: audit.number",
         ];
         if MOVED.iter().any(|moved| text.contains(moved)) {

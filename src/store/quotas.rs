@@ -5,6 +5,7 @@ use serde::Serialize;
 use weir_wire::Second;
 
 use super::Statement;
+use super::users::Put;
 
 const OPEN: &str = "
 INSERT INTO usage (user, monthly_quota, total_quota, reset_strategy, reset_day, time_zone, period_start, period_end,
@@ -20,53 +21,47 @@ pub(super) fn open<T: Serialize>(user: &T, period: (Second, Second)) -> Statemen
     Statement::new(OPEN).bind_json(user).bind(period.0).bind(period.1)
 }
 
-// Rows: 1 read, 1 written.
+// Rows per user: 3 read, 1 written.
 const CHANGE: &str = "
 UPDATE usage SET revision = revision + 1,
-  monthly_quota = coalesce(?2 ->> 'monthly_quota', monthly_quota),
-  total_quota = coalesce(?2 ->> 'total_quota', total_quota),
-  reset_strategy = coalesce(?2 ->> 'reset_strategy', reset_strategy),
-  reset_day = coalesce(?2 ->> 'reset_day', reset_day),
-  time_zone = coalesce(?2 ->> 'time_zone', time_zone),
-  hold = coalesce(?2 ->> 'hold', hold),
-  hold_since = coalesce(?2 ->> 'hold_since', hold_since),
-  hold_until = CASE WHEN json_type(?2, '$.hold_until') IS NULL THEN hold_until ELSE ?2 ->> 'hold_until' END,
-  period_end = coalesce(CAST(?3 AS INTEGER), period_end)
-WHERE user = ?1";
+  monthly_quota = coalesce(given ->> 'monthly_quota', monthly_quota),
+  total_quota = coalesce(given ->> 'total_quota', total_quota),
+  reset_strategy = coalesce(given ->> 'reset_strategy', reset_strategy),
+  reset_day = coalesce(given ->> 'reset_day', reset_day),
+  time_zone = coalesce(given ->> 'time_zone', time_zone),
+  hold = coalesce(given ->> 'hold', hold),
+  hold_since = coalesce(given ->> 'hold_since', hold_since),
+  hold_until = CASE WHEN json_type(given, '$.hold_until') IS NULL THEN hold_until ELSE given ->> 'hold_until' END,
+  period_end = coalesce(given_end, period_end)
+FROM (SELECT value ->> 'user' AS of_user, value -> 'set' AS given, value ->> 'period_end' AS given_end FROM json_each(?1))
+WHERE user = of_user";
 
-/// Changes quotas, cycle and hold; fields that `changes` lacks stay. A new cycle comes with the period's new end.
+/// Changes quotas, cycles and holds.
 #[must_use]
-pub(super) fn change<T: Serialize>(user: i64, changes: &T, period_end: Option<Second>) -> Statement {
-    Statement::new(CHANGE).bind(user).bind_json(changes).bind(period_end)
+pub(super) fn change<T: Serialize>(puts: &[Put<'_, T>]) -> Statement {
+    Statement::new(CHANGE).bind_json(&puts)
 }
 
-// Rows: 1 read, 1 written.
-const TOUCH: &str = "UPDATE usage SET revision = revision + 1 WHERE user = ?1";
 // Rows per user: 2 read, 1 written.
 const TOUCH_ALL: &str = "UPDATE usage SET revision = revision + 1 WHERE user IN (SELECT value FROM json_each(?1))";
 
 /// Raises the revision only, for a change that stands in another row.
 #[must_use]
-pub(super) fn touch(user: i64) -> Statement {
-    Statement::new(TOUCH).bind(user)
-}
-
-/// The same for many users.
-#[must_use]
 pub(super) fn touch_all(users: &[i64]) -> Statement {
     Statement::new(TOUCH_ALL).bind_json(&users)
 }
 
-// Rows: 1 read, 2 written (the period's row by trigger). The start never moves back: the clocks of two places differ.
+// Rows per user: 3 read, 2 written (the period's row by trigger). The start never moves back: the clocks of two places differ.
 const RESET: &str = "
 UPDATE usage SET revision = revision + 1, period_start = max(period_start, CAST(?2 AS INTEGER)), month = 0,
-  period_end = max(CAST(?3 AS INTEGER), period_start + 1)
-WHERE user = ?1";
+  period_end = max(new_end, period_start + 1)
+FROM (SELECT value ->> 0 AS of_user, value ->> 1 AS new_end FROM json_each(?1))
+WHERE user = of_user";
 
-/// Begins a new period now; the lifetime stays.
+/// Begins new periods now, which end as said; the lifetimes stay.
 #[must_use]
-pub(super) fn reset(user: i64, now: Second, end: Second) -> Statement {
-    Statement::new(RESET).bind(user).bind(now).bind(end)
+pub(super) fn reset(ends: &[(i64, Second)], now: Second) -> Statement {
+    Statement::new(RESET).bind_json(&ends).bind(now)
 }
 
 // Rows: 3 read per user, 2 written (the period's row by trigger). A user whose period moved since it was read (a report

@@ -91,12 +91,20 @@ pub fn find(slots: &[&SlotName]) -> Statement {
     Statement::new(FIND).bind_json(&slots)
 }
 
-/// The gate that a usage row `u` calls for, as an SQL expression; the rule of [`weir_wire::grant::Account::is_used_up`].
+/// The gate that a usage row `u` calls for, as an SQL expression; the rule of [`weir_wire::grant::Account::is_used_up`]. The
+/// bytes of the period may be another expression than the column.
 macro_rules! gate_of_usage {
     () => {
-        "CASE WHEN u.bonus_left > 0 THEN 'open'
-  WHEN u.monthly_quota > 0 AND u.month >= u.monthly_quota THEN 'month'
+        $crate::store::slots::gate_of_usage!("u.month")
+    };
+    ($month:literal) => {
+        concat!(
+            "CASE WHEN u.bonus_left > 0 THEN 'open'
+  WHEN u.monthly_quota > 0 AND ",
+            $month,
+            " >= u.monthly_quota THEN 'month'
   WHEN u.total_quota > 0 AND u.lifetime - u.bonus_spent >= u.total_quota THEN 'total' ELSE 'open' END"
+        )
     };
 }
 pub(super) use gate_of_usage;

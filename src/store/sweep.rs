@@ -5,7 +5,7 @@ use weir_wire::Second;
 use super::due::{self, Due, Event};
 use super::plans::{self, Begins, Gift, Plan};
 use super::quotas::{self, Roll};
-use super::{Statement, gates, holds, slots};
+use super::{Statement, gates, holds, slots, users};
 use crate::domain::period::{Cycle, Period};
 
 /// Whether [`chunk`] needs the plans.
@@ -86,29 +86,10 @@ fn begin_next<'a>(due: &Due, plan: &'a Plan, now: Second) -> Gift<'a> {
     }
 }
 
-// Whoever a person has changed since he was read stays. Rows per user: 3 read, 6 written (row, three index entries, the counter,
-// by trigger).
-const DELETE: &str = "
-UPDATE users SET deleted_at = CAST(?1 AS INTEGER), due_at = NULL
-WHERE deleted_at IS NULL AND id IN (
-  SELECT u.user FROM json_each(?2) JOIN usage AS u ON u.user = value ->> 0 AND u.revision = value ->> 1)";
-
-// Rows per user: 3 read, 3 written (row, index, the user's mirror).
-const RETIRE: &str = "
-UPDATE slots SET gate = 'retired', changed = 1 + (SELECT max(number) FROM roster_versions)
-WHERE gate <> 'retired' AND name IN (
-  SELECT slot FROM json_each(?2) JOIN users ON users.id = value WHERE deleted_at = CAST(?1 AS INTEGER))";
-
 /// Deletes accounts that have expired long ago, as a person does.
 fn delete(due: &[&Due], salt: u32, now: Second) -> Vec<Statement> {
-    let revisions: Vec<(i64, i64)> = due.iter().map(|due| (due.id, due.revision)).collect();
-    let ids = ids(due);
-    vec![
-        Statement::new(DELETE).bind(now).bind_json(&revisions),
-        Statement::new(RETIRE).bind(now).bind_json(&ids),
-        slots::number_change(salt),
-        quotas::touch_all(&ids),
-    ]
+    let read: Vec<(i64, i64)> = due.iter().map(|due| (due.id, due.revision)).collect();
+    users::delete_read(&read, salt, now)
 }
 
 fn ended_periods(due: &[&Due], now: Second) -> Vec<Roll> {

@@ -4,8 +4,6 @@ use serde::Deserialize;
 use weir_wire::Second;
 
 use super::Statement;
-use super::gates::{end_of_user, gate_of_user};
-use super::slots::gate_of_usage;
 use super::users::columns;
 use crate::domain::user::Status;
 
@@ -34,6 +32,8 @@ pub struct Query {
     pub search: String,
     /// The status of all that are shown; none for any.
     pub status: Option<Status>,
+    /// The plan of all that are shown, without case; none for any.
+    pub plan: Option<String>,
     /// Order.
     pub order: Order,
     /// Users at most.
@@ -46,23 +46,26 @@ impl Query {
     /// Whether it leaves users out.
     #[must_use]
     pub fn is_filtered(&self) -> bool {
-        !self.search.is_empty() || self.status.is_some()
+        !self.search.is_empty() || self.status.is_some() || self.plan.is_some()
     }
 }
 
-// The filter of every list; `instr`, because D1 refuses LIKE patterns beyond 50 bytes.
+/// The filter of every list, by `?1` to `?4` ([`filter`]); `instr`, because D1 refuses LIKE patterns beyond 50 bytes. A period
+/// that has ended unnoticed shuts nobody.
 macro_rules! filtered {
     () => {
         concat!(
             "FROM users JOIN usage AS u ON u.user = users.id WHERE deleted_at IS NULL
   AND (?2 = '' OR instr(lower(name), ?2) OR instr(lower(coalesce(email, '')), ?2) OR instr(lower(note), ?2))
   AND (?3 = '' OR ?3 = CASE ",
-            gate_of_user!(),
+            $crate::store::gates::gate_of_user!("iif(u.period_end <= CAST(?1 AS INTEGER), 0, u.month)"),
             " WHEN 'open' THEN iif(u.hold > 0 AND coalesce(u.hold_until > CAST(?1 AS INTEGER), 1), 'on_hold', 'active')
-    WHEN 'month' THEN 'limited' WHEN 'total' THEN 'limited' WHEN 'expired' THEN 'expired' ELSE 'disabled' END) "
+    WHEN 'month' THEN 'limited' WHEN 'total' THEN 'limited' WHEN 'expired' THEN 'expired' ELSE 'disabled' END)
+  AND (?4 = '' OR plan = ?4) "
         )
     };
 }
+pub(super) use filtered;
 
 // Rows read without a filter: 2 per user shown in order of names (index and user count as one, usage), and 1 per user left
 // out before him: the inner query walks the index alone. Any other order, and any filter, scans the users once.
@@ -82,7 +85,7 @@ macro_rules! page {
 }
 macro_rules! scan {
     ($order:literal) => {
-        concat!(columns!(), filtered!(), "ORDER BY ", $order, " LIMIT ?4 OFFSET ?5")
+        concat!(columns!(), filtered!(), "ORDER BY ", $order, " LIMIT ?5 OFFSET ?6")
     };
 }
 const PAGE_NAME: &str = page!("name COLLATE NOCASE", ">=");
@@ -111,9 +114,12 @@ pub fn list(query: &Query, now: Second) -> Statement {
     }
 }
 
-fn filter(statement: Statement, query: &Query, now: Second) -> Statement {
+/// Binds `?1` to `?4` of a filter.
+pub(super) fn filter(statement: Statement, query: &Query, now: Second) -> Statement {
     // As SQLite's `lower` does it: of letters beyond ASCII, only the same ones match.
-    statement.bind(now).bind(query.search.to_ascii_lowercase()).bind(query.status.map_or("", Status::name))
+    let search = query.search.to_ascii_lowercase();
+    let status = query.status.map_or("", Status::name);
+    statement.bind(now).bind(search).bind(status).bind(query.plan.as_deref().unwrap_or_default())
 }
 
 // Rows read: every user once.

@@ -76,6 +76,8 @@ pub struct User {
     pub period_end: i64,
     /// End of the newest report with bytes of his; 0 before the first.
     pub last_at: i64,
+    /// `usage.revision`.
+    pub revision: i64,
 }
 
 impl User {
@@ -121,7 +123,7 @@ macro_rules! columns {
   plan, plan_version, speed_limit, device_limit, stream_limit, address_limit, delete_after_days,
   next_plan, next_keeps_rest, next_on_either, hold, hold_until,
   monthly_quota, total_quota, month, lifetime, bonus_left, bonus_spent, reset_strategy, reset_day, time_zone,
-  period_start, period_end, last_at "
+  period_start, period_end, last_at, revision "
     };
 }
 pub(super) use columns;
@@ -177,45 +179,94 @@ pub fn create<T: Serialize>(user: &T, name: &str, period: (Second, Second), salt
     ]
 }
 
-// Fields that the JSON lacks stay; `null` clears. Rows: 1 read, 2 written (row, index of names).
-const CHANGE: &str = "
-UPDATE users SET
-  name = coalesce(?2 ->> 'name', name),
-  email = CASE WHEN json_type(?2, '$.email') IS NULL THEN email ELSE ?2 ->> 'email' END,
-  note = CASE WHEN json_type(?2, '$.note') IS NULL THEN note ELSE coalesce(?2 ->> 'note', '') END,
-  expires_at = CASE WHEN json_type(?2, '$.expires_at') IS NULL THEN expires_at ELSE ?2 ->> 'expires_at' END,
-  speed_limit = coalesce(?2 ->> 'speed_limit', speed_limit),
-  device_limit = coalesce(?2 ->> 'device_limit', device_limit),
-  stream_limit = coalesce(?2 ->> 'stream_limit', stream_limit),
-  address_limit = CASE WHEN json_type(?2, '$.address_limit') IS NULL THEN address_limit ELSE ?2 ->> 'address_limit' END,
-  delete_after_days = CASE WHEN json_type(?2, '$.delete_after_days') IS NULL THEN delete_after_days
-    ELSE ?2 ->> 'delete_after_days' END,
-  next_keeps_rest = coalesce(?2 ->> '$.next_plan.add_remaining_traffic', next_keeps_rest),
-  next_on_either = coalesce(?2 ->> '$.next_plan.fire_on_either', next_on_either)
-WHERE id = ?1 AND deleted_at IS NULL";
+// What is changed of users: `[{user, set, period_end}]`.
+macro_rules! given {
+    () => {
+        "
+FROM (SELECT value ->> 'user' AS of_user, value -> 'set' AS given FROM json_each(?1))
+WHERE id = of_user AND deleted_at IS NULL"
+    };
+}
 
-// Apart from CHANGE, because naming these columns writes their index entries again. Rows: 2 read and 3 written, if the change
-// speaks of a plan. One that was deleted meanwhile is nobody's.
-const CHANGE_PLANS: &str = "
+// Fields that `set` lacks stay; `null` clears. Rows per user: 3 read, 1 written.
+const CHANGE: &str = concat!(
+    "
 UPDATE users SET
-  plan = CASE WHEN json_type(?2, '$.plan') IS NULL THEN plan ELSE (SELECT p.name FROM plans AS p WHERE p.name = ?2 ->> 'plan') END,
-  plan_version = CASE WHEN json_type(?2, '$.plan') IS NULL THEN plan_version ELSE coalesce(?2 ->> 'plan_version', 0) END,
-  next_plan = CASE WHEN json_type(?2, '$.next_plan') IS NULL THEN next_plan
-    ELSE (SELECT p.name FROM plans AS p WHERE p.name = ?2 ->> '$.next_plan.plan') END
-WHERE id = ?1 AND deleted_at IS NULL
-  AND (json_type(?2, '$.plan') IS NOT NULL OR json_type(?2, '$.next_plan') IS NOT NULL)";
+  email = CASE WHEN json_type(given, '$.email') IS NULL THEN email ELSE given ->> 'email' END,
+  note = CASE WHEN json_type(given, '$.note') IS NULL THEN note ELSE coalesce(given ->> 'note', '') END,
+  expires_at = CASE WHEN json_type(given, '$.expires_at') IS NULL THEN expires_at ELSE given ->> 'expires_at' END,
+  disabled_at = CASE WHEN json_type(given, '$.disabled_at') IS NULL THEN disabled_at ELSE given ->> 'disabled_at' END,
+  suspended_until = CASE WHEN json_type(given, '$.suspended_until') IS NULL THEN suspended_until
+    ELSE given ->> 'suspended_until' END,
+  speed_limit = coalesce(given ->> 'speed_limit', speed_limit),
+  device_limit = coalesce(given ->> 'device_limit', device_limit),
+  stream_limit = coalesce(given ->> 'stream_limit', stream_limit),
+  address_limit = CASE WHEN json_type(given, '$.address_limit') IS NULL THEN address_limit ELSE given ->> 'address_limit' END,
+  delete_after_days = CASE WHEN json_type(given, '$.delete_after_days') IS NULL THEN delete_after_days
+    ELSE given ->> 'delete_after_days' END,
+  next_keeps_rest = coalesce(given ->> '$.next_plan.add_remaining_traffic', next_keeps_rest),
+  next_on_either = coalesce(given ->> '$.next_plan.fire_on_either', next_on_either)",
+    given!()
+);
 
-// Rows: 1 read, 1 written. A person who enables a user ends a suspension as well.
+// Apart from CHANGE, because naming these columns writes their index entries again. Rows per user: 1 read, and 2 and 2 written
+// of whom the change speaks.
+const CHANGE_NAMES: &str =
+    concat!("UPDATE users SET name = given ->> 'name'", given!(), " AND given ->> 'name' IS NOT NULL");
+
+// The same. Rows per user: 1 read, and 3 and 3 written of whom the change speaks. A plan that was deleted meanwhile is nobody's.
+const CHANGE_PLANS: &str = concat!(
+    "
+UPDATE users SET
+  plan = CASE WHEN json_type(given, '$.plan') IS NULL THEN plan ELSE (SELECT p.name FROM plans AS p WHERE p.name = given ->> 'plan') END,
+  plan_version = CASE WHEN json_type(given, '$.plan') IS NULL THEN plan_version ELSE coalesce(given ->> 'plan_version', 0) END,
+  next_plan = CASE WHEN json_type(given, '$.next_plan') IS NULL THEN next_plan
+    ELSE (SELECT p.name FROM plans AS p WHERE p.name = given ->> '$.next_plan.plan') END",
+    given!(),
+    "
+  AND (json_type(given, '$.plan') IS NOT NULL OR json_type(given, '$.next_plan') IS NOT NULL)"
+);
+
+/// What is changed of a user: fields that `set` lacks when serialised stay, `null` clears. A changed cycle comes with the
+/// period's new end.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Put<'a, T> {
+    /// User.
+    pub user: i64,
+    /// The fields, as the API names them; a hold's length as `hold`.
+    pub set: &'a T,
+    /// The end of his period, if it moves.
+    pub period_end: Option<Second>,
+}
+
+/// Changes fields of users. [`gates::settle_all`] and [`gates::schedule`] must follow, if a gate may depend on them.
+fn put<T: Serialize>(puts: &[Put<'_, T>]) -> [Statement; 3] {
+    [CHANGE, CHANGE_NAMES, CHANGE_PLANS].map(|sql| Statement::new(sql).bind_json(&puts))
+}
+
+// Rows per user: 2 read, 1 written. A person who enables a user ends a suspension as well.
 const ENABLE: &str = "
 UPDATE users SET disabled_at = NULL, suspended_until = NULL
-WHERE id = ?1 AND (disabled_at IS NOT NULL OR suspended_until IS NOT NULL)";
-const DISABLE: &str = "UPDATE users SET disabled_at = CAST(?2 AS INTEGER) WHERE id = ?1 AND disabled_at IS NULL";
+WHERE id IN (SELECT value FROM json_each(?1)) AND (disabled_at IS NOT NULL OR suspended_until IS NOT NULL)";
+const DISABLE: &str = "
+UPDATE users SET disabled_at = CAST(?2 AS INTEGER)
+WHERE id IN (SELECT value FROM json_each(?1)) AND disabled_at IS NULL";
 
-// Rows: 3 read, 1 written. Without any vacant slot it fails on NOT NULL, and the batch with it.
+// Rows per user: 4 read, 1 written. Without enough vacant slots it fails on NOT NULL, and the batch with it. The oldest vacant
+// slots are those that the nodes are most likely to have loaded.
 const RENEW: &str = "
-UPDATE users SET generation = generation + 1,
-  slot = (SELECT slots.name FROM slots WHERE gate = 'vacant' ORDER BY born, slots.name LIMIT 1)
-WHERE id = ?1 AND deleted_at IS NULL";
+UPDATE users SET generation = generation + CAST(?2 AS INTEGER), slot = new_slot
+FROM (SELECT asked.value AS of_user, vacant.name AS new_slot
+  FROM (SELECT value, row_number() OVER (ORDER BY key) AS place FROM json_each(?1)) AS asked
+  LEFT JOIN (SELECT name, row_number() OVER (ORDER BY born, name) AS place
+    FROM (SELECT name, born FROM slots WHERE gate = 'vacant' ORDER BY born, name LIMIT json_array_length(?1))) AS vacant
+    ON vacant.place = asked.place)
+WHERE id = of_user AND deleted_at IS NULL";
+
+/// Gives users new credentials; with `revokes` their subscription links end as well. A slot that they have must be retired before.
+pub(super) fn renew(users: &[i64], revokes: bool) -> Statement {
+    Statement::new(RENEW).bind_json(&users).bind(i64::from(revokes))
+}
 
 // Rows: 1 read, 5 written (row, two indexes, the counter, by trigger).
 const DELETE: &str = "UPDATE users SET deleted_at = CAST(?2 AS INTEGER), due_at = NULL WHERE id = ?1";
@@ -237,49 +288,110 @@ pub enum Action<'a, T> {
 }
 
 /// Does `action`: one batch that decides his gate anew, makes every node that holds a limit for him ask, and returns him.
-/// A period of his that ended unnoticed is closed first.
 #[must_use]
 pub fn act<T: Serialize>(whole: &User, action: &Action<'_, T>, salt: u32, now: Second) -> Vec<Statement> {
-    let user = whole.id;
+    let mut batch = act_all(&[(whole, action)], salt, now);
+    batch.push(by_id(whole.id));
+    batch
+}
+
+/// The same to many users, without returning them. Periods of theirs that ended unnoticed are closed first.
+///
+/// At most 13 statements. Rows written: at most 12 per user.
+#[must_use]
+pub fn act_all<T: Serialize>(deeds: &[(&User, &Action<'_, T>)], salt: u32, now: Second) -> Vec<Statement> {
+    let users: Vec<i64> = deeds.iter().map(|(user, _)| user.id).collect();
+    let of = |wanted: fn(&Action<'_, T>) -> bool| -> Vec<i64> {
+        deeds.iter().filter(|(_, action)| wanted(action)).map(|(user, _)| user.id).collect()
+    };
+    let (enabled, disabled, revoked) = (
+        of(|action| matches!(action, Action::Enable)),
+        of(|action| matches!(action, Action::Disable)),
+        of(|action| matches!(action, Action::Revoke)),
+    );
     let mut batch = Vec::with_capacity(8);
-    if whole.period_end <= now.get() {
-        let next = whole.period(now);
-        batch.push(quotas::roll(&[Roll(user, Second::clamped(whole.period_end), next.start, next.end)]));
+    let ended = deeds.iter().filter(|(user, _)| user.period_end <= now.get());
+    let rolls: Vec<Roll> = ended
+        .map(|(user, _)| {
+            let next = user.period(now);
+            Roll(user.id, Second::clamped(user.period_end), next.start, next.end)
+        })
+        .collect();
+    if !rolls.is_empty() {
+        batch.push(quotas::roll(&rolls));
     }
-    match action {
-        Action::Change(changes, period_end) => {
-            batch.push(Statement::new(CHANGE).bind(user).bind_json(changes));
-            batch.push(Statement::new(CHANGE_PLANS).bind(user).bind_json(changes));
-            batch.push(quotas::change(user, changes, *period_end));
-        }
-        Action::Reset => batch.push(quotas::reset(user, now, whole.cycle.first(now).end)),
-        Action::Enable => batch.push(Statement::new(ENABLE).bind(user)),
-        Action::Disable => batch.push(Statement::new(DISABLE).bind(user).bind(now)),
-        Action::Revoke => {
-            batch.push(gates::retire(user));
-            batch.push(Statement::new(RENEW).bind(user));
-        }
+    let puts: Vec<Put<'_, T>> = deeds
+        .iter()
+        .filter_map(|(user, action)| match action {
+            Action::Change(set, period_end) => Some(Put { user: user.id, set: *set, period_end: *period_end }),
+            _ => None,
+        })
+        .collect();
+    if !puts.is_empty() {
+        batch.extend(put(&puts));
+        batch.push(quotas::change(&puts));
     }
-    if matches!(action, Action::Enable | Action::Disable | Action::Revoke) {
-        batch.push(quotas::touch(user));
+    let resets = deeds.iter().filter(|(_, action)| matches!(action, Action::Reset));
+    let resets: Vec<(i64, Second)> = resets.map(|(user, _)| (user.id, user.cycle.first(now).end)).collect();
+    if !resets.is_empty() {
+        batch.push(quotas::reset(&resets, now));
     }
-    batch.extend([gates::settle(user, now), slots::number_change(salt), gates::schedule(&[user], now), by_id(user)]);
+    if !enabled.is_empty() {
+        batch.push(Statement::new(ENABLE).bind_json(&enabled));
+    }
+    if !disabled.is_empty() {
+        batch.push(Statement::new(DISABLE).bind_json(&disabled).bind(now));
+    }
+    if !revoked.is_empty() {
+        batch.push(gates::retire(&revoked));
+        batch.push(renew(&revoked, true));
+    }
+    let marked = [enabled, disabled, revoked].concat();
+    if !marked.is_empty() {
+        batch.push(quotas::touch_all(&marked));
+    }
+    batch.extend([gates::settle_all(&users, now), slots::number_change(salt), gates::schedule(&users, now)]);
     batch
 }
 
 /// Changes fields that no gate depends on, and returns him.
 #[must_use]
 pub fn describe<T: Serialize>(user: i64, changes: &T) -> Vec<Statement> {
-    vec![Statement::new(CHANGE).bind(user).bind_json(changes), by_id(user)]
+    let [change, names, _] = put(&[Put { user, set: changes, period_end: None }]);
+    vec![change, names, by_id(user)]
+}
+
+// Rows per user: 3 read, 6 written (row, three index entries, the counter, by trigger).
+const DELETE_READ: &str = "
+UPDATE users SET deleted_at = CAST(?1 AS INTEGER), due_at = NULL
+WHERE deleted_at IS NULL AND id IN (
+  SELECT u.user FROM json_each(?2) JOIN usage AS u ON u.user = value ->> 0 AND u.revision = value ->> 1)";
+
+// Rows per user: 3 read, 3 written (row, index, the user's mirror).
+const RETIRE_DELETED: &str = "
+UPDATE slots SET gate = 'retired', changed = 1 + (SELECT max(number) FROM roster_versions)
+WHERE gate <> 'retired' AND name IN (
+  SELECT slot FROM json_each(?2) JOIN users ON users.id = value ->> 0 WHERE deleted_at = CAST(?1 AS INTEGER))";
+
+/// Deletes users as [`delete`] does, as they were read: whoever a person has changed since stays. `[user, revision]` each.
+#[must_use]
+pub fn delete_read(read: &[(i64, i64)], salt: u32, now: Second) -> Vec<Statement> {
+    let users: Vec<i64> = read.iter().map(|(user, _)| *user).collect();
+    vec![
+        Statement::new(DELETE_READ).bind(now).bind_json(&read),
+        Statement::new(RETIRE_DELETED).bind(now).bind_json(&read),
+        slots::number_change(salt),
+        quotas::touch_all(&users),
+    ]
 }
 
 /// Deletes a user. His usage and history stay: bytes that are still to be reported are credited to them.
 #[must_use]
 pub fn delete(user: i64, salt: u32, now: Second) -> Vec<Statement> {
     vec![
-        gates::retire(user),
+        gates::retire(&[user]),
         slots::number_change(salt),
-        quotas::touch(user),
+        quotas::touch_all(&[user]),
         Statement::new(DELETE).bind(user).bind(now),
     ]
 }

@@ -77,7 +77,7 @@ UPDATE usage SET (month, lifetime, bonus_left, bonus_spent, report_keys) = (
       CASE WHEN monthly_quota = 0 THEN 9007199254740991 ELSE max(monthly_quota - month, 0) END AS month_left,
       CASE WHEN total_quota = 0 THEN 9007199254740991 ELSE max(total_quota - (lifetime - bonus_spent), 0) END AS total_left)))
 WHERE user = ?1 AND (?2 = '' OR instr(report_keys, ?2) = 0) AND period_end > CAST(?5 AS INTEGER)
-RETURNING monthly_quota, total_quota, month, lifetime, bonus_left, bonus_spent";
+RETURNING monthly_quota, total_quota, month, lifetime, bonus_left, bonus_spent, hold";
 
 /// What a charge leaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -94,6 +94,8 @@ pub struct After {
     pub bonus_left: Bytes,
     /// Bonus spent.
     pub bonus_spent: Bytes,
+    /// How many seconds the account lasts from its first use on; 0 = it has begun.
+    pub hold: i64,
 }
 
 impl After {

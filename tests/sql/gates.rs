@@ -102,7 +102,7 @@ proptest! {
         prop_assert_eq!(until, standing.ends_at().map(Second::get));
         let shown = status(&standing, NOW);
         for one in Status::ALL {
-            let query = Query { search: String::new(), status: Some(one), order: Order::Name, limit: 9, offset: 0 };
+            let query = Query { search: String::new(), status: Some(one), plan: None, order: Order::Name, limit: 9, offset: 0 };
             let found: Vec<User> = scene.sqlite.all(&user_list::list(&query, NOW)).unwrap();
             prop_assert_eq!(found.len(), usize::from(one == shown), "{:?} of {:?}", one, shown);
         }
@@ -206,12 +206,12 @@ fn a_schedule_that_stays_writes_nothing_and_a_deleted_user_has_none() {
 fn retired_credentials_are_never_opened_again() {
     let scene = Scene::new();
     let ann = scene.create("ann", &json!({}));
-    scene.sqlite.batch(&[gates::retire(ann.id), slots::number_change(1)]).unwrap();
+    scene.sqlite.batch(&[gates::retire(&[ann.id]), slots::number_change(1)]).unwrap();
     let held = scene.roster();
     for settle in [gates::settle(ann.id, NOW), gates::settle_moved(&[ann.id], NOW), gates::settle_new("ann", NOW)] {
         scene.sqlite.batch(&[settle, slots::number_change(1)]).unwrap();
     }
-    scene.sqlite.batch(&[gates::retire(ann.id), slots::number_change(1)]).unwrap();
+    scene.sqlite.batch(&[gates::retire(&[ann.id]), slots::number_change(1)]).unwrap();
     scene.sqlite.batch(&[slots::touch(&[ann.slot]), slots::number_change(1)]).unwrap();
     assert_eq!((scene.gate(ann.id), scene.roster()), ("retired".into(), held));
 }

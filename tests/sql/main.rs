@@ -5,6 +5,7 @@
 mod accounts;
 mod audit;
 mod backup;
+mod bulk;
 mod explain;
 mod gates;
 mod grants;

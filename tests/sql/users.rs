@@ -1,6 +1,6 @@
 //! Users on real SQL: what a person does to them, and what nothing else may undo.
 
-use serde_json::json;
+use serde_json::{Value as Json, json};
 use weir::domain::user::Status;
 use weir::store::user_list::{self, Order, Query, Total};
 use weir::store::users::{self, Action, User};
@@ -79,12 +79,13 @@ fn fields_that_a_change_lacks_stay_and_null_clears() {
     let ann = scene.create("ann", &fields);
     let described: User = scene.sqlite.batch_last(&users::describe(ann.id, &json!({}))).unwrap().pop().unwrap();
     assert_eq!(described, ann, "nothing was said, nothing is changed");
-    assert_eq!(scene.change(ann.id, &json!({})), ann);
-    let renamed = scene.change(ann.id, &json!({ "name": "ANN.B" }));
+    let change = |fields: Json| User { revision: ann.revision, ..scene.change(ann.id, &fields) };
+    assert_eq!(change(json!({})), ann);
+    let renamed = change(json!({ "name": "ANN.B" }));
     assert_eq!(renamed, User { name: "ANN.B".into(), ..ann.clone() });
-    let cleared = scene.change(ann.id, &json!({ "email": null, "note": null, "expires_at": null }));
+    let cleared = change(json!({ "email": null, "note": null, "expires_at": null }));
     assert_eq!(cleared, User { email: None, note: String::new(), expires_at: None, ..renamed });
-    let unlimited = scene.change(ann.id, &json!({ "monthly_quota": 0 }));
+    let unlimited = change(json!({ "monthly_quota": 0 }));
     assert_eq!((unlimited.monthly_quota.get(), unlimited.total_quota.get()), (0, 20));
 }
 
@@ -314,7 +315,7 @@ fn a_list_shows_each_status_and_finds_by_name_mail_and_note() {
     }
     scene.act(2, &Action::Disable);
     scene.sqlite.batch(&gates::suspend(&[8], NOW.plus(60), 1, NOW)).unwrap();
-    let all = Query { search: String::new(), status: None, order: Order::Name, limit: 50, offset: 0 };
+    let all = Query { search: String::new(), status: None, plan: None, order: Order::Name, limit: 50, offset: 0 };
     let find = |query: &Query| -> Vec<String> {
         let page: Vec<User> = scene.sqlite.all(&user_list::list(query, NOW)).unwrap();
         let total: Vec<Total> = scene.sqlite.all(&user_list::count(query, NOW)).unwrap();
@@ -364,7 +365,7 @@ fn pages_of_every_order_show_every_user_once_also_between_deleted_ones() {
     for (order, search) in orders.into_iter().flat_map(|order| [(order, ""), (order, "user")]) {
         let mut found: Vec<User> = Vec::new();
         for offset in (0..45).step_by(5) {
-            let query = Query { search: search.into(), status: None, order, limit: 5, offset };
+            let query = Query { search: search.into(), status: None, plan: None, order, limit: 5, offset };
             found.extend(scene.sqlite.all::<User>(&user_list::list(&query, NOW)).unwrap());
         }
         assert_eq!(found.len(), 36, "{order:?}");

@@ -2,6 +2,7 @@
 
 pub(crate) mod audit;
 pub(crate) mod backups;
+pub(crate) mod bulk;
 pub(crate) mod channels;
 pub(crate) mod deliveries;
 pub(crate) mod explain;
@@ -15,7 +16,7 @@ pub(crate) mod resets;
 pub(crate) mod settings;
 pub(crate) mod sharing;
 pub(crate) mod usage;
-mod user_body;
+pub(crate) mod user_body;
 mod user_json;
 pub(crate) mod users;
 

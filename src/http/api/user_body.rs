@@ -14,8 +14,8 @@ use crate::store::users::User;
 /// The plan that begins when the account is used up or has expired.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct NextPlan {
-    pub(super) plan: PlanName,
+pub(crate) struct NextPlan {
+    pub(crate) plan: PlanName,
     /// What is left of the quota then becomes a bonus.
     #[serde(default)]
     add_remaining_traffic: bool,
@@ -116,9 +116,9 @@ fn check_hold(waits: bool, expires: Option<Option<Second>>, until: Option<Second
 
 /// The body of a change: fields that it lacks stay; `null` clears those that a user may be without.
 #[expect(clippy::option_option, reason = "missing, null and a value are three different things here")]
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct UserChange {
+pub(crate) struct UserChange {
     #[serde(default, deserialize_with = "value", skip_serializing_if = "Option::is_none")]
     name: Option<UserName>,
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
@@ -126,7 +126,7 @@ pub(super) struct UserChange {
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     note: Option<Option<Note>>,
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
-    pub(super) plan: Option<Option<PlanName>>,
+    pub(crate) plan: Option<Option<PlanName>>,
     #[serde(default, deserialize_with = "value", skip_serializing_if = "Option::is_none")]
     monthly_quota: Option<Bytes>,
     #[serde(default, deserialize_with = "value", skip_serializing_if = "Option::is_none")]
@@ -154,7 +154,7 @@ pub(super) struct UserChange {
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     delete_after_days: Option<Option<Days>>,
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
-    pub(super) next_plan: Option<Option<NextPlan>>,
+    pub(crate) next_plan: Option<Option<NextPlan>>,
     #[serde(skip_deserializing, skip_serializing_if = "Option::is_none")]
     hold_since: Option<Second>,
     #[serde(skip_deserializing, skip_serializing_if = "Option::is_none")]
@@ -173,6 +173,22 @@ pub(super) fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(field: D) ->
 }
 
 impl UserChange {
+    /// A field that it names and that no two users can share.
+    pub(crate) const fn personal(&self) -> Option<&'static str> {
+        if self.name.is_some() {
+            Some("name")
+        } else if self.email.is_some() {
+            Some("email")
+        } else {
+            None
+        }
+    }
+
+    /// Whether it changes nothing of what many users can share.
+    pub(crate) const fn is_empty(&self) -> bool {
+        !self.matters() && self.note.is_none() && self.address_limit.is_none()
+    }
+
     /// Whether a gate, a limit or a second at which the sweep must look may depend on it.
     pub(super) const fn matters(&self) -> bool {
         self.monthly_quota.is_some()
@@ -194,7 +210,7 @@ impl UserChange {
     }
 
     /// Adds the values of a new plan that it does not name itself.
-    pub(super) fn take(&mut self, plan: &Plan) {
+    pub(crate) fn take(&mut self, plan: &Plan) {
         self.plan_version = Some(plan.version);
         self.monthly_quota.get_or_insert(plan.monthly_quota);
         self.total_quota.get_or_insert(plan.total_quota);
@@ -207,12 +223,12 @@ impl UserChange {
     }
 
     /// Whether it depends on how the user stands what it means: an expiry ends a hold, and a hold has no expiry.
-    pub(super) const fn moves_times(&self) -> bool {
+    pub(crate) const fn moves_times(&self) -> bool {
         self.expires_at.is_some() || self.hold_seconds.is_some() || self.hold_until.is_some()
     }
 
     /// Adds what follows from a changed expiry or hold of `user`.
-    pub(super) fn settle(&mut self, user: &User, now: Second) -> Result<(), Failure> {
+    pub(crate) fn settle(&mut self, user: &User, now: Second) -> Result<(), Failure> {
         let waited = user.standing().is_waiting(now);
         let waits = match self.hold_seconds {
             Some(seconds) => seconds.unwrap_or_default().get() > 0,
@@ -238,7 +254,7 @@ impl UserChange {
     }
 
     /// The end of the period of a user whose cycle it moves: the first boundary after `now`.
-    pub(super) fn period_end(&self, user: &User, now: Second) -> Option<Second> {
+    pub(crate) fn period_end(&self, user: &User, now: Second) -> Option<Second> {
         let cycle = Cycle {
             strategy: self.reset_strategy.unwrap_or(user.cycle.strategy),
             day: self.reset_day.unwrap_or(user.cycle.day),

@@ -21,7 +21,7 @@ use crate::store::users::{Action, User};
 
 /// `GET /api/v1/users`
 ///
-/// Query: `search`, `status` (`active`, `on_hold`, `limited`, `expired`, `disabled`), `sort` (name, used, created; `-` before it
+/// Query: `search`, `status` (`active`, `on_hold`, `limited`, `expired`, `disabled`), `plan`, `sort` (name, used, created; `-` before it
 /// turns it round), `limit` 1..=200, `offset`. Rows read: 2 a user shown and 1 a user left out before him; a search, a status
 /// or another order than the names' scans the users once.
 pub(crate) async fn list(request: &Request, call: &Call) -> Result<Response, Failure> {
@@ -57,6 +57,7 @@ fn query(request: &Request) -> Result<Query, Failure> {
     Ok(Query {
         search: parameter(request, "search").unwrap_or_default(),
         status,
+        plan: parameter(request, "plan").filter(|plan| !plan.is_empty()),
         order,
         limit: number(request, "limit", ITEMS, 1, MOST_ITEMS)?,
         offset: number(request, "offset", 0, 0, u32::MAX)?,
@@ -80,7 +81,7 @@ pub(crate) async fn create(mut request: Request, call: &Call) -> Result<Response
 }
 
 /// The plan that a field names, if it names one.
-async fn named(call: &Call, field: &str, name: Option<&PlanName>) -> Result<Option<Plan>, Failure> {
+pub(super) async fn named(call: &Call, field: &str, name: Option<&PlanName>) -> Result<Option<Plan>, Failure> {
     let Some(name) = name else { return Ok(None) };
     let found: Option<Plan> = call.db.first(plans::by_name(name.as_str())).await?;
     found.map(Some).ok_or_else(|| Failure::invalid(field, "the name of a plan that exists"))

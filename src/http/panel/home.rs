@@ -147,7 +147,8 @@ impl Wish {
                     _ => Order::CreatedDown,
                 };
                 let search = self.paging.search.clone();
-                let query = Query { search, status: Status::named(self.paging.status), order, limit: PAGE + 1, offset };
+                let status = Status::named(self.paging.status);
+                let query = Query { search, status, plan: None, order, limit: PAGE + 1, offset };
                 user_list::list(&query, now)
             }
         }

@@ -15,7 +15,7 @@ use crate::http::call::Call;
 use crate::http::failure::Failure;
 use crate::store::due::{self, Due};
 use crate::store::xpert_reports::{self as store, After, Entry, KEY_LETTERS, Sender};
-use crate::store::{gates, slots};
+use crate::store::{gates, holds, slots};
 use crate::{bell, random};
 
 /// Largest body, in bytes.
@@ -82,12 +82,10 @@ async fn store_once(call: &Call, entry: &Entry<'_>) -> Result<(), Failure> {
                 Some(charged) => charged.rows()?.pop(),
                 None => None,
             };
-            if after.is_some_and(|after| after.may_have_crossed(entry.bytes())) {
-                let batch = [gates::settle_moved(&[entry.user], call.now), slots::number_change(random::salt()?)];
-                call.db.batch(&batch).await?;
-                bell::ring(&call.env).await;
-            }
-            return Ok(());
+            return match after {
+                Some(after) => follow(call, entry, after).await,
+                None => Ok(()),
+            };
         }
         let ended: Option<Due> = call.db.first(due::ended(entry.user, call.now)).await?;
         // The key was seen: this is a retry.
@@ -95,4 +93,25 @@ async fn store_once(call: &Call, entry: &Entry<'_>) -> Result<(), Failure> {
         call.db.batch(&due::turn(&[&ended], random::salt()?, call.now)).await?;
     }
     Err(Failure::Busy("a report was overtaken again and again".into()))
+}
+
+/// What follows from a charge: it may be the account's first use, shut the gate, and begin a queued plan.
+async fn follow(call: &Call, entry: &Entry<'_>, after: After) -> Result<(), Failure> {
+    let begins = after.hold > 0 && !entry.bytes().is_zero();
+    if !begins && !after.may_have_crossed(entry.bytes()) {
+        return Ok(());
+    }
+    let users = [entry.user];
+    let mut batch = Vec::with_capacity(5);
+    if begins {
+        batch.extend(holds::begin_now(entry.user, call.now));
+    }
+    batch.extend([
+        gates::settle_moved(&users, call.now),
+        slots::number_change(random::salt()?),
+        gates::schedule(&users, call.now),
+    ]);
+    call.db.batch(&batch).await?;
+    bell::ring(&call.env).await;
+    Ok(())
 }

@@ -95,9 +95,7 @@ impl World {
                 assert_eq!(row.gate, gate, "the gate at {now} of {}", story(life));
             }
         }
-        if is_swept {
-            self.check_filters();
-        }
+        self.check_filters();
     }
 
     /// The list of each status is as long as it must be.
@@ -131,7 +129,7 @@ impl World {
 }
 
 fn query(status: Option<Status>) -> Query {
-    Query { search: String::new(), status, order: Order::Name, limit: 200, offset: 0 }
+    Query { search: String::new(), status, plan: None, order: Order::Name, limit: 200, offset: 0 }
 }
 
 /// What last happened to a user, for whom something is wrong.

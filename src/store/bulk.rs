@@ -1,0 +1,458 @@
+//! What is done to many users at once: whom it is for, how far it has got, and what it takes to undo it.
+//!
+//! The users are fixed when it is asked for, some hundred in a row. Each such chunk is done in one batch, which fails as stale if
+//! anybody in it was changed since he was read, and does nothing if the chunk was done before.
+
+use serde::{Deserialize, Serialize};
+use weir_wire::Second;
+
+use super::user_list::{Query, filter, filtered};
+use super::users::columns;
+use super::{Statement, gates, quotas, slots, users};
+
+/// Users of a chunk. What is changed of them is JSON in one parameter and one column, far below 2 MB.
+pub const CHUNK: u32 = 250;
+/// Seconds for which it can be undone after its end.
+pub const UNDO_FOR: i64 = 86_400;
+
+/// Whom it is done to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Selection {
+    /// Whoever a list of this query shows, on all its pages.
+    Filter(Query),
+    /// The users of these names.
+    Names(Vec<String>),
+}
+
+macro_rules! named {
+    () => {
+        "FROM json_each(?1) AS asked CROSS JOIN users ON users.name = asked.value COLLATE NOCASE AND deleted_at IS NULL
+  JOIN usage AS u ON u.user = users.id "
+    };
+}
+
+macro_rules! pin {
+    ($from:expr) => {
+        concat!(
+            "
+INSERT INTO bulk_chunks (bulk, number, state, users)
+SELECT (SELECT coalesce(max(id), 0) + 1 FROM bulk), (place - 1) / 250, 'waiting', json_group_array(of_user)
+FROM (SELECT of_user, row_number() OVER (ORDER BY of_user) AS place FROM (SELECT DISTINCT users.id AS of_user ",
+            $from,
+            ")) GROUP BY 2"
+        )
+    };
+}
+
+// Rows read: every user once, or 3 per name; written: 1 per chunk.
+const PIN_FILTERED: &str = pin!(filtered!());
+const PIN_NAMED: &str = pin!(named!());
+
+// Rows read: 2 per user of the page, and by a filter every user once.
+const PAGE_FILTERED: &str = concat!(columns!(), filtered!(), "ORDER BY users.id LIMIT ?5 OFFSET ?6");
+const PAGE_NAMED: &str = concat!(columns!(), named!(), "ORDER BY users.id LIMIT ?2 OFFSET ?3");
+
+/// Users of a selection, oldest first.
+#[must_use]
+pub fn page(selection: &Selection, limit: u32, offset: u32, now: Second) -> Statement {
+    match selection {
+        Selection::Filter(query) => filter(Statement::new(PAGE_FILTERED), query, now),
+        Selection::Names(names) => Statement::new(PAGE_NAMED).bind_json(names),
+    }
+    .bind(limit)
+    .bind(offset)
+}
+
+// Rows read: as PAGE, without its limit.
+const COUNT_FILTERED: &str = concat!("SELECT count(*) AS total, NULL AS missing ", filtered!());
+const COUNT_NAMED: &str = "
+SELECT count(DISTINCT users.id) AS total, min(CASE WHEN users.id IS NULL THEN asked.key END) AS missing
+FROM json_each(?1) AS asked LEFT JOIN users ON users.name = asked.value COLLATE NOCASE AND deleted_at IS NULL";
+
+/// What [`count`] returns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub struct Chosen {
+    /// Users.
+    pub total: u32,
+    /// Which of the names nobody has, from 0.
+    pub missing: Option<u32>,
+}
+
+/// How many users a selection has.
+#[must_use]
+pub fn count(selection: &Selection, now: Second) -> Statement {
+    match selection {
+        Selection::Filter(query) => filter(Statement::new(COUNT_FILTERED), query, now),
+        Selection::Names(names) => Statement::new(COUNT_NAMED).bind_json(names),
+    }
+}
+
+// Directly after PIN. NULL where other users were chosen than were counted. Rows: 1 read per chunk, 2 written.
+const ENTER: &str = "
+INSERT INTO bulk (created_at, entered_by, selection, action, state, total)
+SELECT CAST(?1 AS INTEGER), ?2, ?3, ?4, 'running', CASE WHEN chosen = CAST(?5 AS INTEGER) THEN chosen END
+FROM (SELECT coalesce(sum(json_array_length(users)), 0) AS chosen FROM bulk_chunks
+  WHERE bulk = (SELECT coalesce(max(id), 0) + 1 FROM bulk))
+RETURNING id";
+
+/// What is asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Wish<'a> {
+    /// Whom it is for.
+    pub selection: &'a Selection,
+    /// How many there are; it fails as stale if there are others now.
+    pub total: u32,
+    /// The same as the API takes it.
+    pub asked: &'a str,
+    /// What is done, as the API takes it.
+    pub action: &'a str,
+    /// Who asks.
+    pub by: &'a str,
+}
+
+/// Where [`create`] returns the number.
+pub const CREATED: usize = 1;
+
+/// What [`create`] returns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub struct Created {
+    /// Its number.
+    pub id: i64,
+}
+
+/// Fixes the users, and enters what is to be done to them.
+#[must_use]
+pub fn create(wish: &Wish<'_>, now: Second) -> [Statement; 2] {
+    let pin = match wish.selection {
+        Selection::Filter(query) => filter(Statement::new(PIN_FILTERED), query, now),
+        Selection::Names(names) => Statement::new(PIN_NAMED).bind_json(names),
+    };
+    let enter = Statement::new(ENTER).bind(now).bind(wish.by).bind(wish.asked).bind(wish.action).bind(wish.total);
+    [pin, enter]
+}
+
+/// How far it has got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// It goes on.
+    Running,
+    /// It was done to all.
+    Done,
+    /// A person stopped it.
+    Stopped,
+    /// It is being undone.
+    Undoing,
+    /// It was undone.
+    Undone,
+}
+
+/// Something that is done to many users.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Bulk {
+    /// Number.
+    pub id: i64,
+    /// When it was asked for.
+    pub created_at: i64,
+    /// Who asked for it.
+    pub entered_by: String,
+    /// Whom it is for, as the API takes it.
+    pub selection: String,
+    /// What is done, as the API takes it.
+    pub action: String,
+    /// How far it is.
+    pub state: State,
+    /// Users that were chosen.
+    pub total: u32,
+    /// Those who were changed.
+    pub done: u32,
+    /// Those who were left as they were.
+    pub skipped: u32,
+    /// Those who were restored.
+    pub undone: u32,
+    /// Those who were not, because somebody changed them since.
+    pub kept: u32,
+    /// When it was done, stopped or undone.
+    pub ended_at: Option<i64>,
+}
+
+impl Bulk {
+    /// Until when it can be undone; none while that has not begun, or is over for good.
+    #[must_use]
+    pub fn undo_until(&self) -> Option<i64> {
+        let ends = matches!(self.state, State::Done | State::Stopped);
+        self.ended_at.filter(|_| ends).map(|ended| ended.saturating_add(UNDO_FOR))
+    }
+
+    /// Whether it can be undone at `now`.
+    #[must_use]
+    pub fn can_be_undone(&self, now: Second) -> bool {
+        self.state == State::Running || self.undo_until().is_some_and(|until| now.get() < until)
+    }
+}
+
+macro_rules! columns_of_bulk {
+    () => {
+        "SELECT id, created_at, entered_by, selection, action, state, total, done, skipped, undone, kept, ended_at FROM bulk "
+    };
+}
+
+// Rows read: 1.
+const BY_ID: &str = concat!(columns_of_bulk!(), "WHERE id = ?1");
+// Rows read: 1 if there is one, else none.
+const OPEN: &str = concat!(columns_of_bulk!(), "WHERE state IN ('running', 'undoing') ORDER BY id LIMIT 1");
+// Rows read: 1 per row returned, 1 per row left out before.
+const LIST: &str = concat!(columns_of_bulk!(), "WHERE id < CAST(?1 AS INTEGER) ORDER BY id DESC LIMIT ?2");
+
+/// One of them.
+#[must_use]
+pub fn by_id(id: i64) -> Statement {
+    Statement::new(BY_ID).bind(id)
+}
+
+/// The oldest one that goes on.
+#[must_use]
+pub fn open() -> Statement {
+    Statement::new(OPEN)
+}
+
+/// At most `limit` of smaller numbers than `before`, the newest first.
+#[must_use]
+pub fn list(before: i64, limit: u32) -> Statement {
+    Statement::new(LIST).bind(before).bind(limit)
+}
+
+/// A chunk as it waits.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Chunk {
+    /// Its number.
+    pub number: i64,
+    /// JSON list of its users' numbers.
+    pub users: String,
+    /// JSON of what was changed of them.
+    pub steps: String,
+}
+
+// Rows read: 1 per chunk up to the one that is found.
+const NEXT: &str = "
+SELECT number, users, steps FROM bulk_chunks
+WHERE bulk = ?1 AND state = CASE ?2 WHEN 'running' THEN 'waiting' ELSE 'done' END ORDER BY number LIMIT 1";
+
+/// The next chunk that is to be done, or undone if `state` says so.
+#[must_use]
+pub fn next(id: i64, state: State) -> Statement {
+    Statement::new(NEXT).bind(id).bind(if state == State::Undoing { "undoing" } else { "running" })
+}
+
+// Rows read: 3 per user.
+const USERS: &str = concat!(
+    columns!(),
+    "FROM json_each(?1) AS asked CROSS JOIN users ON users.id = asked.value JOIN usage AS u ON u.user = users.id
+WHERE deleted_at IS NULL"
+);
+
+/// The users of a JSON list of numbers, without those who were deleted.
+#[must_use]
+pub fn users_of(numbers: &str) -> Statement {
+    Statement::new(USERS).bind(numbers)
+}
+
+// Rows read: 4 per user.
+const DELETED: &str = "
+SELECT users.id, u.revision, EXISTS (SELECT 1 FROM users AS other
+  WHERE other.name = users.name COLLATE NOCASE AND other.deleted_at IS NULL) AS is_taken
+FROM json_each(?1) AS asked CROSS JOIN users ON users.id = asked.value JOIN usage AS u ON u.user = users.id
+WHERE deleted_at IS NOT NULL";
+
+/// A user who was deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub struct Deleted {
+    /// User.
+    pub id: i64,
+    /// `usage.revision`.
+    pub revision: i64,
+    /// 1: somebody else has his name now.
+    pub is_taken: u32,
+}
+
+/// Those of a JSON list of numbers who were deleted.
+#[must_use]
+pub fn deleted_of(numbers: &str) -> Statement {
+    Statement::new(DELETED).bind(numbers)
+}
+
+// NULL, and so stale, where the chunk was done before, the whole was stopped, or a user was changed since he was read. Rows: 1
+// written; 2 read, and 2 per user.
+const CLAIM: &str = "
+UPDATE bulk_chunks SET steps = coalesce(?4, steps), skipped = coalesce(?5, skipped), kept = coalesce(?6, kept),
+  state = CASE WHEN (SELECT state FROM bulk WHERE id = ?1) = ?3
+    AND state = CASE ?3 WHEN 'running' THEN 'waiting' ELSE 'done' END
+    AND (SELECT count(*) FROM json_each(?7) AS was CROSS JOIN usage AS u ON u.user = was.value ->> 0 AND u.revision = was.value ->> 1)
+      = json_array_length(?7)
+    THEN CASE ?3 WHEN 'running' THEN 'done' ELSE 'undone' END END
+WHERE bulk = ?1 AND number = CAST(?2 AS INTEGER)";
+
+// Rows: 1 read, 1 written.
+const COUNT_ON: &str = "
+UPDATE bulk SET done = done + CAST(?2 AS INTEGER), skipped = skipped + CAST(?3 AS INTEGER),
+  undone = undone + CAST(?4 AS INTEGER), kept = kept + CAST(?5 AS INTEGER) WHERE id = ?1";
+
+// Rows read: 1, and 1 per chunk; written: 2 when it is the last chunk (row, index).
+const FINISH: &str = "
+UPDATE bulk SET state = CASE state WHEN 'running' THEN 'done' ELSE 'undone' END, ended_at = CAST(?2 AS INTEGER)
+WHERE id = ?1 AND state IN ('running', 'undoing') AND NOT EXISTS (SELECT 1 FROM bulk_chunks
+  WHERE bulk_chunks.bulk = bulk.id AND bulk_chunks.state = CASE bulk.state WHEN 'running' THEN 'waiting' ELSE 'done' END)";
+
+/// What a chunk comes to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sum {
+    /// JSON of what is changed, or none when it is undone.
+    pub steps: Option<String>,
+    /// JSON of who is left as he is: as he was, or as somebody changed him since.
+    pub left: String,
+    /// Users who are changed.
+    pub changed: u32,
+    /// Users who are left as they are.
+    pub kept: u32,
+    /// `[user, revision as read]` of those who are changed.
+    pub read: Vec<(i64, i64)>,
+}
+
+/// Does `effects` as what is to be done to one chunk, once; `state` says whether it is being done or undone.
+#[must_use]
+pub fn claim(id: i64, chunk: i64, state: State, sum: &Sum, effects: Vec<Statement>, now: Second) -> Vec<Statement> {
+    let undoes = state == State::Undoing;
+    let (skipped, kept) = if undoes { (None, Some(sum.left.as_str())) } else { (Some(sum.left.as_str()), None) };
+    let claim = Statement::new(CLAIM)
+        .bind(id)
+        .bind(chunk)
+        .bind(if undoes { "undoing" } else { "running" })
+        .bind(sum.steps.as_deref())
+        .bind(skipped)
+        .bind(kept)
+        .bind_json(&sum.read);
+    let count = |counts: bool, number: u32| if counts { number } else { 0 };
+    let counted = Statement::new(COUNT_ON)
+        .bind(id)
+        .bind(count(!undoes, sum.changed))
+        .bind(count(!undoes, sum.kept))
+        .bind(count(undoes, sum.changed))
+        .bind(count(undoes, sum.kept));
+    let mut batch = vec![claim];
+    batch.extend(effects);
+    batch.extend([counted, finish(id, now)]);
+    batch
+}
+
+/// Ends it if no chunk is left to be done.
+#[must_use]
+pub fn finish(id: i64, now: Second) -> Statement {
+    Statement::new(FINISH).bind(id).bind(now)
+}
+
+// Rows: 1 read, 2 written (row, index).
+const STOP: &str =
+    "UPDATE bulk SET state = 'stopped', ended_at = CAST(?2 AS INTEGER) WHERE id = ?1 AND state = 'running'";
+// Rows: 1 read, 2 written.
+const UNDO: &str = "
+UPDATE bulk SET state = 'undoing', ended_at = NULL WHERE id = ?1 AND state IN ('running', 'done', 'stopped')";
+
+/// Stops it where it is.
+#[must_use]
+pub fn stop(id: i64, now: Second) -> Statement {
+    Statement::new(STOP).bind(id).bind(now)
+}
+
+/// Has it undone, as far as it was done.
+#[must_use]
+pub fn undo(id: i64) -> Statement {
+    Statement::new(UNDO).bind(id)
+}
+
+// Rows read: 1 per chunk, and 1 per user shown.
+const LEFT: &str = "
+SELECT coalesce(json_group_array(json(one)), '[]') AS left FROM (
+  SELECT said.value AS one FROM bulk_chunks, json_each(CASE ?2 WHEN 'skipped' THEN skipped ELSE kept END) AS said
+  WHERE bulk = ?1 ORDER BY number, said.key LIMIT 200)";
+
+/// What [`left`] returns.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Left {
+    /// JSON list.
+    pub left: String,
+}
+
+/// The first 200 users who were skipped, or, with `undone`, not restored, with the reasons.
+#[must_use]
+pub fn left(id: i64, undone: bool) -> Statement {
+    Statement::new(LEFT).bind(id).bind(if undone { "kept" } else { "skipped" })
+}
+
+/// A reset that is to be taken back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Unreset {
+    /// User.
+    pub user: i64,
+    /// When the reset began his period.
+    pub since: i64,
+    /// Begin of the period that it ended.
+    pub start: i64,
+    /// When that one was to end.
+    pub end: i64,
+}
+
+// The bytes of both periods are one period's again: those of the ended one stand in its row, late ones included. Rows per user:
+// 4 read, 2 written (the row of the period that is no more, by trigger).
+const UNRESET: &str = "
+UPDATE usage SET revision = revision + 1, period_start = old_start, period_end = old_end,
+  month = min(month + coalesce((SELECT bytes FROM periods WHERE periods.user = usage.user AND start = old_start), 0), 9007199254740991)
+FROM (SELECT value ->> 'user' AS of_user, value ->> 'since' AS since, value ->> 'start' AS old_start, value ->> 'end' AS old_end
+  FROM json_each(?1))
+WHERE user = of_user AND period_start = since";
+
+// Rows per user: 3 read, 2 written.
+const FORGET_PERIODS: &str = "
+DELETE FROM periods WHERE (user, start) IN (SELECT value ->> 'user', value ->> 'start' FROM json_each(?1)
+  UNION ALL SELECT value ->> 'user', value ->> 'since' FROM json_each(?1))";
+
+/// Takes resets back: what was used before and after counts in one period again.
+#[must_use]
+pub fn unreset(resets: &[Unreset], salt: u32, now: Second) -> Vec<Statement> {
+    let users: Vec<i64> = resets.iter().map(|reset| reset.user).collect();
+    vec![
+        Statement::new(UNRESET).bind_json(&resets),
+        Statement::new(FORGET_PERIODS).bind_json(&resets),
+        gates::settle_all(&users, now),
+        slots::number_change(salt),
+        gates::schedule(&users, now),
+    ]
+}
+
+// Rows per user: 3 read, 5 written (row, three index entries, the counter).
+const BRING_BACK: &str = "
+UPDATE users SET deleted_at = NULL WHERE deleted_at IS NOT NULL AND id IN (SELECT value FROM json_each(?1))";
+
+/// Brings deleted users back, with the history and the subscription links that they had, and with new credentials. There must be
+/// a vacant slot for each.
+#[must_use]
+pub fn bring_back(deleted: &[i64], salt: u32, now: Second) -> Vec<Statement> {
+    vec![
+        Statement::new(BRING_BACK).bind_json(&deleted),
+        users::renew(deleted, false),
+        quotas::touch_all(deleted),
+        gates::settle_all(deleted, now),
+        slots::number_change(salt),
+        gates::schedule(deleted, now),
+    ]
+}
+
+// Rows read: those found; written: 1 per row deleted.
+const FORGET_CHUNKS: &str = "
+DELETE FROM bulk_chunks WHERE bulk IN (SELECT id FROM bulk WHERE ended_at < CAST(?1 AS INTEGER))";
+const FORGET: &str = "DELETE FROM bulk WHERE ended_at < CAST(?1 AS INTEGER)";
+
+/// Forgets what ended before `at`.
+#[must_use]
+pub fn forget(at: Second) -> [Statement; 2] {
+    [FORGET_CHUNKS, FORGET].map(|sql| Statement::new(sql).bind(at))
+}
