@@ -177,6 +177,28 @@ test('external bytes count towards the quota when the operator says so, and shut
   }
 });
 
+test('a charged report is the first use of an account on hold, and one that is not charged is none', async () => {
+  const one = await user();
+  await panel.db.prepare('UPDATE usage SET hold = 86400 WHERE user = ?1').bind(one.id).run();
+  const state = async () => (await panel.db.prepare('SELECT expires_at, hold, due_at FROM users JOIN usage ON usage.user = users.id WHERE id = ?1').bind(one.id).first());
+  await send(panel, reportOf(one.token));
+  assert.equal((await state()).hold, 86_400);
+  await setSettings(panel, { quota_counting: 'all' });
+  try {
+    await send(panel, reportOf(one.token, { bytes_uploaded: 0, bytes_downloaded: 0 }));
+    assert.equal((await state()).hold, 86_400, 'nothing was used');
+    await send(panel, reportOf(one.token));
+    const { expires_at: expires, hold, due_at: due } = await state();
+    assert.ok(Math.abs(expires - now() - 86_400) < 60 && hold === 0 && due <= expires, JSON.stringify({ expires, hold, due }));
+    const until = await panel.db.prepare('SELECT until FROM slots WHERE name = ?1').bind(one.slot).first();
+    assert.equal(until.until, expires, 'the nodes shut him by themselves then');
+    await send(panel, reportOf(one.token));
+    assert.equal((await state()).expires_at, expires);
+  } finally {
+    await setSettings(panel, {});
+  }
+});
+
 test('what exceeds the quota is taken from the bonus first', async () => {
   const one = await user({ monthlyQuota: 10 });
   await panel.db.prepare('UPDATE usage SET bonus_left = 5 WHERE user = ?1').bind(one.id).run();

@@ -114,7 +114,8 @@ impl Cycle {
         }
     }
 
-    /// The period that contains `at`, for a user whose current one began at `start`. `at` is not before it.
+    /// The period that contains `at`, for a user whose current one began at `start`. Before that it is the one that this cycle
+    /// makes of it; without any, there is none and the current one is told.
     #[must_use]
     pub fn containing(self, at: Second, start: Second) -> Period {
         match self.strategy.length() {

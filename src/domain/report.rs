@@ -77,8 +77,8 @@ pub enum Landing {
     Current,
     /// In this period, which begins now.
     Roll(Period),
-    /// In a period that has ended.
-    Late,
+    /// In a period that has ended: this one, if it began and ended unnoticed, as far as it is not another one's that was noticed.
+    Late(Period),
 }
 
 /// Decides where bytes that flowed at `at` land.
@@ -89,7 +89,7 @@ pub fn land(standing: Standing, at: Second) -> Landing {
     } else if at >= standing.period.start {
         Landing::Current
     } else {
-        Landing::Late
+        Landing::Late(standing.cycle.containing(at, standing.period.start))
     }
 }
 

@@ -4,6 +4,7 @@ use std::io::Read as _;
 
 use futures_util::StreamExt as _;
 use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::{Deserialize, Deserializer};
 use worker::Request;
 
 use super::failure::Failure;
@@ -122,10 +123,19 @@ pub(crate) async fn json<T: DeserializeOwned>(request: &mut Request) -> Result<T
     parse(&read(request, MAX_JSON).await?)
 }
 
+/// A field that may be missing and may not be `null`: whoever clears a quota by it must not learn later that it stayed.
+pub(crate) fn value<'de, D: Deserializer<'de>, T: Deserialize<'de>>(field: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(field).map(Some)
+}
+
+/// Tells a field that is `null` from one that is missing.
+#[expect(clippy::option_option, reason = "missing, null and a value are three different things here")]
+pub(crate) fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(field: D) -> Result<Option<Option<T>>, D::Error> {
+    Option::deserialize(field).map(Some)
+}
+
 #[cfg(test)]
 mod tests {
-    use serde::Deserialize;
-
     use super::*;
 
     #[derive(Debug, Deserialize, PartialEq)]

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use weir::store::epochs::Guard;
-use weir::store::usage::{self, AnswerRow, AskRow, Charge, Landing};
+use weir::store::usage::{self, AnswerRow, AskRow, Charge, Landing, Late};
 use weir_wire::grant::{Account, COEFFICIENT_ONE, Entry, Rules};
 use weir_wire::{Bytes, Epoch, NodeId, Second, SlotName};
 
@@ -212,7 +212,7 @@ fn a_month_that_ends_is_kept_and_late_bytes_are_added_to_it() {
         .sqlite
         .batch(&[
             usage::apply(&[late], &panel.guard(1), COEFFICIENT_ONE, at),
-            usage::apply_late(&[USER], &panel.guard(1), at),
+            usage::apply_late(&[Late(USER, next, end)], &panel.guard(1), at),
         ])
         .unwrap();
     let account = panel.account();

@@ -9,7 +9,7 @@ use weir::domain::report::{self, Standing};
 use weir::store::epochs::{self, Guard, Seen, Sums};
 use weir::store::plans::{self, Plan};
 use weir::store::slots::{self, EntryRow, Holder};
-use weir::store::usage::{self, AnswerRow, AskRow, Charge};
+use weir::store::usage::{self, AnswerRow, AskRow, Charge, Late};
 use weir::store::users::{self, Action, User};
 use weir::store::{Statement, StoreError, due, gates, holds, sweep};
 use weir_wire::grant::{COEFFICIENT_ONE, Rules};
@@ -130,7 +130,7 @@ impl Scene {
         let (landing, period) = match report::land(Standing { period, cycle: holder.cycle }, at) {
             report::Landing::Current => (usage::Landing::Current, period),
             report::Landing::Roll(next) => (usage::Landing::Roll, next),
-            report::Landing::Late => (usage::Landing::Late, period),
+            report::Landing::Late(own) => (usage::Landing::Late, own),
         };
         let key = usage::entry_key(NODE, epoch(), slot);
         let (start, end) = (period.start, period.end);
@@ -140,10 +140,10 @@ impl Scene {
         if begins.is_some() {
             batch.push(holds::begin(&[user], &guard, at));
         }
+        let late = (landing == usage::Landing::Late).then_some(Late(user, start, end));
+        batch.extend(late.map(|late| usage::open_late(&[late], &guard, at)));
         batch.push(usage::apply(&[charge], &guard, COEFFICIENT_ONE, at));
-        if landing == usage::Landing::Late {
-            batch.push(usage::apply_late(&[user], &guard, at));
-        }
+        batch.extend(late.map(|late| usage::apply_late(&[late], &guard, at)));
         if let Some(movable) = movable {
             batch.push(slots::decide(&[movable], &guard, self.now.get()));
             batch.push(slots::number_change(self.salt()));

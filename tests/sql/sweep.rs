@@ -237,3 +237,39 @@ fn those_longest_overdue_come_first_and_no_more_than_are_asked_for() {
     assert_eq!(due(2), [2, 1]);
     assert_eq!(due(100), [2, 1, 3]);
 }
+
+#[test]
+fn late_bytes_of_a_period_that_began_and_ended_unnoticed_get_a_row_of_their_own() {
+    let scene = Scene::new();
+    let ann = scene.create("ann", &json!({ "monthly_quota": 100, "reset_strategy": "day" }));
+    scene.report(&ann.slot, 10, NOW.plus(60));
+    // Cron is away for two days and a half: the second day begins and ends unnoticed.
+    scene.wait(2 * DAY + DAY / 2);
+    scene.sweep();
+    let (first, second) = (NOW.get(), NOW.get() + DAY);
+    assert_eq!(scene.periods(ann.id), [[first, second, 100, 10]]);
+    scene.report(&ann.slot, 150, NOW.plus(DAY + 60));
+    scene.report(&ann.slot, 7, NOW.plus(DAY + 90));
+    scene.report(&ann.slot, 3, NOW.plus(DAY - 60));
+    assert_eq!(scene.periods(ann.id), [[first, second, 100, 13], [second, second + DAY, 100, 157]]);
+    let user = scene.user(ann.id).unwrap();
+    assert_eq!((user.month.get(), user.lifetime.get(), user.period_start), (0, 170, second + DAY));
+    // Bytes from before he was a user have no period but his first.
+    scene.report(&ann.slot, 1, NOW.plus(-60));
+    assert_eq!(scene.periods(ann.id).len(), 2);
+}
+
+#[test]
+fn an_unnoticed_period_lies_between_those_that_were_noticed() {
+    let scene = Scene::new();
+    let ann = scene.create("ann", &json!({ "reset_strategy": "week" }));
+    scene.wait(16 * DAY);
+    scene.sweep();
+    // By the cycle that he has now, the bytes would belong to a period that began before he was a user.
+    scene.change(ann.id, &json!({ "reset_strategy": "month" }));
+    scene.report(&ann.slot, 5, NOW.plus(8 * DAY));
+    let day = |at: i64| (at - NOW.get()) / DAY;
+    let periods: Vec<_> =
+        scene.periods(ann.id).iter().map(|[start, end, _, bytes]| (day(*start), day(*end), *bytes)).collect();
+    assert_eq!(periods, [(0, 7, 0), (7, 14, 5)]);
+}

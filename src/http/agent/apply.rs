@@ -20,7 +20,7 @@ use crate::store::gates;
 use crate::store::history::{self, Flow};
 use crate::store::holds;
 use crate::store::slots::{self, Holder, Movable};
-use crate::store::usage::{self, Charge};
+use crate::store::usage::{self, Charge, Late};
 use crate::store::{Statement, StoreError};
 
 /// A report is prepared again at most this often when somebody changes the same users at the same instant.
@@ -72,7 +72,7 @@ struct Plan {
     charges: Vec<Charge>,
     flows: Vec<Flow>,
     movable: Vec<Movable>,
-    late: Vec<i64>,
+    late: Vec<Late>,
     /// Users whose account begins with its first use.
     begun: Vec<i64>,
     /// Users whose queued plan may begin.
@@ -99,6 +99,9 @@ async fn prepare(
     let mut batch = Vec::with_capacity(12);
     if !plan.begun.is_empty() {
         batch.push(holds::begin(&plan.begun, guard, window.at));
+    }
+    if !plan.late.is_empty() {
+        batch.push(usage::open_late(&plan.late, guard, window.at));
     }
     if !plan.charges.is_empty() {
         batch.push(usage::apply(&plan.charges, guard, caller.coefficient, window.at));
@@ -193,7 +196,7 @@ fn plan(report: &Report, holders: Vec<Holder>, guard: &Guard, window: Window, wa
             usage::Landing::Roll => {
                 rolled.insert(user, 1);
             }
-            usage::Landing::Late => plan.late.push(user),
+            usage::Landing::Late => plan.late.push(Late(user, period.start, period.end)),
             usage::Landing::Current => {}
         }
         let key = usage::entry_key(guard.node, guard.epoch, &line.slot);
@@ -227,7 +230,7 @@ fn landing(holder: &Holder, at: Second) -> (usage::Landing, Period) {
     match report::land(Standing { period, cycle: holder.cycle }, at) {
         Landing::Current => (usage::Landing::Current, period),
         Landing::Roll(next) => (usage::Landing::Roll, next),
-        Landing::Late => (usage::Landing::Late, period),
+        Landing::Late(own) => (usage::Landing::Late, own),
     }
 }
 

@@ -6,14 +6,13 @@ use weir_wire::Bytes;
 use worker::{Request, Response};
 
 use super::segment;
-use super::user_body::{given, value};
 use crate::domain::audit::{Entry, Facts};
 use crate::domain::limits::{Count, Days};
 use crate::domain::name::PlanName;
 use crate::domain::period::{AnchorDay, Strategy};
 use crate::http::audit::{Deed, recorded};
 use crate::http::auth::authorize;
-use crate::http::body;
+use crate::http::body::{self, given, value};
 use crate::http::call::Call;
 use crate::http::failure::Failure;
 use crate::store::d1::Outcome;

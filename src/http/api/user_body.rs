@@ -1,12 +1,13 @@
 //! What callers say of a user when they create and change him.
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use weir_wire::{Bytes, Second};
 
 use crate::domain::limits::{Count, Days, HoldSeconds};
 use crate::domain::name::{Email, Note, PlanName, UserName};
 use crate::domain::period::{AnchorDay, Cycle, Strategy};
 use crate::domain::zone::Zone;
+use crate::http::body::{given, value};
 use crate::http::failure::Failure;
 use crate::store::plans::Plan;
 use crate::store::users::User;
@@ -159,17 +160,6 @@ pub(crate) struct UserChange {
     hold_since: Option<Second>,
     #[serde(skip_deserializing, skip_serializing_if = "Option::is_none")]
     plan_version: Option<u32>,
-}
-
-/// A field that may be missing and may not be `null`: whoever clears a quota by it must not learn later that it stayed.
-pub(super) fn value<'de, D: Deserializer<'de>, T: Deserialize<'de>>(field: D) -> Result<Option<T>, D::Error> {
-    T::deserialize(field).map(Some)
-}
-
-/// Tells a field that is `null` from one that is missing.
-#[expect(clippy::option_option, reason = "missing, null and a value are three different things here")]
-pub(super) fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(field: D) -> Result<Option<Option<T>>, D::Error> {
-    Option::deserialize(field).map(Some)
 }
 
 impl UserChange {

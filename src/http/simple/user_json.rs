@@ -1,7 +1,7 @@
 //! A user as the simple API shows and takes him.
 
 use chrono::DateTime;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 use weir_wire::credential::SlotSecret;
 use weir_wire::{Bytes, Second};
 
@@ -9,6 +9,7 @@ use crate::domain::name::{Breaks, Email, UserName};
 use crate::domain::period::{AnchorDay, Cycle, Strategy};
 use crate::domain::user::{Gate, gate};
 use crate::domain::zone::Zone;
+use crate::http::body::given;
 use crate::store::users::User;
 
 const GB: u64 = 1 << 30;
@@ -159,11 +160,6 @@ pub(super) struct UserChange {
     _monthly_used: Option<u64>,
     #[serde(default, skip_serializing, rename = "total_used")]
     _total_used: Option<u64>,
-}
-
-#[expect(clippy::option_option, reason = "missing, null and a value are three different things here")]
-fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(field: D) -> Result<Option<Option<T>>, D::Error> {
-    Option::deserialize(field).map(Some)
 }
 
 impl UserChange {

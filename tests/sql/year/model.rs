@@ -2,8 +2,8 @@
 //! nothing of the code that it is held against: whole seconds, whole bytes, days by walking ([`Calendar`]).
 //!
 //! Two rules of the product are the model's own. What a job does happens when the job runs: an ended package, a queued plan, a
-//! deletion. And bytes that are reported for a period that began and ended while nobody looked, which only an outage of cron
-//! brings, count in the one before it.
+//! deletion. And a period that began and ended while nobody looked, which only an outage of cron brings, has the quota and the cycle
+//! of the time at which its first bytes were reported.
 
 use super::calendar::Calendar;
 use super::standing::left;
@@ -67,6 +67,7 @@ pub(super) enum Deed {
 #[derive(Clone, Copy, Debug)]
 struct Span {
     start: i64,
+    end: i64,
     quota: u64,
     pub(super) used: u64,
 }
@@ -246,7 +247,7 @@ impl Account {
 
     fn begin(&mut self, start: i64, end: i64) {
         let quota = self.month_quota;
-        self.ended.push(Span { start: self.start, quota, used: self.used });
+        self.ended.push(Span { start: self.start, end: self.end.min(start), quota, used: self.used });
         (self.start, self.end, self.used) = (start, end, 0);
     }
 
@@ -257,6 +258,7 @@ impl Account {
             self.hold = 0;
         }
         self.look(at, calendar);
+        self.open_unnoticed(at, calendar);
         let late = if at < self.start { self.ended.iter_mut().rev().find(|span| span.start <= at) } else { None };
         let (quota, used) = match late {
             Some(span) => (span.quota, &mut span.used),
@@ -279,6 +281,29 @@ impl Account {
         *used += bytes - bonus;
         self.lifetime += bytes;
         self.bonus_spent += bonus;
+    }
+
+    /// Opens the period of late bytes that lies in none that was noticed.
+    fn open_unnoticed(&mut self, at: i64, calendar: &Calendar) {
+        let after = self.ended.iter().position(|span| span.start > at).unwrap_or(self.ended.len());
+        let Some(before) = after.checked_sub(1).map(|index| self.ended[index]) else { return };
+        if at >= self.start || at < before.end {
+            return;
+        }
+        let next = self.ended.get(after).map_or(self.start, |span| span.start);
+        let (start, end) = match length(self.strategy) {
+            Some(length) => {
+                let mut start = self.start;
+                while start > at {
+                    start -= length;
+                }
+                (start, start + length)
+            }
+            None if self.strategy == "no_reset" => (before.end, NEVER),
+            None => (calendar.last(self.zone, self.day, at), calendar.next(self.zone, self.day, at)),
+        };
+        let span = Span { start: start.max(before.end), end: end.min(next), quota: self.month_quota, used: 0 };
+        self.ended.insert(after, span);
     }
 
     fn sweep(&mut self, now: i64, queued: Option<Terms>, calendar: &Calendar) {

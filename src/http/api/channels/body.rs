@@ -11,7 +11,7 @@ use crate::domain::notice::quiet::Quiet;
 use crate::domain::notice::texts::Language;
 use crate::domain::notice::{Kind, Severity};
 use crate::domain::zone::Zone;
-use crate::http::api::user_body::given;
+use crate::http::body::given;
 use crate::http::failure::Failure;
 use crate::store::channels::Channel;
 
