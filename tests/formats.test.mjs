@@ -12,7 +12,7 @@ import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
 
 import { makeCertificate } from './support/certificate.mjs';
-import { enginePath } from './support/engines.mjs';
+import { enginePath, olderReaders } from './support/engines.mjs';
 import { loadWithMihomo, runMihomo } from './support/mihomo.mjs';
 import { startPanel } from './support/panel.mjs';
 import { freePort, freePorts } from './support/ports.mjs';
@@ -148,6 +148,16 @@ test('sing-box checks its JSON without a warning', async () => {
     for (const member of members) assert.ok(tags.includes(member), `${member} is not there`);
   }
   assert.equal(tags.length, USER_PROTOCOLS.length + 6 + 3);
+});
+
+test('older releases of sing-box that still read this tier check it without a warning', async (t) => {
+  const readers = olderReaders();
+  assert.ok(readers.length > 0);
+  const { text } = await get('sing-box');
+  for (const { name, path: binary } of readers) {
+    assert.equal(await check(text, `${name}.json`, binary, (file) => ['check', '-D', folder, '-c', file]), '', name);
+    t.diagnostic(`${name} takes all ${JSON.parse(text).outbounds.length} outbounds`);
+  }
 });
 
 test('sing-box carries bytes with what its JSON says, through a real server, by every protocol', async () => {
