@@ -3,133 +3,22 @@
 //! The users are fixed when it is asked for, some hundred in a row. Each such chunk is done in one batch, which fails as stale if
 //! anybody in it was changed since he was read, and does nothing if the chunk was done before.
 
+mod selection;
+mod undoing;
+
+pub use selection::{CREATED, Chosen, Created, Selection, Wish, count, create, page};
+pub use undoing::{Deleted, Unreset, bring_back, deleted_of, unreset};
+
 use serde::{Deserialize, Serialize};
 use weir_wire::Second;
 
-use super::user_list::{Query, filter, filtered};
+use super::Statement;
 use super::users::columns;
-use super::{Statement, gates, quotas, slots, users};
 
 /// Users of a chunk. What is changed of them is JSON in one parameter and one column, far below 2 MB.
 pub const CHUNK: u32 = 250;
 /// Seconds for which it can be undone after its end.
 pub const UNDO_FOR: i64 = 86_400;
-
-/// Whom it is done to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Selection {
-    /// Whoever a list of this query shows, on all its pages.
-    Filter(Query),
-    /// The users of these names.
-    Names(Vec<String>),
-}
-
-macro_rules! named {
-    () => {
-        "FROM json_each(?1) AS asked CROSS JOIN users ON users.name = asked.value COLLATE NOCASE AND deleted_at IS NULL
-  JOIN usage AS u ON u.user = users.id "
-    };
-}
-
-macro_rules! pin {
-    ($from:expr) => {
-        concat!(
-            "
-INSERT INTO bulk_chunks (bulk, number, state, users)
-SELECT (SELECT coalesce(max(id), 0) + 1 FROM bulk), (place - 1) / 250, 'waiting', json_group_array(of_user)
-FROM (SELECT of_user, row_number() OVER (ORDER BY of_user) AS place FROM (SELECT DISTINCT users.id AS of_user ",
-            $from,
-            ")) GROUP BY 2"
-        )
-    };
-}
-
-// Rows read: every user once, or 3 per name; written: 1 per chunk.
-const PIN_FILTERED: &str = pin!(filtered!());
-const PIN_NAMED: &str = pin!(named!());
-
-// Rows read: 2 per user of the page, and by a filter every user once.
-const PAGE_FILTERED: &str = concat!(columns!(), filtered!(), "ORDER BY users.id LIMIT ?5 OFFSET ?6");
-const PAGE_NAMED: &str = concat!(columns!(), named!(), "ORDER BY users.id LIMIT ?2 OFFSET ?3");
-
-/// Users of a selection, oldest first.
-#[must_use]
-pub fn page(selection: &Selection, limit: u32, offset: u32, now: Second) -> Statement {
-    match selection {
-        Selection::Filter(query) => filter(Statement::new(PAGE_FILTERED), query, now),
-        Selection::Names(names) => Statement::new(PAGE_NAMED).bind_json(names),
-    }
-    .bind(limit)
-    .bind(offset)
-}
-
-// Rows read: as PAGE, without its limit.
-const COUNT_FILTERED: &str = concat!("SELECT count(*) AS total, NULL AS missing ", filtered!());
-const COUNT_NAMED: &str = "
-SELECT count(DISTINCT users.id) AS total, min(CASE WHEN users.id IS NULL THEN asked.key END) AS missing
-FROM json_each(?1) AS asked LEFT JOIN users ON users.name = asked.value COLLATE NOCASE AND deleted_at IS NULL";
-
-/// What [`count`] returns.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-pub struct Chosen {
-    /// Users.
-    pub total: u32,
-    /// Which of the names nobody has, from 0.
-    pub missing: Option<u32>,
-}
-
-/// How many users a selection has.
-#[must_use]
-pub fn count(selection: &Selection, now: Second) -> Statement {
-    match selection {
-        Selection::Filter(query) => filter(Statement::new(COUNT_FILTERED), query, now),
-        Selection::Names(names) => Statement::new(COUNT_NAMED).bind_json(names),
-    }
-}
-
-// Directly after PIN. NULL where other users were chosen than were counted. Rows: 1 read per chunk, 2 written.
-const ENTER: &str = "
-INSERT INTO bulk (created_at, entered_by, selection, action, state, total)
-SELECT CAST(?1 AS INTEGER), ?2, ?3, ?4, 'running', CASE WHEN chosen = CAST(?5 AS INTEGER) THEN chosen END
-FROM (SELECT coalesce(sum(json_array_length(users)), 0) AS chosen FROM bulk_chunks
-  WHERE bulk = (SELECT coalesce(max(id), 0) + 1 FROM bulk))
-RETURNING id";
-
-/// What is asked for.
-#[derive(Clone, Copy, Debug)]
-pub struct Wish<'a> {
-    /// Whom it is for.
-    pub selection: &'a Selection,
-    /// How many there are; it fails as stale if there are others now.
-    pub total: u32,
-    /// The same as the API takes it.
-    pub asked: &'a str,
-    /// What is done, as the API takes it.
-    pub action: &'a str,
-    /// Who asks.
-    pub by: &'a str,
-}
-
-/// Where [`create`] returns the number.
-pub const CREATED: usize = 1;
-
-/// What [`create`] returns.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-pub struct Created {
-    /// Its number.
-    pub id: i64,
-}
-
-/// Fixes the users, and enters what is to be done to them.
-#[must_use]
-pub fn create(wish: &Wish<'_>, now: Second) -> [Statement; 2] {
-    let pin = match wish.selection {
-        Selection::Filter(query) => filter(Statement::new(PIN_FILTERED), query, now),
-        Selection::Names(names) => Statement::new(PIN_NAMED).bind_json(names),
-    };
-    let enter = Statement::new(ENTER).bind(now).bind(wish.by).bind(wish.asked).bind(wish.action).bind(wish.total);
-    [pin, enter]
-}
 
 /// How far it has got.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -257,30 +146,6 @@ pub fn users_of(numbers: &str) -> Statement {
     Statement::new(USERS).bind(numbers)
 }
 
-// Rows read: 4 per user.
-const DELETED: &str = "
-SELECT users.id, u.revision, EXISTS (SELECT 1 FROM users AS other
-  WHERE other.name = users.name COLLATE NOCASE AND other.deleted_at IS NULL) AS is_taken
-FROM json_each(?1) AS asked CROSS JOIN users ON users.id = asked.value JOIN usage AS u ON u.user = users.id
-WHERE deleted_at IS NOT NULL";
-
-/// A user who was deleted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-pub struct Deleted {
-    /// User.
-    pub id: i64,
-    /// `usage.revision`.
-    pub revision: i64,
-    /// 1: somebody else has his name now.
-    pub is_taken: u32,
-}
-
-/// Those of a JSON list of numbers who were deleted.
-#[must_use]
-pub fn deleted_of(numbers: &str) -> Statement {
-    Statement::new(DELETED).bind(numbers)
-}
-
 // NULL, and so stale, where the chunk was done before, the whole was stopped, or a user was changed since he was read. Rows: 1
 // written; 2 read, and 2 per user.
 const CLAIM: &str = "
@@ -386,64 +251,6 @@ pub struct Left {
 #[must_use]
 pub fn left(id: i64, undone: bool) -> Statement {
     Statement::new(LEFT).bind(id).bind(if undone { "kept" } else { "skipped" })
-}
-
-/// A reset that is to be taken back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Unreset {
-    /// User.
-    pub user: i64,
-    /// When the reset began his period.
-    pub since: i64,
-    /// Begin of the period that it ended.
-    pub start: i64,
-    /// When that one was to end.
-    pub end: i64,
-}
-
-// The bytes of both periods are one period's again: those of the ended one stand in its row, late ones included. Rows per user:
-// 4 read, 2 written (the row of the period that is no more, by trigger).
-const UNRESET: &str = "
-UPDATE usage SET revision = revision + 1, period_start = old_start, period_end = old_end,
-  month = min(month + coalesce((SELECT bytes FROM periods WHERE periods.user = usage.user AND start = old_start), 0), 9007199254740991)
-FROM (SELECT value ->> 'user' AS of_user, value ->> 'since' AS since, value ->> 'start' AS old_start, value ->> 'end' AS old_end
-  FROM json_each(?1))
-WHERE user = of_user AND period_start = since";
-
-// Rows per user: 3 read, 2 written.
-const FORGET_PERIODS: &str = "
-DELETE FROM periods WHERE (user, start) IN (SELECT value ->> 'user', value ->> 'start' FROM json_each(?1)
-  UNION ALL SELECT value ->> 'user', value ->> 'since' FROM json_each(?1))";
-
-/// Takes resets back: what was used before and after counts in one period again.
-#[must_use]
-pub fn unreset(resets: &[Unreset], salt: u32, now: Second) -> Vec<Statement> {
-    let users: Vec<i64> = resets.iter().map(|reset| reset.user).collect();
-    vec![
-        Statement::new(UNRESET).bind_json(&resets),
-        Statement::new(FORGET_PERIODS).bind_json(&resets),
-        gates::settle_all(&users, now),
-        slots::number_change(salt),
-        gates::schedule(&users, now),
-    ]
-}
-
-// Rows per user: 3 read, 5 written (row, three index entries, the counter).
-const BRING_BACK: &str = "
-UPDATE users SET deleted_at = NULL WHERE deleted_at IS NOT NULL AND id IN (SELECT value FROM json_each(?1))";
-
-/// Brings deleted users back, with the history and the subscription links that they had, and with new credentials. There must be
-/// a vacant slot for each.
-#[must_use]
-pub fn bring_back(deleted: &[i64], salt: u32, now: Second) -> Vec<Statement> {
-    vec![
-        Statement::new(BRING_BACK).bind_json(&deleted),
-        users::renew(deleted, false),
-        quotas::touch_all(deleted),
-        gates::settle_all(deleted, now),
-        slots::number_change(salt),
-        gates::schedule(deleted, now),
-    ]
 }
 
 // Rows read: those found; written: 1 per row deleted.
