@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 /// One way into a node.
+#[expect(clippy::struct_excessive_bools, reason = "each is a field of the message, and independent of the others")]
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Inbound {
     /// The inbound's tag in the core.
