@@ -221,9 +221,8 @@ test('sing-box carries bytes through every inbound that its build speaks with wh
   const { outbounds } = JSON.parse((await fetched('sing-box')).text);
   const own = outbounds.filter(({ server_port: port }) => tagAt(port));
   const tagged = own.map((outbound) => ({ ...outbound, tag: labUser(USER, tagAt(outbound.server_port)) }));
-  const isSpoken = ({ type }) => !UNSPOKEN.includes(type);
-  t.diagnostic(`not spoken by this build of sing-box: ${tagged.filter((outbound) => !isSpoken(outbound)).map(({ type }) => type)}`);
-  const spoken = tagged.filter(isSpoken);
+  const spoken = tagged.filter(({ type }) => !UNSPOKEN.includes(type));
+  t.diagnostic(`not spoken by this build of sing-box: ${UNSPOKEN}`);
   const tags = Object.keys(ports).filter((tag) => !UNSPOKEN.includes(tag));
   assert.deepEqual(spoken.map(({ tag }) => tag).sort(), tags.map((tag) => labUser(USER, tag)).sort());
   const listenPort = await freePort();

@@ -7,6 +7,7 @@ use crate::domain::zone::Zone;
 
 const PUBLIC_KEY: &str = "3p7bfXt9wbTTW2HC7OQ1Nz-DQ8hbeGdNrfx-FG-IK08";
 
+#[expect(clippy::needless_pass_by_value, reason = "callers write it down on the spot")]
 fn inbound(protocol: &str, fields: Value) -> Inbound {
     let mut inbound = json!({ "tag": protocol, "protocol": protocol, "port": 443 });
     inbound.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
