@@ -30,6 +30,19 @@ BEGIN
   WHERE name = 'endpoints';
 END;
 
+-- Inbounds that are for some plans only, as the agent is told (wire's InboundPlans); NULL: it never had any. Beside the key, so that
+-- a sync reads no other row.
+ALTER TABLE nodes ADD COLUMN inbound_plans TEXT;
+ALTER TABLE node_keys ADD COLUMN inbound_plans TEXT;
+
+-- As in users. Whoever has a plan already appears in every node's next roster change.
+ALTER TABLE slots ADD COLUMN plan TEXT;
+UPDATE slots SET plan = (SELECT plan FROM users WHERE users.id = slots.user), changed = 1 + (SELECT max(number) FROM roster_versions)
+WHERE gate <> 'retired' AND EXISTS (SELECT 1 FROM users WHERE users.id = slots.user AND plan IS NOT NULL);
+INSERT INTO roster_versions (number, salt)
+SELECT max(number) + 1, abs(random()) % 4294967296 FROM roster_versions
+HAVING EXISTS (SELECT 1 FROM slots WHERE changed > (SELECT max(number) FROM roster_versions));
+
 CREATE TRIGGER nodes_addresses_gone AFTER UPDATE OF deleted_at ON nodes WHEN OLD.deleted_at IS NULL AND NEW.deleted_at IS NOT NULL
 BEGIN
   DELETE FROM node_addresses WHERE node = NEW.id;

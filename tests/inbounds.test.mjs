@@ -163,9 +163,28 @@ async function carried(lab, tags, log) {
   }
 }
 
+/** Bytes of {@link lets}, which the node counts like any others. */
+const probed = { up: 0, down: 0 };
+
+/** Wait until a client lets connections through: mihomo listens a moment before, and drops what comes then. */
+async function lets(socksPort, tag) {
+  const probe = await TrafficLab.start({ socksPort });
+  try {
+    await until('the client lets connections through', async () => {
+      const entry = await probe.tcp({ user: USER, protocol: tag });
+      if (entry.outcome !== 'complete') return false;
+      probed.up += entry.clientSent;
+      probed.down += entry.clientReceived;
+      return true;
+    });
+  } finally {
+    await probe.stop();
+  }
+}
+
 /** The panel has every byte of this laboratory, and of those before it, under the user's name. */
 async function counted(labs) {
-  const wanted = { up: 0, down: 0 };
+  const wanted = { ...probed };
   for (const lab of labs) {
     const { up, down } = lab.account.sum({ user: USER });
     assert.deepEqual([up.low, down.low], [up.high, down.high], 'the account itself is exact');
@@ -209,6 +228,7 @@ test('mihomo carries bytes through every inbound that it speaks with what its YA
   const lab = await TrafficLab.start({ socksPort: listenPort });
   labs.push(lab);
   try {
+    await lets(listenPort, tags[0]);
     await carried(lab, tags, client.log);
     await counted(labs);
   } finally {
@@ -232,6 +252,45 @@ test('sing-box carries bytes through every inbound that its build speaks with wh
   try {
     await carried(lab, tags, () => client.log());
     await counted(labs);
+  } finally {
+    await lab.stop();
+    await client.stop();
+  }
+});
+
+test('an inbound for some plans lets in nobody else, who has its link all the same, and a change of plan needs no reload', async () => {
+  const [{ id }] = (await site.api('GET', '/api/v1/nodes')).items;
+  const tag = 'trojan-alpn';
+  const proxies = (await mihomoProxies(tagAt)).filter(({ name }) => [tag, 'vmess-ws'].some((one) => name === labUser(USER, one)));
+  assert.equal(proxies.length, 2);
+  const listenPort = await freePort();
+  const client = await runMihomo({ listenPort, proxies });
+  const lab = await TrafficLab.start({ socksPort: listenPort });
+  const pid = node.corePid;
+  const reloads = (await node.status()).node.reloads;
+  // So much takes many times as long as the agent needs to end a connection.
+  const tries = () => lab.tcp({ user: USER, protocol: tag, up: 0, down: 64 * 1024 * KIB });
+  try {
+    await lets(listenPort, tag);
+    await carried(lab, [tag], client.log);
+    const [held, elsewhere] = [lab.idle({ user: USER, protocol: tag }), lab.idle({ user: USER, protocol: 'vmess-ws' })];
+    await Promise.all([held.ready, elsewhere.ready]);
+    assert.deepEqual([held.broken, elsewhere.broken], [null, null]);
+    const { id: address } = await site.api('POST', `/api/v1/nodes/${id}/addresses`, { inbound: tag, remark: 'for premium', plans: ['premium'] });
+    assert.ok(!(await fetched('links')).text.includes('for%20premium'), 'who has no such plan is told of no link');
+    // What was under way ends, and what begins anew ends as well.
+    await held.ended;
+    assert.ok(held.broken, 'it was ended by the node');
+    for (let time = 0; time < 5; time += 1) assert.notEqual((await tries()).outcome, 'complete');
+    assert.equal(elsewhere.broken, null, 'where he may be, nothing of his was touched');
+    await site.api('PATCH', `/api/v1/users/${USER}`, { plan: 'premium' });
+    assert.ok((await fetched('links')).text.includes('for%20premium'));
+    await site.heldOn(id);
+    await until('he may come in again', async () => (await tries()).outcome === 'complete');
+    await carried(lab, [tag], client.log);
+    assert.equal(elsewhere.broken, null);
+    assert.deepEqual([node.corePid, (await node.status()).node.reloads], [pid, reloads]);
+    await site.api('DELETE', `/api/v1/nodes/${id}/addresses/${address}`);
   } finally {
     await lab.stop();
     await client.stop();
@@ -290,12 +349,15 @@ test('with REALITY, mihomo connects to a server that has only what the operator 
     const listenPort = await freePort();
     client = await runMihomo({ listenPort, proxies });
     lab = await TrafficLab.start({ socksPort: listenPort });
+    await lets(listenPort, 'vision');
     await carried(lab, ['vision', 'grpc'], () => `${client.log()}\n--- server\n${server.log()}`);
 
     // With another key nothing passes: what the agent derives is what lets clients in.
     const wrong = proxies.map((one) => ({ ...one, 'reality-opts': { ...one['reality-opts'], 'public-key': '3p7bfXt9wbTTW2HC7OQ1Nz-DQ8hbeGdNrfx-FG-IK08' } }));
     await client.stop();
-    client = await runMihomo({ listenPort, proxies: wrong });
+    // The other one of the two is right, and shows when the client is ready.
+    client = await runMihomo({ listenPort, proxies: [wrong[0], proxies[1]] });
+    await lets(listenPort, 'grpc');
     assert.notEqual((await lab.tcp({ user: USER, protocol: 'vision', up: KIB, down: KIB })).outcome, 'complete');
 
     // sing-box takes both as far as its build can judge: the fields are known, uTLS is not built in.

@@ -4,6 +4,7 @@ use serde_json::{Value as Json, json};
 use weir::domain::endpoint::{Address, NodeWays};
 use weir::store::node_addresses::{self as store, Row};
 use weir::store::{Statement, node_list, nodes};
+use weir_wire::sync::InboundPlans;
 use weir_wire::{NodeId, Second};
 
 use crate::sqlite::Sqlite;
@@ -36,9 +37,9 @@ fn address(fields: Json) -> Address {
 }
 
 fn add(sqlite: &Sqlite, node: NodeId, is_active: bool, fields: Json) -> i64 {
-    let [add, publish] = store::add(node, is_active, &address(fields));
+    let [add, after @ ..] = store::add(node, is_active, &address(fields), &[]);
     let row: Row = sqlite.all(&add).unwrap().pop().unwrap();
-    sqlite.run(&publish).unwrap();
+    sqlite.batch(&after).unwrap();
     row.id
 }
 
@@ -66,21 +67,21 @@ fn every_change_of_addresses_is_what_the_next_fetch_reads() {
     let expected = json!({ "inbound": "in", "remark": "a", "port": 8443, "plans": ["basic"] });
     assert_eq!(of_wien.addresses[0].1, address(expected), "nothing is lost on the way");
 
-    sqlite.batch(&store::change(wien, second, true, &address(json!({ "inbound": "in", "remark": "B" })))).unwrap();
-    sqlite.batch(&store::order(wien, &[second, first])).unwrap();
+    sqlite.batch(&store::change(wien, second, true, &address(json!({ "inbound": "in", "remark": "B" })), &[])).unwrap();
+    sqlite.batch(&store::order(wien, &[second, first], &[])).unwrap();
     let rows: Vec<Row> = sqlite.all(&store::of_node(wien)).unwrap();
     assert_eq!(rows.iter().map(|row| (row.id, row.position)).collect::<Vec<_>>(), [(second, 1), (first, 2)]);
     assert_eq!(remarks(&published(&sqlite)[0]), [(1, "B"), (1, "a")]);
 
     // A number of another node's address changes nothing.
-    for foreign in [store::remove(wien, third), store::change(wien, third, false, &address(json!({ "inbound": "x" })))]
-    {
+    let other = address(json!({ "inbound": "x" }));
+    for foreign in [store::remove(wien, third, &[]), store::change(wien, third, false, &other, &[])] {
         sqlite.batch(&foreign).unwrap();
     }
-    sqlite.batch(&store::order(wien, &[third, first, second])).unwrap();
+    sqlite.batch(&store::order(wien, &[third, first, second], &[])).unwrap();
     assert_eq!(remarks(&published(&sqlite)[1]), [(1, "c")]);
 
-    sqlite.batch(&store::remove(wien, first)).unwrap();
+    sqlite.batch(&store::remove(wien, first, &[])).unwrap();
     assert_eq!(remarks(&published(&sqlite)[0]), [(1, "B")]);
 }
 
@@ -102,4 +103,38 @@ fn a_deleted_node_takes_its_addresses_with_it() {
     let [left] = published(&sqlite).try_into().unwrap();
     assert_eq!(remarks(&left), [(1, "b")]);
     assert_eq!(sqlite.all::<Row>(&store::of_node(wien)).unwrap(), []);
+}
+
+#[derive(Debug, PartialEq, serde::Deserialize)]
+struct Key {
+    hash: String,
+    inbound_plans: Option<String>,
+}
+
+#[test]
+fn a_node_and_its_keys_old_and_new_are_told_which_inbounds_are_for_whom() {
+    let (sqlite, wien, bern) = panel();
+    let enrol = |node: NodeId, hash: &str| {
+        sqlite.execute("UPDATE nodes SET token_key = NULL");
+        sqlite.batch(&nodes::enroll(node, hash, NOW)).unwrap();
+    };
+    let keys = || -> Vec<(String, Option<String>)> {
+        let keys =
+            sqlite.all::<Key>(&Statement::new("SELECT hash, inbound_plans FROM node_keys ORDER BY hash")).unwrap();
+        keys.into_iter().map(|key| (key.hash, key.inbound_plans)).collect()
+    };
+    enrol(wien, "a");
+    enrol(bern, "b");
+    let basic = [InboundPlans { inbound: "in".into(), plans: vec!["basic".into()] }];
+    let fields = address(json!({ "inbound": "in", "plans": ["basic"] }));
+    // A node that never had any goes on to be told nothing.
+    sqlite.batch(&store::order(bern, &[], &[])).unwrap();
+    sqlite.batch(&store::add(wien, true, &fields, &basic)).unwrap();
+    let told = r#"[{"inbound":"in","plans":["basic"]}]"#.to_owned();
+    assert_eq!(keys(), [("a".into(), Some(told.clone())), ("b".into(), None)]);
+    enrol(wien, "c");
+    assert_eq!(keys().pop(), Some(("c".into(), Some(told))));
+    // One that had some is told that it has none.
+    sqlite.batch(&store::order(wien, &[], &[])).unwrap();
+    assert_eq!(keys(), [("a".into(), Some("[]".into())), ("b".into(), None), ("c".into(), Some("[]".into()))]);
 }

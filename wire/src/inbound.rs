@@ -111,6 +111,23 @@ pub struct InboundObfs {
     pub password: String,
 }
 
+/// An inbound that is for users of some plans only.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InboundPlans {
+    /// Its tag.
+    pub inbound: String,
+    /// Names of the plans, which are the same without case.
+    pub plans: Vec<String>,
+}
+
+impl InboundPlans {
+    /// Whether a user of this plan may use the inbound.
+    #[must_use]
+    pub fn admits(&self, plan: Option<&str>) -> bool {
+        plan.is_some_and(|plan| self.plans.iter().any(|named| named.eq_ignore_ascii_case(plan)))
+    }
+}
+
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
 const fn is_false(flag: &bool) -> bool {
     !*flag

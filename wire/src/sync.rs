@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::address::{AddressKey, AddressSet};
 use crate::bytes::Bytes;
 use crate::id::{Epoch, SlotName};
-pub use crate::inbound::Inbound;
+pub use crate::inbound::{Inbound, InboundPlans};
 use crate::roster::{RosterChange, RosterCursor, RosterVersion};
 use crate::status::NodeStatus;
 use crate::time::Second;
@@ -186,6 +186,9 @@ pub struct SyncReply {
     /// Today's address key, when the agent has another day's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address_key: Option<AddressKey>,
+    /// The node's inbounds that are for some plans only; whoever has another one is refused there. Absent: as was said last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inbound_plans: Option<Vec<InboundPlans>>,
 }
 
 /// `[slot, limit]`: the slot may pass until this node's count in this epoch reaches the limit.

@@ -2,9 +2,10 @@
 //! plans only. What he does not say is as the inbound has it.
 
 use core::num::NonZeroU16;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
-use weir_wire::sync::Inbound;
+use weir_wire::sync::{Inbound, InboundPlans};
 
 use super::super::name::{Fingerprint, HttpPath, NodeAddress, PlanName, Remark, ServerName};
 
@@ -46,6 +47,27 @@ pub struct Address {
     /// Whose users get it; empty: everybody.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub plans: Vec<PlanName>,
+}
+
+/// Which inbounds are for some plans only, by all addresses of a node, each behind whether it is on. Those that are on decide; of an
+/// inbound that has none on, all do: hiding it opens no door.
+#[must_use]
+pub fn plans_of(addresses: &[(bool, Address)]) -> Vec<InboundPlans> {
+    let mut inbounds: BTreeMap<&str, Vec<&(bool, Address)>> = BTreeMap::new();
+    for address in addresses {
+        inbounds.entry(address.1.inbound.as_str()).or_default().push(address);
+    }
+    let plans = |(inbound, addresses): (&str, Vec<&(bool, Address)>)| {
+        let none_is_on = !addresses.iter().any(|(is_active, _)| *is_active);
+        let counted = || addresses.iter().filter(|(is_active, _)| *is_active || none_is_on);
+        if counted().any(|(_, address)| address.plans.is_empty()) {
+            return None;
+        }
+        let plans: BTreeSet<String> =
+            counted().flat_map(|(_, address)| address.plans.iter().map(|plan| plan.as_str().to_owned())).collect();
+        Some(InboundPlans { inbound: inbound.to_owned(), plans: plans.into_iter().collect() })
+    };
+    inbounds.into_iter().filter_map(plans).collect()
 }
 
 /// What a proxy before an inbound makes of its security.
@@ -123,5 +145,39 @@ impl Address {
             }
         }
         seen
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_inbound_is_for_the_plans_of_its_addresses_unless_one_is_for_everybody() {
+        let plans = |addresses: serde_json::Value| {
+            let addresses: Vec<(bool, Address)> = serde_json::from_value(addresses).unwrap();
+            plans_of(&addresses)
+                .into_iter()
+                .map(|one| format!("{}: {}", one.inbound, one.plans.join(",")))
+                .collect::<Vec<_>>()
+        };
+        let address = |inbound: &str, plans: &[&str]| json!({ "inbound": inbound, "plans": plans });
+        assert_eq!(plans(json!([])), Vec::<String>::new());
+        let several = json!([
+            [true, address("b", &["premium", "basic"])],
+            [true, address("a", &["basic"])],
+            [true, address("b", &["basic", "free"])],
+            [true, address("open", &["basic"])],
+            [true, address("open", &[])],
+        ]);
+        assert_eq!(plans(several), ["a: basic", "b: basic,free,premium"]);
+        // One that is off neither opens nor admits, as long as another is on.
+        let off =
+            json!([[true, address("a", &["basic"])], [false, address("a", &[])], [false, address("a", &["free"])]]);
+        assert_eq!(plans(off), ["a: basic"]);
+        assert_eq!(plans(json!([[false, address("a", &["basic"])]])), ["a: basic"]);
+        assert_eq!(plans(json!([[false, address("a", &[])]])), Vec::<String>::new());
     }
 }

@@ -5,13 +5,14 @@ use core::num::NonZeroU16;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use weir_wire::NodeId;
-use weir_wire::sync::Inbound;
+use weir_wire::sync::{Inbound, InboundPlans};
 use worker::{Request, Response};
 
 use super::nodes::{find, number};
 use super::user_body::{given, value};
+use crate::bell;
 use crate::domain::audit::{Entry, Facts};
-use crate::domain::endpoint::{Address, Alpn, Around, why_not};
+use crate::domain::endpoint::{Address, Alpn, Around, plans_of, why_not};
 use crate::domain::name::{Fingerprint, HttpPath, NodeAddress, PlanName, Remark, ServerName};
 use crate::http::audit::{Deed, recorded};
 use crate::http::auth::authorize;
@@ -200,6 +201,18 @@ fn facts(is_active: bool, address: &Address) -> Facts {
     fields.iter().fold(facts, |facts, (name, value)| facts.plain(name, value.clone()))
 }
 
+/// Which inbounds are for some plans only, when `change` has come over the addresses.
+fn plans_after(
+    rows: &[Row],
+    change: impl FnOnce(&mut Vec<(i64, (bool, Address))>),
+) -> Result<Vec<InboundPlans>, Failure> {
+    let numbered = |row: &Row| Ok((row.id, (row.is_active == 1, settings(row)?)));
+    let mut all = rows.iter().map(numbered).collect::<Result<Vec<_>, Failure>>()?;
+    change(&mut all);
+    let addresses: Vec<(bool, Address)> = all.into_iter().map(|(_, address)| address).collect();
+    Ok(plans_of(&addresses))
+}
+
 fn subject(node: NodeId, id: i64) -> String {
     format!("nodes/{node}/addresses/{id}")
 }
@@ -242,27 +255,30 @@ pub(crate) async fn create(mut request: Request, call: &Call, node: &str) -> Res
         }
         // Its number is not known before it is there.
         let entry = Entry::new("node.address.add", format!("nodes/{node}/addresses")).after(facts(is_active, &address));
-        Ok(Deed::new(entry, store::add(node, is_active, &address), node))
+        let plans = plans_after(&there, |all| all.push((0, (is_active, address.clone()))))?;
+        Ok(Deed::new(entry, store::add(node, is_active, &address, &plans), node))
     };
     let (outcomes, node) = recorded(call, &actor, prepare).await?;
+    bell::ring(&call.env).await;
     let row = written(&outcomes)?;
     let mut response = Response::from_json(&AddressJson::new(&row)?)?.with_status(201);
     response.headers_mut().set("location", &format!("/api/v1/{}", subject(node, row.id)))?;
     Ok(response)
 }
 
-/// The addresses of a node and the one that is meant.
-async fn one(call: &Call, node: NodeId, id: &str) -> Result<Row, Failure> {
+/// The address that is meant, and all of its node.
+async fn one(call: &Call, node: NodeId, id: &str) -> Result<(Row, Vec<Row>), Failure> {
     let id: i64 = id.parse().map_err(|_| NONE)?;
     let rows: Vec<Row> = call.db.all(store::of_node(node)).await?;
-    rows.into_iter().find(|row| row.id == id).ok_or(NONE)
+    let row = rows.iter().find(|row| row.id == id).cloned().ok_or(NONE)?;
+    Ok((row, rows))
 }
 
 /// `GET /api/v1/nodes/{id}/addresses/{address}`
 pub(crate) async fn get(request: &Request, call: &Call, node: &str, id: &str) -> Result<Response, Failure> {
     authorize(request, call, "nodes:read").await?;
     let node = NodeId(find(call, number(node)?).await?.id);
-    Ok(Response::from_json(&AddressJson::new(&one(call, node, id).await?)?)?)
+    Ok(Response::from_json(&AddressJson::new(&one(call, node, id).await?.0)?)?)
 }
 
 /// `PATCH /api/v1/nodes/{id}/addresses/{address}`
@@ -273,7 +289,7 @@ pub(crate) async fn change(mut request: Request, call: &Call, node: &str, id: &s
     let fields: Fields = body::json(&mut request).await?;
     let prepare = async || {
         let (node, _, inbounds) = told(call, node).await?;
-        let row = one(call, node, id).await?;
+        let (row, rows) = one(call, node, id).await?;
         let (was_active, was) = (row.is_active == 1, settings(&row)?);
         let (is_active, address) = (fields.active.unwrap_or(was_active), fields.clone().onto(was.clone()));
         if (was_active, &was) == (is_active, &address) {
@@ -285,9 +301,15 @@ pub(crate) async fn change(mut request: Request, call: &Call, node: &str, id: &s
         }
         let (before, after) = (facts(was_active, &was), facts(is_active, &address));
         let entry = Entry::new("node.address.change", subject(node, row.id)).before(before).after(after);
-        Ok(Deed::new(entry, store::change(node, row.id, is_active, &address), row))
+        let plans = plans_after(&rows, |all| {
+            if let Some((_, there)) = all.iter_mut().find(|(id, _)| *id == row.id) {
+                *there = (is_active, address.clone());
+            }
+        })?;
+        Ok(Deed::new(entry, store::change(node, row.id, is_active, &address, &plans), row))
     };
     let (outcomes, row) = recorded(call, &actor, prepare).await?;
+    bell::ring(&call.env).await;
     let row = if outcomes.is_empty() { row } else { written(&outcomes)? };
     Ok(Response::from_json(&AddressJson::new(&row)?)?)
 }
@@ -299,12 +321,14 @@ pub(crate) async fn delete(request: &Request, call: &Call, node: &str, id: &str)
     let actor = authorize(request, call, "nodes:write").await?;
     let node = NodeId(find(call, number(node)?).await?.id);
     let prepare = async || {
-        let row = one(call, node, id).await?;
+        let (row, rows) = one(call, node, id).await?;
         let before = facts(row.is_active == 1, &settings(&row)?);
         let entry = Entry::new("node.address.delete", subject(node, row.id)).before(before);
-        Ok(Deed::new(entry, store::remove(node, row.id), ()))
+        let plans = plans_after(&rows, |all| all.retain(|(id, _)| *id != row.id))?;
+        Ok(Deed::new(entry, store::remove(node, row.id, &plans), ()))
     };
     recorded(call, &actor, prepare).await?;
+    bell::ring(&call.env).await;
     Ok(Response::empty()?.with_status(204))
 }
 
@@ -329,7 +353,7 @@ pub(crate) async fn reorder(mut request: Request, call: &Call, node: &str) -> Re
         }
         let entry = Entry::new("node.address.reorder", format!("nodes/{node}/addresses"));
         let entry = entry.before(Facts::new().plain("ids", there)).after(Facts::new().plain("ids", order.ids.clone()));
-        Ok(Deed::new(entry, store::order(node, &order.ids), ()))
+        Ok(Deed::new(entry, store::order(node, &order.ids, &plans_after(&rows, |_| {})?), ()))
     };
     recorded(call, &actor, prepare).await?;
     let rows: Vec<Row> = call.db.all(store::of_node(node)).await?;
