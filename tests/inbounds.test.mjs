@@ -2,23 +2,20 @@
  * Every kind of inbound, from the operator's template to bytes through it: a real agent describes them and gives a real core its users,
  * the real Worker makes a subscription of that, and real clients connect with what it says.
  *
- * What the engines here cannot do is listed, not left out: this sing-box is built without uTLS, so it is neither a server nor a client
- * of REALITY, and no client here speaks naive or TLS with an imitated browser but mihomo. For REALITY a mihomo stands where the core would.
+ * What the engines here cannot do is listed, not left out: no client here speaks naive. REALITY, which this sing-box is built without,
+ * has a file of its own.
  */
 import assert from 'node:assert/strict';
-import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import tls from 'node:tls';
-import { promisify } from 'node:util';
 
 import { makeCertificate, TEST_DOMAIN } from './support/certificate.mjs';
-import { enginePath } from './support/engines.mjs';
-import { runMihomo } from './support/mihomo.mjs';
+import { letsThrough, proxiesOf, runMihomo } from './support/mihomo.mjs';
 import { LocalNode } from './support/node.mjs';
 import { startPanel } from './support/panel.mjs';
 import { freePort, freePorts } from './support/ports.mjs';
@@ -26,14 +23,9 @@ import { clientAround, labUser } from './support/singbox-config.mjs';
 import { startSingBox } from './support/singbox.mjs';
 import { QUICK, Site, until } from './support/site.mjs';
 import { TrafficLab } from './support/traffic.mjs';
-import { slotCredentials } from './support/wire.mjs';
 
 const KIB = 1024;
 const USER = 'ann';
-/** `sing-box generate reality-keypair` */
-const REALITY = { privateKey: 'yCxvSGH6ATpRwzrIZg_Qkq19HyqXB0bjm_pixe62704', publicKey: '9jQXZ0r8iconXBewyMJcPmlk5bMUmaE-cfsqmeRasTY', shortId: '0123abcd' };
-
-const run = promisify(execFile);
 
 let folder;
 let certificate;
@@ -139,17 +131,16 @@ async function startProxy(port, to) {
   };
 }
 
-/** What the Worker says in this format, without what is not of this test's ports. */
-async function fetched(format, where = subscription) {
-  const answer = await panel.request('GET', `${where}/${format}`, { headers: { 'accept-encoding': 'identity' } });
+/** What the Worker says in this format. */
+async function fetched(format) {
+  const answer = await panel.request('GET', `${subscription}/${format}`, { headers: { 'accept-encoding': 'identity' } });
   assert.equal(answer.status, 200, answer.text);
   return answer;
 }
 
-/** The proxies of mihomo's YAML, named for the laboratory; `tagOf` finds a proxy's inbound by its port. */
-async function mihomoProxies(tagOf, where = subscription) {
-  const lines = (await fetched('mihomo', where)).text.split('\n').filter((line) => line.startsWith('  - {"name":') && line.includes('"server":'));
-  return lines.map((line) => JSON.parse(line.slice(4))).map((proxy) => ({ ...proxy, name: labUser(USER, tagOf(proxy.port)) }));
+/** The proxies of mihomo's YAML, named for the laboratory. */
+async function mihomoProxies() {
+  return proxiesOf((await fetched('mihomo')).text).map((proxy) => ({ ...proxy, name: labUser(USER, tagAt(proxy.port)) }));
 }
 
 const tagAt = (port) => Object.keys(ports).find((tag) => ports[tag] === port);
@@ -163,23 +154,13 @@ async function carried(lab, tags, log) {
   }
 }
 
-/** Bytes of {@link lets}, which the node counts like any others. */
+/** Bytes that showed when a client was ready, which the node counts like any others. */
 const probed = { up: 0, down: 0 };
 
-/** Wait until a client lets connections through: mihomo listens a moment before, and drops what comes then. */
-async function lets(socksPort, tag) {
-  const probe = await TrafficLab.start({ socksPort });
-  try {
-    await until('the client lets connections through', async () => {
-      const entry = await probe.tcp({ user: USER, protocol: tag });
-      if (entry.outcome !== 'complete') return false;
-      probed.up += entry.clientSent;
-      probed.down += entry.clientReceived;
-      return true;
-    });
-  } finally {
-    await probe.stop();
-  }
+async function ready(socksPort, tag) {
+  const { up, down } = await letsThrough(socksPort, { user: USER, protocol: tag });
+  probed.up += up;
+  probed.down += down;
 }
 
 /** The panel has every byte of this laboratory, and of those before it, under the user's name. */
@@ -219,7 +200,7 @@ test('the panel shows what the agent says of each inbound, and makes links of al
 });
 
 test('mihomo carries bytes through every inbound that it speaks with what its YAML says, and all are counted', async (t) => {
-  const proxies = await mihomoProxies(tagAt);
+  const proxies = await mihomoProxies();
   const tags = Object.keys(ports).filter((tag) => !UNSPOKEN.includes(tag));
   t.diagnostic(`not spoken by mihomo: ${UNSPOKEN}`);
   assert.deepEqual(proxies.map(({ name }) => name).sort(), tags.map((tag) => labUser(USER, tag)).sort());
@@ -228,7 +209,7 @@ test('mihomo carries bytes through every inbound that it speaks with what its YA
   const lab = await TrafficLab.start({ socksPort: listenPort });
   labs.push(lab);
   try {
-    await lets(listenPort, tags[0]);
+    await ready(listenPort, tags[0]);
     await carried(lab, tags, client.log);
     await counted(labs);
   } finally {
@@ -261,7 +242,7 @@ test('sing-box carries bytes through every inbound that its build speaks with wh
 test('an inbound for some plans lets in nobody else, who has its link all the same, and a change of plan needs no reload', async () => {
   const [{ id }] = (await site.api('GET', '/api/v1/nodes')).items;
   const tag = 'trojan-alpn';
-  const proxies = (await mihomoProxies(tagAt)).filter(({ name }) => [tag, 'vmess-ws'].some((one) => name === labUser(USER, one)));
+  const proxies = (await mihomoProxies()).filter(({ name }) => [tag, 'vmess-ws'].some((one) => name === labUser(USER, one)));
   assert.equal(proxies.length, 2);
   const listenPort = await freePort();
   const client = await runMihomo({ listenPort, proxies });
@@ -271,7 +252,7 @@ test('an inbound for some plans lets in nobody else, who has its link all the sa
   // So much takes many times as long as the agent needs to end a connection.
   const tries = () => lab.tcp({ user: USER, protocol: tag, up: 0, down: 64 * 1024 * KIB });
   try {
-    await lets(listenPort, tag);
+    await ready(listenPort, tag);
     await carried(lab, [tag], client.log);
     const [held, elsewhere] = [lab.idle({ user: USER, protocol: tag }), lab.idle({ user: USER, protocol: 'vmess-ws' })];
     await Promise.all([held.ready, elsewhere.ready]);
@@ -296,128 +277,3 @@ test('an inbound for some plans lets in nobody else, who has its link all the sa
     await client.stop();
   }
 });
-
-test('with REALITY, mihomo connects to a server that has only what the operator wrote and the agent derived', async (t) => {
-  const check = await run(enginePath('sing-box'), ['version']);
-  if (!check.stdout.includes('with_utls')) t.diagnostic('this sing-box is built without uTLS: it serves no REALITY, and its bytes are not counted here');
-  const [vision, grpc, site443] = await freePorts(3);
-  const reality = {
-    enabled: true,
-    handshake: { server: '127.0.0.1', server_port: site443 },
-    private_key: REALITY.privateKey,
-    short_id: [REALITY.shortId],
-  };
-  const inbound = (tag, port, more = {}) => ({
-    type: 'vless', tag, listen: '127.0.0.1', listen_port: port, tls: { enabled: true, server_name: TEST_DOMAIN, reality }, ...more,
-  });
-  const created = await site.api('POST', '/api/v1/nodes', { name: 'Graz', address: '127.0.0.1' });
-  const second = await LocalNode.make({
-    folder: path.join(folder, 'second'),
-    certificate,
-    protocols: [],
-    change: (template) => ({ ...template, inbounds: [inbound('vision', vision), inbound('grpc', grpc, { transport: { type: 'grpc', service_name: 'R' } })] }),
-  });
-  const target = await startSite(site443);
-  let server;
-  let client;
-  let lab;
-  try {
-    await second.enroll(panel.url, created.token);
-    second.startAgent();
-    // The agent tells the inbounds of a template whether its core can run it or not.
-    const told = await until('the agent has told its inbounds', async () => {
-      const { items } = await site.api('GET', `/api/v1/nodes/${created.id}/inbounds`);
-      return items.length === 2 && items;
-    });
-    assert.deepEqual(told.map(({ reality: { public_key: key, short_ids: ids } }) => [key, ids]), Array(2).fill([REALITY.publicKey, [REALITY.shortId]]));
-    const stored = JSON.stringify((await panel.db.prepare('SELECT * FROM nodes').all()).results);
-    assert.ok(stored.includes(REALITY.publicKey) && !stored.includes(REALITY.privateKey), 'the private key stays on the host');
-
-    const { uuid } = slotCredentials(panel.slotKey, (await site.slots()).get(USER));
-    const listener = (name, port, user, more = {}) => ({
-      name, type: 'vless', port, listen: '127.0.0.1', users: [{ username: USER, uuid, ...user }],
-      'reality-config': { dest: `127.0.0.1:${site443}`, 'private-key': REALITY.privateKey, 'short-id': [REALITY.shortId], 'server-names': [TEST_DOMAIN] },
-      ...more,
-    });
-    server = await startListeners([
-      listener('vision', vision, { flow: 'xtls-rprx-vision' }),
-      listener('grpc', grpc, {}, { 'grpc-service-name': 'R' }),
-    ], vision);
-    const tagOf = (port) => ({ [vision]: 'vision', [grpc]: 'grpc' })[port];
-    const proxies = (await mihomoProxies((port) => tagOf(port) ?? `other-${port}`)).filter(({ port }) => tagOf(port));
-    assert.deepEqual(proxies.map(({ flow }) => flow ?? null), ['xtls-rprx-vision', null]);
-    const listenPort = await freePort();
-    client = await runMihomo({ listenPort, proxies });
-    lab = await TrafficLab.start({ socksPort: listenPort });
-    await lets(listenPort, 'vision');
-    await carried(lab, ['vision', 'grpc'], () => `${client.log()}\n--- server\n${server.log()}`);
-
-    // With another key nothing passes: what the agent derives is what lets clients in.
-    const wrong = proxies.map((one) => ({ ...one, 'reality-opts': { ...one['reality-opts'], 'public-key': '3p7bfXt9wbTTW2HC7OQ1Nz-DQ8hbeGdNrfx-FG-IK08' } }));
-    await client.stop();
-    // The other one of the two is right, and shows when the client is ready.
-    client = await runMihomo({ listenPort, proxies: [wrong[0], proxies[1]] });
-    await lets(listenPort, 'grpc');
-    assert.notEqual((await lab.tcp({ user: USER, protocol: 'vision', up: KIB, down: KIB })).outcome, 'complete');
-
-    // sing-box takes both as far as its build can judge: the fields are known, uTLS is not built in.
-    const { outbounds } = JSON.parse((await fetched('sing-box')).text);
-    const file = path.join(folder, 'reality.json');
-    await writeFile(file, JSON.stringify({ outbounds: outbounds.filter(({ server_port: port }) => tagOf(port)) }));
-    await run(enginePath('sing-box'), ['format', '-c', file]);
-  } finally {
-    await lab?.stop();
-    await client?.stop();
-    await server?.stop();
-    await target.stop();
-    await second.stop();
-    await site.api('DELETE', `/api/v1/nodes/${created.id}`);
-  }
-});
-
-/** The site whose handshake REALITY borrows. */
-async function startSite(port) {
-  const [key, cert] = await Promise.all([readFile(certificate.keyPath), readFile(certificate.certificatePath)]);
-  const server = tls.createServer({ key, cert, ALPNProtocols: ['h2', 'http/1.1'], minVersion: 'TLSv1.3' }, (socket) => socket.on('error', () => {}));
-  const sockets = new Set();
-  server.on('connection', (socket) => sockets.add(socket.once('close', () => sockets.delete(socket))));
-  server.listen(port, '127.0.0.1');
-  await once(server, 'listening');
-  return {
-    async stop() {
-      for (const socket of sockets) socket.destroy();
-      await new Promise((resolve) => server.close(resolve));
-    },
-  };
-}
-
-/** A mihomo that serves `listeners`; `readyPort` is one of theirs. */
-async function startListeners(listeners, readyPort) {
-  const home = await mkdtemp(path.join(tmpdir(), 'weir-mihomo-'));
-  const file = path.join(home, 'config.yaml');
-  const config = { 'geo-auto-update': false, dns: { enable: false }, listeners, rules: ['MATCH,DIRECT'] };
-  await writeFile(file, JSON.stringify(config));
-  const child = spawn(enginePath('mihomo'), ['-d', home, '-f', file], { stdio: ['ignore', 'pipe', 'pipe'] });
-  const ended = once(child, 'exit');
-  process.once('exit', () => child.kill('SIGKILL'));
-  let log = '';
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (data) => (log += data));
-  const stop = async () => {
-    if (child.exitCode === null) child.kill('SIGKILL');
-    await ended;
-    await rm(home, { recursive: true, force: true });
-  };
-  try {
-    await until('mihomo listens', () => {
-      if (child.exitCode !== null) throw new Error(`mihomo ended:\n${log}`);
-      return new Promise((resolve) => {
-        const socket = net.connect(readyPort, '127.0.0.1', () => resolve(socket.destroy() && true));
-        socket.once('error', () => resolve(false));
-      });
-    });
-  } catch (error) {
-    await stop();
-    throw new Error(`${error.message}\n${log}`, { cause: error });
-  }
-  return { stop, log: () => log };
-}

@@ -1,22 +1,22 @@
 //! What the agent tells of a node's inbounds, and the operator's addresses for them.
 
-use core::num::NonZeroU16;
+mod body;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::json;
 use weir_wire::NodeId;
 use weir_wire::sync::{Inbound, InboundPlans};
 use worker::{Request, Response};
 
+use self::body::{AddressJson, Fields, Order, settings};
 use super::nodes::{find, number};
-use super::user_body::{given, value};
 use crate::bell;
 use crate::domain::audit::{Entry, Facts};
-use crate::domain::endpoint::{Address, Alpn, Around, plans_of, why_not};
-use crate::domain::name::{Fingerprint, HttpPath, NodeAddress, PlanName, Remark, ServerName};
+use crate::domain::endpoint::{Address, plans_of, why_not};
+use crate::domain::name::{NodeAddress, PlanName};
 use crate::http::audit::{Deed, recorded};
 use crate::http::auth::authorize;
-use crate::http::body;
+use crate::http::body::json as body_of;
 use crate::http::call::Call;
 use crate::http::failure::Failure;
 use crate::store::d1::Outcome;
@@ -26,113 +26,6 @@ use crate::store::plans::{self, Plan};
 /// Addresses of a node at most: every fetch of a subscription reads those of all nodes.
 const MOST: usize = 64;
 const NONE: Failure = Failure::NotFound("address");
-
-/// What can be said of an address. Fields that a creation lacks are as the inbound has them, those that a change lacks stay,
-/// and `null` gives them back to the inbound.
-#[expect(clippy::option_option, reason = "missing, null and a value are three different things here")]
-#[derive(Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Fields {
-    #[serde(default, deserialize_with = "value")]
-    inbound: Option<String>,
-    #[serde(default, deserialize_with = "given")]
-    remark: Option<Option<Remark>>,
-    #[serde(default, deserialize_with = "given")]
-    address: Option<Option<NodeAddress>>,
-    #[serde(default, deserialize_with = "given")]
-    port: Option<Option<NonZeroU16>>,
-    #[serde(default, deserialize_with = "given")]
-    security: Option<Option<Around>>,
-    #[serde(default, deserialize_with = "given")]
-    sni: Option<Option<ServerName>>,
-    #[serde(default, deserialize_with = "given")]
-    host: Option<Option<ServerName>>,
-    #[serde(default, deserialize_with = "given")]
-    path: Option<Option<HttpPath>>,
-    #[serde(default, deserialize_with = "given")]
-    alpn: Option<Option<Vec<Alpn>>>,
-    #[serde(default, deserialize_with = "given")]
-    fingerprint: Option<Option<Fingerprint>>,
-    #[serde(default, deserialize_with = "given")]
-    insecure: Option<Option<bool>>,
-    #[serde(default, deserialize_with = "value")]
-    plans: Option<Vec<PlanName>>,
-    #[serde(default, deserialize_with = "value")]
-    active: Option<bool>,
-}
-
-impl Fields {
-    fn onto(self, address: Address) -> Address {
-        Address {
-            inbound: self.inbound.unwrap_or(address.inbound),
-            remark: self.remark.unwrap_or(address.remark),
-            address: self.address.unwrap_or(address.address),
-            port: self.port.unwrap_or(address.port),
-            security: self.security.unwrap_or(address.security),
-            sni: self.sni.unwrap_or(address.sni),
-            host: self.host.unwrap_or(address.host),
-            path: self.path.unwrap_or(address.path),
-            alpn: self.alpn.unwrap_or(address.alpn),
-            fingerprint: self.fingerprint.unwrap_or(address.fingerprint),
-            insecure: self.insecure.unwrap_or(address.insecure),
-            plans: self.plans.unwrap_or(address.plans),
-        }
-    }
-}
-
-/// The order of a node's addresses: all of them, each once.
-#[derive(Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Order {
-    ids: Vec<i64>,
-}
-
-/// An address as the API shows it.
-#[derive(Serialize)]
-struct AddressJson {
-    id: i64,
-    position: i64,
-    active: bool,
-    inbound: String,
-    remark: Option<Remark>,
-    address: Option<NodeAddress>,
-    port: Option<NonZeroU16>,
-    security: Option<Around>,
-    sni: Option<ServerName>,
-    host: Option<ServerName>,
-    path: Option<HttpPath>,
-    alpn: Option<Vec<Alpn>>,
-    fingerprint: Option<Fingerprint>,
-    insecure: Option<bool>,
-    plans: Vec<PlanName>,
-}
-
-impl AddressJson {
-    fn new(row: &Row) -> Result<Self, Failure> {
-        let address = settings(row)?;
-        Ok(Self {
-            id: row.id,
-            position: row.position,
-            active: row.is_active == 1,
-            inbound: address.inbound,
-            remark: address.remark,
-            address: address.address,
-            port: address.port,
-            security: address.security,
-            sni: address.sni,
-            host: address.host,
-            path: address.path,
-            alpn: address.alpn,
-            fingerprint: address.fingerprint,
-            insecure: address.insecure,
-            plans: address.plans,
-        })
-    }
-}
-
-fn settings(row: &Row) -> Result<Address, Failure> {
-    serde_json::from_str(&row.settings).map_err(|error| Failure::Broken(format!("address {}: {error}", row.id)))
-}
 
 /// An inbound as the agent tells it, and whether links are made of it.
 #[derive(Serialize)]
@@ -239,7 +132,7 @@ pub(crate) async fn list(request: &Request, call: &Call, node: &str) -> Result<R
 /// 201 with the address, behind the others.
 pub(crate) async fn create(mut request: Request, call: &Call, node: &str) -> Result<Response, Failure> {
     let actor = authorize(&request, call, "nodes:write").await?;
-    let fields: Fields = body::json(&mut request).await?;
+    let fields: Fields = body_of(&mut request).await?;
     if fields.inbound.is_none() {
         return Err(Failure::invalid("inbound", "it is missing"));
     }
@@ -286,7 +179,7 @@ pub(crate) async fn get(request: &Request, call: &Call, node: &str, id: &str) ->
 /// Fields that the body lacks stay; `null` makes them as the inbound has them.
 pub(crate) async fn change(mut request: Request, call: &Call, node: &str, id: &str) -> Result<Response, Failure> {
     let actor = authorize(&request, call, "nodes:write").await?;
-    let fields: Fields = body::json(&mut request).await?;
+    let fields: Fields = body_of(&mut request).await?;
     let prepare = async || {
         let (node, _, inbounds) = told(call, node).await?;
         let (row, rows) = one(call, node, id).await?;
@@ -337,7 +230,7 @@ pub(crate) async fn delete(request: &Request, call: &Call, node: &str, id: &str)
 /// All addresses of the node, each once, in their new order; answers like the list.
 pub(crate) async fn reorder(mut request: Request, call: &Call, node: &str) -> Result<Response, Failure> {
     let actor = authorize(&request, call, "nodes:write").await?;
-    let order: Order = body::json(&mut request).await?;
+    let order: Order = body_of(&mut request).await?;
     let node = NodeId(find(call, number(node)?).await?.id);
     let prepare = async || {
         let rows: Vec<Row> = call.db.all(store::of_node(node)).await?;

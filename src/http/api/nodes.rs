@@ -252,6 +252,7 @@ fn entry(action: &'static str, node: &NodeJson) -> Entry {
         .plain("name", node.name.as_str())
         .plain("address", node.address.as_str())
         .plain("coefficient", node.coefficient)
+        .plain("country", node.country.as_deref())
         .plain("enrolled", node.enrolled);
     Entry::new(action, format!("nodes/{}", node.name)).before(facts)
 }
