@@ -1,8 +1,10 @@
 //! Every URL of the product in one table: (method, path) -> [`Route`].
 
 mod accounts;
+mod nodes;
 mod xpert;
 
+pub use nodes::Nodes;
 pub use xpert::Xpert;
 
 /// What a request wants. Path parameters are borrowed as they stand in the path, still percent-encoded.
@@ -57,8 +59,6 @@ pub enum Route<'a> {
     Periods(&'a str),
     /// `GET /api/v1/users/{name}/explain`
     Explain(&'a str),
-    /// `GET /api/v1/nodes/{id}/usage`
-    NodeUsage(&'a str),
     /// `GET /api/v1/usage`
     Usage,
     /// `GET /api/v1/users/{name}/addresses`
@@ -77,16 +77,8 @@ pub enum Route<'a> {
     ResetTraffic(&'a str),
     /// `GET /api/stats`
     Stats,
-    /// `GET /api/v1/nodes`
-    Nodes,
-    /// `POST /api/v1/nodes`
-    CreateNode,
-    /// `GET /api/v1/nodes/{id}`
-    Node(&'a str),
-    /// `DELETE /api/v1/nodes/{id}`
-    DeleteNode(&'a str),
-    /// `POST /api/v1/nodes/{id}/rotate-key`
-    RotateNodeKey(&'a str),
+    /// `/api/v1/nodes...`
+    Nodes(Nodes<'a>),
     /// `GET /api/v1/backups`
     Backups,
     /// `POST /api/v1/backups`
@@ -261,14 +253,7 @@ pub fn route<'a>(method: &str, path: &'a str) -> Result<Route<'a>, NoRoute> {
         (["api", "stats"], "GET") => Ok(Route::Stats),
         (["api", "stats"], _) => Err(Method("GET")),
 
-        (["api", "v1", "nodes"], "GET") => Ok(Route::Nodes),
-        (["api", "v1", "nodes"], "POST") => Ok(Route::CreateNode),
-        (["api", "v1", "nodes"], _) => Err(Method("GET, POST")),
-        (["api", "v1", "nodes", id], "GET") => Ok(Route::Node(id)),
-        (["api", "v1", "nodes", id], "DELETE") => Ok(Route::DeleteNode(id)),
-        (["api", "v1", "nodes", _], _) => Err(Method("GET, DELETE")),
-        (["api", "v1", "nodes", id, "rotate-key"], "POST") => Ok(Route::RotateNodeKey(id)),
-        (["api", "v1", "nodes", _, "rotate-key"], _) => Err(Method("POST")),
+        (["api", "v1", "nodes", rest @ ..], method) => nodes::route(method, rest).map(Route::Nodes),
 
         (["api", "v1", "backups"], "GET") => Ok(Route::Backups),
         (["api", "v1", "backups"], "POST") => Ok(Route::MakeBackup),
@@ -277,8 +262,6 @@ pub fn route<'a>(method: &str, path: &'a str) -> Result<Route<'a>, NoRoute> {
         (["api", "v1", "backups", instant, part], "GET") => Ok(Route::BackupPart(instant, part)),
         (["api", "v1", "backups", _] | ["api", "v1", "backups", _, _], _) => Err(Method("GET")),
 
-        (["api", "v1", "nodes", id, "usage"], "GET") => Ok(Route::NodeUsage(id)),
-        (["api", "v1", "nodes", _, "usage"], _) => Err(Method("GET")),
         (["api", "v1", "usage"], "GET") => Ok(Route::Usage),
         (["api", "v1", "usage"], _) => Err(Method("GET")),
         (["api", "v1", "suspicious"], "GET") => Ok(Route::Suspicious),

@@ -22,6 +22,14 @@ const ROUTES = [
   ['GET', '/api/v1/nodes', 'nodes:read'],
   ['POST', '/api/v1/nodes', 'nodes:write'],
   ['GET', '/api/v1/nodes/1', 'nodes:read'],
+  ['PATCH', '/api/v1/nodes/1', 'nodes:write'],
+  ['GET', '/api/v1/nodes/1/inbounds', 'nodes:read'],
+  ['GET', '/api/v1/nodes/1/addresses', 'nodes:read'],
+  ['POST', '/api/v1/nodes/1/addresses', 'nodes:write'],
+  ['POST', '/api/v1/nodes/1/addresses/reorder', 'nodes:write'],
+  ['GET', '/api/v1/nodes/1/addresses/1', 'nodes:read'],
+  ['PATCH', '/api/v1/nodes/1/addresses/1', 'nodes:write'],
+  ['DELETE', '/api/v1/nodes/1/addresses/1', 'nodes:write'],
   ['DELETE', '/api/v1/nodes/1', 'nodes:write'],
   ['POST', '/api/v1/nodes/1/rotate-key', 'nodes:write'],
 ];
@@ -34,6 +42,7 @@ before(async () => {
   panel = await startPanel();
   assert.equal((await panel.api('POST', '/api/v1/users', { name: 'ann' })).status, 201);
   assert.equal((await panel.api('POST', '/api/v1/nodes', { name: 'node', address: 'node.example' })).status, 201);
+  assert.equal((await panel.api('POST', '/api/v1/nodes/1/addresses', { inbound: 'in' })).status, 201);
 });
 after(() => panel?.stop());
 

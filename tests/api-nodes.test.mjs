@@ -48,6 +48,7 @@ test('a node is created with 201, the place where it is found, and a token that 
   assert.deepEqual(rest, {
     name: 'Zürich 🚀',
     address: '2001:db8::1',
+    country: null,
     coefficient: 1000,
     enrolled: false,
     seen_at: null,

@@ -102,7 +102,7 @@ test('every action of an admin is told with who, what, before, after and from wh
   await does(200, ['POST', '/api/reset_traffic/bob'], { action: 'user.reset', subject: 'users/bob' });
   await does(200, ['DELETE', '/api/user/bob'], { action: 'user.delete', subject: 'users/bob' });
 
-  const facts = { address: 'n.example', coefficient: 1000, name: 'node' };
+  const facts = { address: 'n.example', coefficient: 1000, country: null, name: 'node' };
   const node = await does(201, ['POST', '/api/v1/nodes', { name: 'node', address: 'n.example' }], { action: 'node.create', subject: 'nodes/node', before: null, after: facts });
   const rotated = await does(200, ['POST', `/api/v1/nodes/${node.id}/rotate-key`], { action: 'node.rotate_key', subject: 'nodes/node', after: null });
   await does(204, ['DELETE', `/api/v1/nodes/${node.id}`], { action: 'node.delete', subject: 'nodes/node', before: { ...facts, enrolled: false, id: node.id } });

@@ -183,7 +183,11 @@ test('an unknown path is 404, and another method is 405 with the ones that work'
       ['/api/v1/users/ann/disable', 'POST'],
       ['/api/v1/users/ann/revoke', 'POST'],
       ['/api/v1/nodes', 'GET, POST'],
-      ['/api/v1/nodes/1', 'GET, DELETE'],
+      ['/api/v1/nodes/1', 'GET, PATCH, DELETE'],
+      ['/api/v1/nodes/1/inbounds', 'GET'],
+      ['/api/v1/nodes/1/addresses', 'GET, POST'],
+      ['/api/v1/nodes/1/addresses/reorder', 'POST'],
+      ['/api/v1/nodes/1/addresses/1', 'GET, PATCH, DELETE'],
       ['/api/v1/nodes/1/rotate-key', 'POST'],
       ['/health', 'GET, HEAD'],
     ]) {
@@ -204,7 +208,7 @@ test('what does not exist is 404, whatever the name looks like', async () => {
       }
     }
     for (const id of ['0', '999', '-1', '1.0', 'node', '99999999999', '%31x']) {
-      for (const [method, where] of [['GET', ''], ['DELETE', ''], ['POST', '/rotate-key']]) assertRefused(await send(method, `/api/v1/nodes/${id}${where}`), 404, 'not_found');
+      for (const [method, where] of [['GET', ''], ['DELETE', ''], ['POST', '/rotate-key'], ['GET', '/inbounds'], ['GET', '/addresses'], ['GET', '/addresses/1'], ['DELETE', '/addresses/1']]) assertRefused(await send(method, `/api/v1/nodes/${id}${where}`), 404, 'not_found');
     }
   });
 });

@@ -8,6 +8,7 @@ mod client;
 mod clock;
 mod config;
 pub mod cores;
+mod doors;
 mod enroll;
 mod faults;
 mod gate;

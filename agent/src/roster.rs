@@ -9,6 +9,9 @@ use crate::ledger::{Batch, Ledger, LedgerError, Table, put_meta};
 use crate::tally::slot_of;
 
 const META: &str = "roster";
+/// Which fields of an entry the ledger's have, counted up with each that comes to it: an older agent dropped what it did not know.
+const FORM: u32 = 1;
+const META_FORM: &str = "roster_form";
 
 /// What one change did.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -45,7 +48,9 @@ impl Roster {
                 entries.insert(slot, entry);
             }
         }
-        let version = ledger.get(Table::Meta, META.as_bytes())?.unwrap_or_default();
+        // Entries of an older form are good for gates; the whole list brings what they lack.
+        let form: Option<u32> = ledger.get(Table::Meta, META_FORM.as_bytes())?;
+        let version = ledger.get(Table::Meta, META.as_bytes())?.filter(|_| form == Some(FORM)).unwrap_or_default();
         Ok(Self { version, entries, pages: None })
     }
 
@@ -138,6 +143,7 @@ impl Roster {
         }
         self.version = change.version;
         put_meta(batch, META, &self.version);
+        put_meta(batch, META_FORM, &FORM);
         touched
     }
 
@@ -175,6 +181,7 @@ mod tests {
             speed: Bytes::ZERO,
             devices: 0,
             streams: 0,
+            plan: None,
         }
     }
 
@@ -225,6 +232,18 @@ mod tests {
         let text = serde_json::to_string(roster.get(&slot("bobby")).unwrap()).unwrap();
         assert!(!text.contains("speed") && !text.contains("devices") && !text.contains("streams"), "{text}");
         assert_eq!(serde_json::from_str::<RosterEntry>(&text).unwrap(), entry("bobby", Gate::Open));
+    }
+
+    #[test]
+    fn entries_that_an_older_agent_wrote_are_kept_and_asked_for_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let ledger = Ledger::open(&folder.path().join("ledger")).unwrap();
+        let mut batch = Batch::default();
+        Roster::default().apply(delta(7, vec![entry("alice", Gate::Open)], &[]), &mut batch);
+        batch.delete(Table::Meta, META_FORM.as_bytes());
+        ledger.commit_now(&batch).unwrap();
+        let roster = Roster::load(&ledger).unwrap();
+        assert_eq!((roster.version(), names(&roster)), (RosterVersion::NONE, vec!["alice"]));
     }
 
     #[test]

@@ -137,6 +137,54 @@ text!(
     |text| text.parse::<IpAddr>().is_ok() || is_host_name(text)
 );
 
+text!(
+    /// Where a node is: a country's ISO 3166-1 code.
+    Country,
+    "two capital letters, such as DE",
+    |text| text.len() == 2 && text.bytes().all(|b| b.is_ascii_uppercase())
+);
+
+impl Country {
+    /// Its flag, as most systems draw the two letters.
+    #[must_use]
+    pub fn flag(&self) -> String {
+        let indicator = |letter: u8| char::from_u32(0x1_f1e6 + u32::from(letter.wrapping_sub(b'A')));
+        self.0.bytes().filter_map(indicator).collect()
+    }
+}
+
+text!(
+    /// What a client's list shows for an address. `{NAMES}` in it stand for something ([`super::remark`]).
+    Remark,
+    "1 to 128 printable characters",
+    |text| (1..=128).contains(&text.chars().count()) && text.chars().all(|c| !c.is_control())
+);
+
+text!(
+    /// A name of a server as TLS and HTTP have it.
+    ServerName,
+    "a host name, without scheme and port",
+    is_host_name
+);
+
+text!(
+    /// A path of a request, or the name of a gRPC service.
+    HttpPath,
+    "1 to 256 printable ASCII characters without blanks",
+    |text| (1..=256).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic())
+);
+
+/// Handshakes that uTLS imitates in every client that has it.
+pub const FINGERPRINTS: [&str; 10] =
+    ["chrome", "firefox", "edge", "safari", "360", "qq", "ios", "android", "random", "randomized"];
+
+text!(
+    /// The browser whose handshake a client imitates.
+    Fingerprint,
+    "chrome, firefox, edge, safari, 360, qq, ios, android, random or randomized",
+    |text| FINGERPRINTS.contains(&text)
+);
+
 impl NodeAddress {
     /// As it stands in a URL: IPv6 in brackets.
     #[must_use]
@@ -191,6 +239,15 @@ mod tests {
             assert!(!fits::<NodeAddress>(bad), "{bad}");
         }
         assert_eq!(NodeAddress::try_from("2001:db8::1".to_owned()).unwrap().in_url(), "[2001:db8::1]");
+    }
+
+    #[test]
+    fn a_country_has_a_flag() {
+        let flag = |code: &str| Country::try_from(code.to_owned()).unwrap().flag();
+        assert_eq!((flag("DE").as_str(), flag("US").as_str()), ("🇩🇪", "🇺🇸"));
+        for bad in ["", "D", "de", "DEU", "D1"] {
+            assert!(!fits::<Country>(bad), "{bad}");
+        }
     }
 
     #[test]

@@ -102,6 +102,7 @@ fn broken(path: &str, complaint: &str) -> Failure {
 fn plain(wanted: &str) -> &str {
     match wanted {
         "u16" => "an integer from 0 to 65535",
+        "a nonzero u16" => "an integer from 1 to 65535",
         "u32" | "u64" => "an integer from 0",
         "i64" => "an integer",
         _ if wanted.starts_with("struct ") => "an object",

@@ -17,6 +17,7 @@ pub(crate) mod simple;
 pub(crate) mod slots;
 pub(crate) mod sub;
 mod turn;
+mod ways;
 pub(crate) mod xpert;
 
 use serde_json::json;
@@ -84,15 +85,10 @@ async fn dispatch(request: Request, path: &str, call: &Call) -> Result<Response,
         Ok(Route::UserUsage(name)) => api::usage::of_user(&request, call, name).await,
         Ok(Route::Periods(name)) => api::usage::periods(&request, call, name).await,
         Ok(Route::Explain(name)) => api::explain::explain(&request, call, name).await,
-        Ok(Route::NodeUsage(id)) => api::usage::of_node(&request, call, id).await,
         Ok(Route::Usage) => api::usage::of_all(&request, call).await,
         Ok(Route::UserAddresses(name)) => api::sharing::addresses(&request, call, name).await,
         Ok(Route::Suspicious) => api::sharing::suspicious(&request, call).await,
-        Ok(Route::Nodes) => api::nodes::list(&request, call).await,
-        Ok(Route::CreateNode) => api::nodes::create(request, call).await,
-        Ok(Route::Node(id)) => api::nodes::get(&request, call, id).await,
-        Ok(Route::DeleteNode(id)) => api::nodes::delete(&request, call, id).await,
-        Ok(Route::RotateNodeKey(id)) => api::nodes::rotate_key(&request, call, id).await,
+        Ok(Route::Nodes(route)) => api::nodes::answer(request, call, route).await,
         Ok(Route::Backups) => api::backups::list(&request, call).await,
         Ok(Route::MakeBackup) => api::backups::make(&request, call).await,
         Ok(Route::Backup(instant)) => api::backups::show(&request, call, instant).await,

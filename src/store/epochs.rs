@@ -32,7 +32,7 @@ impl Guard {
 // One row read per key, per epoch and for the newest roster version; one more when the node's roster is not the newest.
 // The version comes first: in another place of the join SQLite stores it before it reads it, and that row is billed too.
 const AUTHENTICATE: &str = "
-SELECT k.node, k.coefficient, k.node_since, k.fresh, k.expires_at, k.deleted_at, k.restored,
+SELECT k.node, k.coefficient, k.node_since, k.fresh, k.expires_at, k.deleted_at, k.restored, k.inbound_plans,
   coalesce(e.last_seq, 0) AS last_seq, coalesce(e.last_to, 0) AS last_to, coalesce(e.seen_at, 0) AS seen_at,
   coalesce(e.held, 0) AS held, coalesce(e.loaded, 0) AS loaded, coalesce(e.unknown, 0) AS unknown,
   CASE WHEN ?3 THEN e.digests END AS digests,
@@ -61,6 +61,8 @@ pub struct Caller {
     pub deleted_at: Option<i64>,
     /// 1 while the node still has to replay what a restored panel lacks.
     pub restored: i64,
+    /// JSON list of [`weir_wire::sync::InboundPlans`]; none: the node never had any.
+    pub inbound_plans: Option<String>,
     /// Last report applied, 0 when the epoch is unknown.
     pub last_seq: u64,
     /// `to` of that report as it was applied.

@@ -61,10 +61,10 @@ macro_rules! settle {
         concat!(
             "
 UPDATE slots SET user = of_user, gate = now_gate, until = now_until,
-  speed = now_speed, devices = now_devices, streams = now_streams, queued = now_queued,
+  speed = now_speed, devices = now_devices, streams = now_streams, plan = now_plan, queued = now_queued,
   changed = 1 + (SELECT max(number) FROM roster_versions)
 FROM (SELECT users.id AS of_user, users.slot AS of_slot, users.speed_limit AS now_speed,
-  users.device_limit AS now_devices, users.stream_limit AS now_streams, users.next_plan IS NOT NULL AS now_queued, ",
+  users.device_limit AS now_devices, users.stream_limit AS now_streams, users.plan AS now_plan, users.next_plan IS NOT NULL AS now_queued, ",
             end_of_user!(),
             " AS now_until, ",
             gate_of_user!(),
@@ -92,7 +92,8 @@ const SETTLE_MOVED: &str = settle!(
     "json_each(?2) AS asked JOIN users ON users.id = asked.value JOIN usage AS u ON u.user = users.id
   WHERE users.deleted_at IS NULL",
     " AND (slots.gate <> now_gate OR slots.until IS NOT now_until
-    OR slots.speed <> now_speed OR slots.devices <> now_devices OR slots.streams <> now_streams)"
+    OR slots.speed <> now_speed OR slots.devices <> now_devices OR slots.streams <> now_streams
+    OR slots.plan IS NOT now_plan)"
 );
 
 /// After a person changed something about a user: decides his gate anew, and puts his slot into every node's next roster

@@ -24,6 +24,7 @@ pub mod gates;
 pub mod history;
 pub mod holds;
 pub mod jobs;
+pub mod node_addresses;
 pub mod node_list;
 pub mod nodes;
 pub mod operators;

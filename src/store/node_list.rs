@@ -15,6 +15,8 @@ pub struct NodeRow {
     pub name: String,
     /// What clients connect to.
     pub address: String,
+    /// Where it is.
+    pub country: Option<String>,
     /// Per mille.
     pub coefficient: u32,
     /// When it was created.
@@ -61,7 +63,7 @@ macro_rules! rows {
     ($events:literal, $where:literal) => {
         concat!(
             "
-SELECT n.id, n.name, n.address, n.coefficient, n.created_at, n.inbounds, n.token_expires,
+SELECT n.id, n.name, n.address, n.country, n.coefficient, n.created_at, n.inbounds, n.token_expires,
   n.token_key IS NOT NULL AS enrolled, e.seen_at, e.clock_off, e.agent, e.held, e.loaded, e.status,
   (SELECT json_array(coalesce(sum(up), 0), coalesce(sum(down), 0), coalesce(sum(unknown), 0),
       coalesce(sum(unattributed), 0), coalesce(sum(outside), 0),
@@ -102,8 +104,8 @@ pub fn one(node: NodeId, now: Second) -> Statement {
 pub const TOKEN_LASTS: i64 = 3600;
 
 const CREATE: &str = "
-INSERT INTO nodes (name, address, coefficient, token_hash, token_expires, created_at)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6) RETURNING id";
+INSERT INTO nodes (name, address, coefficient, token_hash, token_expires, created_at, country)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) RETURNING id";
 
 /// What [`create`] returns.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
@@ -114,9 +116,25 @@ pub struct Created {
 
 /// Creates a node that waits for its host.
 #[must_use]
-pub fn create(name: &str, address: &str, coefficient: u32, token_hash: &str, now: Second) -> Statement {
+pub fn create(
+    name: &str,
+    address: &str,
+    coefficient: u32,
+    country: Option<&str>,
+    token_hash: &str,
+    now: Second,
+) -> Statement {
     let statement = Statement::new(CREATE).bind(name).bind(address).bind(coefficient).bind(token_hash);
-    statement.bind(now.plus(TOKEN_LASTS)).bind(now)
+    statement.bind(now.plus(TOKEN_LASTS)).bind(now).bind(country)
+}
+
+// The trigger makes anew what fetches of subscriptions read.
+const CHANGE: &str = "UPDATE nodes SET name = ?2, address = ?3, country = ?4 WHERE id = ?1 AND deleted_at IS NULL";
+
+/// Gives a node another name, address and country; fails as taken when another node has the name.
+#[must_use]
+pub fn change(node: NodeId, name: &str, address: &str, country: Option<&str>) -> Statement {
+    Statement::new(CHANGE).bind(node).bind(name).bind(address).bind(country)
 }
 
 const ROTATE: &str = "

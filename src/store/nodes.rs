@@ -52,8 +52,8 @@ pub fn by_token(token_hash: &str) -> Statement {
 
 const CLAIM: &str = "UPDATE nodes SET token_key = ?2 WHERE id = ?1 AND (token_key IS NULL OR token_key = ?2)";
 const ADD_KEY: &str = "
-INSERT INTO node_keys (hash, node, coefficient, node_since, created_at)
-SELECT ?2, id, coefficient, created_at, ?3 FROM nodes WHERE id = ?1 AND token_key = ?2
+INSERT INTO node_keys (hash, node, coefficient, node_since, created_at, inbound_plans)
+SELECT ?2, id, coefficient, created_at, ?3, inbound_plans FROM nodes WHERE id = ?1 AND token_key = ?2
 ON CONFLICT (hash) DO NOTHING";
 const AGE_OTHER_KEYS: &str = "
 UPDATE node_keys SET expires_at = ?3 WHERE node = ?1 AND hash <> ?2 AND expires_at IS NULL

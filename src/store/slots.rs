@@ -193,11 +193,11 @@ pub fn retire_vacant(slots: &[SlotName], guard: &epochs::Guard) -> Statement {
 
 // Rows read: 2 per slot (index, row).
 const CHANGED_SINCE: &str = "
-SELECT name, gate, until, speed, devices, streams FROM slots WHERE changed > CAST(?1 AS INTEGER) ORDER BY changed LIMIT ?2";
+SELECT name, gate, until, speed, devices, streams, plan FROM slots WHERE changed > CAST(?1 AS INTEGER) ORDER BY changed LIMIT ?2";
 
 // Rows read: 1 per slot, and those retired in between.
 const PAGE_AFTER: &str = "
-SELECT name, gate, until, speed, devices, streams FROM slots WHERE name > ?1 AND gate <> 'retired' ORDER BY name LIMIT ?2";
+SELECT name, gate, until, speed, devices, streams, plan FROM slots WHERE name > ?1 AND gate <> 'retired' ORDER BY name LIMIT ?2";
 
 /// A roster entry as stored.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
@@ -214,6 +214,8 @@ pub struct EntryRow {
     pub devices: u32,
     /// Streams, 0 = unlimited.
     pub streams: u32,
+    /// The user's plan.
+    pub plan: Option<String>,
 }
 
 /// Slots changed after roster number `since`, one more than a page, so that a longer list shows.

@@ -159,6 +159,25 @@ fn nodes_learn_speed_devices_and_streams_with_the_next_roster_change() {
 }
 
 #[test]
+fn nodes_learn_of_each_change_of_a_plan() {
+    let scene = Scene::new();
+    let ann = scene.create("ann", &json!({ "plan": "basic" }));
+    let plan = || {
+        let slot = scene.user(ann.id).unwrap().slot;
+        scene.sqlite.value::<Option<String>>(&format!("SELECT plan FROM slots WHERE name = '{slot}'"))
+    };
+    assert_eq!(plan().as_deref(), Some("basic"));
+    let held = scene.roster();
+    scene.change(ann.id, &json!({ "plan": "premium" }));
+    assert_eq!(plan().as_deref(), Some("premium"));
+    assert!(scene.changed_since(held).into_keys().eq([ann.slot.clone()]));
+    scene.act(ann.id, &Action::Revoke);
+    assert_eq!(plan().as_deref(), Some("premium"), "new credentials are of the same plan");
+    scene.change(ann.id, &json!({ "plan": null }));
+    assert_eq!(plan(), None);
+}
+
+#[test]
 fn a_queued_plan_begins_when_the_account_is_used_up_and_counts_from_then_on() {
     let scene = Scene::new();
     let next = json!({ "plan": "basic", "add_remaining_traffic": true, "fire_on_either": true });

@@ -11,6 +11,7 @@ mod gates;
 mod grants;
 mod history;
 mod lives;
+mod node_addresses;
 mod notices;
 mod packages;
 mod plans;

@@ -10,6 +10,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { enginePath } from './engines.mjs';
 import { freePort } from './ports.mjs';
 import { LAB_PASSWORD } from './singbox-config.mjs';
+import { TrafficLab } from './traffic.mjs';
 
 /** Clients that still run. If this process ends early, nobody else would stop them. */
 const running = new Set();
@@ -105,6 +106,77 @@ export async function runMihomo({ listenPort, proxies }) {
   };
   const deadline = Date.now() + LIMIT_MS;
   while (!(await listens(listenPort))) {
+    if (child.exitCode !== null || Date.now() > deadline) {
+      await stop();
+      throw new Error(`mihomo does not listen:\n${log}`);
+    }
+    await sleep(50);
+  }
+  return { stop, log: () => log };
+}
+
+/**
+ * The proxies of a subscription for mihomo.
+ *
+ * @param {string} yaml as the panel writes it
+ * @returns {Array<{name: string, port: number}>}
+ */
+export function proxiesOf(yaml) {
+  const lines = yaml.split('\n').filter((line) => line.startsWith('  - {"name":') && line.includes('"server":'));
+  return lines.map((line) => JSON.parse(line.slice(4)));
+}
+
+/**
+ * Wait until a client lets connections through: mihomo listens a moment before, and drops what comes then.
+ *
+ * @param {number} socksPort of the client
+ * @param {{user: string, protocol: string}} way as the laboratory names it
+ * @returns {Promise<{up: number, down: number}>} what this took, which a node counts like any other bytes
+ * @throws {Error} if it lets none through within 15 s
+ */
+export async function letsThrough(socksPort, way) {
+  const probe = await TrafficLab.start({ socksPort });
+  try {
+    const deadline = Date.now() + LIMIT_MS;
+    for (;;) {
+      const { outcome, reason, clientSent: up, clientReceived: down } = await probe.tcp(way);
+      if (outcome === 'complete') return { up, down };
+      if (Date.now() > deadline) throw new Error(`the client lets nothing through: ${outcome} ${reason}`);
+      await sleep(50);
+    }
+  } finally {
+    await probe.stop();
+  }
+}
+
+/**
+ * Run mihomo as a server.
+ *
+ * @param {object[]} listeners as its configuration has them
+ * @param {number} readyPort of one of them
+ * @returns {Promise<{stop: () => Promise<void>, log: () => string}>} once that port answers
+ * @throws {Error} with its log, if it ends or does not listen within 15 s
+ */
+export async function serveMihomo(listeners, readyPort) {
+  const home = await mkdtemp(path.join(tmpdir(), 'weir-mihomo-'));
+  const file = path.join(home, 'config.yaml');
+  const config = { 'geo-auto-update': false, dns: { enable: false }, listeners, rules: ['MATCH,DIRECT'] };
+  await writeFile(file, JSON.stringify(config));
+  const child = spawn(enginePath('mihomo'), ['-d', home, '-f', file], { stdio: ['ignore', 'pipe', 'pipe'] });
+  running.add(child);
+  const ended = once(child, 'exit');
+  let log = '';
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (data) => (log += data));
+  const stop = async () => {
+    if (child.exitCode === null && child.signalCode === null) {
+      child.kill('SIGKILL');
+      await ended;
+    }
+    running.delete(child);
+    await rm(home, { recursive: true, force: true });
+  };
+  const deadline = Date.now() + LIMIT_MS;
+  while (!(await listens(readyPort))) {
     if (child.exitCode !== null || Date.now() > deadline) {
       await stop();
       throw new Error(`mihomo does not listen:\n${log}`);

@@ -11,6 +11,7 @@ pub mod enroll;
 pub mod figure;
 pub mod grant;
 pub mod id;
+pub mod inbound;
 pub mod refusal;
 pub mod roster;
 pub mod status;

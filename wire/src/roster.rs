@@ -84,6 +84,9 @@ pub struct RosterEntry {
     /// Live connections, 0 = unlimited.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub streams: u32,
+    /// The user's plan, for inbounds that are for some plans only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<String>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::address::{AddressKey, AddressSet};
 use crate::bytes::Bytes;
 use crate::id::{Epoch, SlotName};
+pub use crate::inbound::{Inbound, InboundPlans};
 use crate::roster::{RosterChange, RosterCursor, RosterVersion};
 use crate::status::NodeStatus;
 use crate::time::Second;
@@ -158,32 +159,6 @@ pub struct Skip {
     pub to: u64,
 }
 
-/// One way into a node, as the core is configured.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Inbound {
-    /// The inbound's tag in the core.
-    pub tag: String,
-    /// `trojan`, `vless`, `vmess`, `shadowsocks`, `hysteria2`, ...
-    pub protocol: String,
-    /// Listening port.
-    pub port: u16,
-    /// Clients must use TLS (for hysteria2: inside QUIC).
-    #[serde(default)]
-    pub tls: bool,
-    /// Name that the certificate is for.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub server_name: Option<String>,
-    /// The certificate is self-signed: clients must be told not to check it.
-    #[serde(default)]
-    pub insecure: bool,
-    /// Shadowsocks: the method.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub method: Option<String>,
-    /// Shadowsocks 2022: the server's key, which every client of the inbound needs as well.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub server_key: Option<String>,
-}
-
 /// From panel to agent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SyncReply {
@@ -211,6 +186,9 @@ pub struct SyncReply {
     /// Today's address key, when the agent has another day's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address_key: Option<AddressKey>,
+    /// The node's inbounds that are for some plans only; whoever has another one is refused there. Absent: as was said last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inbound_plans: Option<Vec<InboundPlans>>,
 }
 
 /// `[slot, limit]`: the slot may pass until this node's count in this epoch reaches the limit.

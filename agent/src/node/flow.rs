@@ -28,6 +28,7 @@ impl Node {
                 // All gates are compared with it now.
                 self.file.forget = false;
                 self.gates.forget_core();
+                self.doors.core_down();
                 self.commands.push(Command::AskGates);
             }
             CoreEvent::Connections { reset, events } => self.connections(reset, &events, now),
@@ -80,6 +81,11 @@ impl Node {
             if self.is_ours(&slot) && self.gates.is_shut(&slot) {
                 self.commands.push(Command::Close { id });
             }
+        }
+        let roster = &self.roster;
+        let plan = |slot: &SlotName| roster.get(slot).map(|entry| entry.plan.as_deref());
+        for id in self.doors.connections(reset, events, plan) {
+            self.commands.push(Command::Close { id });
         }
         let (roster, gates) = (&self.roster, &self.gates);
         let may_pass = |slot: &SlotName| roster.get(slot).is_some() && !gates.is_shut(slot);

@@ -30,6 +30,7 @@ use crate::addresses::Addresses;
 use crate::clock::{BootId, Moment, PanelClock, Reading};
 use crate::config::OnPanelLoss;
 use crate::cores::ConfiguredSlot;
+use crate::doors::Doors;
 use crate::gate::Gates;
 use crate::ledger::{Batch, Ledger, LedgerError, Table, put_meta};
 use crate::limiter::Limiter;
@@ -65,7 +66,7 @@ pub(crate) enum Command {
         /// To what.
         open: bool,
     },
-    /// End one connection of a slot whose gate is shut. Nothing comes back.
+    /// End one connection of a slot whose gate is shut, or whose user may not be on that inbound. Nothing comes back.
     Close {
         /// The core's id of it.
         id: String,
@@ -121,6 +122,7 @@ pub(crate) struct Node {
     limiter: Limiter,
     gates: Gates,
     addresses: Addresses,
+    doors: Doors,
     loading: Loading,
     rates: Rates,
     policy: Policy,
@@ -204,6 +206,7 @@ impl Node {
             outbox,
             departed,
             limiter: Limiter::load(&ledger, same_boot)?,
+            doors: Doors::load(&ledger)?,
             loading: Loading::load(&ledger, rules.reload_every)?,
             rules,
             policy: ledger.get(Table::Meta, POLICY.as_bytes())?.unwrap_or_default(),

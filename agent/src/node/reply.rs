@@ -7,7 +7,7 @@ use weir_wire::{Epoch, SlotName};
 use super::ending::Ending;
 use super::schedule::{Sight, sight};
 use super::trouble::Source;
-use super::{DELETED, Node, POLICY, Phase};
+use super::{Command, DELETED, Node, POLICY, Phase};
 use crate::client::Failed;
 use crate::clock::{Moment, Reading};
 use crate::faults::{self, Point};
@@ -112,6 +112,10 @@ impl Node {
         }
         self.addresses.answered(!request.addresses.is_empty(), reply.address_key);
         let mut changed = Vec::new();
+        let plans_may_differ = reply.roster.is_some() || reply.inbound_plans.is_some();
+        if let Some(plans) = reply.inbound_plans {
+            self.doors.take(plans, &mut self.books.batch);
+        }
         if let Some(change) = reply.roster {
             let touched = self.roster.apply(change, &mut self.books.batch);
             for slot in &touched.upserts {
@@ -129,6 +133,9 @@ impl Node {
             changed.extend(touched.removals);
             self.next_end = self.roster.next_end(self.clock.second(now));
             self.look_at_loaded(false);
+        }
+        if plans_may_differ {
+            self.show_out();
         }
         if !reply.deleted && reply.n == request.n {
             let longest = u64::from(self.policy.interval).saturating_mul(1_000);
@@ -149,6 +156,13 @@ impl Node {
         let more = self.outbox.is_waiting() || self.ending.is_some();
         self.talk.now |= self.roster.cursor().is_some() || (more && !self.awaits_catch_up());
         changed
+    }
+
+    /// Ends the connections of those who may not be where they are any more.
+    fn show_out(&mut self) {
+        let roster = &self.roster;
+        let plan = |slot: &SlotName| roster.get(slot).map(|entry| entry.plan.as_deref());
+        self.commands.extend(self.doors.unwelcome(plan).into_iter().map(|id| Command::Close { id }));
     }
 
     /// Slots that are in no roster, with nothing to report and nothing in the core, are forgotten.

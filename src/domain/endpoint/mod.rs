@@ -3,6 +3,7 @@
 //! Each protocol has a file that holds its fields and reads and writes its share link. Reading what was written gives the
 //! same endpoint again.
 
+mod address;
 mod anytls;
 mod host;
 mod http;
@@ -21,12 +22,13 @@ mod vless;
 mod vmess;
 mod wireguard;
 
+pub use address::{Address, Alpn, Around, plans_of};
 pub use anytls::Anytls;
 pub use host::Host;
 pub use http::Http;
 pub use hysteria2::{Hysteria2, Obfs, ObfsKind, Ports};
 pub use naive::Naive;
-pub use of_node::{NodeWays, notice, of_nodes};
+pub use of_node::{Bearer, NodeWays, notice, of_nodes, why_not};
 pub use realm::Realm;
 pub use shadowsocks::{Plugin, Shadowsocks, key_length};
 pub use socks::{Login, Socks};

@@ -3,6 +3,7 @@
 use super::Unfit;
 use crate::domain::endpoint::{Security, Stream, Tls, Transport, Vless};
 use crate::domain::link::lenient;
+use crate::domain::name::FINGERPRINTS;
 
 /// The flow that is left of all that Xray once had.
 pub(super) const VISION: &str = "xtls-rprx-vision";
@@ -56,10 +57,6 @@ pub(super) fn flow(vless: &Vless) -> Result<Option<&str>, Unfit> {
 pub(super) fn no_mask(stream: &Stream) -> Result<&Stream, Unfit> {
     if stream.final_mask.is_some() { Err(Unfit::FinalMask) } else { Ok(stream) }
 }
-
-/// Handshakes that uTLS imitates in every client that has it.
-pub(super) const FINGERPRINTS: [&str; 10] =
-    ["chrome", "firefox", "edge", "safari", "360", "qq", "ios", "android", "random", "randomized"];
 
 /// The fingerprint, if clients know it.
 pub(super) fn fingerprint(name: Option<&str>) -> Result<Option<&str>, Unfit> {

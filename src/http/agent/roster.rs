@@ -72,6 +72,6 @@ fn entry(slot_key: &[u8], row: EntryRow) -> Result<Result<RosterEntry, SlotName>
         other => return Err(Failure::Broken(format!("slot {} has the unknown gate {other}", row.name))),
     };
     let secret = SlotSecret::derive(slot_key, &row.name);
-    let EntryRow { name: slot, until, speed, devices, streams, .. } = row;
-    Ok(Ok(RosterEntry { slot, secret, gate, until: until.map(Second::clamped), speed, devices, streams }))
+    let EntryRow { name: slot, until, speed, devices, streams, plan, .. } = row;
+    Ok(Ok(RosterEntry { slot, secret, gate, until: until.map(Second::clamped), speed, devices, streams, plan }))
 }

@@ -54,8 +54,11 @@ pub(crate) async fn sync(mut request: Request, call: &Call) -> Result<Response, 
     let roster = if deleted { None } else { roster::change(call, &caller, &sync).await? };
     let address_key = addresses::key(call, &sync)?;
     let policy = settings::policy(&call.env);
+    let inbound_plans = caller.inbound_plans.as_deref().map(serde_json::from_str).transpose();
+    let inbound_plans = inbound_plans.map_err(|error| Failure::Broken(format!("inbound plans: {error}")))?;
     let (n, time, unknown) = (sync.n, call.now, caller.unknown);
-    Ok(Response::from_json(&SyncReply { n, time, ack, policy, roster, limits, deleted, unknown, address_key })?)
+    let reply = SyncReply { n, time, ack, policy, roster, limits, deleted, unknown, address_key, inbound_plans };
+    Ok(Response::from_json(&reply)?)
 }
 
 /// Refuses another protocol version before anything else is read of the body.

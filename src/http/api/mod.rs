@@ -8,6 +8,7 @@ pub(crate) mod deliveries;
 pub(crate) mod explain;
 pub(crate) mod health;
 pub(crate) mod jobs;
+pub(crate) mod node_addresses;
 pub(crate) mod nodes;
 pub(crate) mod packages;
 pub(crate) mod plan_changes;

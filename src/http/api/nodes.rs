@@ -7,16 +7,18 @@ use weir_wire::grant::{COEFFICIENT_MAX, COEFFICIENT_ONE};
 use weir_wire::status::NodeStatus;
 use worker::{Request, Response};
 
+use super::{node_addresses, usage as charts};
 use crate::bell;
 use crate::domain::audit::{Entry, Facts};
-use crate::domain::name::{NodeAddress, NodeName};
+use crate::domain::name::{Country, NodeAddress, NodeName};
 use crate::http::audit::{Deed, recorded};
 use crate::http::auth::authorize;
-use crate::http::body;
+use crate::http::body::{self, given, value};
 use crate::http::call::{Call, sha256_hex};
 use crate::http::failure::Failure;
 use crate::http::slots::refill;
 use crate::random;
+use crate::route::Nodes;
 use crate::store::d1::Outcome;
 use crate::store::node_list::{self, Created, NodeRow, Sums, TOKEN_LASTS};
 use crate::store::usage;
@@ -29,6 +31,21 @@ struct NewNode {
     address: NodeAddress,
     #[serde(default = "whole")]
     coefficient: u32,
+    #[serde(default)]
+    country: Option<Country>,
+}
+
+/// The body of a change: fields that it lacks stay.
+#[expect(clippy::option_option, reason = "missing, null and a value are three different things here")]
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NodeChange {
+    #[serde(default, deserialize_with = "value")]
+    name: Option<NodeName>,
+    #[serde(default, deserialize_with = "value")]
+    address: Option<NodeAddress>,
+    #[serde(default, deserialize_with = "given")]
+    country: Option<Option<Country>>,
 }
 
 const fn whole() -> u32 {
@@ -37,10 +54,11 @@ const fn whole() -> u32 {
 
 /// A node as the API shows it.
 #[derive(Serialize)]
-struct NodeJson {
-    id: u32,
+pub(super) struct NodeJson {
+    pub(super) id: u32,
     name: String,
-    address: String,
+    pub(super) address: String,
+    country: Option<String>,
     coefficient: u32,
     created_at: i64,
     enrolled: bool,
@@ -57,7 +75,7 @@ struct NodeJson {
     /// More than one ledger goes on in the last ten minutes: two hosts use this node's key.
     two_hosts: bool,
     status: Option<NodeStatus>,
-    inbounds: Value,
+    pub(super) inbounds: Value,
     /// What an operator should know: forks, gaps, times that were moved; the newest first. Not in a list.
     #[serde(skip_serializing_if = "Option::is_none")]
     events: Option<Value>,
@@ -80,6 +98,7 @@ impl NodeJson {
             id: row.id,
             name: row.name,
             address: row.address,
+            country: row.country,
             coefficient: row.coefficient,
             created_at: row.created_at,
             enrolled: row.enrolled == 1,
@@ -92,10 +111,30 @@ impl NodeJson {
     }
 }
 
+/// Answers whatever is asked of nodes.
+pub(crate) async fn answer(request: Request, call: &Call, route: Nodes<'_>) -> Result<Response, Failure> {
+    match route {
+        Nodes::List => list(&request, call).await,
+        Nodes::Create => create(request, call).await,
+        Nodes::Get(id) => get(&request, call, id).await,
+        Nodes::Change(id) => change(request, call, id).await,
+        Nodes::Delete(id) => delete(&request, call, id).await,
+        Nodes::RotateKey(id) => rotate_key(&request, call, id).await,
+        Nodes::Usage(id) => charts::of_node(&request, call, id).await,
+        Nodes::Inbounds(id) => node_addresses::inbounds(&request, call, id).await,
+        Nodes::Addresses(id) => node_addresses::list(&request, call, id).await,
+        Nodes::AddAddress(id) => node_addresses::create(request, call, id).await,
+        Nodes::ReorderAddresses(id) => node_addresses::reorder(request, call, id).await,
+        Nodes::Address(id, address) => node_addresses::get(&request, call, id, address).await,
+        Nodes::ChangeAddress(id, address) => node_addresses::change(request, call, id, address).await,
+        Nodes::DeleteAddress(id, address) => node_addresses::delete(&request, call, id, address).await,
+    }
+}
+
 /// `GET /api/v1/nodes`
 ///
 /// Rows read: 7 a node, and 2 more for each ledger that it left.
-pub(crate) async fn list(request: &Request, call: &Call) -> Result<Response, Failure> {
+async fn list(request: &Request, call: &Call) -> Result<Response, Failure> {
     authorize(request, call, "nodes:read").await?;
     let rows: Vec<NodeRow> = call.db.all(node_list::list(call.now)).await?;
     let items = rows.into_iter().map(NodeJson::new).collect::<Result<Vec<_>, _>>()?;
@@ -105,7 +144,7 @@ pub(crate) async fn list(request: &Request, call: &Call) -> Result<Response, Fai
 /// `POST /api/v1/nodes`
 ///
 /// 201 with the node and its enrolment `token`, which is shown once and can be used for an hour.
-pub(crate) async fn create(mut request: Request, call: &Call) -> Result<Response, Failure> {
+async fn create(mut request: Request, call: &Call) -> Result<Response, Failure> {
     let actor = authorize(&request, call, "nodes:write").await?;
     let new: NewNode = body::json(&mut request).await?;
     if new.coefficient > COEFFICIENT_MAX {
@@ -113,10 +152,11 @@ pub(crate) async fn create(mut request: Request, call: &Call) -> Result<Response
     }
     let token = new_token()?;
     let hash = sha256_hex(&token);
-    let (name, address) = (new.name.as_str(), new.address.as_str());
+    let (name, address, country) = (new.name.as_str(), new.address.as_str(), new.country.as_ref().map(Country::as_str));
     let prepare = async || {
         let facts = Facts::new().plain("name", name).plain("address", address).plain("coefficient", new.coefficient);
-        let batch = [node_list::create(name, address, new.coefficient, &hash, call.now)];
+        let facts = facts.plain("country", country);
+        let batch = [node_list::create(name, address, new.coefficient, country, &hash, call.now)];
         // Its number is not known before it is there: it goes by its name.
         Ok(Deed::new(Entry::new("node.create", format!("nodes/{name}")).after(facts), batch, ()))
     };
@@ -144,25 +184,55 @@ async fn with_token(call: &Call, id: NodeId, token: String) -> Result<Response, 
     Ok(Response::from_json(&node)?)
 }
 
-fn number(text: &str) -> Result<NodeId, Failure> {
+pub(super) fn number(text: &str) -> Result<NodeId, Failure> {
     text.parse().map(NodeId).map_err(|_| Failure::NotFound("node"))
 }
 
-async fn find(call: &Call, id: NodeId) -> Result<NodeJson, Failure> {
+pub(super) async fn find(call: &Call, id: NodeId) -> Result<NodeJson, Failure> {
     let row: Option<NodeRow> = call.db.first(node_list::one(id, call.now)).await?;
     NodeJson::new(row.ok_or(Failure::NotFound("node"))?)
 }
 
 /// `GET /api/v1/nodes/{id}`
-pub(crate) async fn get(request: &Request, call: &Call, id: &str) -> Result<Response, Failure> {
+async fn get(request: &Request, call: &Call, id: &str) -> Result<Response, Failure> {
     authorize(request, call, "nodes:read").await?;
     Ok(Response::from_json(&find(call, number(id)?).await?)?)
+}
+
+/// `PATCH /api/v1/nodes/{id}`
+///
+/// Its name, address and country; fields that the body lacks stay. 409 when another node has the name.
+async fn change(mut request: Request, call: &Call, id: &str) -> Result<Response, Failure> {
+    let actor = authorize(&request, call, "nodes:write").await?;
+    let change: NodeChange = body::json(&mut request).await?;
+    let id = number(id)?;
+    let prepare = async || {
+        let node = find(call, id).await?;
+        let name = change.name.as_ref().map_or(node.name.as_str(), NodeName::as_str);
+        let address = change.address.as_ref().map_or(node.address.as_str(), NodeAddress::as_str);
+        let country = match &change.country {
+            Some(country) => country.as_ref().map(Country::as_str),
+            None => node.country.as_deref(),
+        };
+        if (name, address, country) == (node.name.as_str(), node.address.as_str(), node.country.as_deref()) {
+            return Ok(Deed::nothing(()));
+        }
+        let facts = |name: &str, address: &str, country: Option<&str>| {
+            Facts::new().plain("name", name).plain("address", address).plain("country", country)
+        };
+        let entry = Entry::new("node.change", format!("nodes/{}", node.name))
+            .before(facts(&node.name, &node.address, node.country.as_deref()))
+            .after(facts(name, address, country));
+        Ok(Deed::new(entry, [node_list::change(id, name, address, country)], ()))
+    };
+    recorded(call, &actor, prepare).await?;
+    Ok(Response::from_json(&find(call, id).await?)?)
 }
 
 /// `DELETE /api/v1/nodes/{id}`
 ///
 /// 204. The agent is told to shut all gates; for 25 h it may report what it still holds.
-pub(crate) async fn delete(request: &Request, call: &Call, id: &str) -> Result<Response, Failure> {
+async fn delete(request: &Request, call: &Call, id: &str) -> Result<Response, Failure> {
     let actor = authorize(request, call, "nodes:write").await?;
     let id = number(id)?;
     let prepare = async || {
@@ -181,6 +251,7 @@ fn entry(action: &'static str, node: &NodeJson) -> Entry {
         .plain("name", node.name.as_str())
         .plain("address", node.address.as_str())
         .plain("coefficient", node.coefficient)
+        .plain("country", node.country.as_deref())
         .plain("enrolled", node.enrolled);
     Entry::new(action, format!("nodes/{}", node.name)).before(facts)
 }
@@ -188,7 +259,7 @@ fn entry(action: &'static str, node: &NodeJson) -> Entry {
 /// `POST /api/v1/nodes/{id}/rotate-key`
 ///
 /// The node and a new enrolment `token`. The old key works until the first sync with the new one, a day at most.
-pub(crate) async fn rotate_key(request: &Request, call: &Call, id: &str) -> Result<Response, Failure> {
+async fn rotate_key(request: &Request, call: &Call, id: &str) -> Result<Response, Failure> {
     let actor = authorize(request, call, "nodes:write").await?;
     let id = number(id)?;
     let token = new_token()?;

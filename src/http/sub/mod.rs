@@ -1,7 +1,6 @@
 //! Subscriptions, `/sub/...`: the token is the credential, and a forged one costs no query.
 
 use weir_wire::Second;
-use weir_wire::credential::SlotSecret;
 use worker::{Headers, Method, Request, Response};
 
 use super::address;
@@ -9,7 +8,7 @@ use super::call::Call;
 use super::failure::Failure;
 use super::fetch_log::note;
 use super::settings;
-use crate::domain::endpoint::{Endpoint, NodeWays, of_nodes};
+use super::ways;
 use crate::domain::format::{About, Format, Rules, Ways};
 use crate::domain::subscription;
 use crate::domain::token::Subscription;
@@ -40,7 +39,7 @@ pub(crate) async fn fetch(
         standing.month = weir_wire::Bytes::ZERO;
     }
     let reason = subscription::reason(gate(&standing, call.now), Second::clamped(user.period_end), user.cycle.zone);
-    let endpoints = ways_in(call, &user, endpoints.as_deref())?;
+    let endpoints = ways::own(call, &user, &standing, endpoints.as_deref().unwrap_or("[]"))?;
     let ways = reason.as_deref().map_or(Ways::Open(&endpoints), Ways::Barred);
     let profile = settings::profile(&call.env);
     let page = page(&request.inner().url());
@@ -72,14 +71,6 @@ fn wanted(request: &Request, named: Option<&str>) -> Result<Format, Failure> {
     }
     let rules = Rules::built_in().map_err(|error| Failure::Broken(format!("the built-in client rules: {error}")))?;
     Ok(rules.format(|name| request.headers().get(name).ok().flatten()))
-}
-
-/// The user's ways in.
-fn ways_in(call: &Call, user: &User, endpoints: Option<&str>) -> Result<Vec<Endpoint>, Failure> {
-    let nodes: Vec<NodeWays> = serde_json::from_str(endpoints.unwrap_or("[]"))
-        .map_err(|error| Failure::Broken(format!("endpoints: {error}")))?;
-    let secret = SlotSecret::derive(&call.secret("SLOT_KEY")?, &user.slot);
-    Ok(of_nodes(&nodes, &user.slot, &secret))
 }
 
 /// The headers that clients read; each value is ASCII.

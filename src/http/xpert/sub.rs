@@ -2,21 +2,21 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use weir_wire::credential::SlotSecret;
 use weir_wire::{Bytes, Second};
 use worker::{Headers, Method, Request, Response};
 
 use super::who::{UNKNOWN, Who};
 use super::{parameter, settings};
-use crate::domain::endpoint::{Endpoint, NodeWays, notice, of_nodes};
+use crate::domain::endpoint::notice;
 use crate::domain::subscription;
-use crate::domain::user::gate;
+use crate::domain::user::{Standing, gate};
 use crate::domain::xpert::list::{Line, compose};
 use crate::domain::xpert::settings::webhook_url;
 use crate::http::address;
 use crate::http::call::Call;
 use crate::http::failure::Failure;
 use crate::http::fetch_log::note;
+use crate::http::ways;
 use crate::store::fetch_log::{self, List};
 
 /// Which links a list holds.
@@ -63,7 +63,7 @@ pub(super) async fn fetch(request: &Request, call: &Call, of: Of) -> Result<Resp
     let end = Second::clamped(list.user.period_end);
     let lines = match subscription::reason(gate(&standing, call.now), end, list.user.cycle.zone) {
         Some(reason) => vec![notice(&reason).link()],
-        None => links(call, &list, of)?,
+        None => links(call, &list, &standing, of)?,
     };
     let text: String = lines.into_iter().map(|line| line + "\n").collect();
     let body = if format == Format::Base64 { STANDARD.encode(text) } else { text };
@@ -76,24 +76,19 @@ pub(super) async fn fetch(request: &Request, call: &Call, of: Of) -> Result<Resp
 }
 
 /// The links, or the one entry that says that there are none: an empty list is an error to many clients.
-fn links(call: &Call, list: &List, of: Of) -> Result<Vec<String>, Failure> {
+fn links(call: &Call, list: &List, standing: &Standing, of: Of) -> Result<Vec<String>, Failure> {
     let direct = stored(&list.direct)?;
     let lines = match of {
         Of::Direct => compose(&[], &[&direct]),
-        Of::All => compose(&own(call, list)?, &[&stored(&list.aggregated)?, &direct]),
+        Of::All => {
+            compose(&ways::own(call, &list.user, standing, &list.endpoints)?, &[&stored(&list.aggregated)?, &direct])
+        }
     };
     Ok(if lines.is_empty() { vec![notice("No server is connected yet").link()] } else { lines })
 }
 
 fn stored(text: &str) -> Result<Vec<Line>, Failure> {
     serde_json::from_str(text).map_err(|error| Failure::Broken(format!("published links: {error}")))
-}
-
-fn own(call: &Call, list: &List) -> Result<Vec<Endpoint>, Failure> {
-    let nodes: Vec<NodeWays> =
-        serde_json::from_str(&list.endpoints).map_err(|error| Failure::Broken(format!("endpoints: {error}")))?;
-    let secret = SlotSecret::derive(&call.secret("SLOT_KEY")?, &list.user.slot);
-    Ok(of_nodes(&nodes, &list.user.slot, &secret))
 }
 
 /// The headers that clients of this family read; each value is ASCII.

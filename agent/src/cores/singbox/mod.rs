@@ -3,6 +3,7 @@
 
 mod api;
 mod command;
+mod describe;
 mod files;
 mod flows;
 mod reload;

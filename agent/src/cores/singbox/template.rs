@@ -3,8 +3,10 @@
 //! Beside sing-box's own keys it may carry `weir`, which never reaches the core:
 //! - `stay_in_front`: indices of `route.rules` that are moved before the gate, and so bypass it;
 //! - `leave_alone`: tags of inbounds whose users the operator keeps himself;
-//! - `self_signed`: tags of inbounds whose certificate no public authority signed, which clients must be told.
+//! - `self_signed`: tags of inbounds whose certificate no public authority signed, which clients must be told;
+//! - `hop`: by tag, the ports that the host leads to an inbound of hysteria2.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
@@ -12,6 +14,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use weir_wire::sync::Inbound;
 
+use super::describe::{Hop, Marked, describe, port};
 use super::users::Scheme;
 use crate::cores::CoreError;
 
@@ -24,6 +27,7 @@ struct Marks {
     stay_in_front: Vec<usize>,
     leave_alone: Vec<String>,
     self_signed: Vec<String>,
+    hop: BTreeMap<String, Hop>,
 }
 
 /// A template that was read and understood.
@@ -123,6 +127,15 @@ impl Template {
                 return Err(wrong(&format!("weir.{key}"), &format!("there is no inbound {tag:?}")));
             }
         }
+        for (tag, hop) in &self.marks.hop {
+            let is_hysteria2 = |inbound: &Value| text(inbound, "tag") == tag && text(inbound, "type") == "hysteria2";
+            if !list(&self.config, "inbounds").iter().any(is_hysteria2) {
+                return Err(wrong("weir.hop", &format!("there is no inbound {tag:?} of hysteria2")));
+            }
+            if let Some(rule) = hop.breaks() {
+                return Err(wrong(&format!("weir.hop.{tag}.ports"), rule));
+            }
+        }
         Ok(())
     }
 
@@ -201,27 +214,13 @@ impl Template {
 
     /// What clients can connect to.
     pub(super) fn inbounds(&self) -> Vec<Inbound> {
-        let ours = |inbound: &&Map<String, Value>| matches!(self.scheme(inbound), Ok(Some(_)));
-        self.inbound_objects().filter(ours).filter_map(|inbound| self.describe(inbound)).collect()
-    }
-
-    fn describe(&self, inbound: &Map<String, Value>) -> Option<Inbound> {
-        let own = |key: &str| inbound.get(key).and_then(Value::as_str).map(str::to_owned);
-        let tag = own("tag")?;
-        let protocol = own("type")?;
-        let tls = inbound.get("tls").filter(|tls| tls.get("enabled").and_then(Value::as_bool) == Some(true));
-        let method = own("method");
-        let server_key = method.as_ref().filter(|method| method.starts_with("2022-")).and_then(|_| own("password"));
-        Some(Inbound {
-            insecure: self.marks.self_signed.contains(&tag),
-            port: port(inbound)?,
-            tls: tls.is_some(),
-            server_name: tls.map(|tls| text(tls, "server_name")).filter(|name| !name.is_empty()).map(str::to_owned),
-            tag,
-            protocol,
-            method,
-            server_key,
-        })
+        let of = |inbound: &Map<String, Value>| {
+            let scheme = self.scheme(inbound).ok().flatten()?;
+            let tag = inbound.get("tag").and_then(Value::as_str)?;
+            let self_signed = self.marks.self_signed.iter().any(|marked| marked == tag);
+            describe(inbound, scheme, Marked { self_signed, hop: self.marks.hop.get(tag) })
+        };
+        self.inbound_objects().filter_map(of).collect()
     }
 
     /// Tags of the inbounds that speak HTTP: sing-box takes the client's address from `X-Forwarded-For` there, whoever
@@ -248,15 +247,6 @@ impl Template {
         words.extend(self.marks.leave_alone.iter().map(|tag| format!("inbound {tag:?} keeps users of its own")));
         words
     }
-}
-
-/// The inbound's port, if it has a fixed one.
-fn port(inbound: &Map<String, Value>) -> Option<u16> {
-    inbound
-        .get("listen_port")
-        .and_then(Value::as_u64)
-        .and_then(|port| u16::try_from(port).ok())
-        .filter(|port| *port > 0)
 }
 
 /// Actions that look at a connection, change its options or refuse it, but let none of its bytes out.

@@ -2,6 +2,7 @@
 
 mod addresses;
 mod core;
+mod doors;
 mod ends;
 mod faults;
 mod gates;

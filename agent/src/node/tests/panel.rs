@@ -7,7 +7,7 @@ use weir_wire::credential::SlotSecret;
 use weir_wire::digest::report_digest;
 use weir_wire::refusal::{Code, Refusal};
 use weir_wire::roster::{Gate, RosterChange, RosterEntry, RosterVersion};
-use weir_wire::sync::{Limit, Policy, Report, SyncReply, SyncRequest};
+use weir_wire::sync::{InboundPlans, Limit, Policy, Report, SyncReply, SyncRequest};
 use weir_wire::{Bytes, Epoch, Second, SlotName};
 
 #[derive(Clone, Debug, Default)]
@@ -32,6 +32,8 @@ pub(crate) struct Panel {
     version: RosterVersion,
     /// Changed since the version was told.
     news: bool,
+    /// Inbounds that are for some plans only, as every reply says.
+    pub(crate) inbound_plans: Option<Vec<InboundPlans>>,
 }
 
 /// The secret of a slot, as this panel derives it.
@@ -53,14 +55,24 @@ impl Panel {
             roster: BTreeMap::new(),
             version: RosterVersion::NONE,
             news: false,
+            inbound_plans: None,
         }
+    }
+
+    /// Gives a user another plan.
+    pub(crate) fn plan(&mut self, name: &str, plan: Option<&str>) {
+        if let Some(entry) = self.roster.get_mut(&name.parse::<SlotName>().unwrap()) {
+            entry.plan = plan.map(str::to_owned);
+        }
+        self.changed();
     }
 
     pub(crate) fn user(&mut self, name: &str, gate: Gate, until: Option<Second>) {
         let slot: SlotName = name.parse().unwrap();
         let secret = secret(name);
         let (speed, devices, streams) = (Bytes::ZERO, 0, 0);
-        self.roster.insert(slot.clone(), RosterEntry { slot, secret, gate, until, speed, devices, streams });
+        self.roster
+            .insert(slot.clone(), RosterEntry { slot, secret, gate, until, speed, devices, streams, plan: None });
         self.changed();
     }
 
@@ -114,7 +126,8 @@ impl Panel {
         let today = day(time);
         let address_key = request.address_day.filter(|held| *held != today).map(|_| AddressKey::derive(b"key", today));
         let (n, policy, deleted, unknown) = (request.n, self.policy, self.deleted, self.unknown);
-        Ok(SyncReply { n, time, ack, policy, roster, limits, deleted, unknown, address_key })
+        let inbound_plans = self.inbound_plans.clone();
+        Ok(SyncReply { n, time, ack, policy, roster, limits, deleted, unknown, address_key, inbound_plans })
     }
 
     fn limits(&self, request: &SyncRequest) -> Vec<Limit> {

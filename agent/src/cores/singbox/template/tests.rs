@@ -25,6 +25,12 @@ fn a_wrong_template_is_refused_by_place_and_rule() {
         (json!({ "weir": { "stay_in_front": [0] } }), "route.rules has no index 0"),
         (json!({ "weir": { "leave_alone": ["x"] }, "inbounds": [trojan] }), "no inbound \"x\""),
         (json!({ "weir": { "self_signed": ["x"] }, "inbounds": [trojan] }), "no inbound \"x\""),
+        (json!({ "weir": { "hop": { "in": { "ports": "1-9" } } }, "inbounds": [trojan] }), "\"in\" of hysteria2"),
+        (
+            json!({ "weir": { "hop": { "hy": { "ports": "9-1" } } },
+                    "inbounds": [{ "type": "hysteria2", "tag": "hy", "listen_port": 443 }] }),
+            "weir.hop.hy.ports",
+        ),
         (json!({ "inbounds": { "type": "trojan" } }), "inbounds: must be a list"),
         (json!({ "inbounds": ["trojan"] }), "inbounds: must be a list"),
         (json!({ "route": [] }), "route: must be an object"),
