@@ -6,6 +6,9 @@ use core::fmt;
 
 use super::super::link::{Reason, lenient};
 use super::super::xpert::link::Link;
+use super::document::{self, Nodes};
+use super::tree::Tree;
+use super::{clash, sing_box, sip008, xray};
 
 /// Schemes that begin the lines of a list.
 const SCHEMES: [&str; 18] = [
@@ -60,6 +63,14 @@ pub enum Format {
     Links,
     /// The same in base64.
     Base64,
+    /// A configuration of Clash or mihomo, YAML or JSON.
+    Clash,
+    /// A configuration of sing-box.
+    SingBox,
+    /// One or several configurations of Xray.
+    Xray,
+    /// Shadowsocks servers as SIP008 and Outline write them.
+    Sip008,
 }
 
 impl Format {
@@ -69,28 +80,36 @@ impl Format {
         match self {
             Self::Links => "links",
             Self::Base64 => "base64",
+            Self::Clash => "clash",
+            Self::SingBox => "sing-box",
+            Self::Xray => "xray",
+            Self::Sip008 => "sip008",
         }
     }
 }
 
-/// An entry, still to be read or read already.
-#[derive(Clone, Copy, Debug)]
-pub enum Entry<'a> {
-    /// A line.
+/// An entry, still to be read.
+#[derive(Clone, Copy)]
+pub struct Entry<'a>(Kind<'a>);
+
+#[derive(Clone, Copy)]
+enum Kind<'a> {
     Line(&'a str),
-    /// What a configuration says, or why it cannot be carried.
-    Made(&'a Result<Link, Reason>),
+    Node(Format, Option<&'a str>, &'a Tree),
 }
 
 impl Entry<'_> {
-    /// The link; none for a blank line or a comment.
+    /// The link; none for a blank line, a comment, and what is no server.
     ///
     /// # Errors
     /// Why it cannot be carried.
     pub fn read(self) -> Result<Option<Link>, Reason> {
-        match self {
-            Self::Line(line) => Link::read(line),
-            Self::Made(made) => made.clone().map(Some),
+        match self.0 {
+            Kind::Line(line) => Link::read(line),
+            Kind::Node(Format::Clash, _, node) => clash::read(node).transpose(),
+            Kind::Node(Format::SingBox, _, node) => sing_box::read(node).transpose(),
+            Kind::Node(Format::Xray, name, node) => xray::read(node, name).transpose(),
+            Kind::Node(_, _, node) => sip008::read(node).map(Some),
         }
     }
 }
@@ -104,6 +123,7 @@ pub struct Body {
 
 enum Content {
     Lines(String),
+    Nodes(Nodes),
 }
 
 impl Body {
@@ -135,6 +155,9 @@ impl Body {
 
     /// Every rung but base64.
     fn plain(text: &str) -> Option<Self> {
+        if let Some((format, nodes)) = document::nodes(text) {
+            return Some(Self { format, content: Content::Nodes(nodes) });
+        }
         let is_link = |line: &str| {
             let scheme = line.trim_start_matches('\u{feff}').trim().split_once("://").map(|(scheme, _)| scheme);
             scheme.is_some_and(|scheme| SCHEMES.iter().any(|known| scheme.eq_ignore_ascii_case(known)))
@@ -151,7 +174,10 @@ impl Body {
     #[must_use]
     pub fn entries(&self) -> Vec<Entry<'_>> {
         match &self.content {
-            Content::Lines(text) => text.lines().map(Entry::Line).collect(),
+            Content::Lines(text) => text.lines().map(|line| Entry(Kind::Line(line))).collect(),
+            Content::Nodes(nodes) => {
+                nodes.iter().map(|(name, node)| Entry(Kind::Node(self.format, name.as_deref(), node))).collect()
+            }
         }
     }
 }
@@ -220,6 +246,103 @@ mod tests {
             (b"https://other.example/sub\nhttps://third.example/sub", Trouble::Unknown),
         ] {
             assert_eq!(Body::read(bytes).err(), Some(trouble), "{}", String::from_utf8_lossy(bytes));
+        }
+    }
+
+    /// Names of what is read, and codes of what is not.
+    fn read(text: &str) -> (&'static str, Vec<String>) {
+        let body = Body::read(text.as_bytes()).unwrap();
+        let shown = |entry: Entry<'_>| match entry.read() {
+            Ok(link) => link.map(|link| link.endpoint.name),
+            Err(reason) => Some(format!("!{}", reason.code())),
+        };
+        (body.format.name(), body.entries().into_iter().filter_map(shown).collect())
+    }
+
+    #[test]
+    fn what_a_clash_configuration_has_beside_servers_is_passed_over_and_what_no_link_can_say_is_refused() {
+        let text = "port: 7890\nproxies:\n\
+            - {name: a, type: ss, server: a.example, port: 1, cipher: aes-256-gcm, password: 1e5}\n\
+            - {name: b, type: ssr, server: a.example, port: 1}\n\
+            - {name: c, type: direct}\n\
+            - {name: d, type: trojan, server: a.example, port: 1, password: x, dialer-proxy: a}\n\
+            - {name: e, type: vless, server: a.example, port: 70000, uuid: u}\n\
+            - {name: f, type: vmess, server: 'not a host', port: 1, uuid: u, alterId: 0, cipher: auto}\n\
+            - {name: g, type: ss, server: a.example, port: 1, cipher: aes-256-gcm, password: x, plugin: gost-plugin}\n\
+            - {name: h, type: trojan, server: a.example, port: 1, password: x, network: xhttp, xhttp-opts: {reuse: 1}}\n\
+            - not a map\n\
+            rules: [\"MATCH,DIRECT\"]\n";
+        let refused = [
+            "!unsupported",
+            "!setting_unsupported",
+            "!port_range",
+            "!server_invalid",
+            "!setting_unsupported",
+            "!setting_unsupported",
+            "!unsupported",
+        ];
+        let (format, names) = read(text);
+        assert_eq!(
+            (format, &names[..1], &names[1..]),
+            ("clash", &["a".to_owned()][..], &refused.map(str::to_owned)[..])
+        );
+        let wrapped = STANDARD.encode(text);
+        assert_eq!(read(&wrapped), (format, names));
+        let body = Body::read(text.as_bytes()).unwrap();
+        let link = body.entries().first().unwrap().read().unwrap().unwrap();
+        assert_eq!(link.text, format!("ss://{}@a.example:1#a", URL_SAFE_NO_PAD.encode("aes-256-gcm:1e5")));
+    }
+
+    #[test]
+    fn json_is_told_apart_by_what_is_in_it() {
+        let vless = r#"{"type":"vless","tag":"s","server":"a.example","server_port":1,"uuid":"u"}"#;
+        let xray = r#"{"protocol":"vless","tag":"t","settings":{"vnext":[{"address":"a.example","port":1,"users":[{"id":"u"}]}]}}"#;
+        let flat = r#"{"protocol":"trojan","tag":"t","settings":{"address":"a.example","port":1,"password":"p"},"streamSettings":{"security":"tls"}}"#;
+        let ss = r#"{"remarks":"o","server":"a.example","server_port":1,"method":"aes-256-gcm","password":"p"}"#;
+        for (text, format, names) in [
+            (
+                format!(r#"{{"log":{{}},"outbounds":[{vless},{{"type":"selector","tag":"x","outbounds":["s"]}}]}}"#),
+                "sing-box",
+                &["s"][..],
+            ),
+            (format!("[{vless}]"), "sing-box", &["s"]),
+            (
+                format!(
+                    r#"{{"outbounds":[{vless},{{"type":"vless","server":"a.example","server_port":1,"uuid":"u","detour":"s"}}]}}"#
+                ),
+                "sing-box",
+                &["s", "!setting_unsupported"],
+            ),
+            (format!(r#"{{"outbounds":[{xray},{{"protocol":"freedom"}},{flat}]}}"#), "xray", &["t", "t"]),
+            (
+                format!(
+                    r#"[{{"remarks":"One","outbounds":[{{"protocol":"freedom"}},{xray},{flat}]}},{{"remarks":"Two","outbounds":[{flat}]}}]"#
+                ),
+                "xray",
+                &["One", "Two"],
+            ),
+            (format!(r#"{{"version":1,"servers":[{ss}]}}"#), "sip008", &["o"]),
+            (ss.to_owned(), "sip008", &["o"]),
+            (format!("[{ss}]"), "sip008", &["o"]),
+            (ss.replace("password", "prefix"), "sip008", &["!setting_unsupported"]),
+            (
+                r#"{"proxies":[{"name":"c","type":"trojan","server":"a.example","port":1,"password":"p"}]}"#.to_owned(),
+                "clash",
+                &["c"],
+            ),
+        ] {
+            assert_eq!(read(&text), (format, names.iter().map(|name| (*name).to_owned()).collect()), "{text}");
+        }
+        for text in [
+            "{}",
+            "[]",
+            "[1,2]",
+            r#"{"outbounds":[]}"#,
+            r#"{"error":{"message":"expired"}}"#,
+            r#"["trojan"]"#,
+            "{\"a\":",
+        ] {
+            assert_eq!(Body::read(text.as_bytes()).err(), Some(Trouble::Unknown), "{text}");
         }
     }
 
