@@ -208,6 +208,38 @@ test('what has not changed is not sent again', async () => {
   assert.equal((await updated(id)).config_count, 1, 'with other rules it is fetched whole');
 });
 
+test('configurations of clients are read, and mihomo loads what becomes of them', async () => {
+  const uuid = '11111111-2222-4333-8444-555555555555';
+  source.answer('/clash', `port: 7890
+proxies:
+  - {name: Paris, type: vless, server: fr.example.com, port: 443, uuid: ${uuid}, network: ws, tls: true, servername: fr.example.com, ws-opts: {path: /w, headers: {Host: fr.example.com}}}
+  - name: "Rome 1e5"
+    type: ss
+    server: it.example.com
+    port: 8388
+    cipher: aes-256-gcm
+    password: 08
+  - {name: Old, type: ssr, server: x.example.com, port: 1}
+proxy-groups: [{name: G, type: select, proxies: [Paris]}]
+rules: ["MATCH,G"]
+`);
+  source.answer('/sing-box', JSON.stringify({ outbounds: [{ type: 'selector', tag: 'S', outbounds: ['Bern'] }, { type: 'hysteria2', tag: 'Bern', server: 'ch.example.com', server_port: 443, password: 'p', tls: { enabled: true } }] }));
+  source.answer('/xray', JSON.stringify([{ remarks: 'Oslo', outbounds: [{ protocol: 'vmess', settings: { vnext: [{ address: 'no.example.com', port: 80, users: [{ id: uuid }] }] } }, { protocol: 'freedom' }] }]));
+  source.answer('/sip008', JSON.stringify({ version: 1, servers: [{ remarks: 'Riga', server: 'lv.example.com', server_port: 1, method: 'aes-256-gcm', password: 'p' }] }));
+  const formats = [];
+  for (const where of ['clash', 'sing-box', 'xray', 'sip008']) {
+    const state = await updated(await add(`${source.url}/${where}`));
+    assert.equal(state.error, null);
+    formats.push([state.format, state.config_count, state.left_out]);
+  }
+  assert.deepEqual(formats, [['clash', 2, { unsupported: 1 }], ['sing-box', 1, {}], ['xray', 1, {}], ['sip008', 1, {}]]);
+  const who = await user();
+  const { proxies, log } = await loadWithMihomo(`${panel.url}${BASE}/sub?user_token=${who.token}`);
+  assert.deepEqual(proxies.map(({ name, type }) => [name, type]).sort(), [
+    ['Bern', 'Hysteria2'], ['Home trojan', 'Trojan'], ['Oslo', 'Vmess'], ['Paris', 'Vless'], ['Riga', 'Shadowsocks'], ['Rome 1e5', 'Shadowsocks'],
+  ], log);
+});
+
 /** Every way in which a provider goes wrong, and what the state says then. */
 const HOSTILE = {
   'a web page with status 200': [{ headers: { 'content-type': 'text/html' }, body: '<!DOCTYPE html><html>trojan://a@b:1</html>' }, /web page/],

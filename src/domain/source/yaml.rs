@@ -182,11 +182,9 @@ mod tests {
 
     #[test]
     fn aliases_of_aliases_do_not_grow_without_bound() {
-        let mut text = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
-        for level in 1..12 {
-            let list = vec![format!("*a{}", level - 1); 10].join(", ");
-            text.push_str(&format!("a{level}: &a{level} [{list}]\n"));
-        }
+        let list = |level: usize| vec![format!("*a{}", level - 1); 10].join(", ");
+        let lines: Vec<String> = (1..12).map(|level| format!("a{level}: &a{level} [{}]", list(level))).collect();
+        let text = format!("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n{}\n", lines.join("\n"));
         assert_eq!(read(&text), None);
         assert_eq!(read("a: *nothing"), None);
         assert_eq!(read(&"[".repeat(100_000)), None);

@@ -1,7 +1,8 @@
-//! Subscriptions of others: adding, switching, fetching, looking at one before it is added.
+//! Subscriptions of others: adding, changing, switching, removing.
 
 mod fetch;
 mod names;
+mod now;
 mod own;
 mod update;
 
@@ -13,7 +14,7 @@ use worker::{Request, Response};
 use super::{READ, WRITE, number, variables};
 use crate::domain::audit::{Actor, Entry, Facts, Secret};
 use crate::domain::reach::Place;
-use crate::domain::source::gather::{LeftOut, Stored};
+use crate::domain::source::gather::LeftOut;
 use crate::domain::source::rules::Rules;
 use crate::domain::source::userinfo::Userinfo;
 use crate::domain::xpert::figures::stamp;
@@ -26,6 +27,7 @@ use crate::store::d1::Outcome;
 use crate::store::jobs;
 use crate::store::sources::{self as store, New, Source, State};
 
+pub(super) use now::{test, update};
 pub(crate) use own::refuse;
 pub(crate) use update::publish;
 
@@ -34,10 +36,6 @@ const MARK: &str = "weir-source";
 /// Longest name, in characters, and greatest priority.
 const NAME: usize = 60;
 const PRIORITY: u32 = 10_000;
-/// Links that a test of an address shows.
-const SAMPLES: usize = 5;
-/// Sources that a request fetches itself; the job does the others.
-const INLINE: usize = 2;
 const JOB: &str = "sources";
 const NONE: Failure = Failure::NotFound("source");
 
@@ -67,21 +65,6 @@ struct Change {
     priority: Option<u32>,
     #[serde(default)]
     rules: Option<Rules>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Update {
-    #[serde(default)]
-    id: Option<u32>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Test {
-    url: String,
-    #[serde(default)]
-    rules: Rules,
 }
 
 fn shown(source: &Source) -> Result<Value, Failure> {
@@ -264,78 +247,6 @@ pub(super) async fn toggle(request: &Request, call: &Call, id: &str) -> Result<R
     let source = act(call, &actor, id, choose).await?;
     let message = "Source toggled successfully";
     Ok(Response::from_json(&json!({ "message": message, "is_active": source.enabled == 1 }))?)
-}
-
-/// `POST /api/xpert/update`
-///
-/// Fetches now: source `id`, or all that are on. A request fetches two of them itself, because it may not ask more of the
-/// platform; the job goes on with the others within a minute.
-pub(super) async fn update(mut request: Request, call: &Call) -> Result<Response, Failure> {
-    let actor = authorize(&request, call, WRITE).await?;
-    let bytes = body::read(&mut request, body::MAX_JSON).await?;
-    let Update { id } = if bytes.is_empty() { Update::default() } else { body::parse(&bytes)? };
-    let id = id.map(i64::from);
-    let prepare = async || {
-        if let Some(id) = id {
-            call.db.first::<Source>(store::one(id)).await?.ok_or(NONE)?;
-        }
-        let subject = id.map_or_else(|| "sources".to_owned(), |id| format!("sources/{id}"));
-        Ok(Deed::new(Entry::new("source.update", subject), [store::hurry(id), jobs::call(JOB, call.now)], ()))
-    };
-    recorded(call, &actor, prepare).await?;
-    let own = own::authorities(call, Some(&request)).await?;
-    let mut fetched = Vec::new();
-    for _ in 0..if id.is_some() { 1 } else { INLINE } {
-        match update::one(call, id, &own).await? {
-            Some(source) => fetched.push(source.id),
-            None => break,
-        }
-    }
-    publish(call).await?;
-    let sources: Vec<Source> = call.db.all(store::all()).await?;
-    let queued = sources.iter().filter(|source| source.enabled == 1 && source.next_at <= call.now.get()).count();
-    let done = sources.iter().filter(|source| fetched.contains(&source.id));
-    let done = done.map(shown).collect::<Result<Vec<_>, _>>()?;
-    let good = done.iter().filter(|source| source.get("error").is_some_and(Value::is_null)).count();
-    Ok(Response::from_json(&json!({
-        "success": good == done.len(),
-        "message": format!("{good} of {} sources updated, {queued} will follow", done.len()),
-        "sources": done,
-        "queued": queued,
-    }))?)
-}
-
-/// `POST /api/xpert/test-url`
-///
-/// What a source at this address would give; nothing is stored. What is wrong with the address or the answer is in `error`.
-pub(super) async fn test(mut request: Request, call: &Call) -> Result<Response, Failure> {
-    authorize(&request, call, WRITE).await?;
-    let test: Test = body::json(&mut request).await?;
-    check_rules(&test.rules)?;
-    let own = own::authorities(call, Some(&request)).await?;
-    let taken = update::take(call, &test.url, &test.rules, "test", (None, None), &own).await;
-    Ok(Response::from_json(&match taken {
-        Ok(Some(update::Taken { gathered, .. })) => {
-            let samples: Vec<&str> =
-                gathered.links.iter().take(SAMPLES).map(|Stored(_, link, _)| link.as_str()).collect();
-            json!({
-                "success": true,
-                "config_count": gathered.links.len(),
-                "sample_configs": samples,
-                "format": gathered.format.name(),
-                "left_out": gathered.left_out,
-            })
-        }
-        // Without anything to compare with there is no "not modified".
-        Ok(None) => json!({ "success": false, "config_count": 0, "sample_configs": [], "error": "it answered 304" }),
-        Err(refused) => json!({
-            "success": false,
-            "config_count": 0,
-            "sample_configs": [],
-            "error": refused.why,
-            "left_out": refused.left_out,
-        }),
-    })?)
 }
 
 /// Fetches at most `most` of the sources that are due, and publishes what follows.

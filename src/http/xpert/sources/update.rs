@@ -12,6 +12,7 @@ use crate::domain::xpert::list::Line;
 use crate::http::call::Call;
 use crate::http::failure::Failure;
 use crate::http::xpert::variables;
+use crate::store::Statement;
 use crate::store::sources::{self as store, Copy, Good, Source, State};
 
 /// When a fetch that was cut off is begun again at the earliest, in seconds.
@@ -73,9 +74,19 @@ pub(super) async fn one(call: &Call, id: Option<i64>, own: &[String]) -> Result<
         serde_json::from_str(&source.rules).map_err(|error| Failure::Broken(format!("rules of a source: {error}")))?;
     let known = (source.etag.as_deref(), source.last_modified.as_deref());
     let outcome = take(call, &source.url, &rules, &source.name, known, own).await;
-    let interval = i64::from(rules.interval_minutes) * 60;
-    let regular = call.now.plus(interval);
-    let end = match &outcome {
+    call.db.run(end(&source, &outcome, i64::from(rules.interval_minutes) * 60, call.now)?).await?;
+    Ok(Some(source))
+}
+
+/// What is written at the end of a fetch; `interval` in seconds.
+fn end(
+    source: &Source,
+    outcome: &Result<Option<Taken>, Refused>,
+    interval: i64,
+    now: Second,
+) -> Result<Statement, Failure> {
+    let regular = now.plus(interval);
+    Ok(match outcome {
         Ok(Some(taken)) => {
             let links = json(&taken.gathered.links)?;
             let left_out = json(&taken.gathered.left_out)?;
@@ -88,16 +99,13 @@ pub(super) async fn one(call: &Call, id: Option<i64>, own: &[String]) -> Result<
                 etag: taken.etag.as_deref(),
                 last_modified: taken.last_modified.as_deref(),
             };
-            store::keep(&source, &good, regular)
+            store::keep(source, &good, regular)
         }
-        Ok(None) => store::same(&source, regular),
+        Ok(None) => store::same(source, regular),
         Err(refused) => {
-            let left_out = json(&refused.left_out)?;
-            store::fail(&source, &refused.why, &left_out, retry(source.failures, interval, call.now))
+            store::fail(source, &refused.why, &json(&refused.left_out)?, retry(source.failures, interval, now))
         }
-    };
-    call.db.run(end).await?;
-    Ok(Some(source))
+    })
 }
 
 /// When a source that failed is asked again: after five minutes at first, and never later than by its interval.
