@@ -14,7 +14,7 @@ ALTER TABLE xpert_sources ADD COLUMN left_out TEXT NOT NULL DEFAULT '{}';
 ALTER TABLE xpert_sources ADD COLUMN etag TEXT;
 ALTER TABLE xpert_sources ADD COLUMN last_modified TEXT;
 
--- `links` is a JSON list of [name, link, key] in the order of the provider, at most a million bytes: a row of D1 has two. Links
+-- `links` is a JSON list of [name, link, key] in the order of the provider, at most 500,000 bytes. Links
 -- of one key lead to the same place with the same credentials.
 
 -- The published list is of the sources as they were at this version; it is behind while the two differ.
@@ -41,4 +41,4 @@ BEGIN
   UPDATE xpert_state SET sources_version = sources_version + 1 WHERE id = 1;
 END;
 
-INSERT INTO jobs (name, next_at) VALUES ('sources', 9007199254740991);
+INSERT INTO jobs (name) VALUES ('sources');

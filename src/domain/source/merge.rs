@@ -7,8 +7,9 @@ use super::super::xpert::link::Link;
 use super::super::xpert::list::Line;
 use super::gather::{Stored, key};
 
-/// Bytes of the published list: with direct configs and nodes it stands in one row of D1, which has two million.
-const BYTES: usize = 1_000_000;
+/// Bytes of the published list: with direct configs and nodes it stands in one row of D1, which has two million, and a backup
+/// writes it as JSON in JSON.
+const BYTES: usize = 500_000;
 
 /// What is published.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,7 +27,7 @@ impl Merged {
     #[must_use]
     pub fn note(&self) -> Option<String> {
         (self.over > 0)
-            .then(|| format!("{} links of the last sources do not fit into the list of a million bytes", self.over))
+            .then(|| format!("{} links of the last sources do not fit into the list of 500,000 bytes", self.over))
     }
 }
 
