@@ -4,6 +4,7 @@ import { after, before, beforeEach, test } from 'node:test';
 
 import { loadWithMihomo } from './support/mihomo.mjs';
 import { startPanel } from './support/panel.mjs';
+import { freePort } from './support/ports.mjs';
 import { seedAgent, seedUsers } from './support/seed.mjs';
 import { bomb, drip, flood, serveNames, startSource } from './support/sources.mjs';
 import { authKeyOf, BASE, tokenOf } from './support/xpert.mjs';
@@ -29,7 +30,9 @@ before(async () => {
     'empty.example.com': [],
     'public.example.com': ['93.184.215.14', '2606:4700::1111'],
   });
-  panel = await startPanel({ vars: { XPERT_SOURCES_ALLOW: `${source.authority}`, XPERT_RESOLVER: `${source.url}/dns-query` } });
+  const port = await freePort();
+  // Its own address is allowed too, so that what refuses it is not that it is private.
+  panel = await startPanel({ port, vars: { XPERT_SOURCES_ALLOW: `${source.authority}, 127.0.0.1:${port}`, XPERT_RESOLVER: `${source.url}/dns-query` } });
   authKey = await authKeyOf(panel);
   const node = await seedAgent(panel, { name: 'Home' });
   await node.sync({ inbounds: [{ tag: 'a', protocol: 'trojan', port: 20_000, tls: true, server_name: 'weir.test' }] });
@@ -147,7 +150,7 @@ test('what breaks its rule is refused by name and changes nothing', async () => 
     [{ name: 'B' }, 422, /^url: it is missing/],
     [{ name: 'B', url: 'ftp://example.com/' }, 422, /^url: .*https/],
     [{ name: 'B', url: 'http://127.0.0.1/' }, 422, /^url: 127\.0\.0\.1 is no address of the open Internet/],
-    [{ name: 'B', url: `${panel.url}${BASE}/sub` }, 422, /^url: /],
+    [{ name: 'B', url: `${panel.url}${BASE}/sub` }, 422, /^url: this is the panel itself/],
     [{ name: 'B', url, priority: -1 }, 422, /^priority: /],
     [{ name: 'B', url, priority: 10_001 }, 422, /^priority: /],
     [{ name: 'B', url, rules: { interval_minutes: 1 } }, 422, /^rules\.interval_minutes: /],
@@ -375,7 +378,12 @@ test('a hundred thousand entries are cut, with a reason', async () => {
 test('the panel is no source of itself, by whatever way', async () => {
   const who = await user();
   source.answer('/around', { status: 302, headers: { location: `${panel.url}${BASE}/sub?user_token=${who.token}` } });
-  assert.match((await testUrl(`${source.url}/around`)).body.error, /refused|leads back/);
+  assert.match((await testUrl(`${source.url}/around`)).body.error, /^it leads back to this panel/);
+  // The job has no request that would name the panel's host: the panel knows its own mark, and refuses itself.
+  const around = await add(`${source.url}/around`);
+  assert.equal(await panel.cron('sources'), 'ok');
+  assert.match((await one(around)).error, /^it leads back to this panel/);
+  await sources('DELETE', `/${around}`);
   // A relay that passes on what it was sent, as a proxy before the panel does.
   source.answer('/relay', async (request, response) => {
     const { status, text } = await panel.request('GET', `${BASE}/sub?user_token=${who.token}`, { headers: { 'weir-source': request.headers['weir-source'] } });
