@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
-use weir::domain::endpoint::Endpoint;
+use weir::domain::endpoint::{Endpoint, Protocol};
 use weir::domain::format::{About, Format, Rendered, Ways};
+use weir::domain::source::ladder::Body;
 
 const ABOUT: About<'static> = About { url: "https://weir.test/sub/t", update_hours: 12, used: 0, quota: 0 };
 const UUID: &str = "3b1f0c52-7d6e-4a90-8c1d-5e2f9a7b6c30";
@@ -245,4 +246,36 @@ fn the_list_of_links_holds_what_mihomo_loads_and_what_it_passes_over() {
         assert!(left_out.contains(&name), "{name} costs the whole list: {left_out:?}");
     }
     assert!(rendered.body.contains("naive+quic://") && rendered.body.contains("hysteria2+realm://"));
+}
+
+#[test]
+fn a_configuration_is_read_back_as_what_writes_the_same_again() {
+    let mut endpoints = endpoints();
+    // sing-box has them in a list of their own, which is read last.
+    endpoints.sort_by_key(|endpoint| matches!(endpoint.protocol, Protocol::Wireguard(_)));
+    for (format, kind) in [
+        ("mihomo", "clash"),
+        ("sing-box", "sing-box"),
+        ("sing-box-legacy", "sing-box"),
+        ("xray", "xray"),
+        ("sip008", "sip008"),
+        ("base64", "base64"),
+    ] {
+        let rendered = render(format, &endpoints);
+        let body = Body::read(rendered.body.as_bytes()).unwrap();
+        assert_eq!(body.format.name(), kind);
+        let (mut read, mut refused) = (Vec::<Endpoint>::new(), Vec::new());
+        for entry in body.entries() {
+            match entry.read() {
+                Ok(link) => read.extend(link.map(|link| link.endpoint)),
+                Err(reason) => refused.push(format!("{format}: {reason}")),
+            }
+        }
+        assert_eq!(refused, Vec::<String>::new());
+        assert_eq!(read.len(), rendered.served, "{format}");
+        let again = render(format, &read);
+        let differ = rendered.body.split("},{").zip(again.body.split("},{")).filter(|(one, other)| one != other);
+        assert_eq!(differ.collect::<Vec<_>>(), [], "{format}");
+        assert_eq!(rendered.body, again.body, "{format}");
+    }
 }

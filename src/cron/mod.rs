@@ -15,6 +15,7 @@ mod report;
 mod reports;
 mod retention;
 mod rollup;
+mod sources;
 mod sweep;
 
 use weir_wire::Second;
@@ -107,6 +108,7 @@ async fn dispatch(call: &Call, job: &Job) -> Result<Next, Failure> {
         "reports" => reports::run(call, job).await,
         "retention" => retention::run(call).await,
         "rollup" => rollup::run(call, job).await,
+        "sources" => sources::run(call).await,
         "sweep" => sweep::run(call).await,
         other => Err(Failure::Broken(format!("there is no job {other}"))),
     }
@@ -121,6 +123,7 @@ fn schedule(job: &str) -> Schedule {
         "rollup" => Schedule::Daily(2 * 3_600),
         "packages" => Schedule::Daily(4 * 3_600),
         "bulk" | "outbox" | "report" => Schedule::Called,
+        "outbox" | "report" | "sources" => Schedule::Called,
         _ => Schedule::Every(300),
     }
 }

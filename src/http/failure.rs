@@ -41,6 +41,8 @@ pub(crate) enum Failure {
     Protocol(String),
     /// Too many requests; seconds to wait.
     TooOften(u32),
+    /// The panel was sent to itself by a source.
+    Loop,
     /// The operator has not configured this secret or binding: fail closed.
     Unconfigured(&'static str),
     /// The database is busy; the same request may work in a moment. The text is for the log.
@@ -88,6 +90,7 @@ impl Failure {
             Self::Invalid { field, rule } => (422, "invalid", format!("{field}: {rule}")),
             Self::Protocol(sentence) => (426, "protocol", sentence.clone()),
             Self::TooOften(wait) => (429, "too_often", format!("too many requests; try again in {wait} s")),
+            Self::Loop => (508, "loop", "this panel fetches itself".into()),
             Self::Unconfigured(what) => (503, "unconfigured", format!("{what} is not configured")),
             Self::Busy(_) => (503, "unavailable", "the database is busy; try again".into()),
             Self::Broken(_) => (500, "internal", "internal error; the log has it under this request's id".into()),

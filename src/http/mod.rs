@@ -64,6 +64,7 @@ pub(crate) async fn answer(request: Request, env: Env) -> worker::Result<Respons
 }
 
 async fn dispatch(request: Request, path: &str, call: &Call) -> Result<Response, Failure> {
+    xpert::sources::refuse(&request, call)?;
     let method = request.method().to_string();
     match route(&method, path) {
         Err(NoRoute::Path) => Err(Failure::NotFound("page")),

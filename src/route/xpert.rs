@@ -47,6 +47,20 @@ pub enum Xpert<'a> {
     ToggleDirect(&'a str),
     /// `PUT /direct-configs/{id}/permanent`
     MakeDirectPermanent(&'a str),
+    /// `GET /sources`
+    Sources,
+    /// `POST /sources`
+    AddSource,
+    /// `PUT /sources/{id}`
+    ChangeSource(&'a str),
+    /// `DELETE /sources/{id}`
+    DeleteSource(&'a str),
+    /// `POST /sources/{id}/toggle`
+    ToggleSource(&'a str),
+    /// `POST /update`
+    UpdateSources,
+    /// `POST /test-url`
+    TestUrl,
 }
 
 /// Finds the route of what follows `/api/xpert/`. `cleanup` is no token: a token has 32 letters, and an alias may not be
@@ -75,19 +89,27 @@ pub(super) fn route<'a>(method: &str, segments: &[&'a str]) -> Result<Xpert<'a>,
             | ["direct-configs", "sub"],
             _,
         ) => ("GET, HEAD", Xpert::Preflight),
+        (["sources"], "POST") => ("", Xpert::AddSource),
+        (["sources"], _) if get => ("", Xpert::Sources),
+        (["sources", id], "PUT") => ("", Xpert::ChangeSource(id)),
+        (["sources", id], "DELETE") => ("", Xpert::DeleteSource(id)),
         (["direct-configs"], "POST") => ("", Xpert::AddDirect),
         (["direct-configs"], _) if get => ("", Xpert::DirectConfigs),
-        (["direct-configs"], _) => ("GET, HEAD, POST", Xpert::Preflight),
+        (["direct-configs" | "sources"], _) => ("GET, HEAD, POST", Xpert::Preflight),
         (["direct-configs", "batch"], "POST") => ("", Xpert::AddDirectBatch),
         (["direct-configs", "validate"], "POST") => ("", Xpert::ValidateDirect),
         (["direct-configs", "reorder"], "POST") => ("", Xpert::ReorderDirect),
         (["direct-configs", "batch" | "validate" | "reorder"], _) => ("POST", Xpert::Preflight),
         (["direct-configs", id], "PUT") => ("", Xpert::ChangeDirect(id)),
         (["direct-configs", id], "DELETE") => ("", Xpert::DeleteDirect(id)),
-        (["direct-configs", _], _) => ("PUT, DELETE", Xpert::Preflight),
+        (["direct-configs" | "sources", _], _) => ("PUT, DELETE", Xpert::Preflight),
         (["direct-configs", id, "toggle"], "PUT") => ("", Xpert::ToggleDirect(id)),
         (["direct-configs", id, "permanent"], "PUT") => ("", Xpert::MakeDirectPermanent(id)),
         (["direct-configs", _, "toggle" | "permanent"], _) => ("PUT", Xpert::Preflight),
+        (["sources", id, "toggle"], "POST") => ("", Xpert::ToggleSource(id)),
+        (["update"], "POST") => ("", Xpert::UpdateSources),
+        (["test-url"], "POST") => ("", Xpert::TestUrl),
+        (["sources", _, "toggle"] | ["update" | "test-url"], _) => ("POST", Xpert::Preflight),
         _ => return Err(Path),
     };
     match (allow, method) {

@@ -39,6 +39,7 @@ pub mod rollup;
 pub mod sessions;
 pub mod settings;
 pub mod slots;
+pub mod sources;
 pub mod statement;
 pub mod sweep;
 pub mod usage;

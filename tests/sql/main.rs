@@ -19,6 +19,7 @@ mod reports;
 mod scene;
 mod sharing;
 mod slots;
+mod sources;
 mod sqlite;
 mod sweep;
 mod users;

@@ -3,6 +3,8 @@
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use crate::domain::reach::is_public;
+
 /// Longest address.
 const MAX: usize = 2_048;
 
@@ -55,32 +57,6 @@ fn is_host(host: &str, private: bool) -> bool {
     let inside = ["localhost", "local", "internal", "localdomain", "lan", "home", "arpa"].contains(&top);
     let names = labels.iter().all(plain) && !top.starts_with(|first: char| first.is_ascii_digit());
     names && host.len() <= 253 && (private || (labels.len() > 1 && !inside))
-}
-
-fn is_public(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(address) => {
-            let [a, b, c, _] = address.octets();
-            !(address.is_private()
-                || address.is_loopback()
-                || address.is_link_local()
-                || address.is_broadcast()
-                || address.is_documentation()
-                || a == 0
-                || a >= 224
-                || (a == 100 && (64..128).contains(&b))
-                || (a == 198 && (b == 18 || b == 19))
-                || (a == 192 && b == 0 && c == 0))
-        }
-        IpAddr::V6(address) => {
-            let first = address.segments().first().copied().unwrap_or_default();
-            // 2000::/3 is all that is routed. 6to4 and NAT64 carry IPv4 addresses inside, documentation nobody.
-            let carried = first == 0x2002
-                || address.segments().starts_with(&[0x2001, 0])
-                || address.segments().starts_with(&[0x2001, 0xdb8]);
-            (0x2000..0x4000).contains(&first) && !carried
-        }
-    }
 }
 
 #[cfg(test)]

@@ -28,7 +28,7 @@ pub(crate) fn refusal(failure: &Failure) -> worker::Result<Response> {
         Failure::Invalid { .. } => Code::Invalid,
         Failure::Protocol(_) => Code::Protocol,
         Failure::TooOften(_) => Code::TooOften,
-        Failure::Unconfigured(_) | Failure::Busy(_) | Failure::Broken(_) => Code::Unavailable,
+        Failure::Loop | Failure::Unconfigured(_) | Failure::Busy(_) | Failure::Broken(_) => Code::Unavailable,
     };
     let field = if let Failure::Invalid { field, .. } = failure { Some(field.clone()) } else { None };
     let seq =

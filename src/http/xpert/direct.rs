@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use worker::{Request, Response};
 
+use super::sources::publish;
 use super::{READ, WRITE, number};
 use crate::domain::audit::{Actor, Entry, Facts, Secret};
 use crate::domain::xpert::figures::stamp;
@@ -145,7 +146,10 @@ async fn act(call: &Call, actor: &Actor, id: &str, choose: impl Fn(&Config) -> A
         Ok(Deed::new(entry, batch, ()))
     };
     let (outcomes, ()) = recorded(call, actor, prepare).await?;
-    changed(&outcomes)?.pop().ok_or(NONE)
+    let config = changed(&outcomes)?.pop().ok_or(NONE)?;
+    // Links of sources give way to direct configs.
+    publish(call).await?;
+    Ok(config)
 }
 
 /// Adds links that are not there yet, and records them; returns those that were added.
@@ -169,6 +173,7 @@ async fn add_new(call: &Call, actor: &Actor, links: &[New<'_>]) -> Result<Vec<Co
         Ok(Deed::new(entry, store::add(links, call.now), ()))
     };
     let (outcomes, ()) = recorded(call, actor, prepare).await?;
+    publish(call).await?;
     changed(&outcomes)
 }
 

@@ -7,6 +7,7 @@ mod fetches;
 mod limits;
 mod settings;
 mod signature;
+pub(crate) mod sources;
 mod stats;
 mod sub;
 pub(crate) mod upkeep;
@@ -54,6 +55,13 @@ pub(super) async fn answer(request: Request, call: &Call, route: Xpert<'_>) -> R
         Xpert::ChangeDirect(id) => direct::change(request, call, id).await,
         Xpert::DeleteDirect(id) => direct::delete(&request, call, id).await,
         Xpert::ToggleDirect(id) => direct::toggle(&request, call, id).await,
+        Xpert::Sources => sources::list(&request, call).await,
+        Xpert::AddSource => sources::add(request, call).await,
+        Xpert::ChangeSource(id) => sources::change(request, call, id).await,
+        Xpert::DeleteSource(id) => sources::delete(&request, call, id).await,
+        Xpert::ToggleSource(id) => sources::toggle(&request, call, id).await,
+        Xpert::UpdateSources => sources::update(request, call).await,
+        Xpert::TestUrl => sources::test(request, call).await,
         Xpert::MakeDirectPermanent(id) => direct::permanent(&request, call, id).await,
     }
 }

@@ -52,3 +52,15 @@ pub(super) fn limit_factor(env: &Env) -> u32 {
 pub(super) fn database_name(env: &Env) -> String {
     text(env, "DATABASE_NAME").unwrap_or_else(|| "weir".to_owned())
 }
+
+/// Authorities (`host:port`, the port always named) at which sources may be fetched though they are private:
+/// `XPERT_SOURCES_ALLOW` (none), separated by commas.
+pub(super) fn sources_allowed(env: &Env) -> Vec<String> {
+    let list = text(env, "XPERT_SOURCES_ALLOW").unwrap_or_default().to_ascii_lowercase();
+    list.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect()
+}
+
+/// Where names of sources are looked up, in the JSON form of DNS over HTTPS: `XPERT_RESOLVER`.
+pub(super) fn resolver(env: &Env) -> String {
+    text(env, "XPERT_RESOLVER").unwrap_or_else(|| "https://cloudflare-dns.com/dns-query".to_owned())
+}
