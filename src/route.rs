@@ -114,6 +114,14 @@ pub enum Route<'a> {
     RunJob(&'a str),
     /// `GET` and `PUT /api/v1/settings/{area}`
     Settings(&'a str),
+    /// `GET /api/v1/client-rules`
+    ClientRules,
+    /// `PUT /api/v1/client-rules`
+    ChangeClientRules,
+    /// `DELETE /api/v1/client-rules`
+    ResetClientRules,
+    /// `POST /api/v1/client-rules/try`
+    TryClientRules,
     /// `GET /api/v1/audit`
     Audit,
     /// `GET /api/v1/audit/verify`
@@ -289,6 +297,12 @@ pub fn route<'a>(method: &str, path: &'a str) -> Result<Route<'a>, NoRoute> {
         (["api", "v1", "jobs", _, "run"], _) => Err(Method("POST")),
         (["api", "v1", "settings", area], "GET" | "PUT") => Ok(Route::Settings(area)),
         (["api", "v1", "settings", _], _) => Err(Method("GET, PUT")),
+        (["api", "v1", "client-rules"], "GET") => Ok(Route::ClientRules),
+        (["api", "v1", "client-rules"], "PUT") => Ok(Route::ChangeClientRules),
+        (["api", "v1", "client-rules"], "DELETE") => Ok(Route::ResetClientRules),
+        (["api", "v1", "client-rules"], _) => Err(Method("GET, PUT, DELETE")),
+        (["api", "v1", "client-rules", "try"], "POST") => Ok(Route::TryClientRules),
+        (["api", "v1", "client-rules", "try"], _) => Err(Method("POST")),
         (["api", "v1", "audit"], "GET") => Ok(Route::Audit),
         (["api", "v1", "audit", "verify"], "GET") => Ok(Route::VerifyAudit),
         (["api", "v1", "audit"] | ["api", "v1", "audit", "verify"], _) => Err(Method("GET")),

@@ -7,12 +7,13 @@ use super::Statement;
 use super::users::{User, columns};
 use crate::domain::fetch::{Fetch, MOST};
 
-// Rows read: 4 (user, usage, endpoints, the hour's log).
+// Rows read: 4 (user, usage, state, the hour's log). What settings say of fetches stands in the state's row, so that they cost none.
 const OPEN: &str = concat!(
     columns!(),
-    ", (SELECT value FROM meta WHERE meta.name = 'endpoints') AS endpoints,
+    ", s.endpoints, s.clients,
   (SELECT entries FROM fetch_log WHERE hour = CAST(?2 AS INTEGER) AND fetch_log.user = ?1) AS logged
-FROM users JOIN usage AS u ON u.user = users.id WHERE users.id = ?1 AND deleted_at IS NULL"
+FROM users JOIN usage AS u ON u.user = users.id JOIN subscription_state AS s ON s.id = 1
+WHERE users.id = ?1 AND deleted_at IS NULL"
 );
 
 macro_rules! list {
@@ -40,7 +41,9 @@ pub struct Opened {
     #[serde(flatten)]
     pub user: User,
     /// JSON list of [`crate::domain::endpoint::NodeWays`].
-    pub endpoints: Option<String>,
+    pub endpoints: String,
+    /// JSON of the operator's own [`crate::domain::format::Rules`].
+    pub clients: Option<String>,
     /// JSON list of [`Fetch`] of this hour.
     pub logged: Option<String>,
 }

@@ -6,6 +6,7 @@
 mod check;
 mod clash;
 mod client;
+mod extra;
 mod line;
 mod links;
 mod loon;
@@ -22,10 +23,11 @@ mod xray;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 pub use clash::Clash;
-pub use client::{Malformed, Rules};
+pub use client::{AREA as CLIENT_RULES, Malformed, Name, Rule, Rules};
+pub use extra::Extra;
 pub use sing_box::Tier;
 pub use unfit::{LeftOut, Unfit};
 
@@ -39,8 +41,8 @@ const AUTO: &str = "Auto";
 const PROBE: &str = "https://www.gstatic.com/generate_204";
 
 /// How the ways in are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "&'static str")]
 pub enum Format {
     /// One link a line.
     Links,
@@ -198,6 +200,12 @@ impl Format {
             Self::Loon => loon::write(endpoints),
             Self::QuanX => quanx::write(endpoints),
         }
+    }
+}
+
+impl From<Format> for &'static str {
+    fn from(format: Format) -> Self {
+        format.name()
     }
 }
 

@@ -3,6 +3,7 @@
 pub(crate) mod audit;
 pub(crate) mod backups;
 pub(crate) mod channels;
+pub(crate) mod client_rules;
 pub(crate) mod deliveries;
 pub(crate) mod explain;
 pub(crate) mod health;
