@@ -14,6 +14,7 @@ pub mod limits;
 pub mod link;
 pub mod name;
 pub mod notice;
+pub mod page;
 pub mod percent;
 pub mod period;
 pub mod plan;

@@ -11,6 +11,65 @@ use super::extra::Extra;
 /// The settings area that holds an operator's own rules. Nothing stands there while the shipped ones are in force.
 pub const AREA: &str = "clients";
 
+/// What a client is given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "&'static str")]
+pub enum Given {
+    /// The page for people.
+    Page,
+    /// A list for apps.
+    List(Format),
+}
+
+/// The page's name where formats have theirs.
+const PAGE: &str = "page";
+
+impl Given {
+    /// What a path, a query or a rule names.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        if name == PAGE { Some(Self::Page) } else { Format::named(name).map(Self::List) }
+    }
+
+    /// Its own name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Page => PAGE,
+            Self::List(format) => format.name(),
+        }
+    }
+
+    /// Every name that there is, for a message.
+    #[must_use]
+    pub fn names() -> String {
+        format!("{PAGE}, {}", Format::names())
+    }
+
+    /// The body's media type.
+    #[must_use]
+    pub const fn content_type(self) -> &'static str {
+        match self {
+            Self::Page => "text/html; charset=utf-8",
+            Self::List(format) => format.content_type(),
+        }
+    }
+}
+
+impl From<Given> for &'static str {
+    fn from(given: Given) -> Self {
+        given.name()
+    }
+}
+
+impl TryFrom<String> for Given {
+    type Error = String;
+
+    fn try_from(name: String) -> Result<Self, String> {
+        Self::named(&name).ok_or_else(|| format!("unknown format {name}; there are {}", Self::names()))
+    }
+}
+
 /// Rules in their order.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
 pub struct Rules(#[serde(deserialize_with = "at_most::<100, _, _>")] Vec<Rule>);
@@ -25,7 +84,7 @@ pub struct Rule {
     #[serde(deserialize_with = "at_most::<16, _, _>")]
     when: Vec<Condition>,
     /// What such a client gets, unless its link names another format.
-    pub format: Format,
+    pub format: Given,
     /// Headers for such a client beside those of every answer; they replace those of the same name.
     #[serde(default, skip_serializing_if = "Extra::is_empty")]
     pub headers: Extra,

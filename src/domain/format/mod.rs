@@ -23,10 +23,8 @@ mod xray;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde::{Deserialize, Serialize};
-
 pub use clash::Clash;
-pub use client::{AREA as CLIENT_RULES, Malformed, Name, Rule, Rules};
+pub use client::{AREA as CLIENT_RULES, Given, Malformed, Name, Rule, Rules};
 pub use extra::Extra;
 pub use sing_box::Tier;
 pub use unfit::{LeftOut, Unfit};
@@ -41,8 +39,7 @@ const AUTO: &str = "Auto";
 const PROBE: &str = "https://www.gstatic.com/generate_204";
 
 /// How the ways in are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "&'static str")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// One link a line.
     Links,
@@ -200,20 +197,6 @@ impl Format {
             Self::Loon => loon::write(endpoints),
             Self::QuanX => quanx::write(endpoints),
         }
-    }
-}
-
-impl From<Format> for &'static str {
-    fn from(format: Format) -> Self {
-        format.name()
-    }
-}
-
-impl TryFrom<String> for Format {
-    type Error = String;
-
-    fn try_from(name: String) -> Result<Self, String> {
-        Self::named(&name).ok_or_else(|| format!("unknown format {name}; there are {}", Self::names()))
     }
 }
 

@@ -7,7 +7,7 @@ use serde_json::json;
 use worker::{Request, Response};
 
 use crate::domain::audit::{Entry, Facts};
-use crate::domain::format::{CLIENT_RULES, Format, Rules};
+use crate::domain::format::{CLIENT_RULES, Format, Given, Rules};
 use crate::http::audit::{Deed, recorded};
 use crate::http::auth::authorize;
 use crate::http::body;
@@ -93,7 +93,7 @@ pub(crate) async fn attempt(mut request: Request, call: &Call) -> Result<Respons
         attempt.headers.into_iter().map(|(name, value)| (name.to_ascii_lowercase(), value)).collect();
     headers.insert("user-agent".into(), attempt.user_agent);
     let found = rules.find(|name| headers.get(&name.to_ascii_lowercase()).cloned());
-    let format = found.map_or(Format::Base64, |(_, rule)| rule.format);
+    let format = found.map_or(Given::List(Format::Base64), |(_, rule)| rule.format);
     let extra: BTreeMap<&str, &str> = found.map(|(_, rule)| rule.headers.iter().collect()).unwrap_or_default();
     Ok(Response::from_json(&json!({
         "rule": found.map(|(place, rule)| json!({ "index": place, "name": rule.name.as_str() })),
