@@ -54,3 +54,9 @@ CREATE TABLE devices (
   last_at INTEGER NOT NULL,
   PRIMARY KEY (user, id)
 ) STRICT, WITHOUT ROWID;
+
+-- A deleted user's row stays for his history; what his devices are called is nobody's business any more.
+CREATE TRIGGER users_devices AFTER UPDATE OF deleted_at ON users WHEN OLD.deleted_at IS NULL AND NEW.deleted_at IS NOT NULL
+BEGIN
+  DELETE FROM devices WHERE user = NEW.id;
+END;

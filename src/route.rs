@@ -62,6 +62,14 @@ pub enum Route<'a> {
     Usage,
     /// `GET /api/v1/users/{name}/addresses`
     UserAddresses(&'a str),
+    /// `GET /api/v1/users/{name}/devices`
+    Devices(&'a str),
+    /// `DELETE /api/v1/users/{name}/devices`
+    ForgetDevices(&'a str),
+    /// `PATCH /api/v1/users/{name}/devices/{id}`
+    RenameDevice(&'a str, &'a str),
+    /// `DELETE /api/v1/users/{name}/devices/{id}`
+    ForgetDevice(&'a str, &'a str),
     /// `GET /api/v1/suspicious`
     Suspicious,
     /// `GET /api/user/{name}`
@@ -253,6 +261,7 @@ pub fn route<'a>(method: &str, path: &'a str) -> Result<Route<'a>, NoRoute> {
         (["api", "v1", "users", _, "packages"], _) => Err(Method("GET, POST")),
         (["api", "v1", "users", name, "packages", order, "refund"], "POST") => Ok(Route::RefundPackage(name, order)),
         (["api", "v1", "users", _, "packages", _, "refund"], _) => Err(Method("POST")),
+        (["api", "v1", "users", name, "devices", rest @ ..], method) => devices(method, name, rest),
         (["api", "v1", "users", name, verb], method) => of_user(method, name, verb),
 
         (["api", "user", name], "GET") => Ok(Route::SimpleUser(name)),
@@ -297,12 +306,7 @@ pub fn route<'a>(method: &str, path: &'a str) -> Result<Route<'a>, NoRoute> {
         (["api", "v1", "jobs", _, "run"], _) => Err(Method("POST")),
         (["api", "v1", "settings", area], "GET" | "PUT") => Ok(Route::Settings(area)),
         (["api", "v1", "settings", _], _) => Err(Method("GET, PUT")),
-        (["api", "v1", "client-rules"], "GET") => Ok(Route::ClientRules),
-        (["api", "v1", "client-rules"], "PUT") => Ok(Route::ChangeClientRules),
-        (["api", "v1", "client-rules"], "DELETE") => Ok(Route::ResetClientRules),
-        (["api", "v1", "client-rules"], _) => Err(Method("GET, PUT, DELETE")),
-        (["api", "v1", "client-rules", "try"], "POST") => Ok(Route::TryClientRules),
-        (["api", "v1", "client-rules", "try"], _) => Err(Method("POST")),
+        (["api", "v1", "client-rules", rest @ ..], method) => client_rules(method, rest),
         (["api", "v1", "audit"], "GET") => Ok(Route::Audit),
         (["api", "v1", "audit", "verify"], "GET") => Ok(Route::VerifyAudit),
         (["api", "v1", "audit"] | ["api", "v1", "audit", "verify"], _) => Err(Method("GET")),
@@ -344,6 +348,32 @@ fn of_user<'a>(method: &str, name: &'a str, what: &str) -> Result<Route<'a>, NoR
         }
     };
     if method == "GET" { Ok(seen) } else { Err(Method("GET")) }
+}
+
+/// `/api/v1/users/{name}/devices...`
+fn devices<'a>(method: &str, name: &'a str, rest: &[&'a str]) -> Result<Route<'a>, NoRoute> {
+    match (rest, method) {
+        ([], "GET") => Ok(Route::Devices(name)),
+        ([], "DELETE") => Ok(Route::ForgetDevices(name)),
+        ([], _) => Err(NoRoute::Method("GET, DELETE")),
+        ([id], "PATCH") => Ok(Route::RenameDevice(name, id)),
+        ([id], "DELETE") => Ok(Route::ForgetDevice(name, id)),
+        ([_], _) => Err(NoRoute::Method("PATCH, DELETE")),
+        _ => Err(NoRoute::Path),
+    }
+}
+
+/// `/api/v1/client-rules...`
+fn client_rules(method: &str, rest: &[&str]) -> Result<Route<'static>, NoRoute> {
+    match (rest, method) {
+        ([], "GET") => Ok(Route::ClientRules),
+        ([], "PUT") => Ok(Route::ChangeClientRules),
+        ([], "DELETE") => Ok(Route::ResetClientRules),
+        ([], _) => Err(NoRoute::Method("GET, PUT, DELETE")),
+        (["try"], "POST") => Ok(Route::TryClientRules),
+        (["try"], _) => Err(NoRoute::Method("POST")),
+        _ => Err(NoRoute::Path),
+    }
 }
 
 /// `/api/v1/plans...`

@@ -5,6 +5,7 @@
 mod accounts;
 mod audit;
 mod backup;
+mod devices;
 mod explain;
 mod gates;
 mod grants;

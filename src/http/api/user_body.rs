@@ -3,7 +3,7 @@
 use serde::{Deserialize, Deserializer, Serialize};
 use weir_wire::{Bytes, Second};
 
-use crate::domain::limits::{Count, Days, HoldSeconds};
+use crate::domain::limits::{Count, Days, HoldSeconds, HwidLimit};
 use crate::domain::name::{Email, Note, PlanName, UserName};
 use crate::domain::period::{AnchorDay, Cycle, Strategy};
 use crate::domain::zone::Zone;
@@ -62,6 +62,8 @@ pub(super) struct NewUser {
     stream_limit: Option<Count>,
     #[serde(default, deserialize_with = "given")]
     address_limit: Option<Option<Count>>,
+    #[serde(default)]
+    hwid_limit: Option<HwidLimit>,
     #[serde(default, rename(serialize = "hold"))]
     hold_seconds: Option<HoldSeconds>,
     #[serde(default)]
@@ -147,6 +149,8 @@ pub(super) struct UserChange {
     stream_limit: Option<Count>,
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     address_limit: Option<Option<Count>>,
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    hwid_limit: Option<Option<HwidLimit>>,
     #[serde(default, deserialize_with = "given", rename(serialize = "hold"), skip_serializing_if = "Option::is_none")]
     hold_seconds: Option<Option<HoldSeconds>>,
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]

@@ -1,5 +1,6 @@
 //! Subscriptions, `/sub/...`: the token is the credential, and a forged one costs no query.
 
+mod devices;
 mod headers;
 mod list;
 mod page;
@@ -41,7 +42,8 @@ struct Visit {
 /// `GET /sub/{token}` and `GET /sub/{token}/{format}`, also HEAD
 ///
 /// Rows read: 4 (user, usage, state, the hour's log); none for a forged token or an unknown format; of a page, also those of
-/// [`page::show`]. Rows written: 1 for the first fetch of a (user, hour, client family).
+/// [`page::show`], and where devices are told apart, those of [`devices::admit`]. Rows written: 1 for the first fetch of a (user,
+/// hour, client family).
 pub(crate) async fn fetch(
     request: &Request,
     call: &Call,
@@ -51,19 +53,28 @@ pub(crate) async fn fetch(
     let claim = Subscription::read(token, &call.secret("AUTH_KEY")?).ok_or(Failure::NotFound("subscription"))?;
     let link = (format == Some(QR)).then(|| page::link_of(request)).transpose()?;
     let named = if link.is_some() { None } else { named(request, format)? };
-    let opened: Option<Opened> = call.db.first(fetch_log::open(i64::from(claim.user), call.now)).await?;
+    let opened: Option<Opened> =
+        call.db.first(fetch_log::open(i64::from(claim.user), devices::has_id(request), call.now)).await?;
     let opened = opened.ok_or(Failure::NotFound("subscription"))?;
     if opened.user.generation != claim.generation {
         return Err(Failure::NotFound("subscription"));
     }
     let (suited, extra) = suited(request, opened.clients.as_deref())?;
-    let visit = Visit::new(request, call, opened)?;
+    let device = devices::Told::of(&opened);
+    let mut visit = Visit::new(request, call, opened)?;
     if let Some(link) = link {
         return page::qr(&visit, link);
     }
     let response = match named.unwrap_or(suited) {
         Given::Page => page::show(request, call, &visit).await?,
-        Given::List(format) => list::give(request, call, &visit, format).await?,
+        Given::List(format) => {
+            let signs = devices::admit(request, call, &mut visit, &device).await?;
+            let response = list::give(request, call, &visit, format).await?;
+            for sign in signs {
+                response.headers().set(sign, "true")?;
+            }
+            response
+        }
     };
     for (name, value) in extra.iter() {
         response.headers().set(name, value)?;
