@@ -53,6 +53,10 @@ impl TryFrom<BTreeMap<String, String>> for Extra {
             if value.len() > LONGEST || !value.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
                 return Err(format!("{key} must be ASCII of at most {LONGEST} characters; write others as base64:.."));
             }
+            // One large client gives up the whole profile over a number that is no integer.
+            if key == "profile-update-interval" && !value.parse().is_ok_and(|hours: u32| hours > 0) {
+                return Err(format!("{key} must be an integer of hours from 1"));
+            }
             if lower.insert(key.clone(), value).is_some() {
                 return Err(format!("{key} is given twice"));
             }
@@ -105,6 +109,8 @@ mod tests {
             ("", "x"),
             ("announce", "a\r\nset-cookie: b"),
             ("announce", "Zürich"),
+            ("profile-update-interval", "0.5"),
+            ("profile-update-interval", "0"),
         ] {
             assert!(extra(&[(name, value)]).is_err(), "{name}: {value}");
         }

@@ -79,7 +79,7 @@ struct Ring {
     used: String,
     /// "of 50 GB", or that there is no quota.
     of: String,
-    /// "12 GB left"; empty without a quota.
+    /// "12 GB left"; empty when nothing is, and without a quota.
     left: String,
     /// Of the ring, 0..=100.
     percent: u64,
@@ -115,6 +115,9 @@ impl<'a> Page<'a> {
         let say = Say { words: words::of(facts.language), language: facts.language, zone: facts.zone, now: facts.now };
         let standing = facts.standing;
         let state = status(standing, facts.now);
+        let is_paused = gate(standing, facts.now) == Gate::Sharing;
+        // It opens by itself, so it looks like a quota that is used up and not like an account that a person has switched off.
+        let class = if is_paused { Status::Limited.name() } else { state.name() };
         let platforms = Platform::ALL.into_iter().map(|platform| Group {
             name: platform.name(),
             is_open: facts.platform == Some(platform),
@@ -126,9 +129,9 @@ impl<'a> Page<'a> {
             words: say.words,
             code: code(facts.language),
             direction: if facts.language == Language::Fa { "rtl" } else { "ltr" },
-            status: (say.words.status)(state),
-            status_class: state.name(),
-            notice: say.notice(standing, state, facts.period_end),
+            status: if is_paused { say.words.paused } else { (say.words.status)(state) },
+            status_class: class,
+            notice: say.notice(standing, state, class, facts.period_end),
             ring: say.ring(allowance(standing), state),
             rows: say.lines(&facts),
             chart: chart(facts.days, facts.now, facts.language),
@@ -175,7 +178,7 @@ impl Say {
         if seconds > 0 { self.words.after.replace("{span}", &self.span(seconds)) } else { String::new() }
     }
 
-    fn notice(&self, standing: &Standing, state: Status, period_end: Second) -> Option<Notice> {
+    fn notice(&self, standing: &Standing, state: Status, class: &'static str, period_end: Second) -> Option<Notice> {
         let gate = gate(standing, self.now);
         let next = &self.words.next;
         let text = match gate {
@@ -189,7 +192,7 @@ impl Say {
             Gate::Disabled => next.disabled.to_owned(),
             Gate::Sharing => next.sharing.replace("{time}", &self.until(standing.suspended_until.unwrap_or(self.now))),
         };
-        Some(Notice { class: state.name(), title: (self.words.reason)(gate), text })
+        Some(Notice { class, title: (self.words.reason)(gate), text })
     }
 
     fn ring(&self, allowance: Allowance, state: Status) -> Ring {
@@ -215,7 +218,11 @@ impl Say {
         Ring {
             used: size(used),
             of: self.words.of.replace("{quota}", &size(quota)),
-            left: self.words.left.replace("{left}", &size(quota.minus(used))),
+            left: if used < quota {
+                self.words.left.replace("{left}", &size(quota.minus(used)))
+            } else {
+                String::new()
+            },
             percent,
             percent_text: digits(&format!("{percent}%"), self.language)
                 .replace('%', if self.language == Language::Fa { "٪" } else { "%" }),

@@ -5,6 +5,7 @@ use crate::domain::user::{Gate, Status};
 
 pub(super) const WORDS: Words = Words {
     status,
+    paused: "Paused",
     reason,
     next: Next {
         month: "New traffic comes on {date}. Your apps connect again by themselves then.",

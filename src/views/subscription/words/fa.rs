@@ -5,6 +5,7 @@ use crate::domain::user::{Gate, Status};
 
 pub(super) const WORDS: Words = Words {
     status,
+    paused: "موقتاً بسته",
     reason,
     next: Next {
         month: "حجم شما در {date} تمدید می‌شود و برنامه‌ها خودشان دوباره وصل می‌شوند.",

@@ -19,6 +19,8 @@ pub(super) enum Unit {
 /// What a language has to say.
 pub(super) struct Words {
     pub(super) status: fn(Status) -> &'static str,
+    /// The status of whom sharing has shut out for a while.
+    pub(super) paused: &'static str,
     /// Why he may not pass, in a few words.
     pub(super) reason: fn(Gate) -> &'static str,
     /// What happens next.

@@ -5,6 +5,7 @@ use crate::domain::user::{Gate, Status};
 
 pub(super) const WORDS: Words = Words {
     status,
+    paused: "Приостановлена",
     reason,
     next: Next {
         month: "Новый трафик появится {date}. Приложения подключатся сами.",

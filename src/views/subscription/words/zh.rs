@@ -5,6 +5,7 @@ use crate::domain::user::{Gate, Status};
 
 pub(super) const WORDS: Words = Words {
     status,
+    paused: "已暂停",
     reason,
     next: Next {
         month: "流量将于 {date} 重置，届时客户端会自动恢复连接。",
