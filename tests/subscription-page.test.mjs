@@ -239,7 +239,39 @@ test('a page costs four queries at most and its log stands under browsers', asyn
   assert.deepEqual(JSON.parse(entries).map(([family, format]) => [family, format]), [['browser', 'page']]);
 });
 
-test('a forged address costs no query', async () => {
-  const { status, cost } = await ask({ where: ann.where.slice(0, -1) + (ann.where.endsWith('A') ? 'B' : 'A') });
+test('a link that belongs to nobody says so to a person in his language, and costs no query when it is forged', async () => {
+  const forged = { where: ann.where.slice(0, -1) + (ann.where.endsWith('A') ? 'B' : 'A') };
+  const { status, cost, headers, text: html } = await ask(forged, { 'accept-language': 'fa' });
   assert.deepEqual([status, cost], [404, { queries: 0, read: 0, written: 0 }]);
+  assert.deepEqual([headers.get('content-language'), headers.get('x-robots-tag'), headers.get('cache-control')], ['fa', 'noindex', 'no-store']);
+  assert.match(html, /dir="rtl"/);
+  const app = await ask(forged, { 'user-agent': 'v2rayNG/1.10.5' });
+  assert.deepEqual([app.status, app.text], [404, 'subscription not found\n']);
+  const revoked = await user();
+  await change(revoked, 'generation = 2');
+  const page = await open(revoked, { width: 390, height: 844, touch: true });
+  assert.match(await text(page.locator('.card')), /^Blue River This link does not work .* Get help$/);
+  await shoot(page, 'phone-gone');
+});
+
+test('a page with many servers stays light, and long names do not widen it', async (t) => {
+  const crowded = await startPanel();
+  try {
+    const node = await seedAgent(crowded, { name: 'A name that is so long that it must be broken somewhere 0123456789'.replaceAll(' ', '_') });
+    const inbounds = Array.from({ length: 40 }, (_, index) => ({ tag: `in-${index}`, protocol: 'vless', port: 20_000 + index, tls: true, server_name: 'weir.test' }));
+    assert.equal((await node.sync({ inbounds })).status, 200);
+    const [one] = await seedUsers(crowded, 1, { monthlyQuota: GB });
+    const where = `/sub/${tokenOf(await authKeyOf(crowded), one)}`;
+    const { text: html, status } = await crowded.request('GET', where, { headers: { 'user-agent': CHROME, accept: HTML } });
+    assert.equal(status, 200);
+    t.diagnostic(`40 servers: ${html.length} bytes`);
+    assert.ok(html.length < 80_000, `${html.length} bytes`);
+    const page = await browser.open({ width: 360, height: 740, touch: true });
+    await page.goto(crowded.url + where);
+    assert.equal(await page.locator('.servers details').count(), 40);
+    assert.equal(await isWide(page), false);
+    assert.deepEqual(page.complaints, []);
+  } finally {
+    await crowded.stop();
+  }
 });

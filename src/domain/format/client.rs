@@ -5,70 +5,11 @@ use core::fmt;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::Format;
 use super::extra::Extra;
+use super::given::Given;
 
 /// The settings area that holds an operator's own rules. Nothing stands there while the shipped ones are in force.
 pub const AREA: &str = "clients";
-
-/// What a client is given.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "&'static str")]
-pub enum Given {
-    /// The page for people.
-    Page,
-    /// A list for apps.
-    List(Format),
-}
-
-/// The page's name where formats have theirs.
-const PAGE: &str = "page";
-
-impl Given {
-    /// What a path, a query or a rule names.
-    #[must_use]
-    pub fn named(name: &str) -> Option<Self> {
-        if name == PAGE { Some(Self::Page) } else { Format::named(name).map(Self::List) }
-    }
-
-    /// Its own name.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Page => PAGE,
-            Self::List(format) => format.name(),
-        }
-    }
-
-    /// Every name that there is, for a message.
-    #[must_use]
-    pub fn names() -> String {
-        format!("{PAGE}, {}", Format::names())
-    }
-
-    /// The body's media type.
-    #[must_use]
-    pub const fn content_type(self) -> &'static str {
-        match self {
-            Self::Page => "text/html; charset=utf-8",
-            Self::List(format) => format.content_type(),
-        }
-    }
-}
-
-impl From<Given> for &'static str {
-    fn from(given: Given) -> Self {
-        given.name()
-    }
-}
-
-impl TryFrom<String> for Given {
-    type Error = String;
-
-    fn try_from(name: String) -> Result<Self, String> {
-        Self::named(&name).ok_or_else(|| format!("unknown format {name}; there are {}", Self::names()))
-    }
-}
 
 /// Rules in their order.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]

@@ -7,6 +7,7 @@ mod check;
 mod clash;
 mod client;
 mod extra;
+mod given;
 mod line;
 mod links;
 mod loon;
@@ -24,8 +25,9 @@ mod xray;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 pub use clash::Clash;
-pub use client::{AREA as CLIENT_RULES, Given, Malformed, Name, Rule, Rules};
+pub use client::{AREA as CLIENT_RULES, Malformed, Name, Rule, Rules};
 pub use extra::Extra;
+pub use given::Given;
 pub use sing_box::Tier;
 pub use unfit::{LeftOut, Unfit};
 

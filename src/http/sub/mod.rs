@@ -50,15 +50,14 @@ pub(crate) async fn fetch(
     token: &str,
     format: Option<&str>,
 ) -> Result<Response, Failure> {
-    let claim = Subscription::read(token, &call.secret("AUTH_KEY")?).ok_or(Failure::NotFound("subscription"))?;
+    let Some(claim) = Subscription::read(token, &call.secret("AUTH_KEY")?) else { return page::gone(request, call) };
     let link = (format == Some(QR)).then(|| page::link_of(request)).transpose()?;
     let named = if link.is_some() { None } else { named(request, format)? };
     let opened: Option<Opened> =
         call.db.first(fetch_log::open(i64::from(claim.user), devices::has_id(request), call.now)).await?;
-    let opened = opened.ok_or(Failure::NotFound("subscription"))?;
-    if opened.user.generation != claim.generation {
-        return Err(Failure::NotFound("subscription"));
-    }
+    let Some(opened) = opened.filter(|opened| opened.user.generation == claim.generation) else {
+        return page::gone(request, call);
+    };
     let (suited, extra) = suited(request, opened.clients.as_deref())?;
     let device = devices::Told::of(&opened);
     let mut visit = Visit::new(request, call, opened)?;

@@ -13,8 +13,9 @@ use crate::http::address::parameter;
 use crate::http::call::Call;
 use crate::http::failure::Failure;
 use crate::http::fetch_log::note;
+use crate::http::settings;
 use crate::store::charts::{self, Rows, Whose};
-use crate::views::{SubscriptionFacts, SubscriptionPage};
+use crate::views::{SubscriptionFacts, SubscriptionGone, SubscriptionPage};
 
 /// Days of the chart.
 const DAYS: u32 = 30;
@@ -24,9 +25,7 @@ const DAYS: u32 = 30;
 /// Rows read: 1 per (node, hour) with traffic of the user in the days that are kept by the hour (7 unless set otherwise), and 1
 /// per (node, day) of the days before, 30 in all: on one node at most 215. Queries: 2 more.
 pub(super) async fn show(request: &Request, call: &Call, visit: &Visit) -> Result<Response, Failure> {
-    let header = |name: &str| request.headers().get(name).ok().flatten().unwrap_or_default();
-    let asked = parameter(request, "lang").and_then(|code| named(&code));
-    let language = asked.unwrap_or_else(|| preferred(&header("accept-language")));
+    let language = language(request);
     let days = if request.method() == Method::Head { Vec::new() } else { days(call, visit.user.id).await? };
     let page = SubscriptionPage::new(SubscriptionFacts {
         title: &visit.profile.title,
@@ -39,13 +38,37 @@ pub(super) async fn show(request: &Request, call: &Call, visit: &Visit) -> Resul
         language,
         url: &visit.url,
         support_url: visit.profile.support_url.as_deref(),
-        platform: Platform::of(&header("user-agent")),
+        platform: Platform::of(&header(request, "user-agent")),
         days: &days,
         links: links(visit),
     });
     let html = page.render().map_err(|error| Failure::Broken(format!("template: {error}")))?;
     note(request, call, visit.user.id, "page", visit.logged.as_deref()).await?;
     private(if request.method() == Method::Head { Response::empty()? } else { Response::ok(html)? }, language)
+}
+
+/// A link that belongs to nobody, for a person; an app gets plain text. No query.
+pub(super) fn gone(request: &Request, call: &Call) -> Result<Response, Failure> {
+    let is_person =
+        header(request, "user-agent").starts_with("Mozilla/") && header(request, "accept").contains("text/html");
+    if !is_person {
+        return Err(Failure::NotFound("subscription"));
+    }
+    let (profile, language) = (settings::profile(&call.env), language(request));
+    let page = SubscriptionGone::new(&profile.title, profile.support_url.as_deref(), language);
+    let html = page.render().map_err(|error| Failure::Broken(format!("template: {error}")))?;
+    let body = if request.method() == Method::Head { Response::empty()? } else { Response::ok(html)? };
+    private(body.with_status(404), language)
+}
+
+fn header(request: &Request, name: &str) -> String {
+    request.headers().get(name).ok().flatten().unwrap_or_default()
+}
+
+/// The language that is asked for, else the one that the browser prefers.
+fn language(request: &Request) -> Language {
+    let asked = parameter(request, "lang").and_then(|code| named(&code));
+    asked.unwrap_or_else(|| preferred(&header(request, "accept-language")))
 }
 
 /// Nobody else may keep or list it: its address is a credential.

@@ -67,6 +67,28 @@ pub(crate) struct Page<'a> {
     languages: Vec<Choice>,
 }
 
+/// The page of a link that belongs to nobody.
+#[derive(Template)]
+#[template(path = "subscription/gone.html")]
+pub(crate) struct Gone<'a> {
+    words: &'static Words,
+    code: &'static str,
+    direction: &'static str,
+    title: &'a str,
+    support_url: Option<&'a str>,
+}
+
+impl<'a> Gone<'a> {
+    /// In this language.
+    pub(crate) fn new(title: &'a str, support_url: Option<&'a str>, language: Language) -> Self {
+        Self { words: words::of(language), code: code(language), direction: direction(language), title, support_url }
+    }
+}
+
+const fn direction(language: Language) -> &'static str {
+    if matches!(language, Language::Fa) { "rtl" } else { "ltr" }
+}
+
 /// Why he may not pass, or not yet, and what happens next.
 struct Notice {
     class: &'static str,
@@ -128,7 +150,7 @@ impl<'a> Page<'a> {
         Self {
             words: say.words,
             code: code(facts.language),
-            direction: if facts.language == Language::Fa { "rtl" } else { "ltr" },
+            direction: direction(facts.language),
             status: if is_paused { say.words.paused } else { (say.words.status)(state) },
             status_class: class,
             notice: say.notice(standing, state, class, facts.period_end),

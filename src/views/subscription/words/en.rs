@@ -42,6 +42,8 @@ pub(super) const WORDS: Words = Words {
     servers_how: "Only for apps that take no subscription. These do not update by themselves.",
     help: "Get help",
     language: "Language",
+    gone: "This link does not work",
+    gone_next: "It was replaced, or the account is gone. Ask your provider for a new one.",
 };
 
 fn status(status: Status) -> &'static str {

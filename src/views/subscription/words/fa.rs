@@ -42,6 +42,8 @@ pub(super) const WORDS: Words = Words {
     servers_how: "فقط برای برنامه‌هایی که اشتراک نمی‌پذیرند. این‌ها خودکار به‌روز نمی‌شوند.",
     help: "راهنمایی",
     language: "زبان",
+    gone: "این لینک کار نمی‌کند",
+    gone_next: "لینک عوض شده یا حساب حذف شده است. از ارائه‌دهنده لینک تازه بگیرید.",
 };
 
 fn status(status: Status) -> &'static str {

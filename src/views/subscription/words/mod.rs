@@ -55,6 +55,9 @@ pub(super) struct Words {
     pub(super) servers_how: &'static str,
     pub(super) help: &'static str,
     pub(super) language: &'static str,
+    /// A link that belongs to nobody, and what to do about it.
+    pub(super) gone: &'static str,
+    pub(super) gone_next: &'static str,
 }
 
 /// What happens next, by why somebody may not pass.

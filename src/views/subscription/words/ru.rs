@@ -42,6 +42,8 @@ pub(super) const WORDS: Words = Words {
     servers_how: "Только для приложений без поддержки подписок. Сами не обновляются.",
     help: "Помощь",
     language: "Язык",
+    gone: "Эта ссылка не работает",
+    gone_next: "Её заменили, или учётная запись удалена. Попросите у провайдера новую ссылку.",
 };
 
 fn status(status: Status) -> &'static str {

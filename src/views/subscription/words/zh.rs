@@ -42,6 +42,8 @@ pub(super) const WORDS: Words = Words {
     servers_how: "仅用于不支持订阅的客户端，不会自动更新。",
     help: "获取帮助",
     language: "语言",
+    gone: "此链接无效",
+    gone_next: "链接已更换，或账户已删除。请联系服务商获取新链接。",
 };
 
 fn status(status: Status) -> &'static str {
