@@ -63,6 +63,14 @@ pub enum Route<'a> {
     Usage,
     /// `GET /api/v1/users/{name}/addresses`
     UserAddresses(&'a str),
+    /// `GET /api/v1/users/{name}/devices`
+    Devices(&'a str),
+    /// `DELETE /api/v1/users/{name}/devices`
+    ForgetDevices(&'a str),
+    /// `PATCH /api/v1/users/{name}/devices/{id}`
+    RenameDevice(&'a str, &'a str),
+    /// `DELETE /api/v1/users/{name}/devices/{id}`
+    ForgetDevice(&'a str, &'a str),
     /// `GET /api/v1/suspicious`
     Suspicious,
     /// `GET /api/user/{name}`
@@ -119,6 +127,14 @@ pub enum Route<'a> {
     RunJob(&'a str),
     /// `GET` and `PUT /api/v1/settings/{area}`
     Settings(&'a str),
+    /// `GET /api/v1/client-rules`
+    ClientRules,
+    /// `PUT /api/v1/client-rules`
+    ChangeClientRules,
+    /// `DELETE /api/v1/client-rules`
+    ResetClientRules,
+    /// `POST /api/v1/client-rules/try`
+    TryClientRules,
     /// `GET /api/v1/audit`
     Audit,
     /// `GET /api/v1/audit/verify`
@@ -273,6 +289,7 @@ pub fn route<'a>(method: &str, path: &'a str) -> Result<Route<'a>, NoRoute> {
         (["api", "v1", "jobs", _, "run"], _) => Err(Method("POST")),
         (["api", "v1", "settings", area], "GET" | "PUT") => Ok(Route::Settings(area)),
         (["api", "v1", "settings", _], _) => Err(Method("GET, PUT")),
+        (["api", "v1", "client-rules", rest @ ..], method) => client_rules(method, rest),
         (["api", "v1", "audit"], "GET") => Ok(Route::Audit),
         (["api", "v1", "audit", "verify"], "GET") => Ok(Route::VerifyAudit),
         (["api", "v1", "audit"] | ["api", "v1", "audit", "verify"], _) => Err(Method("GET")),
@@ -296,6 +313,19 @@ pub fn route<'a>(method: &str, path: &'a str) -> Result<Route<'a>, NoRoute> {
 
         (["api", "xpert", rest @ ..], method) => xpert::route(method, rest).map(Route::Xpert),
         _ => Err(Path),
+    }
+}
+
+/// `/api/v1/client-rules...`
+fn client_rules(method: &str, rest: &[&str]) -> Result<Route<'static>, NoRoute> {
+    match (rest, method) {
+        ([], "GET") => Ok(Route::ClientRules),
+        ([], "PUT") => Ok(Route::ChangeClientRules),
+        ([], "DELETE") => Ok(Route::ResetClientRules),
+        ([], _) => Err(NoRoute::Method("GET, PUT, DELETE")),
+        (["try"], "POST") => Ok(Route::TryClientRules),
+        (["try"], _) => Err(NoRoute::Method("POST")),
+        _ => Err(NoRoute::Path),
     }
 }
 

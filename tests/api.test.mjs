@@ -54,6 +54,7 @@ test('a user is created with 201, the place where he is found, and everything th
     device_limit: 0,
     stream_limit: 0,
     address_limit: null,
+    hwid_limit: null,
     hold_seconds: null,
     hold_until: null,
     next_plan: null,

@@ -100,6 +100,16 @@ for (const [format, agents] of Object.entries(AGENTS)) {
   });
 }
 
+test('trying a client out says what its fetch gets, for every one of them', async () => {
+  for (const [format, agents] of Object.entries(AGENTS)) {
+    for (const agent of agents) {
+      const { status, body } = await panel.api('POST', '/api/v1/client-rules/try', { user_agent: agent });
+      assert.deepEqual([status, body.format], [200, format], `${agent}: ${JSON.stringify(body)}`);
+      assert.equal(body.rule === null, format === 'base64' && !agent.startsWith('Hiddify'), agent);
+    }
+  }
+});
+
 test('the formats differ from each other, so that the table above tells them apart', async () => {
   const bodies = await Promise.all(Object.keys(AGENTS).map(async (format) => (await get(`/${format}`, 'curl')).text));
   assert.equal(new Set(bodies).size, bodies.length);

@@ -148,6 +148,32 @@ test('HEAD answers with the same headers and no body', async () => {
   assert.deepEqual(plain(head.headers), plain(whole.headers));
 });
 
+test('mihomo, which asks with the tag that it has, gets the numbers alone while its list is the same', async () => {
+  const one = await user({ monthlyQuota: 50 * GB });
+  const ask = (tag, method = 'GET', format = 'mihomo') =>
+    panel.request(method, `/sub/${token(one)}/${format}`, { headers: tag === undefined ? {} : { 'if-none-match': tag } });
+  const whole = await ask();
+  const tag = whole.headers.get('etag');
+  assert.match(tag, /^"[0-9a-f]{16}"$/);
+  await panel.db.prepare('UPDATE usage SET month = ?2 WHERE user = ?1').bind(one.id, GB).run();
+  for (const [known, method] of [[tag, 'GET'], [`W/${tag}`, 'GET'], [tag, 'HEAD']]) {
+    const { status, text, headers } = await ask(known, method);
+    assert.deepEqual([status, text, headers.get('etag')], [304, '', tag]);
+    assert.match(headers.get('subscription-userinfo'), new RegExp(`download=${GB};`));
+  }
+  assert.equal((await ask('"0123456789abcdef"')).text, whole.text);
+  await change(one, `disabled_at = ${now()}`);
+  const shut = await ask(tag);
+  assert.deepEqual([shut.status, shut.headers.get('etag') === tag], [200, false], 'who may not pass any more hears it');
+  for (const format of ['links', 'base64', 'sing-box', 'surge']) assert.equal((await ask(undefined, 'GET', format)).headers.get('etag'), null, format);
+});
+
+test('a period that ended unnoticed shows when traffic comes, not when it came', async () => {
+  const one = await user({ monthlyQuota: GB, month: GB, periodStart: now() - 40 * 86_400, periodEnd: now() - 10 });
+  const refill = Number((await get(token(one))).headers.get('subscription-refill-date'));
+  assert.ok(refill > now() && refill <= now() + 31 * 86_400, String(refill));
+});
+
 test('who may not pass gets one entry that says why', async () => {
   const full = await user({ monthlyQuota: GB, month: GB });
   const total = await user({ totalQuota: GB, month: GB });

@@ -122,8 +122,7 @@ fn schedule(job: &str) -> Schedule {
         "retention" => Schedule::Daily(3 * 3_600),
         "rollup" => Schedule::Daily(2 * 3_600),
         "packages" => Schedule::Daily(4 * 3_600),
-        "bulk" | "outbox" | "report" => Schedule::Called,
-        "outbox" | "report" | "sources" => Schedule::Called,
+        "bulk" | "outbox" | "report" | "sources" => Schedule::Called,
         _ => Schedule::Every(300),
     }
 }

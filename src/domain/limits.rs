@@ -40,6 +40,10 @@ ranged!(
     Count, 65_535, "an integer from 0 to 65535"
 );
 ranged!(
+    /// Devices that may fetch a subscription; 0 = any number.
+    HwidLimit, 100, "an integer from 0 to 100"
+);
+ranged!(
     /// A number of days.
     Days, 36_500, "an integer of days from 0 to 36500"
 );

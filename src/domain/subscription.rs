@@ -2,6 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use sha2::{Digest as _, Sha256};
 use weir_wire::Second;
 
 use super::percent;
@@ -55,6 +56,18 @@ pub fn disposition(title: &str) -> String {
     format!("attachment; filename=\"{ascii}\"; filename*=UTF-8''{exact}")
 }
 
+/// A list's `ETag`: 64 bits of its SHA-256.
+#[must_use]
+pub fn tag(body: &str) -> String {
+    format!("\"{}\"", hex::encode(Sha256::digest(body).get(..8).unwrap_or_default()))
+}
+
+/// Whether an `If-None-Match` names this tag. What stands between may have compressed the body and weakened the tag.
+#[must_use]
+pub fn names_tag(header: &str, tag: &str) -> bool {
+    header.split(',').map(str::trim).any(|named| named.strip_prefix("W/").unwrap_or(named) == tag)
+}
+
 #[cfg(test)]
 mod tests {
     use weir_wire::Bytes;
@@ -74,6 +87,19 @@ mod tests {
             ..Standing::default()
         };
         assert_eq!(userinfo(&standing), "upload=0; download=5; total=12; expire=1900000000");
+    }
+
+    #[test]
+    fn a_tag_is_known_again_also_when_it_was_weakened() {
+        let (this, other) = (tag("a"), tag("b"));
+        assert_ne!(this, other);
+        assert_eq!(this.len(), 18);
+        for header in [this.clone(), format!("W/{this}"), format!("{other} , W/{this}")] {
+            assert!(names_tag(&header, &this), "{header}");
+        }
+        for header in ["", "*", this.trim_matches('"'), &other] {
+            assert!(!names_tag(header, &this), "{header}");
+        }
     }
 
     #[test]

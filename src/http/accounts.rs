@@ -123,6 +123,7 @@ fn facts(user: &User) -> Facts {
         .plain("device_limit", user.device_limit)
         .plain("stream_limit", user.stream_limit)
         .plain("address_limit", user.address_limit)
+        .plain("hwid_limit", user.hwid_limit)
         .plain("delete_after_days", user.delete_after_days)
         .plain("hold", user.hold)
         .plain("hold_until", user.hold_until)

@@ -17,6 +17,7 @@ pub(super) fn users<'a>(method: &str, rest: &[&'a str]) -> Result<Route<'a>, NoR
         ([] | [_, "packages"], _) => Err(Method("GET, POST")),
         ([name, "packages", order, "refund"], "POST") => Ok(Route::RefundPackage(name, order)),
         ([_, "packages", _, "refund"], _) => Err(Method("POST")),
+        ([name, "devices", rest @ ..], method) => devices(method, name, rest),
         ([name, verb], method) => of_user(method, name, verb),
         _ => Err(Path),
     }
@@ -80,5 +81,18 @@ fn user_action(verb: &str) -> Option<UserAction> {
         "disable" => Some(UserAction::Disable),
         "revoke" => Some(UserAction::Revoke),
         _ => None,
+    }
+}
+
+/// `/api/v1/users/{name}/devices...`
+fn devices<'a>(method: &str, name: &'a str, rest: &[&'a str]) -> Result<Route<'a>, NoRoute> {
+    match (rest, method) {
+        ([], "GET") => Ok(Route::Devices(name)),
+        ([], "DELETE") => Ok(Route::ForgetDevices(name)),
+        ([], _) => Err(Method("GET, DELETE")),
+        ([id], "PATCH") => Ok(Route::RenameDevice(name, id)),
+        ([id], "DELETE") => Ok(Route::ForgetDevice(name, id)),
+        ([_], _) => Err(Method("PATCH, DELETE")),
+        _ => Err(Path),
     }
 }

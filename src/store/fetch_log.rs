@@ -7,12 +7,16 @@ use super::Statement;
 use super::users::{User, columns};
 use crate::domain::fetch::{Fetch, MOST};
 
-// Rows read: 4 (user, usage, endpoints, the hour's log).
+// Rows read: 4 (user, usage, state, the hour's log), and 1 per device of the user if devices are told apart and this one says which it
+// is. What settings say of fetches stands in the state's row, so that they cost none.
 const OPEN: &str = concat!(
     columns!(),
-    ", (SELECT value FROM meta WHERE meta.name = 'endpoints') AS endpoints,
+    ", s.endpoints, s.clients, s.devices AS device_settings,
+  CASE WHEN ?3 AND s.devices ->> 'enabled'
+    THEN (SELECT json_group_array(json_array(d.id, d.last_at)) FROM devices AS d WHERE d.user = ?1) END AS devices,
   (SELECT entries FROM fetch_log WHERE hour = CAST(?2 AS INTEGER) AND fetch_log.user = ?1) AS logged
-FROM users JOIN usage AS u ON u.user = users.id WHERE users.id = ?1 AND deleted_at IS NULL"
+FROM users JOIN usage AS u ON u.user = users.id JOIN subscription_state AS s ON s.id = 1
+WHERE users.id = ?1 AND deleted_at IS NULL"
 );
 
 macro_rules! list {
@@ -40,7 +44,13 @@ pub struct Opened {
     #[serde(flatten)]
     pub user: User,
     /// JSON list of [`crate::domain::endpoint::NodeWays`].
-    pub endpoints: Option<String>,
+    pub endpoints: String,
+    /// JSON of the operator's own [`crate::domain::format::Rules`].
+    pub clients: Option<String>,
+    /// JSON of [`crate::domain::devices::Devices`].
+    pub device_settings: Option<String>,
+    /// JSON list of [`crate::domain::devices::Seen`]; none when nobody asked.
+    pub devices: Option<String>,
     /// JSON list of [`Fetch`] of this hour.
     pub logged: Option<String>,
 }
@@ -63,10 +73,10 @@ pub struct List {
     pub logged: Option<String>,
 }
 
-/// Reads what a fetch of user's subscription needs.
+/// Reads what a fetch of user's subscription needs; his devices too, if its client says which one it is on.
 #[must_use]
-pub fn open(user: i64, now: Second) -> Statement {
-    Statement::new(OPEN).bind(user).bind(now.hour())
+pub fn open(user: i64, has_id: bool, now: Second) -> Statement {
+    Statement::new(OPEN).bind(user).bind(now.hour()).bind(i64::from(has_id))
 }
 
 /// Reads what a fetch of a user's list needs.

@@ -15,6 +15,7 @@ pub mod charts;
 pub mod d1;
 pub mod day;
 pub mod deliveries;
+pub mod devices;
 pub mod due;
 pub mod epochs;
 pub mod events;

@@ -29,3 +29,12 @@ const WRITE: &str =
 pub fn write(area: &str, value: &str) -> Statement {
     Statement::new(WRITE).bind(area).bind(value)
 }
+
+// Rows written: 1.
+const FORGET: &str = "DELETE FROM settings WHERE area = ?1";
+
+/// An area is again as it is without anybody's doing.
+#[must_use]
+pub fn forget(area: &str) -> Statement {
+    Statement::new(FORGET).bind(area)
+}

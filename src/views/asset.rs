@@ -23,6 +23,10 @@ macro_rules! asset {
 pub(crate) const STYLE: Asset = asset!("/weir.css");
 /// Refreshes numbers where scripts are allowed.
 pub(crate) const SCRIPT: Asset = asset!("/weir.js");
+/// The style sheet of subscriptions' pages, on top of the one of every page.
+pub(crate) const SUBSCRIPTION_STYLE: Asset = asset!("/subscription.css");
+/// Copies links where scripts are allowed.
+pub(crate) const SUBSCRIPTION_SCRIPT: Asset = asset!("/subscription.js");
 /// The icon.
 pub(crate) const ICON: Asset = asset!("/weir.svg");
 

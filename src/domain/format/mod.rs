@@ -6,6 +6,8 @@
 mod check;
 mod clash;
 mod client;
+mod extra;
+mod given;
 mod line;
 mod links;
 mod loon;
@@ -22,10 +24,10 @@ mod xray;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde::Deserialize;
-
 pub use clash::Clash;
-pub use client::{Malformed, Rules};
+pub use client::{AREA as CLIENT_RULES, Malformed, Name, Rule, Rules};
+pub use extra::Extra;
+pub use given::Given;
 pub use sing_box::Tier;
 pub use unfit::{LeftOut, Unfit};
 
@@ -39,8 +41,7 @@ const AUTO: &str = "Auto";
 const PROBE: &str = "https://www.gstatic.com/generate_204";
 
 /// How the ways in are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// One link a line.
     Links,
@@ -198,14 +199,6 @@ impl Format {
             Self::Loon => loon::write(endpoints),
             Self::QuanX => quanx::write(endpoints),
         }
-    }
-}
-
-impl TryFrom<String> for Format {
-    type Error = String;
-
-    fn try_from(name: String) -> Result<Self, String> {
-        Self::named(&name).ok_or_else(|| format!("unknown format {name}; there are {}", Self::names()))
     }
 }
 

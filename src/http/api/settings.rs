@@ -62,6 +62,12 @@ pub(crate) async fn answer(mut request: Request, call: &Call, area: &str) -> Res
             })*
         };
     }
-    areas!(areas::Backup, areas::Retention, crate::domain::notice::settings::Alerts, sharing::Sharing);
+    areas!(
+        areas::Backup,
+        areas::Retention,
+        crate::domain::devices::Devices,
+        crate::domain::notice::settings::Alerts,
+        sharing::Sharing
+    );
     Err(Failure::NotFound("area of settings"))
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use weir_wire::{Bytes, Second};
 
-use crate::domain::limits::{Count, Days, HoldSeconds};
+use crate::domain::limits::{Count, Days, HoldSeconds, HwidLimit};
 use crate::domain::name::{Email, Note, PlanName, UserName};
 use crate::domain::period::{AnchorDay, Cycle, Strategy};
 use crate::domain::zone::Zone;
@@ -63,6 +63,8 @@ pub(super) struct NewUser {
     stream_limit: Option<Count>,
     #[serde(default, deserialize_with = "given")]
     address_limit: Option<Option<Count>>,
+    #[serde(default)]
+    hwid_limit: Option<HwidLimit>,
     #[serde(default, rename(serialize = "hold"))]
     hold_seconds: Option<HoldSeconds>,
     #[serde(default)]
@@ -148,6 +150,8 @@ pub(crate) struct UserChange {
     stream_limit: Option<Count>,
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     address_limit: Option<Option<Count>>,
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    hwid_limit: Option<Option<HwidLimit>>,
     #[serde(default, deserialize_with = "given", rename(serialize = "hold"), skip_serializing_if = "Option::is_none")]
     hold_seconds: Option<Option<HoldSeconds>>,
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
@@ -176,7 +180,7 @@ impl UserChange {
 
     /// Whether it changes nothing of what many users can share.
     pub(crate) const fn is_empty(&self) -> bool {
-        !self.matters() && self.note.is_none() && self.address_limit.is_none()
+        !self.matters() && self.note.is_none() && self.address_limit.is_none() && self.hwid_limit.is_none()
     }
 
     /// Whether a gate, a limit or a second at which the sweep must look may depend on it.

@@ -54,6 +54,8 @@ pub(super) struct UserJson {
     stream_limit: u32,
     /// In five minutes over all nodes, 0 = unlimited; `null` = the deployment's own limit.
     address_limit: Option<u32>,
+    /// Devices that may fetch the subscription, 0 = any number; `null` = the deployment's own limit.
+    hwid_limit: Option<u32>,
     /// How long the account lasts from its first use on; `null` when it has begun.
     hold_seconds: Option<i64>,
     /// When it begins unused.
@@ -118,6 +120,7 @@ impl UserJson {
             device_limit: user.device_limit,
             stream_limit: user.stream_limit,
             address_limit: user.address_limit,
+            hwid_limit: user.hwid_limit,
             hold_seconds: waits.map(|hold| hold.seconds),
             hold_until: waits.and_then(|hold| hold.until),
             next_plan,

@@ -190,7 +190,7 @@ fn fields(user: &User) -> Map<String, Value> {
         "reset_strategy": user.cycle.strategy, "reset_day": user.cycle.day, "time_zone": user.cycle.zone,
         "expires_at": user.expires_at, "disabled_at": user.disabled_at, "suspended_until": user.suspended_until,
         "speed_limit": user.speed_limit, "device_limit": user.device_limit, "stream_limit": user.stream_limit,
-        "address_limit": user.address_limit, "delete_after_days": user.delete_after_days, "next_plan": next,
+        "address_limit": user.address_limit, "hwid_limit": user.hwid_limit, "delete_after_days": user.delete_after_days, "next_plan": next,
         "hold": user.hold, "hold_until": user.hold_until,
     }))
 }
@@ -208,7 +208,7 @@ mod tests {
         let mut user = object(&json!({
             "id": 7, "name": "ann", "email": null, "note": "", "slot": "abcd2345", "generation": 1, "disabled_at": null,
             "suspended_until": null, "expires_at": null, "created_at": 0, "plan": null, "plan_version": 0,
-            "speed_limit": 0, "device_limit": 0, "stream_limit": 0, "address_limit": null, "delete_after_days": null,
+            "speed_limit": 0, "device_limit": 0, "stream_limit": 0, "address_limit": null, "hwid_limit": null, "delete_after_days": null,
             "next_plan": null, "next_keeps_rest": 0, "next_on_either": 1, "hold": 0, "hold_until": null,
             "monthly_quota": 100, "total_quota": 0, "month": 40, "lifetime": 40, "bonus_left": 0, "bonus_spent": 0,
             "reset_strategy": "calendar_month", "reset_day": 1, "time_zone": "UTC", "period_start": MONTH,

@@ -1,109 +1,130 @@
 //! Subscriptions, `/sub/...`: the token is the credential, and a forged one costs no query.
 
+mod devices;
+mod headers;
+mod list;
+mod page;
+
 use weir_wire::Second;
-use worker::{Headers, Method, Request, Response};
+use worker::{Request, Response, console_error};
 
 use super::address;
 use super::call::Call;
 use super::failure::Failure;
-use super::fetch_log::note;
-use super::settings;
+use super::settings::{self, Profile};
 use super::ways;
-use crate::domain::format::{About, Format, Rules, Ways};
+use crate::domain::endpoint::Endpoint;
+use crate::domain::format::{Extra, Format, Given, Rules};
 use crate::domain::subscription;
 use crate::domain::token::Subscription;
-use crate::domain::user::{allowance, gate};
+use crate::domain::user::{Standing, gate};
 use crate::store::fetch_log::{self, Opened};
 use crate::store::users::User;
 
+/// The picture of one link, where formats have their names.
+const QR: &str = "qr";
+
+/// Whoever came with a token, and what he may have.
+struct Visit {
+    user: User,
+    standing: Standing,
+    /// Why he gets no links.
+    reason: Option<String>,
+    /// The user's ways in, whether he may pass or not.
+    endpoints: Vec<Endpoint>,
+    profile: Profile,
+    /// The subscription's own address: without format and query.
+    url: String,
+    /// The hour's log.
+    logged: Option<String>,
+}
+
 /// `GET /sub/{token}` and `GET /sub/{token}/{format}`, also HEAD
 ///
-/// Rows read: 4 (user, usage, endpoints, the hour's log); none for a forged token or an unknown format. Rows written: 1 for
-/// the first fetch of a (user, hour, client family).
+/// Rows read: 4 (user, usage, state, the hour's log); none for a forged token or an unknown format; of a page, also those of
+/// [`page::show`], and where devices are told apart, those of [`devices::admit`]. Rows written: 1 for the first fetch of a (user,
+/// hour, client family).
 pub(crate) async fn fetch(
     request: &Request,
     call: &Call,
     token: &str,
     format: Option<&str>,
 ) -> Result<Response, Failure> {
-    let claim = Subscription::read(token, &call.secret("AUTH_KEY")?).ok_or(Failure::NotFound("subscription"))?;
-    let format = wanted(request, format)?;
-    let opened: Option<Opened> = call.db.first(fetch_log::open(i64::from(claim.user), call.now)).await?;
-    let Opened { user, endpoints, logged } = opened.ok_or(Failure::NotFound("subscription"))?;
-    if user.generation != claim.generation {
-        return Err(Failure::NotFound("subscription"));
-    }
-    let mut standing = user.standing();
-    // The period has ended, and the job that begins the next one has not come by yet.
-    if user.period_end <= call.now.get() {
-        standing.month = weir_wire::Bytes::ZERO;
-    }
-    let reason = subscription::reason(gate(&standing, call.now), Second::clamped(user.period_end), user.cycle.zone);
-    let endpoints = ways::own(call, &user, &standing, endpoints.as_deref().unwrap_or("[]"))?;
-    let ways = reason.as_deref().map_or(Ways::Open(&endpoints), Ways::Barred);
-    let profile = settings::profile(&call.env);
-    let page = page(&request.inner().url());
-    let allowance = allowance(&standing);
-    let about = About {
-        url: &page,
-        update_hours: profile.update_hours,
-        used: allowance.used.get(),
-        quota: allowance.quota.get(),
+    let Some(claim) = Subscription::read(token, &call.secret("AUTH_KEY")?) else { return page::gone(request, call) };
+    let link = (format == Some(QR)).then(|| page::link_of(request)).transpose()?;
+    let named = if link.is_some() { None } else { named(request, format)? };
+    let opened: Option<Opened> =
+        call.db.first(fetch_log::open(i64::from(claim.user), devices::has_id(request), call.now)).await?;
+    let Some(opened) = opened.filter(|opened| opened.user.generation == claim.generation) else {
+        return page::gone(request, call);
     };
-    let rendered = format.render(ways, about);
-    let headers = headers(&profile, &page, &user, &subscription::userinfo(&standing), reason.as_deref())?;
-    headers.set("content-type", format.content_type())?;
-    if !rendered.left_out.is_empty() {
-        headers.set("weir-left-out", &rendered.left_out.len().to_string())?;
+    let (suited, extra) = suited(request, opened.clients.as_deref())?;
+    let device = devices::Told::of(&opened);
+    let mut visit = Visit::new(request, call, opened)?;
+    if let Some(link) = link {
+        return page::qr(&visit, link);
     }
-    note(request, call, user.id, format.name(), logged.as_deref()).await?;
-    let body = rendered.body;
-    headers.set("content-length", &body.len().to_string())?;
-    let response = if request.method() == Method::Head { Response::empty()? } else { Response::ok(body)? };
-    Ok(response.with_headers(headers))
+    let response = match named.unwrap_or(suited) {
+        Given::Page => page::show(request, call, &visit).await?,
+        Given::List(format) => {
+            let signs = devices::admit(request, call, &mut visit, &device).await?;
+            let response = list::give(request, call, &visit, format).await?;
+            for sign in signs {
+                response.headers().set(sign, "true")?;
+            }
+            response
+        }
+    };
+    for (name, value) in extra.iter() {
+        response.headers().set(name, value)?;
+    }
+    Ok(response)
 }
 
-/// The format that the path or the query names, else the one that suits the client.
-fn wanted(request: &Request, named: Option<&str>) -> Result<Format, Failure> {
+impl Visit {
+    fn new(request: &Request, call: &Call, opened: Opened) -> Result<Self, Failure> {
+        let Opened { user, endpoints, logged, .. } = opened;
+        let mut standing = user.standing();
+        // The period has ended, and the job that begins the next one has not come by yet.
+        if user.period_end <= call.now.get() {
+            standing.month = weir_wire::Bytes::ZERO;
+        }
+        let period_end = Second::clamped(user.period_end);
+        Ok(Self {
+            reason: subscription::reason(gate(&standing, call.now), period_end, user.cycle.zone),
+            endpoints: ways::own(call, &user, &standing, &endpoints)?,
+            profile: settings::profile(&call.env),
+            url: own_address(&request.inner().url()),
+            user,
+            standing,
+            logged,
+        })
+    }
+}
+
+/// What the path or the query names.
+fn named(request: &Request, in_path: Option<&str>) -> Result<Option<Given>, Failure> {
     let query = address::parameter(request, "format");
-    if let Some(name) = named.or(query.as_deref()) {
-        return Format::named(name).ok_or_else(|| Failure::invalid("format", format!("one of {}", Format::names())));
-    }
-    let rules = Rules::built_in().map_err(|error| Failure::Broken(format!("the built-in client rules: {error}")))?;
-    Ok(rules.format(|name| request.headers().get(name).ok().flatten()))
+    let Some(name) = in_path.or(query.as_deref()) else { return Ok(None) };
+    let found = Given::named(name);
+    found.map(Some).ok_or_else(|| Failure::invalid("format", format!("one of {}", Given::names())))
 }
 
-/// The headers that clients read; each value is ASCII.
-fn headers(
-    profile: &settings::Profile,
-    page: &str,
-    user: &User,
-    userinfo: &str,
-    announce: Option<&str>,
-) -> Result<Headers, Failure> {
-    let headers = Headers::new();
-    headers.set("content-disposition", &subscription::disposition(&profile.title))?;
-    headers.set("profile-title", &subscription::title(&profile.title))?;
-    headers.set("profile-update-interval", &profile.update_hours.to_string())?;
-    headers.set("subscription-userinfo", userinfo)?;
-    if !user.monthly_quota.is_zero() && user.period_end < Second::LAST.get() {
-        headers.set("subscription-refill-date", &user.period_end.to_string())?;
-    }
-    headers.set("profile-web-page-url", page)?;
-    if let Some(url) = &profile.support_url {
-        headers.set("support-url", url)?;
-    }
-    if let Some(text) = announce {
-        headers.set("announce", &subscription::header_text(text))?;
-    }
-    headers.set("cache-control", "no-store")?;
-    headers.set("x-robots-tag", "noindex")?;
-    headers.set("vary", "User-Agent, Accept")?;
-    Ok(headers)
+/// What the rules give to the client: page or format, and headers of its own. `own` are the operator's rules.
+fn suited(request: &Request, own: Option<&str>) -> Result<(Given, Extra), Failure> {
+    let own = own.and_then(|text| {
+        // Rules of another release must not end everybody's subscriptions: the shipped ones serve meanwhile.
+        Rules::read(text).inspect_err(|error| console_error!("client rules cannot be read: {error}")).ok()
+    });
+    let shipped = || Rules::built_in().map_err(|error| Failure::Broken(format!("the built-in client rules: {error}")));
+    let rules = own.map_or_else(shipped, Ok)?;
+    let found = rules.find(|name| request.headers().get(name).ok().flatten());
+    let none = || (Given::List(Format::Base64), Extra::default());
+    Ok(found.map_or_else(none, |(_, rule)| (rule.format, rule.headers.clone())))
 }
 
-/// The subscription's own page: its URL without format and query.
-fn page(url: &str) -> String {
+/// The subscription's address of any of its URLs.
+fn own_address(url: &str) -> String {
     let plain = url.split(['?', '#']).next().unwrap_or_default();
     // scheme, empty, host, "sub", token
     plain.split('/').take(5).collect::<Vec<_>>().join("/")

@@ -30,6 +30,7 @@ UPDATE users SET
   device_limit = coalesce(given ->> 'device_limit', device_limit),
   stream_limit = coalesce(given ->> 'stream_limit', stream_limit),
   address_limit = CASE WHEN json_type(given, '$.address_limit') IS NULL THEN address_limit ELSE given ->> 'address_limit' END,
+  hwid_limit = CASE WHEN json_type(given, '$.hwid_limit') IS NULL THEN hwid_limit ELSE given ->> 'hwid_limit' END,
   delete_after_days = CASE WHEN json_type(given, '$.delete_after_days') IS NULL THEN delete_after_days
     ELSE given ->> 'delete_after_days' END,
   next_keeps_rest = coalesce(given ->> '$.next_plan.add_remaining_traffic', next_keeps_rest),

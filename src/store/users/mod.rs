@@ -47,6 +47,8 @@ pub struct User {
     pub stream_limit: u32,
     /// Addresses in five minutes over all nodes, 0 = unlimited; none = the deployment's own limit.
     pub address_limit: Option<u32>,
+    /// Devices that may fetch his subscription, 0 = any number; none = the deployment's own limit.
+    pub hwid_limit: Option<u32>,
     /// Days after the expiry on which the account is deleted.
     pub delete_after_days: Option<u32>,
     /// The plan that begins when this account is used up or has expired.
@@ -124,7 +126,7 @@ pub(super) fn hold(seconds: i64, until: Option<i64>) -> Option<Hold> {
 macro_rules! columns {
     () => {
         "SELECT users.id, name, email, note, slot, generation, disabled_at, suspended_until, expires_at, created_at,
-  plan, plan_version, speed_limit, device_limit, stream_limit, address_limit, delete_after_days,
+  plan, plan_version, speed_limit, device_limit, stream_limit, address_limit, hwid_limit, delete_after_days,
   next_plan, next_keeps_rest, next_on_either, hold, hold_until,
   monthly_quota, total_quota, month, lifetime, bonus_left, bonus_spent, reset_strategy, reset_day, time_zone,
   period_start, period_end, last_at, revision "
@@ -159,11 +161,11 @@ pub fn by_id(user: i64) -> Statement {
 // Rows: 2 read, 4 written (row, two indexes, the counter).
 const INSERT: &str = "
 INSERT INTO users (name, email, note, gate, slot, expires_at, created_at, plan, plan_version, speed_limit, device_limit,
-  stream_limit, address_limit, delete_after_days, next_plan, next_keeps_rest, next_on_either)
+  stream_limit, address_limit, hwid_limit, delete_after_days, next_plan, next_keeps_rest, next_on_either)
 SELECT ?1 ->> 'name', ?1 ->> 'email', coalesce(?1 ->> 'note', ''), 'vacant', slots.name, ?1 ->> 'expires_at',
   CAST(?2 AS INTEGER), (SELECT plans.name FROM plans WHERE plans.name = ?1 ->> 'plan'),
   coalesce(?1 ->> 'plan_version', 0), coalesce(?1 ->> 'speed_limit', 0),
-  coalesce(?1 ->> 'device_limit', 0), coalesce(?1 ->> 'stream_limit', 0), ?1 ->> 'address_limit', ?1 ->> 'delete_after_days',
+  coalesce(?1 ->> 'device_limit', 0), coalesce(?1 ->> 'stream_limit', 0), ?1 ->> 'address_limit', ?1 ->> 'hwid_limit', ?1 ->> 'delete_after_days',
   (SELECT plans.name FROM plans WHERE plans.name = ?1 ->> '$.next_plan.plan'), coalesce(?1 ->> '$.next_plan.add_remaining_traffic', 0),
   coalesce(?1 ->> '$.next_plan.fire_on_either', 1)
 FROM slots WHERE gate = 'vacant' ORDER BY born, slots.name LIMIT 1";
