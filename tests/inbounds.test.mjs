@@ -197,6 +197,10 @@ test('the panel shows what the agent says of each inbound, and makes links of al
   assert.deepEqual(told.hysteria2.obfs, { type: 'salamander', password: 'cry me a river' });
   const links = (await fetched('links')).text.trim().split('\n');
   assert.equal(links.length, Object.keys(ports).length);
+  // Each reads back as what it was made of.
+  const [by, ...rest] = await Promise.all(links.map((raw) => site.api('POST', '/api/xpert/direct-configs/validate', { raw })));
+  assert.deepEqual([by.name, by.port], ['Wien by proxy', ports['vless-proxied']], 'what has an address comes first');
+  assert.deepEqual(rest.map(({ valid, server, port }) => [valid, server, tagAt(port)]), Object.keys(ports).filter((tag) => tag !== 'vless-proxied').map((tag) => [true, '127.0.0.1', tag]));
 });
 
 test('mihomo carries bytes through every inbound that it speaks with what its YAML says, and all are counted', async (t) => {
