@@ -178,6 +178,19 @@ test('a wrong address is refused by its field and changes nothing', async () => 
   await clear();
 });
 
+test('a change costs the rows of the address, of its node and of what fetches read, however many there are', async (t) => {
+  const costs = [];
+  for (let number = 0; number < 10; number += 1) {
+    const { cost, status } = await panel.api('POST', at(), { inbound: 'tls', remark: `${number}` });
+    assert.equal(status, 201);
+    costs.push(cost);
+  }
+  t.diagnostic(JSON.stringify([costs[0], costs.at(-1)]));
+  // Address and index; node, meta, its mirror; two of the audit log.
+  assert.deepEqual([...new Set(costs.map(({ written }) => written))], [7]);
+  await clear();
+});
+
 test('a node has 64 addresses at most, because every fetch reads all', async () => {
   for (let number = 0; number < 64; number += 1) await add({ inbound: 'tls', remark: `${number}` });
   const answer = await panel.api('POST', at(), { inbound: 'tls' });
