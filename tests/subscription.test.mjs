@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { createHmac } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
+import http from 'node:http';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 
@@ -166,6 +167,29 @@ test('mihomo, which asks with the tag that it has, gets the numbers alone while 
   const shut = await ask(tag);
   assert.deepEqual([shut.status, shut.headers.get('etag') === tag], [200, false], 'who may not pass any more hears it');
   for (const format of ['links', 'base64', 'sing-box', 'surge']) assert.equal((await ask(undefined, 'GET', format)).headers.get('etag'), null, format);
+});
+
+test('a real mihomo that fetches again keeps its list on 304 and reads the new numbers', async () => {
+  const one = await user({ monthlyQuota: 50 * GB });
+  const statuses = [];
+  const relay = http.createServer(async (request, answer) => {
+    const { host, connection, ...headers } = request.headers;
+    const got = await fetch(panel.url + request.url, { headers });
+    statuses.push(got.status);
+    const { 'content-encoding': packed, 'content-length': length, 'transfer-encoding': chunked, ...told } = Object.fromEntries(got.headers);
+    answer.writeHead(got.status, told).end(Buffer.from(await got.arrayBuffer()));
+  });
+  await new Promise((done) => relay.listen(0, '127.0.0.1', done));
+  try {
+    const between = () => panel.db.prepare('UPDATE usage SET month = ?2 WHERE user = ?1').bind(one.id, 7 * GB).run();
+    const { proxies, subscriptionInfo, log } = await loadWithMihomo(`http://127.0.0.1:${relay.address().port}/sub/${token(one)}`, { between });
+    assert.deepEqual(statuses, [200, 304], log);
+    assert.equal(proxies.length, INBOUNDS.length, log);
+    assert.equal(subscriptionInfo.Download, 7 * GB);
+  } finally {
+    relay.closeAllConnections();
+    await new Promise((done) => relay.close(done));
+  }
 });
 
 test('a period that ended unnoticed shows when traffic comes, not when it came', async () => {

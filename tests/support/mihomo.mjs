@@ -25,13 +25,15 @@ const LIMIT_MS = 15_000;
  * Let mihomo fetch a subscription.
  *
  * @param {string} url
+ * @param {{between?: () => Promise<void>}} [options] `between`: what happens before it is told to fetch once more
  * @returns {Promise<{proxies: Array<{name: string, type: string}>, subscriptionInfo?: {Upload: number, Download: number, Total: number,
  *   Expire: number}, log: string}>} what it loaded; no proxies when it refused the list
  * @throws {Error} if mihomo is missing or does not start within 15 s
  */
-export async function loadWithMihomo(url) {
+export async function loadWithMihomo(url, { between } = {}) {
   const folder = await mkdtemp(path.join(tmpdir(), 'weir-mihomo-'));
   const port = await freePort();
+  const where = `http://127.0.0.1:${port}/providers/proxies/weir`;
   // JSON is YAML. Nothing here leaves this machine: no DNS, no databases, no health checks.
   const config = {
     'mixed-port': 0,
@@ -40,7 +42,8 @@ export async function loadWithMihomo(url) {
     'geo-auto-update': false,
     dns: { enable: false },
     'proxy-providers': {
-      weir: { type: 'http', url, path: './weir.txt', interval: 3600, 'health-check': { enable: false, url: 'http://127.0.0.1:1/', interval: 0 } },
+      // Its own fetches would go by its rules too.
+      weir: { type: 'http', url, path: './weir.txt', interval: 3600, proxy: 'DIRECT', 'health-check': { enable: false, url: 'http://127.0.0.1:1/', interval: 0 } },
     },
     'proxy-groups': [{ name: 'ALL', type: 'select', use: ['weir'] }],
     rules: ['MATCH,ALL'],
@@ -54,7 +57,13 @@ export async function loadWithMihomo(url) {
   try {
     const deadline = Date.now() + LIMIT_MS;
     for (;;) {
-      const provider = await fetch(`http://127.0.0.1:${port}/providers/proxies/weir`).then((answer) => answer.json(), () => undefined);
+      let provider = await fetch(where).then((answer) => answer.json(), () => undefined);
+      if (between && provider?.proxies?.length > 0) {
+        await between();
+        const again = await fetch(where, { method: 'PUT' });
+        if (!again.ok) throw new Error(`mihomo does not fetch again: ${await again.text()}`);
+        provider = await (await fetch(where)).json();
+      }
       const isRefused = log.includes('initial proxy provider');
       if (provider?.proxies?.length > 0 || (provider && isRefused)) return { ...provider, proxies: provider.proxies ?? [], log };
       if (child.exitCode !== null || Date.now() > deadline) throw new Error(`mihomo loaded nothing:\n${log}`);
