@@ -265,7 +265,9 @@ describe('a backup', { timeout }, () => {
     await hold(Math.floor(Date.now() / 1000) + 600);
     assert.equal(await panel.cron('backup'), 'ok');
     assert.deepEqual(await items(panel), before);
-    assert.ok((await jobOf(panel)).next_at > Date.now() / 1000 + 600);
+    const { next_at: next } = await jobOf(panel);
+    // Unless the day's own backup comes before.
+    assert.ok(next > Date.now() / 1000 + 600 || next % 86_400 === 0, `${next}`);
     await hold(1);
     for (let run = 0; run < 6; run += 1) assert.equal(await panel.cron('backup'), 'ok');
     assert.ok((await items(panel))[0].instant > before[0].instant);
