@@ -37,7 +37,7 @@ CREATE TABLE bulk_chunks (
   PRIMARY KEY (bulk, number)
 ) STRICT, WITHOUT ROWID;
 
-INSERT INTO jobs (name, next_at) VALUES ('bulk', 9007199254740991);
+INSERT INTO jobs (name) VALUES ('bulk');
 
 -- Who was deleted can come back.
 CREATE TRIGGER users_again AFTER UPDATE OF deleted_at ON users WHEN OLD.deleted_at IS NOT NULL AND NEW.deleted_at IS NULL
