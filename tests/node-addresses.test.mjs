@@ -186,8 +186,8 @@ test('a change costs the rows of the address, of its node and of what fetches re
     costs.push(cost);
   }
   t.diagnostic(JSON.stringify([costs[0], costs.at(-1)]));
-  // Address and index; node, meta, its mirror; two of the audit log.
-  assert.deepEqual([...new Set(costs.map(({ written }) => written))], [7]);
+  // Address and index; node, meta, its mirrors for subscriptions and for the Xpert list; two of the audit log.
+  assert.deepEqual([...new Set(costs.map(({ written }) => written))], [8]);
   await clear();
 });
 
