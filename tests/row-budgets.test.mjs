@@ -110,9 +110,10 @@ test('a late report pays one row more for each user', async (t) => {
   await agent.sync();
   await agent.sync({ report: report(ended) });
   await back.sync();
-  // Read twice as much as others: each finds the period that it belongs to. They are as rare as outages over a period's end.
+  // Read more than twice as much as others: each finds the period that it belongs to, and whether anybody noticed that one. They are as
+  // rare as outages over a period's end.
   const late = back.report({ seq: 1, to: now() - MONTH - 86_400, users: ended.map(({ slot }) => [slot, 4, 4]) });
-  await price(t, 'late report of 100', { report: late }, forReport(100, { written: 100, read: 800 }), back);
+  await price(t, 'late report of 100', { report: late }, forReport(100, { written: 100, read: 1_100 }), back);
   const [one] = ended;
   assert.equal((await panel.db.prepare('SELECT bytes FROM periods WHERE user = ?1').bind(one.id).first()).bytes, 58);
 });
