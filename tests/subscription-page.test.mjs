@@ -29,7 +29,7 @@ before(async () => {
   const inbounds = ['trojan', 'vless', 'hysteria2'].map((protocol, index) => ({ tag: protocol, protocol, port: 20_000 + index, tls: true }));
   assert.equal((await node.sync({ inbounds })).status, 200);
   ann = await user({ monthlyQuota: 50 * GB, month: Math.round(31.4 * GB) });
-  await change(ann, `expires_at = ${now() + 90 * DAY}, plan = 'premium'`);
+  await change(ann, `expires_at = ${now() + 90 * DAY - 600}, plan = 'premium'`);
   const today = now() - (now() % DAY);
   const days = Array.from({ length: 30 }, (_, back) => [ann.id, today - back * DAY, node.node, ((back * 7) % 11) * 0.02 * GB, ((back * 5) % 13) * 0.2 * GB]);
   for (const [table, column, rows] of [['history', 'hour', days.slice(0, 7)], ['history_days', 'day', days.slice(7)]]) {
