@@ -128,6 +128,12 @@ impl Cycle {
         }
     }
 
+    /// The period of a user at `now` whose last one that was noticed is `stored`: it may have ended since.
+    #[must_use]
+    pub fn current(self, stored: Period, now: Second) -> Period {
+        if stored.end <= now { self.containing(now, stored.start) } else { stored }
+    }
+
     /// The seconds at which usage begins anew, from a period's end on; none when it never ends.
     pub fn resets(self, end: Second) -> impl Iterator<Item = Second> {
         let ends = |end: &Second| *end < Second::LAST;

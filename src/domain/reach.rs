@@ -154,7 +154,9 @@ fn public(address: IpAddr) -> Result<Target, Refusal> {
     if is_public(address) { Ok(Target::Ready) } else { Err(Refusal::Private(address)) }
 }
 
-fn name(host: &str) -> Result<Target, Refusal> {
+/// The labels of a name, if it is one and no address.
+#[must_use]
+pub fn labels(host: &str) -> Option<Vec<&str>> {
     let labels: Vec<&str> = host.split('.').collect();
     let plain = |label: &&str| {
         (1..=63).contains(&label.len())
@@ -162,10 +164,13 @@ fn name(host: &str) -> Result<Target, Refusal> {
             && !label.starts_with('-')
     };
     // A last label that begins with a digit makes the whole an IPv4 address in one of its old ways to write it (0x7f.1).
+    let is_address = labels.last().is_none_or(|top| top.starts_with(|first: char| first.is_ascii_digit()));
+    (host.len() <= 253 && labels.iter().all(plain) && !is_address).then_some(labels)
+}
+
+fn name(host: &str) -> Result<Target, Refusal> {
+    let Some(labels) = labels(host) else { return Err(Refusal::Host(host.chars().take(80).collect())) };
     let top = labels.last().copied().unwrap_or_default();
-    if host.len() > 253 || !labels.iter().all(plain) || top.starts_with(|first: char| first.is_ascii_digit()) {
-        return Err(Refusal::Host(host.chars().take(80).collect()));
-    }
     let inside = ["localhost", "local", "internal", "intranet", "localdomain", "lan", "home", "corp", "arpa"];
     if labels.len() < 2 || inside.contains(&top) {
         return Err(Refusal::Inside(host.to_owned()));

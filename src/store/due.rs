@@ -88,11 +88,8 @@ impl Due {
     /// The period that he is in at `now`.
     #[must_use]
     pub fn period(&self, now: Second) -> Period {
-        if self.period_end <= now.get() {
-            self.cycle.containing(now, Second::clamped(self.period_start))
-        } else {
-            Period { start: Second::clamped(self.period_start), end: Second::clamped(self.period_end) }
-        }
+        let (start, end) = (Second::clamped(self.period_start), Second::clamped(self.period_end));
+        self.cycle.current(Period { start, end }, now)
     }
 
     /// What decides his gate at `now`, in the period that he is in then.

@@ -86,7 +86,6 @@ export async function loadWithMihomo(url, { between } = {}) {
  * @throws {Error} with its log, if it refuses the proxies or does not listen within 15 s
  */
 export async function runMihomo({ listenPort, proxies }) {
-  const folder = await mkdtemp(path.join(tmpdir(), 'weir-mihomo-'));
   const names = proxies.map(({ name }) => name);
   const config = {
     'socks-port': listenPort,
@@ -98,30 +97,7 @@ export async function runMihomo({ listenPort, proxies }) {
     proxies,
     rules: [...names.map((name) => `IN-USER,${name},${name}`), 'MATCH,REJECT'],
   };
-  const file = path.join(folder, 'config.yaml');
-  await writeFile(file, JSON.stringify(config));
-  const child = spawn(enginePath('mihomo'), ['-d', folder, '-f', file], { stdio: ['ignore', 'pipe', 'pipe'] });
-  running.add(child);
-  const ended = once(child, 'exit');
-  let log = '';
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (data) => (log += data));
-  const stop = async () => {
-    if (child.exitCode === null && child.signalCode === null) {
-      child.kill('SIGKILL');
-      await ended;
-    }
-    running.delete(child);
-    await rm(folder, { recursive: true, force: true });
-  };
-  const deadline = Date.now() + LIMIT_MS;
-  while (!(await listens(listenPort))) {
-    if (child.exitCode !== null || Date.now() > deadline) {
-      await stop();
-      throw new Error(`mihomo does not listen:\n${log}`);
-    }
-    await sleep(50);
-  }
-  return { stop, log: () => log };
+  return serve(config, listenPort);
 }
 
 /**
@@ -167,11 +143,16 @@ export async function letsThrough(socksPort, way) {
  * @throws {Error} with its log, if it ends or does not listen within 15 s
  */
 export async function serveMihomo(listeners, readyPort) {
-  const home = await mkdtemp(path.join(tmpdir(), 'weir-mihomo-'));
-  const file = path.join(home, 'config.yaml');
   const config = { 'geo-auto-update': false, dns: { enable: false }, listeners, rules: ['MATCH,DIRECT'] };
+  return serve(config, readyPort);
+}
+
+/** Runs mihomo in a folder of its own, and waits until a port answers. */
+async function serve(config, port) {
+  const folder = await mkdtemp(path.join(tmpdir(), 'weir-mihomo-'));
+  const file = path.join(folder, 'config.yaml');
   await writeFile(file, JSON.stringify(config));
-  const child = spawn(enginePath('mihomo'), ['-d', home, '-f', file], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(enginePath('mihomo'), ['-d', folder, '-f', file], { stdio: ['ignore', 'pipe', 'pipe'] });
   running.add(child);
   const ended = once(child, 'exit');
   let log = '';
@@ -182,10 +163,10 @@ export async function serveMihomo(listeners, readyPort) {
       await ended;
     }
     running.delete(child);
-    await rm(home, { recursive: true, force: true });
+    await rm(folder, { recursive: true, force: true });
   };
   const deadline = Date.now() + LIMIT_MS;
-  while (!(await listens(readyPort))) {
+  while (!(await listens(port))) {
     if (child.exitCode !== null || Date.now() > deadline) {
       await stop();
       throw new Error(`mihomo does not listen:\n${log}`);

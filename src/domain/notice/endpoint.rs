@@ -3,7 +3,7 @@
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::domain::reach::is_public;
+use crate::domain::reach::{is_public, labels};
 
 /// Longest address.
 const MAX: usize = 2_048;
@@ -46,17 +46,10 @@ fn is_host(host: &str, private: bool) -> bool {
         return private || is_public(IpAddr::V4(address));
     }
     let host = host.to_ascii_lowercase();
-    let labels: Vec<&str> = host.split('.').collect();
-    let plain = |label: &&str| {
-        (1..=63).contains(&label.len())
-            && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
-            && !label.starts_with('-')
-    };
-    // A last label that begins with a digit makes the whole an IPv4 address in one of its old ways to write it (0x7f.1).
+    let Some(labels) = labels(&host) else { return false };
     let top = labels.last().copied().unwrap_or_default();
     let inside = ["localhost", "local", "internal", "localdomain", "lan", "home", "arpa"].contains(&top);
-    let names = labels.iter().all(plain) && !top.starts_with(|first: char| first.is_ascii_digit());
-    names && host.len() <= 253 && (private || (labels.len() > 1 && !inside))
+    private || (labels.len() > 1 && !inside)
 }
 
 #[cfg(test)]

@@ -78,11 +78,7 @@ struct NextPlanJson {
 impl UserJson {
     /// Renders a user as he stands now.
     pub(super) fn new(user: User, request: &Request, call: &Call) -> Result<Self, Failure> {
-        let mut standing = user.standing();
-        // The period has ended, and nothing has been written since that would have begun the next one.
-        if user.period_end <= call.now.get() {
-            standing.month = Bytes::ZERO;
-        }
+        let standing = user.standing_at(call.now);
         let now = call.now;
         let waits = standing.hold.filter(|_| standing.is_waiting(now));
         let next_plan = user.next_plan.clone().map(|plan| NextPlanJson {

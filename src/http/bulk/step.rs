@@ -139,7 +139,7 @@ fn extended(user: &User, days: i64, now: Second) -> Result<Value, &'static str> 
 
 fn reset(user: &User, now: Second) -> (Step, Effect) {
     let Period { start, end } = user.period(now);
-    let bytes = if user.period_end <= now.get() { 0 } else { user.month.get() };
+    let bytes = user.standing_at(now).month;
     let since = start.max(now);
     let before = json!({ "period_start": start, "period_end": end, "monthly_used": bytes });
     let after = json!({ "period_start": since, "period_end": user.cycle.first(now).end, "monthly_used": 0 });

@@ -62,10 +62,7 @@ pub(super) struct UserJson {
 impl UserJson {
     /// The user at `now`. A quota that is no whole number of gigabytes is rounded up: 0 would mean unlimited.
     pub(super) fn new(user: User, slot_key: &[u8], now: Second) -> Self {
-        let mut standing = user.standing();
-        if user.period_end <= now.get() {
-            standing.month = Bytes::ZERO;
-        }
+        let standing = user.standing_at(now);
         let gate = gate(&standing, now);
         let created = DateTime::from_timestamp(user.created_at, 0).unwrap_or(DateTime::UNIX_EPOCH);
         Self {

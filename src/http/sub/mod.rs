@@ -84,11 +84,7 @@ pub(crate) async fn fetch(
 impl Visit {
     fn new(request: &Request, call: &Call, opened: Opened) -> Result<Self, Failure> {
         let Opened { user, endpoints, logged, .. } = opened;
-        let mut standing = user.standing();
-        // The period has ended, and the job that begins the next one has not come by yet.
-        if user.period_end <= call.now.get() {
-            standing.month = weir_wire::Bytes::ZERO;
-        }
+        let standing = user.standing_at(call.now);
         let period_end = Second::clamped(user.period_end);
         Ok(Self {
             reason: subscription::reason(gate(&standing, call.now), period_end, user.cycle.zone),

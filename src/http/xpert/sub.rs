@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use weir_wire::{Bytes, Second};
+use weir_wire::Second;
 use worker::{Headers, Method, Request, Response};
 
 use super::who::{UNKNOWN, Who};
@@ -55,11 +55,7 @@ pub(super) async fn fetch(request: &Request, call: &Call, of: Of) -> Result<Resp
     if matches!(&who, Who::Token(token) if token.generation != list.user.generation) {
         return Err(UNKNOWN);
     }
-    let mut standing = list.user.standing();
-    // The period has ended, and the job that begins the next one has not come by yet.
-    if list.user.period_end <= call.now.get() {
-        standing.month = Bytes::ZERO;
-    }
+    let standing = list.user.standing_at(call.now);
     let end = Second::clamped(list.user.period_end);
     let lines = match subscription::reason(gate(&standing, call.now), end, list.user.cycle.zone) {
         Some(reason) => vec![notice(&reason).link()],

@@ -90,8 +90,8 @@ impl User {
     /// The period that he is in at `now`; the stored one may have ended unnoticed.
     #[must_use]
     pub fn period(&self, now: Second) -> Period {
-        let stored = Period { start: Second::clamped(self.period_start), end: Second::clamped(self.period_end) };
-        if stored.end <= now { self.cycle.containing(now, stored.start) } else { stored }
+        let (start, end) = (Second::clamped(self.period_start), Second::clamped(self.period_end));
+        self.cycle.current(Period { start, end }, now)
     }
 
     /// Where another cycle ends the period that he is in at `now`: at its first boundary to come.
@@ -115,6 +115,14 @@ impl User {
             bonus_left: self.bonus_left,
             bonus_spent: self.bonus_spent,
         }
+    }
+
+    /// The same in the period that he is in at `now`: one that has ended unnoticed, because nothing has been written since, counts
+    /// no more.
+    #[must_use]
+    pub fn standing_at(&self, now: Second) -> Standing {
+        let month = if self.period_end <= now.get() { Bytes::ZERO } else { self.month };
+        Standing { month, ..self.standing() }
     }
 }
 
