@@ -14,11 +14,11 @@ setup: ## install compilers, tools and engines; fast when they are there
 
 build: build-worker build-agent ## the Worker into build/, the agent into target/release/
 
-build-worker: ## the Worker alone; FEATURES=a,b passes cargo features
+build-worker: ## the Worker alone; FEATURES=a,b passes cargo features, QUICK=1 builds in seconds and not small
 	@dev/build-worker
 
 build-faults: ## Worker and agent with faults on demand, for tests, into build-faults/
-	@FEATURES=faults dev/build-worker
+	@QUICK=1 FEATURES=faults dev/build-worker
 	@FEATURES=faults dev/build-agent
 
 build-agent: ## the agent alone
