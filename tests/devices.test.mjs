@@ -148,6 +148,22 @@ test('a user’s own limit outranks the setting', async () => {
   assert.deepEqual([status, refusal.error.field], [422, 'hwid_limit']);
 });
 
+test('the lists of the Xpert API count the same devices', async () => {
+  const one = await user();
+  const list = (hwid) => panel.request('GET', `/api/xpert/sub?user_token=${one.where.slice(5)}`, { headers: { ...about, 'x-hwid': hwid } });
+  const first = (answer) => decodeURIComponent(answer.text.trim().split('\n')[0].split('#')[1]);
+  await get(one, PHONE);
+  const tablet = await list(TABLET);
+  assert.equal(first(tablet), 'Wien trojan');
+  assert.deepEqual(signs(tablet), ['x-hwid-active: true']);
+  assert.ok(tablet.cost.read <= 8 && tablet.cost.queries <= 3, JSON.stringify(tablet.cost));
+  const laptop = await list(LAPTOP);
+  assert.equal(first(laptop), 'Too many devices, 2 at most');
+  assert.deepEqual(signs(laptop), ['x-hwid-active: true', 'x-hwid-limit: true', 'x-hwid-max-devices-reached: true']);
+  assert.equal(nameOf(await get(one, LAPTOP)), 'Too many devices, 2 at most');
+  assert.equal((await devicesOf(one)).total, 2);
+});
+
 test('an operator names devices and forgets one or all, and the log tells of it', async () => {
   const one = await user();
   await get(one, PHONE);

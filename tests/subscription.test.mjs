@@ -221,6 +221,42 @@ test('who may not pass gets one entry that says why', async () => {
   }
 });
 
+test('an operator sets in the panel how subscriptions present themselves', async () => {
+  const [open, shut] = [await user(), await user()];
+  await panel.db.prepare('UPDATE users SET disabled_at = 1 WHERE id = ?1').bind(shut.id).run();
+  const get = (one, format) => panel.request('GET', `/sub/${token(one)}/${format}`);
+  const area = '/api/v1/settings/subscriptions';
+  const set = { title: 'Blue River', update_hours: 6, support_url: 'https://example.com/help', barred: 'empty' };
+  assert.deepEqual((await panel.api('PUT', area, set)).body, set);
+  const { headers, cost } = await get(open, 'links');
+  const said = ['profile-update-interval', 'support-url', 'content-disposition'].map((name) => headers.get(name));
+  assert.deepEqual(said, ['6', 'https://example.com/help', `attachment; filename="Blue River"; filename*=UTF-8''Blue%20River`]);
+  assert.ok(cost.read <= 4, JSON.stringify(cost));
+  const page = await panel.request('GET', `/sub/${token(open)}/page`);
+  assert.ok(page.text.includes('Blue River') && page.text.includes('https://example.com/help'));
+
+  const empty = await get(shut, 'links');
+  assert.deepEqual([empty.status, empty.text], [200, '']);
+  assert.ok(empty.headers.get('announce'), 'clients that show it still say why');
+  assert.equal((await get(shut, 'xray')).text.trim(), '[]');
+  assert.equal((await panel.request('GET', `/api/xpert/sub?user_token=${token(shut)}`)).text, '');
+  assert.ok((await get(shut, 'mihomo')).text.includes('Account disabled'), 'a whole profile needs a member for its groups');
+
+  for (const [body, field] of [
+    [{ title: '' }, 'title'],
+    [{ update_hours: 0 }, 'update_hours'],
+    [{ support_url: 'javascript:alert(1)' }, 'support_url'],
+    [{ barred: 'hide' }, 'barred'],
+    [{ colour: 'blue' }, 'colour'],
+  ]) {
+    const refusal = await panel.api('PUT', area, body);
+    assert.deepEqual([refusal.status, refusal.body.error.field], [422, field], refusal.text);
+  }
+  assert.deepEqual((await panel.api('GET', area)).body, set);
+  await panel.api('PUT', area, {});
+  assert.equal((await get(open, 'links')).headers.get('profile-update-interval'), '12');
+});
+
 test('a quota of a month that is over does not count any more', async () => {
   const one = await user({ monthlyQuota: GB, month: GB, periodStart: now() - 40 * 86_400, periodEnd: now() - 10 });
   const { text, headers } = await get(`${token(one)}/links`);

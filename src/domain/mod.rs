@@ -20,6 +20,7 @@ pub mod page;
 pub mod percent;
 pub mod period;
 pub mod plan;
+pub mod presentation;
 pub mod reach;
 pub mod remark;
 pub mod report;

@@ -9,6 +9,7 @@ pub(crate) mod auth;
 pub(crate) mod body;
 pub(crate) mod bulk;
 pub(crate) mod call;
+mod devices;
 pub(crate) mod failure;
 pub(crate) mod fetch_log;
 pub(crate) mod panel;

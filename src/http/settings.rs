@@ -1,10 +1,12 @@
-//! What the operator sets by variables of the Worker: no row is read for them.
+//! What the operator sets by variables of the Worker: no row is read for them. What the panel has set wins.
 
 use weir_wire::Bytes;
 use weir_wire::grant::Rules;
 use weir_wire::sync::Policy;
 use worker::Env;
 
+use super::failure::Failure;
+use crate::domain::presentation::{Barred, Presentation};
 use crate::domain::zone::Zone;
 
 fn number(env: &Env, name: &str) -> Option<u64> {
@@ -50,14 +52,21 @@ pub(crate) struct Profile {
     pub(crate) update_hours: u32,
     /// Where users get help: `SUPPORT_URL`, an ASCII URL (none).
     pub(crate) support_url: Option<String>,
+    /// What a user gets who may not pass.
+    pub(crate) barred: Barred,
 }
 
-/// See [`Profile`].
-pub(crate) fn profile(env: &Env) -> Profile {
+/// See [`Profile`]. `stored` is JSON of a [`Presentation`], which a fetch has read with the rest.
+pub(crate) fn profile(env: &Env, stored: Option<&str>) -> Result<Profile, Failure> {
+    let set: Presentation = stored.map_or(Ok(Presentation::default()), |text| {
+        serde_json::from_str(text).map_err(|error| Failure::Broken(format!("settings of subscriptions: {error}")))
+    })?;
     let text = |name| env.var(name).ok().map(|text| text.to_string()).filter(|text| !text.trim().is_empty());
-    Profile {
-        title: text("SUBSCRIPTION_TITLE").unwrap_or_else(|| "Weir".to_owned()),
-        update_hours: positive(env, "SUBSCRIPTION_HOURS", 12),
-        support_url: text("SUPPORT_URL").filter(|url| url.bytes().all(|b| b.is_ascii_graphic())),
-    }
+    let support_url = || text("SUPPORT_URL").filter(|url| url.bytes().all(|b| b.is_ascii_graphic()));
+    Ok(Profile {
+        title: set.title.or_else(|| text("SUBSCRIPTION_TITLE")).unwrap_or_else(|| "Weir".to_owned()),
+        update_hours: set.update_hours.unwrap_or_else(|| positive(env, "SUBSCRIPTION_HOURS", 12)),
+        support_url: set.support_url.or_else(support_url),
+        barred: set.barred,
+    })
 }

@@ -11,7 +11,7 @@ use crate::domain::fetch::{Fetch, MOST};
 // is. What settings say of fetches stands in the state's row, so that they cost none.
 const OPEN: &str = concat!(
     columns!(),
-    ", s.endpoints, s.clients, s.devices AS device_settings,
+    ", s.endpoints, s.clients, s.devices AS device_settings, s.profile,
   CASE WHEN ?3 AND s.devices ->> 'enabled'
     THEN (SELECT json_group_array(json_array(d.id, d.last_at)) FROM devices AS d WHERE d.user = ?1) END AS devices,
   (SELECT entries FROM fetch_log WHERE hour = CAST(?2 AS INTEGER) AND fetch_log.user = ?1) AS logged
@@ -23,7 +23,9 @@ macro_rules! list {
     ($user:literal) => {
         concat!(
             columns!(),
-            ", s.settings, s.endpoints, s.aggregated, s.direct,
+            ", s.settings, s.endpoints, s.aggregated, s.direct, s.devices AS device_settings, s.profile,
+  CASE WHEN ?3 AND s.devices ->> 'enabled'
+    THEN (SELECT json_group_array(json_array(d.id, d.last_at)) FROM devices AS d WHERE d.user = users.id) END AS devices,
   (SELECT entries FROM fetch_log WHERE hour = CAST(?2 AS INTEGER) AND fetch_log.user = users.id) AS logged
 FROM users JOIN usage AS u ON u.user = users.id JOIN xpert_state AS s ON s.id = 1
 WHERE users.id = ",
@@ -33,7 +35,7 @@ WHERE users.id = ",
     };
 }
 
-// Rows read: 4 (user, usage, state, the hour's log); 1 more for an alias.
+// Rows read: 4 (user, usage, state, the hour's log), and 1 per device as above; 1 more for an alias.
 const LIST: &str = list!("?1");
 const LIST_BY_ALIAS: &str = list!("(SELECT user FROM aliases WHERE alias = ?1)");
 
@@ -51,6 +53,8 @@ pub struct Opened {
     pub device_settings: Option<String>,
     /// JSON list of [`crate::domain::devices::Seen`]; none when nobody asked.
     pub devices: Option<String>,
+    /// JSON of [`crate::domain::presentation::Presentation`].
+    pub profile: Option<String>,
     /// JSON list of [`Fetch`] of this hour.
     pub logged: Option<String>,
 }
@@ -69,6 +73,12 @@ pub struct List {
     pub aggregated: String,
     /// The same, from direct configs.
     pub direct: String,
+    /// JSON of [`crate::domain::devices::Devices`].
+    pub device_settings: Option<String>,
+    /// JSON list of [`crate::domain::devices::Seen`]; none when nobody asked.
+    pub devices: Option<String>,
+    /// JSON of [`crate::domain::presentation::Presentation`].
+    pub profile: Option<String>,
     /// JSON list of [`Fetch`] of this hour.
     pub logged: Option<String>,
 }
@@ -79,16 +89,16 @@ pub fn open(user: i64, has_id: bool, now: Second) -> Statement {
     Statement::new(OPEN).bind(user).bind(now.hour()).bind(i64::from(has_id))
 }
 
-/// Reads what a fetch of a user's list needs.
+/// Reads what a fetch of a user's list needs; his devices too, if its client says which one it is on.
 #[must_use]
-pub fn list(user: i64, now: Second) -> Statement {
-    Statement::new(LIST).bind(user).bind(now.hour())
+pub fn list(user: i64, has_id: bool, now: Second) -> Statement {
+    Statement::new(LIST).bind(user).bind(now.hour()).bind(i64::from(has_id))
 }
 
 /// The same for the user of an alias.
 #[must_use]
-pub fn list_by_alias(alias: &str, now: Second) -> Statement {
-    Statement::new(LIST_BY_ALIAS).bind(alias).bind(now.hour())
+pub fn list_by_alias(alias: &str, has_id: bool, now: Second) -> Statement {
+    Statement::new(LIST_BY_ALIAS).bind(alias).bind(now.hour()).bind(i64::from(has_id))
 }
 
 // Two fetches at the same instant enter a family once. Rows: 1 written.

@@ -3,7 +3,7 @@
 use serde_json::json;
 use weir::domain::devices::Seen;
 use weir::store::devices::{self as store, Device, Told};
-use weir::store::fetch_log::{self, Opened};
+use weir::store::fetch_log::{self, List, Opened};
 use weir::store::settings;
 
 use crate::scene::Scene;
@@ -17,6 +17,10 @@ fn told(id: &str) -> Told<'_> {
 impl Scene {
     fn opened(&self, user: i64, has_id: bool) -> Opened {
         self.sqlite.all(&fetch_log::open(user, has_id, self.now.get())).unwrap().pop().unwrap()
+    }
+
+    fn listed(&self, user: i64, has_id: bool) -> List {
+        self.sqlite.all(&fetch_log::list(user, has_id, self.now.get())).unwrap().pop().unwrap()
     }
 
     fn enter(&self, user: i64, id: &str, most: usize) {
@@ -42,19 +46,25 @@ fn a_fetch_reads_settings_as_they_are_now() {
     let ann = scene.create("ann", &json!({}));
     let read = || {
         let opened = scene.opened(ann.id, false);
-        (opened.clients, opened.device_settings)
+        let listed = scene.listed(ann.id, false);
+        assert_eq!((&listed.device_settings, &listed.profile), (&opened.device_settings, &opened.profile));
+        (opened.clients, opened.device_settings, opened.profile)
     };
-    assert_eq!(read(), (None, None));
+    let set = |text: &str| Some(text.to_owned());
+    assert_eq!(read(), (None, None, None));
     scene.set("clients", "[]");
     scene.set("devices", ON);
     scene.set("retention", "{}");
-    assert_eq!(read(), (Some("[]".into()), Some(ON.into())));
+    assert_eq!(read(), (set("[]"), set(ON), None));
     scene.set("clients", "[1]");
-    assert_eq!(read(), (Some("[1]".into()), Some(ON.into())));
+    scene.set("subscriptions", r#"{"title":"a"}"#);
+    assert_eq!(read(), (set("[1]"), set(ON), set(r#"{"title":"a"}"#)));
+    scene.set("subscriptions", "{}");
     scene.sqlite.run(&settings::forget("clients")).unwrap();
-    assert_eq!(read(), (None, Some(ON.into())));
+    assert_eq!(read(), (None, set(ON), set("{}")));
     scene.sqlite.run(&settings::forget("devices")).unwrap();
-    assert_eq!(read(), (None, None));
+    scene.sqlite.run(&settings::forget("subscriptions")).unwrap();
+    assert_eq!(read(), (None, None, None));
 }
 
 #[test]
@@ -82,6 +92,8 @@ fn devices_are_read_only_where_they_are_told_apart_and_the_client_names_its_own(
     assert_eq!(scene.opened(ann.id, false).devices, None);
     let seen: Vec<Seen> = serde_json::from_str(&scene.opened(ann.id, true).devices.unwrap()).unwrap();
     assert_eq!(seen, [Seen("a".into(), scene.now.get())]);
+    assert_eq!(scene.listed(ann.id, true).devices, scene.opened(ann.id, true).devices);
+    assert_eq!(scene.listed(ann.id, false).devices, None);
 }
 
 #[test]

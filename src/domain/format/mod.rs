@@ -113,6 +113,8 @@ pub enum Ways<'a> {
     Open(&'a [Endpoint]),
     /// He may not: why, in words for him.
     Barred(&'a str),
+    /// He may not, and is not told here. Only for formats that are a list: see [`Format::is_list`].
+    None,
 }
 
 /// A body, and what is not in it.
@@ -157,12 +159,23 @@ impl Format {
         }
     }
 
-    /// The body. It always has an entry: an empty list is an error to many clients, so one that cannot be connected to
-    /// says by its name why there is no other.
+    /// Whether it is a list and nothing else, which may be empty. The others are whole profiles with groups, which need a
+    /// member, or one server.
+    #[must_use]
+    pub const fn is_list(self) -> bool {
+        match self {
+            Self::Links | Self::Base64 | Self::Xray | Self::Sip008 | Self::Loon | Self::QuanX => true,
+            Self::Clash(_) | Self::SingBox(_) | Self::Outline | Self::Surge | Self::Surfboard => false,
+        }
+    }
+
+    /// The body. Unless none is asked for it has an entry: an empty list is an error to many clients, so one that cannot be
+    /// connected to says by its name why there is no other.
     #[must_use]
     pub fn render(self, ways: Ways<'_>, about: About<'_>) -> Rendered {
         match ways {
             Ways::Barred(reason) => self.only_notice(reason, about),
+            Ways::None => self.write(&[], about),
             Ways::Open([]) => self.only_notice("No server is connected yet", about),
             Ways::Open(endpoints) => {
                 let rendered = self.write(endpoints, about);

@@ -43,6 +43,19 @@ fn who_may_not_pass_gets_one_entry_in_every_format() {
 }
 
 #[test]
+fn a_list_can_be_empty_and_is_then_still_one() {
+    let empty = |format: Format| format.render(Ways::None, ABOUT).body;
+    for (name, format) in all().filter(|(_, format)| format.is_list()) {
+        let body = empty(format);
+        match format {
+            Format::Xray => assert_eq!(body.trim(), "[]"),
+            Format::Sip008 => assert!(body.contains(r#""servers":[]"#), "{body}"),
+            _ => assert_eq!(body, "", "{name}"),
+        }
+    }
+}
+
+#[test]
 fn what_a_format_cannot_carry_is_left_out_with_the_reason_and_costs_nothing_else() {
     let naive = read("naive+https://u:p@n.example:443#naive");
     // A protocol that every format knows.

@@ -67,6 +67,7 @@ pub(crate) async fn answer(mut request: Request, call: &Call, area: &str) -> Res
         areas::Retention,
         crate::domain::devices::Devices,
         crate::domain::notice::settings::Alerts,
+        crate::domain::presentation::Presentation,
         sharing::Sharing
     );
     Err(Failure::NotFound("area of settings"))

@@ -4,6 +4,7 @@ use worker::{Method, Request, Response};
 
 use super::{Visit, headers};
 use crate::domain::format::{About, Format, Ways};
+use crate::domain::presentation::Barred;
 use crate::domain::subscription;
 use crate::domain::user::allowance;
 use crate::http::call::Call;
@@ -13,7 +14,11 @@ use crate::http::fetch_log::note;
 /// The list in a format. mihomo asks with the tag that it has and takes the numbers from a 304 too; no other client asks so, and
 /// none needs a tag. Rows written: 1 for the first fetch of a (user, hour, client family).
 pub(super) async fn give(request: &Request, call: &Call, visit: &Visit, format: Format) -> Result<Response, Failure> {
-    let ways = visit.reason.as_deref().map_or(Ways::Open(&visit.endpoints), Ways::Barred);
+    let ways = match (visit.reason.as_deref(), visit.profile.barred) {
+        (None, _) => Ways::Open(&visit.endpoints),
+        (Some(_), Barred::Empty) if format.is_list() => Ways::None,
+        (Some(reason), _) => Ways::Barred(reason),
+    };
     let allowance = allowance(&visit.standing);
     let about = About {
         url: &visit.url,

@@ -1,6 +1,5 @@
 //! Subscriptions, `/sub/...`: the token is the credential, and a forged one costs no query.
 
-mod devices;
 mod headers;
 mod list;
 mod page;
@@ -10,6 +9,7 @@ use worker::{Request, Response, console_error};
 
 use super::address;
 use super::call::Call;
+use super::devices;
 use super::failure::Failure;
 use super::settings::{self, Profile};
 use super::ways;
@@ -67,9 +67,13 @@ pub(crate) async fn fetch(
     let response = match named.unwrap_or(suited) {
         Given::Page => page::show(request, call, &visit).await?,
         Given::List(format) => {
-            let signs = devices::admit(request, call, &mut visit, &device).await?;
+            let admission = match visit.reason {
+                None => devices::admit(request, call, &visit.user, &device).await?,
+                Some(_) => devices::Admission::default(),
+            };
+            visit.reason = visit.reason.or(admission.reason);
             let response = list::give(request, call, &visit, format).await?;
-            for sign in signs {
+            for sign in admission.signs {
                 response.headers().set(sign, "true")?;
             }
             response
@@ -83,13 +87,13 @@ pub(crate) async fn fetch(
 
 impl Visit {
     fn new(request: &Request, call: &Call, opened: Opened) -> Result<Self, Failure> {
-        let Opened { user, endpoints, logged, .. } = opened;
+        let Opened { user, endpoints, logged, profile, .. } = opened;
         let standing = user.standing_at(call.now);
         let period_end = Second::clamped(user.period_end);
         Ok(Self {
             reason: subscription::reason(gate(&standing, call.now), period_end, user.cycle.zone),
             endpoints: ways::own(call, &user, &standing, &endpoints)?,
-            profile: settings::profile(&call.env),
+            profile: settings::profile(&call.env, profile.as_deref())?,
             url: own_address(&request.inner().url()),
             user,
             standing,

@@ -47,14 +47,15 @@ pub(super) async fn show(request: &Request, call: &Call, visit: &Visit) -> Resul
     private(if request.method() == Method::Head { Response::empty()? } else { Response::ok(html)? }, language)
 }
 
-/// A link that belongs to nobody, for a person; an app gets plain text. No query.
+/// A link that belongs to nobody, for a person; an app gets plain text. No query, so what was set in the panel is not known here:
+/// the page has its title from the Worker's variables.
 pub(super) fn gone(request: &Request, call: &Call) -> Result<Response, Failure> {
     let is_person =
         header(request, "user-agent").starts_with("Mozilla/") && header(request, "accept").contains("text/html");
     if !is_person {
         return Err(Failure::NotFound("subscription"));
     }
-    let (profile, language) = (settings::profile(&call.env), language(request));
+    let (profile, language) = (settings::profile(&call.env, None)?, language(request));
     let page = SubscriptionGone::new(&profile.title, profile.support_url.as_deref(), language);
     let html = page.render().map_err(|error| Failure::Broken(format!("template: {error}")))?;
     let body = if request.method() == Method::Head { Response::empty()? } else { Response::ok(html)? };
