@@ -13,12 +13,23 @@ export class Connection {
   }
 
   /**
+   * A connection that the server has closed meanwhile, because nothing was asked for a while, is opened anew.
+   *
    * @param {{method?: string, path: string, headers?: Record<string, string>, body?: string, expect?: number}} request
    * `expect`: the status, 200 unless told
    * @returns {Promise<Buffer>} the body
    * @throws {Error} on any other status
    */
-  send({ method = 'GET', path, headers = {}, body, expect = 200 }) {
+  async send(request) {
+    try {
+      return await this.#once(request);
+    } catch (error) {
+      if (!error.closedWhileIdle) throw error;
+      return this.#once(request);
+    }
+  }
+
+  #once({ method = 'GET', path, headers = {}, body, expect = 200 }) {
     return new Promise((resolve, reject) => {
       const length = body === undefined ? {} : { 'content-length': Buffer.byteLength(body) };
       const request = http.request({ ...this.#at, agent: this.#agent, method, path, headers: { ...headers, ...length } }, (response) => {
@@ -31,7 +42,9 @@ export class Connection {
           else reject(new Error(`${method} ${path}: ${response.statusCode} ${text.toString().slice(0, 200)}`));
         });
       });
-      request.once('error', reject);
+      request.once('error', (error) => {
+        reject(Object.assign(error, { closedWhileIdle: request.reusedSocket && error.code === 'ECONNRESET' }));
+      });
       request.end(body);
     });
   }

@@ -5,7 +5,7 @@ import { seedAgent, seedUsers } from '../tests/support/seed.mjs';
 /** A request's JSON of so many users stays below what D1 takes as one value. */
 const SEED_CHUNK = 2500;
 /** What the nodes of the benchmark offer: the protocols of the demo. */
-const INBOUNDS = [
+export const INBOUNDS = [
   { protocol: 'trojan', tls: true, server_name: 'weir.test' },
   { protocol: 'vless', tls: true, server_name: 'weir.test' },
   { protocol: 'vmess' },

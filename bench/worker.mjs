@@ -2,17 +2,12 @@
  * What a request costs the Worker, as a ratio to an empty Rust Worker that is measured in the same seconds: both change with the
  * machine and with whatever else runs on it, the ratio hardly does.
  */
-import { Connection } from './client.mjs';
+import { CONNECTIONS, connections, gets, measure, SLICE_MS } from './cpu.mjs';
 import { startEmptyWorker } from './empty.mjs';
 import { panelWithUsers, settledAgent, signIn, subscriptionPath } from './panels.mjs';
-import { used } from './process.mjs';
-import { figure, median } from './report.mjs';
+import { figure } from './report.mjs';
 
 const USERS = 10_000;
-/** At once. More would only wait for each other: a Worker's isolate has one thread. */
-const CONNECTIONS = 4;
-const SLICE_MS = 1000;
-const WARM_UP_ROUNDS = 2;
 
 /** @param {{say: (line: string) => void, rounds?: number}} options @returns {Promise<import('./report.mjs').Section>} */
 export async function run({ say, rounds = 9 }) {
@@ -22,33 +17,15 @@ export async function run({ say, rounds = 9 }) {
   const { panel, users } = await panelWithUsers(USERS);
   try {
     const loads = await prepare(panel, users, empty);
-    const measured = loads.map(() => []);
-    for (let round = -WARM_UP_ROUNDS; round < rounds; round += 1) {
-      say(round < 0 ? 'warming up' : `round ${round + 1} of ${rounds}`);
-      for (const [index, load] of loads.entries()) {
-        const slice = await runFor(load, SLICE_MS);
-        if (round >= 0) measured[index].push(slice);
-      }
-    }
-    return section(loads, measured);
+    return section(await measure(loads, { rounds, say }));
   } finally {
     await panel.stop();
     await empty.stop();
   }
 }
 
-/**
- * @returns {Promise<Load[]>}
- *
- * @typedef {{what: string, pid: number, sessions: Array<() => Promise<unknown>>}} Load `sessions` run side by side, each again and again
- */
+/** @returns {Promise<import('./cpu.mjs').Load[]>} */
 async function prepare(panel, users, empty) {
-  const connections = (url) => Array.from({ length: CONNECTIONS }, () => new Connection(url));
-  const gets = (what, server, request) => ({
-    what,
-    pid: server.pid,
-    sessions: connections(server.url).map((connection) => () => connection.send(request)),
-  });
   const syncs = async (what, reported) => ({
     what,
     pid: panel.pid,
@@ -82,40 +59,13 @@ async function syncing(panel, connection, reported, index, users) {
   };
 }
 
-/** @returns {Promise<{cpu: number, rate: number}>} seconds of CPU a request, and requests a second */
-async function runFor({ pid, sessions }, length) {
-  const until = performance.now() + length;
-  const loop = async (session) => {
-    let done = 0;
-    while (performance.now() < until) {
-      await session();
-      done += 1;
-    }
-    return done;
-  };
-  const { cpu, wall, result } = await used(pid, () => Promise.all(sessions.map(loop)));
-  const requests = result.reduce((sum, done) => sum + done, 0);
-  return { cpu: cpu / requests, rate: requests / wall };
-}
-
-function section(loads, measured) {
-  const [empty] = measured;
-  const rows = loads.map(({ what }, index) => {
-    const slices = measured[index];
-    const each = (value) => figure(median(slices.map(value)));
-    return [
-      what,
-      each(({ cpu }) => cpu * 1000),
-      each(({ cpu }, round) => cpu / empty[round].cpu),
-      each(({ rate }) => rate),
-      each(({ rate }, round) => rate / empty[round].rate),
-    ];
-  });
+function section(rows) {
+  const figures = ({ what, cpu, cpuRatio, rate, rateRatio }) => [what, ...[cpu * 1000, cpuRatio, rate, rateRatio].map(figure)];
   return {
     title: 'The Worker beside an empty Rust Worker',
-    tables: [{ head: ['request', 'CPU ms', 'x empty', 'requests/s', 'x empty'], rows }],
+    tables: [{ head: ['request', 'CPU ms', 'x empty', 'requests/s', 'x empty'], rows: rows.map(figures) }],
     notes: [
-      `Medians of ${empty.length} rounds. Each asks for everything in turn, ${SLICE_MS / 1000} s each, on ${CONNECTIONS} connections.`,
+      `Medians of the rounds. Each asks for everything in turn, ${SLICE_MS / 1000} s each, on ${CONNECTIONS} connections.`,
       'CPU is that of the whole workerd process: HTTP, the Worker, and a local D1, which in production is another machine.',
     ],
   };
