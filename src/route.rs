@@ -63,6 +63,8 @@ pub enum Route<'a> {
     Usage,
     /// `GET /api/v1/users/{name}/addresses`
     UserAddresses(&'a str),
+    /// `GET /api/v1/users/{name}/subscription`
+    UserSubscription(&'a str),
     /// `GET /api/v1/users/{name}/devices`
     Devices(&'a str),
     /// `DELETE /api/v1/users/{name}/devices`

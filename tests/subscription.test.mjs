@@ -257,6 +257,36 @@ test('an operator sets in the panel how subscriptions present themselves', async
   assert.equal((await get(open, 'links')).headers.get('profile-update-interval'), '12');
 });
 
+test('the operator sees what each format leaves out, and why', async () => {
+  const one = await user();
+  const other = await seedAgent(panel, { name: 'Graz' });
+  assert.equal((await other.sync({ inbounds: [{ tag: 'n', protocol: 'naive', port: 30_000, ...TLS, insecure: false }] })).status, 200);
+  const look = () => panel.api('GET', `/api/v1/users/${one.name}/subscription`);
+  const { body, cost } = await look();
+  assert.equal(body.reason, null);
+  assert.equal(body.servers.length, INBOUNDS.length + 1);
+  assert.ok(cost.read <= 7 && cost.written === 0, JSON.stringify(cost));
+  const lists = Object.fromEntries(body.lists.map((list) => [list.format, list]));
+  assert.deepEqual(lists.links.left_out, []);
+  const { left_out: leftOut, ...mihomo } = lists.mihomo;
+  assert.deepEqual(leftOut, [{ name: 'Graz naive', code: 'protocol', why: 'the format does not know this protocol' }]);
+  // What it says is what an app gets.
+  for (const { format, url, content_type: type, bytes, servers, left_out: missing } of body.lists) {
+    const answer = await panel.request('GET', new URL(url).pathname);
+    assert.deepEqual([answer.status, answer.headers.get('content-type'), Buffer.byteLength(answer.text)], [200, type, bytes], format);
+    assert.equal(answer.headers.get('weir-left-out') ?? '0', `${missing.length}`, format);
+    assert.ok(servers + missing.length >= body.servers.length || format === 'outline', format);
+  }
+  assert.equal(mihomo.servers, INBOUNDS.length);
+  await panel.db.prepare('UPDATE users SET disabled_at = 1 WHERE id = ?1').bind(one.id).run();
+  const shut = (await look()).body;
+  assert.equal(shut.reason, 'Account disabled');
+  assert.deepEqual(shut.servers, body.servers);
+  assert.equal((await panel.api('GET', '/api/v1/users/nobody-here/subscription')).status, 404);
+  assert.equal((await panel.request('GET', `/api/v1/users/${one.name}/subscription`)).status, 401);
+  assert.equal((await panel.api('DELETE', `/api/v1/nodes/${other.node}`)).status, 204);
+});
+
 test('a quota of a month that is over does not count any more', async () => {
   const one = await user({ monthlyQuota: GB, month: GB, periodStart: now() - 40 * 86_400, periodEnd: now() - 10 });
   const { text, headers } = await get(`${token(one)}/links`);

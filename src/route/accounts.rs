@@ -47,6 +47,7 @@ fn of_user<'a>(method: &str, name: &'a str, what: &str) -> Result<Route<'a>, NoR
         "periods" => Route::Periods(name),
         "explain" => Route::Explain(name),
         "resets" => Route::Resets(name),
+        "subscription" => Route::UserSubscription(name),
         "addresses" => Route::UserAddresses(name),
         verb => {
             let action = user_action(verb).ok_or(Path)?;

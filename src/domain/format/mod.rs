@@ -135,6 +135,11 @@ impl Format {
         NAMES.iter().find(|(other, _)| *other == name).map(|(_, format)| *format)
     }
 
+    /// Every format, once, in the order of their names' table.
+    pub fn all() -> impl Iterator<Item = Self> {
+        NAMES.into_iter().filter(|(name, format)| format.name() == *name).map(|(_, format)| format)
+    }
+
     /// Its own name.
     #[must_use]
     pub fn name(self) -> &'static str {

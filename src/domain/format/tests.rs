@@ -8,6 +8,14 @@ fn read(link: &str) -> Endpoint {
     Endpoint::read(link).unwrap().unwrap()
 }
 
+#[test]
+fn each_format_is_there_once() {
+    let names: Vec<&str> = Format::all().map(Format::name).collect();
+    let kinds: std::collections::BTreeSet<&str> = NAMES.iter().map(|(_, format)| format.name()).collect();
+    assert_eq!(names.len(), kinds.len());
+    assert_eq!(kinds, names.into_iter().collect());
+}
+
 fn all() -> impl Iterator<Item = (&'static str, Format)> {
     NAMES.into_iter()
 }

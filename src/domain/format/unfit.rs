@@ -2,9 +2,12 @@
 
 use core::fmt;
 
+use serde::Serialize;
+
 /// What a format cannot carry of an endpoint, or what its strictest client refuses. Left in, it would cost the user every
 /// other endpoint of his list, or be a dead entry.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Unfit {
     /// The protocol.
     Protocol,

@@ -21,6 +21,7 @@ pub(crate) mod sharing;
 pub(crate) mod usage;
 pub(crate) mod user_body;
 mod user_json;
+pub(crate) mod user_subscription;
 pub(crate) mod users;
 
 use worker::Request;
