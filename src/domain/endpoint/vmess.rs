@@ -84,8 +84,9 @@ impl Vmess {
         params.some("packetEncoding", self.packet_encoding.as_deref());
         let mut object = Map::new();
         let mut set = |key: &str, value: &str| object.insert(key.to_owned(), Value::String(value.to_owned()));
-        // Every key that v2rayN writes, empty or not: some clients miss what is absent.
-        for key in FILLED {
+        // Every key that v2rayN writes, empty or not: some clients miss what is absent. But mihomo takes an empty `alpn` for a
+        // protocol without a name, and then no handshake of TLS begins.
+        for key in FILLED.into_iter().filter(|key| *key != "alpn") {
             set(key, "");
         }
         set("type", "none");
