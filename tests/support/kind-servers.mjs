@@ -115,17 +115,11 @@ async function serveDirect({ site, ports, certificate, handshake, started }, kin
   const [cert, key] = await Promise.all([readFile(certificate.certificatePath, 'utf8'), readFile(certificate.keyPath, 'utf8')]);
   const listeners = kinds.filter(([, { serve }]) => serve).map(([name, { serve }]) => ({ name, listen: '127.0.0.1', port: ports[name], ...serve({ cert, key }) }));
   if (listeners.length > 0) started.push(await serveMihomo(listeners, listeners[0].port));
-  const config = { log: { level: 'warn' }, inbounds: [], endpoints: [] };
-  for (const [name, { core }] of kinds.filter(([, kind]) => kind.core)) {
-    const { inbounds: [inbound, ...behind] = [], endpoints: [endpoint] = [] } = core(handshake);
-    if (inbound) config.inbounds.push({ tag: name, listen: '127.0.0.1', listen_port: ports[name], ...inbound }, ...behind);
-    if (endpoint) config.endpoints.push({ tag: name, listen_port: ports[name], ...endpoint });
-  }
-  if (config.inbounds.length + config.endpoints.length > 0) {
-    const readyPort = await freePort();
-    config.inbounds.push({ type: 'mixed', tag: 'ready', listen: '127.0.0.1', listen_port: readyPort });
-    started.push(await startSingBox({ config, readyPort, name: 'others' }));
-  }
+  const inbounds = kinds.filter(([, { core }]) => core).flatMap(([tag, { core }]) => {
+    const [inbound, ...behind] = core(handshake);
+    return [{ tag, listen: '127.0.0.1', listen_port: ports[tag], ...inbound }, ...behind];
+  });
+  if (inbounds.length > 0) started.push(await startSingBox({ config: { log: { level: 'warn' }, inbounds }, readyPort: inbounds[0].listen_port, name: 'others' }));
   const configs = kinds.map(([name, { link }]) => `${link(ports[name])}#${name}`);
   const { successful_added: added, errors } = await site.api('POST', '/api/xpert/direct-configs/batch', { configs });
   if (added !== configs.length) throw new Error(`direct configs: ${JSON.stringify(errors)}`);

@@ -2,7 +2,8 @@
  * Every kind of way in that an engine here can serve: protocol, what it runs over, and what is around it. What serves a kind decides
  * how the panel comes to know it:
  * - `node`: a real sing-box by the template of a real agent, which describes it and gives it its users;
- * - `borrowed`: the agent describes the template's inbound, and a mihomo serves it, because this sing-box is built without uTLS;
+ * - `borrowed`: the agent describes the template's inbound, and a mihomo serves it, because this sing-box is built without uTLS and so
+ *   without REALITY, which borrows the handshake of a site;
  * - `direct`: the link of somebody else's server, which the operator enters as a direct config; mihomo or sing-box is that server.
  */
 import { TEST_DOMAIN } from './certificate.mjs';
@@ -11,11 +12,8 @@ import { TEST_DOMAIN } from './certificate.mjs';
 const REALITY = { privateKey: 'yCxvSGH6ATpRwzrIZg_Qkq19HyqXB0bjm_pixe62704', publicKey: '9jQXZ0r8iconXBewyMJcPmlk5bMUmaE-cfsqmeRasTY', shortId: '0123abcd' };
 /** `mihomo generate vless-x25519` */
 const X25519 = { privateKey: '0GRh9V0c5sDhQtT5l01Qwf1XBugB4qidfMz1aFXgJ2g', password: 'SbmQTnD5kcCBpy-q16fkDNcL3ad5lwHyuKXLuTTjDEE' };
-/** `mihomo generate wg-keypair`, twice */
-const WIREGUARD = {
-  server: { private: 'WDw7/Srae0IPzLMU06HX+EPhAX9eqpqkXmSnRR6Y0k4=', public: 'XmUmzJi0H09B96qGrvWDu9Tr6vcjX6pIvL9AyIr6LUM=' },
-  client: { private: '4DPtKh3Rv5apjcYo8Ab+6/LkK8FEBq4nmdklseMKX0U=', public: 'hzsmYbAwC6DB2lmx5YY0Ycp3UAu+/1RuvGCLq7vv5Q0=' },
-};
+/** `mihomo generate wg-keypair`, twice: the server's public key, the client's private one. */
+const WIREGUARD = { server: 'XmUmzJi0H09B96qGrvWDu9Tr6vcjX6pIvL9AyIr6LUM=', client: '4DPtKh3Rv5apjcYo8Ab+6/LkK8FEBq4nmdklseMKX0U=' };
 const UUID = '3b1f0c52-7d6e-4a90-8c1d-5e2f9a7b6c30';
 const PASSWORD = 'of-somebody-else';
 const KEY = Buffer.alloc(32, 5).toString('base64');
@@ -39,7 +37,7 @@ function borrowed(type, more, listener) {
   };
 }
 
-/** `serve` is a listener of mihomo; `core`, instead, inbounds or endpoints of sing-box, of which the first gets the port that the link names. */
+/** `serve` is a listener of mihomo; `core`, instead, inbounds of sing-box, of which the first gets the port that the link names. */
 const direct = (link, { serve, core }) => ({ by: 'direct', link, serve, core });
 
 const vless = (port, query) => `vless://${UUID}@127.0.0.1:${port}?${new URLSearchParams({ encryption: 'none', ...query })}`;
@@ -62,27 +60,16 @@ const obfs = (mode) =>
     serve: () => ({ type: 'shadowsocks', cipher: 'aes-128-gcm', password: PASSWORD, 'simple-obfs': { enable: true, mode } }),
   });
 const oneUser = (method, password) =>
-  direct((port) => shadowsocks(port, method, password), { core: () => ({ inbounds: [{ type: 'shadowsocks', method, password }] }) });
+  direct((port) => shadowsocks(port, method, password), { core: () => [{ type: 'shadowsocks', method, password }] });
 
 const shadowTls = direct((port) => shadowsocks(port, 'aes-128-gcm', PASSWORD, `shadow-tls;host=${TEST_DOMAIN};password=${PASSWORD};version=3`), {
-  core: (handshake) => ({
-    inbounds: [
-      { type: 'shadowtls', version: 3, users: [{ name: 'ann', password: PASSWORD }], handshake: { server: '127.0.0.1', server_port: handshake }, detour: 'behind-shadow-tls' },
-      { type: 'shadowsocks', tag: 'behind-shadow-tls', listen: '127.0.0.1', method: 'aes-128-gcm', password: PASSWORD },
-    ],
-  }),
+  core: (handshake) => [
+    { type: 'shadowtls', version: 3, users: [{ name: 'ann', password: PASSWORD }], handshake: { server: '127.0.0.1', server_port: handshake }, detour: 'behind-shadow-tls' },
+    { type: 'shadowsocks', tag: 'behind-shadow-tls', listen: '127.0.0.1', method: 'aes-128-gcm', password: PASSWORD },
+  ],
 });
-const wireguard = direct(
-  (port) => `wireguard://${encodeURIComponent(WIREGUARD.client.private)}@127.0.0.1:${port}?${new URLSearchParams({ publickey: WIREGUARD.server.public, address: '10.7.0.2/32', mtu: 1408 })}`,
-  {
-    core: () => ({
-      endpoints: [{
-        type: 'wireguard', mtu: 1408, address: ['10.7.0.1/24'], private_key: WIREGUARD.server.private,
-        peers: [{ public_key: WIREGUARD.client.public, allowed_ips: ['10.7.0.2/32'] }],
-      }],
-    }),
-  },
-);
+/** No client here reads this link, so no server stands behind it. */
+const wireguard = direct((port) => `wireguard://${encodeURIComponent(WIREGUARD.client)}@127.0.0.1:${port}?${new URLSearchParams({ publickey: WIREGUARD.server, address: '10.7.0.2/32' })}`, {});
 
 const WS = { path: '/ws' };
 const EARLY = { path: '/early', max_early_data: 2048, early_data_header_name: 'Sec-WebSocket-Protocol' };
