@@ -37,7 +37,8 @@ const CHECK_LIMIT_MS = 30_000;
  * - `left out`: the Worker does not put the kind into this format;
  * - `skipped`: it is in the list, and the reader passes over it;
  * - `dead`: the reader has it, and no byte passes;
- * - `unread`: the reader's build cannot even check it.
+ * - `unread`: the reader's build cannot even check it;
+ * - `unsteady`: some connections end before they begin. By chance, so this alone is not asserted.
  */
 const LIMITS = [
   { reader: 'mihomo, YAML', is: 'left out', kinds: ['naive'], why: 'mihomo does not speak it' },
@@ -52,7 +53,11 @@ const LIMITS = [
   { reader: 'sing-box', is: 'left out', kinds: ['naive'], why: '1.12 does not speak it, nor does this build of later ones' },
   { reader: 'sing-box', is: 'left out', kinds: ['hysteria2-gecko'], why: 'releases before 1.14 refuse the whole file' },
   { reader: 'sing-box', is: 'unread', kinds: ['trojan-reality', 'vless-reality-vision', 'vless-reality-grpc'], why: 'it is built without uTLS' },
+  // "bad request size": of trojan's first 56 bytes it expects all by one read, and the byte that its HTTP server had read ahead comes alone.
+  { reader: 'sing-box, server', is: 'unsteady', kinds: ['trojan-httpupgrade'], why: 'about one connection in ten ends at once on loopback' },
 ];
+/** Tries of what is unsteady: all fail in one of a hundred thousand runs. */
+const TRIES = 5;
 const limited = (reader, ...is) => LIMITS.filter((limit) => limit.reader === reader && is.includes(limit.is)).flatMap(({ kinds }) => kinds);
 
 let folder;
@@ -96,8 +101,12 @@ async function fetched(url) {
 
 /** Bytes through some kinds by a client. `way` is the laboratory's word for kind and client. */
 async function carried(lab, those, way, log) {
+  const unsteady = limited('sing-box, server', 'unsteady');
   for (const name of those) {
-    const entry = await lab.tcp({ user: USER, protocol: way(name), up: 64 * KIB, down: 256 * KIB });
+    let entry;
+    for (let left = unsteady.includes(name) ? TRIES : 1; left > 0 && entry?.outcome !== 'complete'; left -= 1) {
+      entry = await lab.tcp({ user: USER, protocol: way(name), up: 64 * KIB, down: 256 * KIB });
+    }
     assert.equal(entry.outcome, 'complete', `${way(name)}: ${entry.outcome} ${entry.reason}\n${await log()}\n--- servers\n${await served.logs()}`);
     assert.equal(entry.clientReceived, 256 * KIB, way(name));
     if (kinds[name].by === 'node') {
