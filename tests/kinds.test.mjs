@@ -7,7 +7,7 @@
  */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
@@ -16,8 +16,8 @@ import { promisify } from 'node:util';
 import { Dice } from './support/dice.mjs';
 import { enginePath, olderReaders } from './support/engines.mjs';
 import { serveKinds } from './support/kind-servers.mjs';
-import { FAMILIES } from './support/kinds.mjs';
-import { letsThrough, proxiesOf, runSubscribed } from './support/mihomo.mjs';
+import { FAMILIES, REALITY } from './support/kinds.mjs';
+import { letsThrough, proxiesOf, runMihomo, runSubscribed } from './support/mihomo.mjs';
 import { freePort } from './support/ports.mjs';
 import { LONG } from './support/selection.mjs';
 import { clientAround, labUser } from './support/singbox-config.mjs';
@@ -30,6 +30,8 @@ const KIB = 1024;
 const USER = 'ann';
 /** Clients that cannot connect often wait for longer. */
 const DEAD_MS = 3000;
+/** Bob's of RFC 7748: a key, and not the servers'. */
+const OTHER_KEY = '3p7bfXt9wbTTW2HC7OQ1Nz-DQ8hbeGdNrfx-FG-IK08';
 const CHECK_LIMIT_MS = 30_000;
 
 /**
@@ -47,12 +49,12 @@ const LIMITS = [
   { reader: 'mihomo, links', is: 'skipped', kinds: ['naive', 'wireguard'], why: 'its importer does not know the scheme' },
   { reader: 'mihomo, links', is: 'dead', kinds: ['trojan-h2'], why: 'its trojan knows no HTTP/2' },
   { reader: 'mihomo, links', is: 'dead', kinds: ['trojan-httpupgrade', 'vless-httpupgrade', 'vmess-httpupgrade'], why: 'its importer knows no HTTP upgrade' },
-  { reader: 'mihomo, links', is: 'dead', kinds: ['trojan-reality'], why: 'its importer reads no REALITY of trojan' },
+  { reader: 'mihomo, links', is: 'dead', kinds: ['vmess-reality', 'trojan-reality', 'trojan-reality-grpc'], why: 'its importer reads REALITY of vless alone' },
   { reader: 'mihomo, links', is: 'dead', kinds: ['vless-self-signed', 'vmess-self-signed', 'tuic-self-signed'], why: 'its importer always checks the certificate of these' },
   { reader: 'mihomo, links', is: 'dead', kinds: ['ss-shadow-tls'], why: 'its importer knows no other plugins than obfs and v2ray-plugin' },
   { reader: 'sing-box', is: 'left out', kinds: ['naive'], why: '1.12 does not speak it, nor does this build of later ones' },
   { reader: 'sing-box', is: 'left out', kinds: ['hysteria2-gecko'], why: 'releases before 1.14 refuse the whole file' },
-  { reader: 'sing-box', is: 'unread', kinds: ['trojan-reality', 'vless-reality-vision', 'vless-reality-grpc'], why: 'it is built without uTLS' },
+  { reader: 'sing-box', is: 'unread', kinds: Object.keys(FAMILIES.reality), why: 'it is built without uTLS' },
   // "bad request size": of trojan's first 56 bytes it expects all by one read, and the byte that its HTTP server had read ahead comes alone.
   { reader: 'sing-box, server', is: 'unsteady', kinds: ['trojan-httpupgrade'], why: 'about one connection in ten ends at once on loopback' },
 ];
@@ -203,6 +205,25 @@ for (const { name: release, path: binary } of releases()) {
   });
 }
 
+test('the public key of REALITY leaves the host, and the private one does not; with another key nothing passes', async () => {
+  const { results } = await served.panel.db.prepare('SELECT * FROM nodes').all();
+  const stored = JSON.stringify(results);
+  assert.ok(stored.includes(REALITY.publicKey) && stored.includes(REALITY.shortId) && !stored.includes(REALITY.privateKey));
+  const right = proxiesOf(await fetched(lists().yaml)).find(({ name }) => kinds[name].by === 'borrowed');
+  const wrong = { ...right, 'reality-opts': { ...right['reality-opts'], 'public-key': OTHER_KEY } };
+  const listenPort = await freePort();
+  const client = await runMihomo({ listenPort, proxies: [right, wrong].map((proxy, index) => ({ ...proxy, name: labUser(USER, `key ${index}`) })) });
+  const lab = await TrafficLab.start({ socksPort: listenPort });
+  try {
+    // The right one shows when the client is ready.
+    await letsThrough(listenPort, { user: USER, protocol: 'key 0' });
+    assert.notEqual((await lab.tcp({ user: USER, protocol: 'key 1', up: KIB, down: KIB, hangMs: DEAD_MS })).outcome, 'complete');
+  } finally {
+    await lab.stop();
+    await client.stop();
+  }
+});
+
 test('the panel has every byte that went through its node', async () => {
   let found;
   await until('the panel has every byte', async () => {
@@ -223,4 +244,18 @@ test('no engine takes what the Worker leaves out because engines refuse it', asy
     const gecko = outbound('hysteria2', { obfs: { type: 'gecko', password: 'x' } });
     await refuses(binary, ['check', '-c', await written('gecko.json', gecko)], /unknown obfs type: gecko/);
   }
+});
+
+test('the documentation shows this very table', async () => {
+  const readers = ['mihomo, YAML', 'mihomo, links', 'sing-box'];
+  const cell = (name, kind, reader) => {
+    const limit = LIMITS.find((one) => one.reader === reader && one.kinds.includes(name));
+    if (limit) return limit.is;
+    return kind.by === 'direct' && reader !== 'mihomo, links' ? 'not in it' : 'carried';
+  };
+  const server = ({ by, serve, core }) => (by === 'node' || core ? 'sing-box' : by === 'borrowed' || serve ? 'mihomo' : 'none');
+  const rows = Object.values(FAMILIES).flatMap(Object.entries).map(([name, kind]) => `| ${name} | ${server(kind)} | ${readers.map((reader) => cell(name, kind, reader)).join(' | ')} |`);
+  const limits = LIMITS.map(({ reader, is, kinds: those, why }) => `| ${reader} | ${is} | ${those.join(', ')} | ${why} |`);
+  const text = await readFile(new URL('../docs/subscriptions.md', import.meta.url), 'utf8');
+  for (const table of [rows, limits]) assert.ok(text.includes(`\n${table.join('\n')}\n`), `docs/subscriptions.md has to say:\n${table.join('\n')}`);
 });

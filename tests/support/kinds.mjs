@@ -9,7 +9,7 @@
 import { TEST_DOMAIN } from './certificate.mjs';
 
 /** `sing-box generate reality-keypair` */
-const REALITY = { privateKey: 'yCxvSGH6ATpRwzrIZg_Qkq19HyqXB0bjm_pixe62704', publicKey: '9jQXZ0r8iconXBewyMJcPmlk5bMUmaE-cfsqmeRasTY', shortId: '0123abcd' };
+export const REALITY = { privateKey: 'yCxvSGH6ATpRwzrIZg_Qkq19HyqXB0bjm_pixe62704', publicKey: '9jQXZ0r8iconXBewyMJcPmlk5bMUmaE-cfsqmeRasTY', shortId: '0123abcd' };
 /** `mihomo generate vless-x25519` */
 const X25519 = { privateKey: '0GRh9V0c5sDhQtT5l01Qwf1XBugB4qidfMz1aFXgJ2g', password: 'SbmQTnD5kcCBpy-q16fkDNcL3ad5lwHyuKXLuTTjDEE' };
 /** `mihomo generate wg-keypair`, twice: the server's public key, the client's private one. */
@@ -86,7 +86,6 @@ export const FAMILIES = {
     'trojan-httpupgrade': node('trojan', tls(), over('httpupgrade', UPGRADE)),
     'trojan-self-signed': selfSigned(node('trojan', tls())),
     'trojan-h2': node('trojan', tls(), over('http', H2)),
-    'trojan-reality': borrowed('trojan', {}, ({ password }) => ({ users: [{ username: 'ann', password }] })),
   },
   vless: {
     'vless-tcp': node('vless'),
@@ -97,8 +96,6 @@ export const FAMILIES = {
     'vless-grpc': node('vless', tls(), over('grpc', GRPC)),
     'vless-httpupgrade': node('vless', tls(), over('httpupgrade', UPGRADE)),
     'vless-h2': node('vless', tls(), over('http', H2)),
-    'vless-reality-vision': borrowed('vless', {}, ({ uuid }) => ({ users: [{ username: 'ann', uuid, flow: 'xtls-rprx-vision' }] })),
-    'vless-reality-grpc': borrowed('vless', over('grpc', GRPC), ({ uuid }) => ({ users: [{ username: 'ann', uuid }], 'grpc-service-name': 'Tunnel' })),
     'vless-encrypted-native': encrypted('native'),
     'vless-encrypted-xorpub': encrypted('xorpub'),
     'vless-encrypted-random': encrypted('random'),
@@ -116,6 +113,13 @@ export const FAMILIES = {
     'vmess-grpc': node('vmess', tls(), over('grpc', GRPC)),
     'vmess-httpupgrade': node('vmess', over('httpupgrade', UPGRADE)),
     'vmess-h2': node('vmess', tls(), over('http', H2)),
+  },
+  reality: {
+    'vless-reality-vision': borrowed('vless', {}, ({ uuid }) => ({ users: [{ username: 'ann', uuid, flow: 'xtls-rprx-vision' }] })),
+    'vless-reality-grpc': borrowed('vless', over('grpc', GRPC), ({ uuid }) => ({ users: [{ username: 'ann', uuid }], 'grpc-service-name': 'Tunnel' })),
+    'vmess-reality': borrowed('vmess', {}, ({ uuid }) => ({ users: [{ username: 'ann', uuid, alterId: 0 }] })),
+    'trojan-reality': borrowed('trojan', {}, ({ password }) => ({ users: [{ username: 'ann', password }] })),
+    'trojan-reality-grpc': borrowed('trojan', over('grpc', GRPC), ({ password }) => ({ users: [{ username: 'ann', password }], 'grpc-service-name': 'Tunnel' })),
   },
   shadowsocks: {
     'ss-aes-128': node('shadowsocks', { method: 'aes-128-gcm' }),

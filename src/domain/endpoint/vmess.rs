@@ -146,3 +146,23 @@ fn as_keys(params: Params, network: &str) -> impl Iterator<Item = (String, Strin
         (renamed.map_or(name, |(from, _)| (*from).to_owned()), value)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_json_holds_every_usual_key_but_an_alpn_that_says_nothing() {
+        let written = |query: &str| -> Map<String, Value> {
+            let link = format!("vmess://3b1f0c52-7d6e-4a90-8c1d-5e2f9a7b6c30@a.weir.test:443?security=tls{query}#a");
+            let written = Endpoint::read(&link).unwrap().unwrap().link();
+            let json = STANDARD.decode(written.strip_prefix("vmess://").unwrap()).unwrap();
+            serde_json::from_slice(&json).unwrap()
+        };
+        let plain = written("");
+        for key in FILLED {
+            assert_eq!(plain.contains_key(key), key != "alpn", "{key}");
+        }
+        assert_eq!(written("&alpn=h2,http/1.1").get("alpn"), Some(&Value::from("h2,http/1.1")));
+    }
+}
