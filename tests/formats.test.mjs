@@ -13,7 +13,7 @@ import { promisify } from 'node:util';
 
 import { makeCertificate } from './support/certificate.mjs';
 import { enginePath, olderReaders } from './support/engines.mjs';
-import { loadWithMihomo, runMihomo } from './support/mihomo.mjs';
+import { letsThrough, loadWithMihomo, runMihomo } from './support/mihomo.mjs';
 import { startPanel } from './support/panel.mjs';
 import { freePort, freePorts } from './support/ports.mjs';
 import { seedAgent, seedUsers } from './support/seed.mjs';
@@ -191,6 +191,7 @@ test('mihomo carries bytes with what its YAML says, through a real server, by ev
   const client = await runMihomo({ listenPort, proxies });
   const lab = await TrafficLab.start({ socksPort: listenPort });
   try {
+    await letsThrough(listenPort, { user: 'ann', protocol: USER_PROTOCOLS[0] });
     for (const protocol of USER_PROTOCOLS) {
       const entry = await lab.tcp({ user: 'ann', protocol, up: 64 * KIB, down: 256 * KIB });
       assert.equal(entry.outcome, 'complete', `${protocol}: ${entry.outcome}\n${client.log()}\n${await server.log()}`);

@@ -256,6 +256,7 @@ const HOSTILE = {
   'base64 in base64': [Buffer.from(Buffer.from(GOOD.join('\n')).toString('base64')).toString('base64'), /neither links/],
   'a length that is too large': [{ headers: { 'content-length': String(3 << 20) }, body: Buffer.alloc(3 << 20, '#') }, /larger than 2 MiB/],
   'a gzip of 200 MiB': [bomb(200), /larger than 2 MiB/],
+  'a Brotli stream of 200 MiB': [bomb(200, 'br'), /larger than 2 MiB/],
   'an answer that breaks off': [(request, response) => { response.writeHead(200, { 'content-length': '1000' }); response.write(GOOD[0]); setTimeout(() => response.destroy(), 50); }, /broke off|could not be reached/],
   'a closed connection': [(request) => request.socket.destroy(), /could not be reached/],
   'a redirect to itself': [{ status: 302, headers: { location: '/hostile' } }, /run in a circle/],

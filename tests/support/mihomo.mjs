@@ -101,6 +101,48 @@ export async function runMihomo({ listenPort, proxies }) {
 }
 
 /**
+ * Run mihomo as a client that fetches subscriptions itself, and whose local SOCKS inbound sends each user through one of the proxies in
+ * them, and anybody else nowhere.
+ *
+ * @param {{listenPort: number, lists: Record<string, string>, ways: Array<{name: string, list: string, proxy: string}>,
+ *   trusted?: string}} options `lists`: URLs by a name; `ways`: the laboratory's user, and which proxy of which list is his; `trusted`: a
+ *   file of the certificates that it trusts
+ * @returns {Promise<{stop: () => Promise<void>, log: () => string, loaded: Record<string, string[]>}>} once it has loaded every list;
+ *   `loaded` names the proxies of each, by mihomo's own word
+ * @throws {Error} with its log, if it does not listen or a list is empty after 15 s
+ */
+export async function runSubscribed({ listenPort, lists, ways, trusted }) {
+  const controller = await freePort();
+  const provider = (url, index) => ({ type: 'http', url, path: `./${index}.txt`, interval: 3600, proxy: 'DIRECT', 'health-check': { enable: false, url: 'http://127.0.0.1:1/', interval: 0 } });
+  const config = {
+    'socks-port': listenPort,
+    'bind-address': '127.0.0.1',
+    'allow-lan': true,
+    'external-controller': `127.0.0.1:${controller}`,
+    'geo-auto-update': false,
+    dns: { enable: false },
+    authentication: ways.map(({ name }) => `${name}:${LAB_PASSWORD}`),
+    'proxy-providers': Object.fromEntries(Object.entries(lists).map(([list, url], index) => [list, provider(url, index)])),
+    'proxy-groups': ways.map(({ name, list, proxy }) => ({ name, type: 'select', use: [list], filter: `^${proxy}$` })),
+    rules: [...ways.map(({ name }) => `IN-USER,${name},${name}`), 'MATCH,REJECT'],
+  };
+  const client = await serve(config, listenPort, trusted === undefined ? {} : { SSL_CERT_FILE: trusted });
+  try {
+    const deadline = Date.now() + LIMIT_MS;
+    for (;;) {
+      const answer = await fetch(`http://127.0.0.1:${controller}/providers/proxies`).then((got) => got.json(), () => undefined);
+      const proxies = Object.keys(lists).map((list) => [list, (answer?.providers[list]?.proxies ?? []).map(({ name }) => name)]);
+      if (proxies.every(([, names]) => names.length > 0)) return { ...client, loaded: Object.fromEntries(proxies) };
+      if (Date.now() > deadline) throw new Error(`mihomo has not loaded every list:\n${client.log()}`);
+      await sleep(50);
+    }
+  } catch (error) {
+    await client.stop();
+    throw error;
+  }
+}
+
+/**
  * The proxies of a subscription for mihomo.
  *
  * @param {string} yaml as the panel writes it
@@ -148,11 +190,11 @@ export async function serveMihomo(listeners, readyPort) {
 }
 
 /** Runs mihomo in a folder of its own, and waits until a port answers. */
-async function serve(config, port) {
+async function serve(config, port, env = {}) {
   const folder = await mkdtemp(path.join(tmpdir(), 'weir-mihomo-'));
   const file = path.join(folder, 'config.yaml');
   await writeFile(file, JSON.stringify(config));
-  const child = spawn(enginePath('mihomo'), ['-d', folder, '-f', file], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(enginePath('mihomo'), ['-d', folder, '-f', file], { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } });
   running.add(child);
   const ended = once(child, 'exit');
   let log = '';

@@ -28,16 +28,17 @@ process.on('exit', () => {
  * @param {number} options.readyPort a TCP port that the configuration listens on
  * @param {Record<string, string>} [options.env] added to the core's environment, e.g. `GOGC`
  * @param {string} [options.name] what error messages call this core
+ * @param {string} [options.binary] another release than the one that the nodes run
  * @returns {Promise<SingBox>}
  * @throws {Error} with the end of the log, if the core exits or does not answer within 10 s
  */
-export async function startSingBox({ config, configPath, readyPort, env = {}, name = 'sing-box' }) {
+export async function startSingBox({ config, configPath, readyPort, env = {}, name = 'sing-box', binary = enginePath('sing-box') }) {
   if ((config === undefined) === (configPath === undefined)) throw new Error('give exactly one of config, configPath');
   if (!Number.isInteger(readyPort)) throw new Error(`readyPort: must be a port, got ${readyPort}`);
   const directory = await mkdtemp(path.join(tmpdir(), 'weir-sing-box-'));
   const file = configPath ?? path.join(directory, 'config.json');
   if (config !== undefined) await writeFile(file, JSON.stringify(config));
-  const core = new SingBox({ directory, file, env, name });
+  const core = new SingBox({ directory, file, env, name, binary });
   try {
     await core.answers(readyPort);
   } catch (error) {
@@ -55,13 +56,13 @@ export class SingBox {
   #name;
   #log = '';
 
-  constructor({ directory, file, env, name }) {
+  constructor({ directory, file, env, name, binary }) {
     this.#directory = directory;
     this.#name = name;
     this.#logPath = path.join(directory, 'sing-box.log');
     // A file, not a pipe: a core that logs much must never wait for a busy test process to read it.
     const log = openSync(this.#logPath, 'a');
-    this.#child = spawn(enginePath('sing-box'), ['run', '--disable-color', '-D', directory, '-c', file], {
+    this.#child = spawn(binary, ['run', '--disable-color', '-D', directory, '-c', file], {
       stdio: ['ignore', log, log],
       env: { ...process.env, ...env },
     });

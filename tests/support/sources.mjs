@@ -80,10 +80,16 @@ export function flood(bytes) {
   return { how, sent: () => sent, closed };
 }
 
-/** A gzip of `mebibytes` MiB of comments: a few kilobytes on the wire. @param {number} mebibytes */
-export function bomb(mebibytes) {
-  const body = zlib.gzipSync(Buffer.alloc(mebibytes << 20, '#'), { level: 9 });
-  return { headers: { 'content-type': 'text/plain', 'content-encoding': 'gzip' }, body };
+/**
+ * Many MiB of comments in little: some hundred kilobytes of gzip, some hundred bytes of Brotli.
+ *
+ * @param {number} mebibytes
+ * @param {'gzip'|'br'} [encoding]
+ */
+export function bomb(mebibytes, encoding = 'gzip') {
+  const plain = Buffer.alloc(mebibytes << 20, '#');
+  const body = encoding === 'br' ? zlib.brotliCompressSync(plain, { params: { [zlib.constants.BROTLI_PARAM_QUALITY]: 5 } }) : zlib.gzipSync(plain, { level: 9 });
+  return { headers: { 'content-type': 'text/plain', 'content-encoding': encoding }, body };
 }
 
 /** One byte a quarter second, for as long as somebody listens. */

@@ -36,6 +36,7 @@ const LINGER_MS = 50;
  *   only trojan, vless and mixed can carry that; the others cut what still comes down. Otherwise the target ends first, once it has
  *   read and sent everything, which every protocol carries without loss
  * @property {number} [lingerMs] between the target's last byte and its end; {@link LINGER_MS} unless told
+ * @property {number} [hangMs] when it is given up; {@link HANG_LIMIT_MS} unless told
  * @property {number} [breakAfter] the client resets the connection after that many bytes received
  */
 
@@ -79,7 +80,7 @@ export class TrafficLab {
    * @param {Exchange} exchange
    * @returns {Promise<import('./account.mjs').Entry>} once both ends are done; a fault of the network is told in `outcome`, not thrown
    */
-  async tcp({ user, protocol, up = 0, down = 0, duplex = false, halfClose = false, lingerMs = LINGER_MS, breakAfter = Infinity }) {
+  async tcp({ user, protocol, up = 0, down = 0, duplex = false, halfClose = false, lingerMs = LINGER_MS, hangMs = HANG_LIMIT_MS, breakAfter = Infinity }) {
     const entry = this.account.open({ user, protocol, network: 'tcp' });
     let socket;
     try {
@@ -90,7 +91,7 @@ export class TrafficLab {
     }
     const request = tcpRequest({ id: entry.id, mode: duplex ? 'duplex' : 'exchange', up, down, clientEnds: halfClose, lingerMs });
     const fault = await new Promise((resolve) => {
-      socket.setTimeout(HANG_LIMIT_MS, () => {
+      socket.setTimeout(hangMs, () => {
         socket.destroy();
         resolve('hung');
       });

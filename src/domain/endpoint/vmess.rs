@@ -84,8 +84,9 @@ impl Vmess {
         params.some("packetEncoding", self.packet_encoding.as_deref());
         let mut object = Map::new();
         let mut set = |key: &str, value: &str| object.insert(key.to_owned(), Value::String(value.to_owned()));
-        // Every key that v2rayN writes, empty or not: some clients miss what is absent.
-        for key in FILLED {
+        // Every key that v2rayN writes, empty or not: some clients miss what is absent. But mihomo takes an empty `alpn` for a
+        // protocol without a name, and then no handshake of TLS begins.
+        for key in FILLED.into_iter().filter(|key| *key != "alpn") {
             set(key, "");
         }
         set("type", "none");
@@ -144,4 +145,24 @@ fn as_keys(params: Params, network: &str) -> impl Iterator<Item = (String, Strin
         let renamed = KEYS.iter().chain(meaning(network)).find(|(_, to)| *to == name);
         (renamed.map_or(name, |(from, _)| (*from).to_owned()), value)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_json_holds_every_usual_key_but_an_alpn_that_says_nothing() {
+        let written = |query: &str| -> Map<String, Value> {
+            let link = format!("vmess://3b1f0c52-7d6e-4a90-8c1d-5e2f9a7b6c30@a.weir.test:443?security=tls{query}#a");
+            let written = Endpoint::read(&link).unwrap().unwrap().link();
+            let json = STANDARD.decode(written.strip_prefix("vmess://").unwrap()).unwrap();
+            serde_json::from_slice(&json).unwrap()
+        };
+        let plain = written("");
+        for key in FILLED {
+            assert_eq!(plain.contains_key(key), key != "alpn", "{key}");
+        }
+        assert_eq!(written("&alpn=h2,http/1.1").get("alpn"), Some(&Value::from("h2,http/1.1")));
+    }
 }
