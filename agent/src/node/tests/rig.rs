@@ -91,14 +91,20 @@ impl Rig {
         let folder = new_folder();
         let ledger = Ledger::open(&folder.path().join("ledger")).unwrap();
         let clock = Reading { now: Moment::from_millis(1_000_000), wall: 5_000_000, suspended: 0 };
-        let rules = Rules { on_panel_loss: OnPanelLoss::Hold, reload_every: 600_000, behind_proxy: Vec::new() };
+        let core: Arc<ScriptedCore> = Arc::default();
+        let rules = Rules {
+            on_panel_loss: OnPanelLoss::Hold,
+            reload_every: 600_000,
+            behind_proxy: Vec::new(),
+            core: core.traits(),
+        };
         let boot = BootId("a boot".to_owned());
         let node = Node::load(ledger.clone(), rules.clone(), &boot, clock, Epoch::from_random(1)).unwrap();
         let mut panel = Panel::new();
         panel.policy.floor = Bytes::saturating(FLOOR);
         Self {
             node,
-            core: Arc::default(),
+            core,
             panel,
             clock,
             stood_still: 0,
@@ -212,6 +218,10 @@ impl Rig {
             Command::Close { id } => drop(core.close(&id).now_or_never().expect(told)),
             Command::AskGates => {
                 let outcome = core.gates().now_or_never().expect(told);
+                self.node.gates_told(outcome, now);
+            }
+            Command::Bring { slots } => {
+                let outcome = core.bring(&slots).now_or_never().expect(told);
                 self.node.gates_told(outcome, now);
             }
             Command::Write { slots, forget } => {
