@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::cores::program::Family;
-use crate::cores::{singbox, v2ray};
+use crate::cores::{nginx, singbox, v2ray};
 use crate::panel_url::PanelUrl;
 
 /// How long a core may take to answer after a reload before the last good file is put back: 10,000 slots take 1.5 s.
@@ -80,7 +80,7 @@ pub(crate) enum Log {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct CoreConfig {
-    /// `"auto"` (default): whichever is found. `"sing-box"`, version 1.14 or later; `"v2ray"`, 4.34 or later; `"xray"`. What the
+    /// `"auto"` (default): whichever is found. `"sing-box"`, version 1.14 or later; `"v2ray"`, 4.34 or later; `"xray"`; `"nginx"` with vts. What the
     /// other fields default to is of this kind; said here for sing-box, in `docs/cores.md` for all.
     pub(crate) kind: CoreKind,
     /// The core's program, for `check`. Default `/usr/bin/sing-box`.
@@ -120,6 +120,9 @@ pub(crate) enum CoreKind {
     /// Xray through its api.
     #[serde(rename = "xray")]
     Xray,
+    /// nginx through its module vts; never found by itself, because many hosts have an nginx for something else.
+    #[serde(rename = "nginx")]
+    Nginx,
     /// A core that a test plays.
     #[cfg(feature = "faults")]
     #[serde(rename = "scripted")]
@@ -165,11 +168,13 @@ impl CoreConfig {
         let (binary, output, unit) = match kind {
             CoreKind::V2Ray => ("/usr/bin/v2ray", "/etc/v2ray/config.json", "v2ray"),
             CoreKind::Xray => ("/usr/local/bin/xray", "/usr/local/etc/xray/config.json", "xray"),
+            CoreKind::Nginx => ("/usr/sbin/nginx", "/etc/nginx/weir-users.map", "nginx"),
             _ => return,
         };
         let usual = Self::default();
-        // Neither reads its file again while it runs, and SIGHUP ends them.
-        let restart = || ["systemctl", "restart", unit].map(str::to_owned).to_vec();
+        let command = |verb: &str| ["systemctl", verb, unit].map(str::to_owned).to_vec();
+        // V2Ray and Xray do not read their file again while they run, and SIGHUP ends them.
+        let (reload, start) = if kind == CoreKind::Nginx { ("reload", "start") } else { ("restart", "restart") };
         let set = |field: &mut PathBuf, usual: PathBuf, own: &str| {
             if *field == usual {
                 *field = PathBuf::from(own);
@@ -179,10 +184,10 @@ impl CoreConfig {
         set(&mut self.output, usual.output, output);
         set(&mut self.working_dir, usual.working_dir, "/");
         if self.reload_command == usual.reload_command {
-            self.reload_command = restart();
+            self.reload_command = command(reload);
         }
         if self.start_command == usual.start_command {
-            self.start_command = restart();
+            self.start_command = command(start);
         }
     }
 }
@@ -237,8 +242,9 @@ impl Config {
         if self.core.template == self.core.output {
             wrong.push(("core.output", "must be another file than core.template, which is never written".to_owned()));
         }
-        if matches!(self.core.kind, CoreKind::V2Ray | CoreKind::Xray) && self.core.pid_file.is_some() {
-            let rule = "must not be set for V2Ray and Xray, which SIGHUP ends: set core.reload_command to what restarts them";
+        let takes_hangup = matches!(self.core.kind, CoreKind::SingBox | CoreKind::Auto);
+        if !takes_hangup && self.core.pid_file.is_some() {
+            let rule = "is for sing-box alone: set core.reload_command to what restarts V2Ray or Xray, or reloads nginx";
             wrong.push(("core.pid_file", rule.to_owned()));
         }
         if self.reload_every_seconds > 86_400 {
@@ -262,7 +268,8 @@ impl Config {
     pub(crate) fn missing(&self) -> Vec<String> {
         let mut missing = Vec::new();
         for (field, path) in [("core.binary", &self.core.binary), ("core.template", &self.core.template)] {
-            if !path.is_file() {
+            // nginx is configured by its operator alone.
+            if !path.is_file() && (self.core.kind != CoreKind::Nginx || field == "core.binary") {
                 missing.push(format!("{field}: there is no file {}", path.display()));
             }
         }
@@ -317,6 +324,18 @@ impl Config {
             api_port: core.api_port,
             restart: core.reload_command.clone(),
             start: core.start_command.clone(),
+            start_limit: START_LIMIT,
+        }
+    }
+
+    /// The settings of the adapter of nginx.
+    #[must_use]
+    pub(crate) fn nginx(&self) -> nginx::Settings {
+        nginx::Settings {
+            output: self.core.output.clone(),
+            port: self.core.api_port,
+            reload: self.core.reload_command.clone(),
+            start: self.core.start_command.clone(),
             start_limit: START_LIMIT,
         }
     }
@@ -387,7 +406,7 @@ mod tests {
             ("core.api_port = 0", "core.api_port"),
             ("addresses.trusted = []", "trusted"),
             ("core.kind = \"squid\"", "kind"),
-            ("core.kind = \"xray\"\ncore.pid_file = \"/run/x\"", "core.pid_file: must not be set"),
+            ("core.kind = \"xray\"\ncore.pid_file = \"/run/x\"", "core.pid_file: is for sing-box alone"),
             ("core.reload_command = []", "core.reload_command"),
             ("core.output = \"/etc/weir/template.json\"", "core.output: must be another file"),
         ];
@@ -403,6 +422,8 @@ mod tests {
         assert_eq!((core.binary.to_str(), core.output.to_str()), (Some("/usr/bin/v2ray"), Some("/etc/v2ray/config.json")));
         assert_eq!((core.reload_command.join(" "), core.api_port), ("systemctl restart v2ray".to_owned(), 9000));
         let core = Config::parse("core.kind = \"xray\"\ncore.output = \"/srv/x.json\"").unwrap().core;
+        let nginx = Config::parse("core.kind = \"nginx\"").unwrap().core;
+        assert_eq!((nginx.reload_command.join(" "), nginx.start_command.join(" ")), ("systemctl reload nginx".to_owned(), "systemctl start nginx".to_owned()));
         assert_eq!((core.start_command.join(" "), core.output.to_str()), ("systemctl restart xray".to_owned(), Some("/srv/x.json")));
     }
 

@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 use crate::config::{Config, CoreKind};
 use crate::cores::program::{Family, Program};
-use crate::cores::{self, stats};
+use crate::cores::{self, nginx, stats};
 use crate::detect::{Found, Host, kind_of};
 use crate::node::status::Report;
 use crate::{clock, detect};
@@ -42,16 +42,38 @@ pub(crate) async fn examine(mut config: Config, host: &Host) -> (String, bool) {
         Ok(()) => {}
         Err(why) => findings.push(Missing(format!("{why}."))),
     }
-    let named = host.named(&config.core.binary).await;
-    findings.extend(of_core(&config, named.as_ref().ok(), &cores, settled.is_ok()));
-    if settled.is_ok() && named.is_ok() {
-        findings.extend(of_template(&config).await);
-        findings.push(of_api(&config).await);
+    if config.core.kind == CoreKind::Nginx {
+        findings.push(of_nginx(&config).await);
+        findings.extend(nginx_limits());
+    } else {
+        findings.extend(of_proxy(&config, host, &cores, settled.is_ok()).await);
     }
     findings.extend(of_host(&config));
     findings.push(of_agent(&config));
     let good = !findings.iter().any(|finding| matches!(finding, Missing(_)));
     (told(&findings, good), good)
+}
+
+/// nginx shows what it is by its figures.
+async fn of_nginx(config: &Config) -> Finding {
+    match nginx::Nginx::new(config.nginx()).version().await {
+        Ok(version) => Good(format!("nginx {version} shows its figures on 127.0.0.1:{}.", config.core.api_port)),
+        Err(why) => Missing(format!("{why}: nginx-module-vts must show its figures there (docs/cores.md).")),
+    }
+}
+
+fn nginx_limits() -> impl Iterator<Item = Finding> {
+    nginx::LIMITS.iter().map(|limit| Note((*limit).to_owned()))
+}
+
+async fn of_proxy(config: &Config, host: &Host, cores: &[Found], settled: bool) -> Vec<Finding> {
+    let named = host.named(&config.core.binary).await;
+    let mut findings = of_core(config, named.as_ref().ok(), cores, settled);
+    if settled && named.is_ok() {
+        findings.extend(of_template(config).await);
+        findings.push(of_api(config).await);
+    }
+    findings
 }
 
 fn told(findings: &[Finding], good: bool) -> String {

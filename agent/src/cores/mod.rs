@@ -4,6 +4,7 @@ use core::fmt;
 use core::future::Future;
 use core::pin::Pin;
 use core::time::Duration;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
@@ -14,6 +15,7 @@ use weir_wire::sync::Inbound;
 use crate::config::{Config, CoreKind};
 
 pub(crate) mod incarnation;
+pub(crate) mod nginx;
 pub(crate) mod program;
 #[cfg(feature = "faults")]
 pub mod scripted;
@@ -53,6 +55,11 @@ pub enum CoreEvent {
         users: Vec<Counter>,
         /// What a counter that fell means.
         fallen: Fallen,
+    },
+    /// Where users are connected from just now, by name: for a core that tells no connections.
+    Online {
+        /// Those who were asked for; their addresses.
+        users: Vec<(String, Vec<IpAddr>)>,
     },
     /// The core's own totals of this incarnation, over all connections.
     Totals {
@@ -196,6 +203,7 @@ pub(crate) fn of(config: &Config) -> Result<Arc<dyn Core>, CoreError> {
     match config.core.kind {
         CoreKind::SingBox | CoreKind::Auto => Ok(Arc::new(singbox::SingBox::new(config.sing_box())?)),
         CoreKind::V2Ray | CoreKind::Xray => Ok(Arc::new(v2ray::V2Ray::new(config.v2ray())?)),
+        CoreKind::Nginx => Ok(Arc::new(nginx::Nginx::new(config.nginx()))),
         #[cfg(feature = "faults")]
         CoreKind::Scripted => Ok(Arc::new(scripted::Scripted::new(config.core.api_port))),
     }
@@ -209,6 +217,7 @@ pub(crate) fn for_a_look(config: &Config) -> Result<Arc<dyn Core>, CoreError> {
     match config.core.kind {
         CoreKind::SingBox | CoreKind::Auto => Ok(Arc::new(singbox::SingBox::for_a_look(config.sing_box())?)),
         CoreKind::V2Ray | CoreKind::Xray => Ok(Arc::new(v2ray::V2Ray::for_a_look(config.v2ray())?)),
+        CoreKind::Nginx => of(config),
         #[cfg(feature = "faults")]
         CoreKind::Scripted => of(config),
     }

@@ -37,6 +37,11 @@ impl Node {
                     self.commands.push(Command::AskGates);
                 }
             }
+            CoreEvent::Online { users } => {
+                let (roster, gates) = (&self.roster, &self.gates);
+                let may_pass = |slot: &SlotName| roster.get(slot).is_some() && !gates.is_shut(slot);
+                self.addresses.online(&users, now, may_pass);
+            }
             CoreEvent::Counters { users, fallen } => self.counters(&users, fallen, now),
             CoreEvent::Connections { reset, events } => self.connections(reset, &events, now),
             CoreEvent::Totals { up, down } => {

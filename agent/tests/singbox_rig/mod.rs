@@ -254,7 +254,7 @@ impl Watcher {
         match event {
             CoreEvent::Up { incarnation, .. } => self.incarnations.push(incarnation),
             CoreEvent::Down { reason } => self.downs.push(reason),
-            CoreEvent::Counters { .. } => panic!("this core tells connections"),
+            CoreEvent::Counters { .. } | CoreEvent::Online { .. } => panic!("this core tells connections"),
             CoreEvent::Totals { up, down } => self.totals = (up, down),
             CoreEvent::Connections { reset, events } => {
                 self.resets += usize::from(reset);

@@ -73,3 +73,41 @@ impl TypedMessage {
         Self { name, value: message.encode_to_vec() }
     }
 }
+
+/// A change of one inbound, as the HandlerService takes it.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub(crate) struct AlterInbound {
+    #[prost(string, tag = "1")]
+    pub(crate) tag: String,
+    #[prost(message, optional, tag = "2")]
+    pub(crate) operation: Option<TypedMessage>,
+}
+
+/// The change that lets a user in.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub(crate) struct AddUser {
+    #[prost(message, optional, tag = "1")]
+    pub(crate) user: Option<User>,
+}
+
+/// A user and his account.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub(crate) struct User {
+    #[prost(uint32, tag = "1")]
+    pub(crate) level: u32,
+    #[prost(string, tag = "2")]
+    pub(crate) email: String,
+    #[prost(message, optional, tag = "3")]
+    pub(crate) account: Option<TypedMessage>,
+}
+
+/// The change that keeps a user out.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub(crate) struct RemoveUser {
+    #[prost(string, tag = "1")]
+    pub(crate) email: String,
+}
+
+/// The answer, which says nothing.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub(crate) struct Altered {}

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 pub(crate) use link::Link;
-pub(crate) use messages::TypedMessage;
+pub(crate) use messages::{AddUser, AlterInbound, Altered, RemoveUser, TypedMessage, User};
 use messages::{GetStatsRequest, IpList, Nothing, QueryStatsRequest, QueryStatsResponse, SysStats};
 
 use super::{Counter, CoreError};
@@ -34,7 +34,7 @@ impl Dialect {
     #[must_use]
     pub(crate) const fn root(self) -> &'static str {
         match self {
-            Self::V2Ray => "v2ray",
+            Self::V2Ray => "v2ray.core",
             Self::Xray => "xray",
         }
     }

@@ -10,41 +10,8 @@ use weir_wire::credential::SlotSecret;
 use super::render::Ours;
 use super::users::Scheme;
 use super::{Inner, aside, lock};
-use crate::cores::stats::{self, Connection, TypedMessage};
+use crate::cores::stats::{self, AddUser, AlterInbound, Altered, Connection, RemoveUser, TypedMessage, User};
 use crate::cores::{ConfiguredSlot, CoreError};
-
-#[derive(Clone, PartialEq, Eq, prost::Message)]
-struct AlterInbound {
-    #[prost(string, tag = "1")]
-    tag: String,
-    #[prost(message, optional, tag = "2")]
-    operation: Option<TypedMessage>,
-}
-
-#[derive(Clone, PartialEq, Eq, prost::Message)]
-struct AddUser {
-    #[prost(message, optional, tag = "1")]
-    user: Option<User>,
-}
-
-#[derive(Clone, PartialEq, Eq, prost::Message)]
-struct User {
-    #[prost(uint32, tag = "1")]
-    level: u32,
-    #[prost(string, tag = "2")]
-    email: String,
-    #[prost(message, optional, tag = "3")]
-    account: Option<TypedMessage>,
-}
-
-#[derive(Clone, PartialEq, Eq, prost::Message)]
-struct RemoveUser {
-    #[prost(string, tag = "1")]
-    email: String,
-}
-
-#[derive(Clone, PartialEq, Eq, prost::Message)]
-struct Altered {}
 
 /// What the core says of a user whom it has, or has not, already. It is what was wanted.
 const EXISTS: &str = "already exists";

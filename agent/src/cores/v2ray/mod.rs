@@ -244,6 +244,6 @@ impl Core for V2Ray {
     }
 
     fn by_header(&self) -> Vec<String> {
-        Vec::new()
+        self.template().map(|template| template.by_header()).unwrap_or_default()
     }
 }

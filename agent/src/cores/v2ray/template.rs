@@ -156,6 +156,18 @@ impl Template {
         self.inbound_objects().filter_map(of).collect()
     }
 
+    /// Tags of the inbounds that speak HTTP: the core takes the client's address from a header there, whoever wrote it.
+    pub(super) fn by_header(&self) -> Vec<String> {
+        let speaks_http = |inbound: &&Map<String, Value>| {
+            let stream = inbound.get("streamSettings").unwrap_or(&Value::Null);
+            let over = text(stream, "network");
+            matches!(over, "ws" | "http" | "h2" | "grpc" | "gun" | "httpupgrade" | "xhttp" | "splithttp")
+                || inbound.get("protocol").and_then(Value::as_str) == Some("http")
+        };
+        let tag = |inbound: &Map<String, Value>| inbound.get("tag").and_then(Value::as_str).unwrap_or_default().to_owned();
+        self.inbound_objects().filter(speaks_http).map(tag).collect()
+    }
+
     /// What lets bytes pass without asking the gate, in words.
     pub(super) fn bypasses(&self) -> Vec<String> {
         self.marks.leave_alone.iter().map(|tag| format!("inbound {tag:?} keeps users of its own")).collect()

@@ -103,11 +103,7 @@ impl Scheme {
 
     /// The user's account as the HandlerService takes it.
     pub(super) fn account(&self, dialect: Dialect, secret: &SlotSecret) -> TypedMessage {
-        // V2Ray's packages are in `core`, Xray's are not.
-        let root = match dialect {
-            Dialect::V2Ray => "v2ray.core.proxy",
-            Dialect::Xray => "xray.proxy",
-        };
+        let root = format!("{}.proxy", dialect.root());
         let proof = self.proof(secret);
         match self {
             Self::Vmess => TypedMessage::of(format!("{root}.vmess.Account"), &OneProof { proof }),
