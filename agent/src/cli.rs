@@ -132,7 +132,7 @@ fn obey(wanted: &Wanted, config: Option<&std::path::Path>) -> Result<String, Str
         }
         Wanted::Run => {
             log(config.log);
-            block_on(async { run::run(&settled(config).await?).await })?.map(|()| String::new())
+            block_on(async { Box::pin(run::run(&settled(config).await?)).await })?.map(|()| String::new())
         }
     }
 }

@@ -244,7 +244,8 @@ impl Config {
         }
         let takes_hangup = matches!(self.core.kind, CoreKind::SingBox | CoreKind::Auto);
         if !takes_hangup && self.core.pid_file.is_some() {
-            let rule = "is for sing-box alone: set core.reload_command to what restarts V2Ray or Xray, or reloads nginx";
+            let rule =
+                "is for sing-box alone: set core.reload_command to what restarts V2Ray or Xray, or reloads nginx";
             wrong.push(("core.pid_file", rule.to_owned()));
         }
         if self.reload_every_seconds > 86_400 {
@@ -419,12 +420,21 @@ mod tests {
     #[test]
     fn what_is_not_set_is_as_the_packages_of_its_kind_do_it() {
         let core = Config::parse("core.kind = \"v2ray\"\ncore.api_port = 9000").unwrap().core;
-        assert_eq!((core.binary.to_str(), core.output.to_str()), (Some("/usr/bin/v2ray"), Some("/etc/v2ray/config.json")));
+        assert_eq!(
+            (core.binary.to_str(), core.output.to_str()),
+            (Some("/usr/bin/v2ray"), Some("/etc/v2ray/config.json"))
+        );
         assert_eq!((core.reload_command.join(" "), core.api_port), ("systemctl restart v2ray".to_owned(), 9000));
         let core = Config::parse("core.kind = \"xray\"\ncore.output = \"/srv/x.json\"").unwrap().core;
         let nginx = Config::parse("core.kind = \"nginx\"").unwrap().core;
-        assert_eq!((nginx.reload_command.join(" "), nginx.start_command.join(" ")), ("systemctl reload nginx".to_owned(), "systemctl start nginx".to_owned()));
-        assert_eq!((core.start_command.join(" "), core.output.to_str()), ("systemctl restart xray".to_owned(), Some("/srv/x.json")));
+        assert_eq!(
+            (nginx.reload_command.join(" "), nginx.start_command.join(" ")),
+            ("systemctl reload nginx".to_owned(), "systemctl start nginx".to_owned())
+        );
+        assert_eq!(
+            (core.start_command.join(" "), core.output.to_str()),
+            ("systemctl restart xray".to_owned(), Some("/srv/x.json"))
+        );
     }
 
     const EXAMPLE: &str = include_str!("../agent.toml.example");

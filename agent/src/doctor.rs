@@ -108,11 +108,14 @@ fn of_core(config: &Config, named: Option<&Found>, cores: &[Found], settled: boo
     let runs = found.pid.map_or_else(|| "does not run now".to_owned(), |pid| format!("runs (process {pid})"));
     findings.push(Good(format!("The core is {found}, and {runs}.")));
     if config.core.kind != kind_of(found.program.family) && config.core.kind != CoreKind::Auto {
-        findings.push(Missing(format!("core.kind names another core than {}: set it to \"auto\".", found.program.family)));
+        findings
+            .push(Missing(format!("core.kind names another core than {}: set it to \"auto\".", found.program.family)));
     }
     findings.extend(abilities(&found.program));
     let others = cores.iter().filter(|other| other.binary != found.binary && other.pid.is_some());
-    findings.extend(others.map(|other| Note(format!("{other} runs as well, and is not counted: one agent serves one core."))));
+    findings.extend(
+        others.map(|other| Note(format!("{other} runs as well, and is not counted: one agent serves one core."))),
+    );
     findings
 }
 
@@ -173,9 +176,12 @@ async fn of_template(config: &Config) -> Vec<Finding> {
             vec![Missing(format!("{template} has no inbound with users, so nobody can connect."))]
         }
         Ok((inbounds, bypasses)) => {
-            let all = inbounds.iter().map(|inbound| format!("{} ({} on port {})", inbound.tag, inbound.protocol, inbound.port));
+            let all = inbounds
+                .iter()
+                .map(|inbound| format!("{} ({} on port {})", inbound.tag, inbound.protocol, inbound.port));
             let all: Vec<String> = all.collect();
-            let mut findings = vec![Good(format!("{template} is good, and the core takes it. Inbounds: {}.", all.join(", ")))];
+            let mut findings =
+                vec![Good(format!("{template} is good, and the core takes it. Inbounds: {}.", all.join(", ")))];
             findings.extend(bypasses.into_iter().map(|rule| Note(format!("Bypasses the gate: {rule}."))));
             findings
         }
@@ -194,7 +200,9 @@ async fn of_api(config: &Config) -> Finding {
     };
     match answers {
         Ok(()) => Good(format!("The core's api answers on {address}.")),
-        Err(why) => Note(format!("The core's api does not answer yet ({why}): the agent starts the core with its own file.")),
+        Err(why) => {
+            Note(format!("The core's api does not answer yet ({why}): the agent starts the core with its own file."))
+        }
     }
 }
 
@@ -205,7 +213,8 @@ fn of_host(config: &Config) -> Vec<Finding> {
         .filter(|missing| !missing.starts_with("core.binary") && !missing.starts_with("core.template"))
         .map(|missing| Missing(format!("{missing}.")))
         .collect();
-    let commands = [("core.reload_command", &config.core.reload_command), ("core.start_command", &config.core.start_command)];
+    let commands =
+        [("core.reload_command", &config.core.reload_command), ("core.start_command", &config.core.start_command)];
     for (field, argv) in commands {
         if let Some(program) = argv.first().filter(|program| !is_in_path(program)) {
             findings.push(Missing(format!("{field}: there is no program {program:?}.")));
@@ -227,12 +236,18 @@ fn of_agent(config: &Config) -> Finding {
     let report = status.and_then(|text| serde_json::from_str::<Report>(&text).ok());
     match report {
         Some(report) if clock::read().wall.saturating_sub(report.written_at) < STATUS_LASTS => {
-            let troubles = if report.troubles.is_empty() { String::new() } else { format!(": {}", report.troubles.join("; ")) };
-            let sentence = format!("The agent runs (process {}) for node {} of {}{troubles}.", report.pid, report.name, report.panel);
+            let troubles =
+                if report.troubles.is_empty() { String::new() } else { format!(": {}", report.troubles.join("; ")) };
+            let sentence = format!(
+                "The agent runs (process {}) for node {} of {}{troubles}.",
+                report.pid, report.name, report.panel
+            );
             if troubles.is_empty() { Good(sentence) } else { Note(sentence) }
         }
         Some(report) => Note(format!("The agent of node {} of {} does not run now.", report.name, report.panel)),
-        None => Note("The agent has not run yet: enrol this host with `weir-agent enroll`, then start weir-agent.".into()),
+        None => {
+            Note("The agent has not run yet: enrol this host with `weir-agent enroll`, then start weir-agent.".into())
+        }
     }
 }
 
@@ -248,8 +263,12 @@ mod tests {
     fn every_core_is_told_with_what_it_can_and_cannot() {
         let of = |family, version, tags: &[&str]| abilities(&program(family, version, tags));
         assert!(matches!(of(Family::SingBox, "1.14.0", &[]).as_slice(), [Good(_)]));
-        assert!(matches!(of(Family::SingBox, "1.13.9", &["with_v2ray_api"]).as_slice(), [Missing(why)] if why.contains("v2ray_api")));
-        assert!(matches!(of(Family::SingBox, "1.12.0", &[]).as_slice(), [Missing(why)] if why.contains("less than a tenth")));
+        assert!(
+            matches!(of(Family::SingBox, "1.13.9", &["with_v2ray_api"]).as_slice(), [Missing(why)] if why.contains("v2ray_api"))
+        );
+        assert!(
+            matches!(of(Family::SingBox, "1.12.0", &[]).as_slice(), [Missing(why)] if why.contains("less than a tenth"))
+        );
         assert!(matches!(of(Family::V2Ray, "4.34.0", &[]).as_slice(), [Good(_), Note(_)]));
         assert!(matches!(of(Family::V2Ray, "4.20.0", &[]).as_slice(), [Missing(_), Good(_), Note(_)]));
         assert!(matches!(of(Family::Xray, "25.1.30", &[]).as_slice(), [Good(_), Note(_)]));

@@ -123,7 +123,8 @@ mod tests {
         let read = understand(sing_box).unwrap();
         assert_eq!((read.family, read.release()), (Family::SingBox, (1, 13)));
         assert!(read.has("with_v2ray_api") && !read.has("with_clash_api"));
-        let v2ray = understand("V2Ray 4.34.0 (user) 20230518-074445 (go1.19.8 linux/amd64)\nA unified platform\n").unwrap();
+        let v2ray =
+            understand("V2Ray 4.34.0 (user) 20230518-074445 (go1.19.8 linux/amd64)\nA unified platform\n").unwrap();
         assert_eq!((v2ray.family, v2ray.version.as_str()), (Family::V2Ray, "4.34.0"));
         let xray = understand("Xray 24.11.21 (Xray, Penetrates Everything.) 8d64fd1 (go1.23)\n").unwrap();
         assert_eq!((xray.family, xray.release()), (Family::Xray, (24, 11)));

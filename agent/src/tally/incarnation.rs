@@ -13,7 +13,8 @@ impl Tally {
             return;
         }
         let running = self.whole.incarnation.is_none();
-        if !running && !(self.live.is_empty() && self.counters.is_empty()) && lost > 0 {
+        let counted = !self.live.is_empty() || !self.counters.is_empty();
+        if !running && counted && lost > 0 {
             self.whole.lost_estimate = self.whole.lost_estimate.saturating_add(lost);
             self.whole.last_loss = Some(Loss { at, bytes: Bytes::saturating(lost) });
         }

@@ -113,8 +113,7 @@ impl Inner {
         let failed = |why: &dyn core::fmt::Display| CoreError::Unreachable(format!("http://{address}{PATH}: {why}"));
         let asking = async {
             let stream = TcpStream::connect(address).await.map_err(|why| failed(&why))?;
-            let (mut sender, connection) =
-                http1::handshake(TokioIo::new(stream)).await.map_err(|why| failed(&why))?;
+            let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|why| failed(&why))?;
             tokio::spawn(async move { drop(connection.await) });
             let request = Request::get(PATH).header("host", address.to_string()).body(Empty::<Bytes>::new());
             let answer = sender.send_request(request.map_err(|why| failed(&why))?).await.map_err(|why| failed(&why))?;
@@ -222,7 +221,8 @@ impl Inner {
                 }
                 Err(why) => {
                     up = false;
-                    if told.as_ref() != Some(&why) && events.send(CoreEvent::Down { reason: why.to_string() }).is_err() {
+                    if told.as_ref() != Some(&why) && events.send(CoreEvent::Down { reason: why.to_string() }).is_err()
+                    {
                         return;
                     }
                     told = Some(why);

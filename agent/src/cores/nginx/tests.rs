@@ -28,7 +28,10 @@ impl Stub {
                 assert!(request.starts_with("GET /status/format/json HTTP/1.1\r\n"), "{request}");
                 let place = counted.fetch_add(1, Ordering::Relaxed).min(documents.len() - 1);
                 let body = &documents[place];
-                let head = format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n", body.len());
+                let head = format!(
+                    "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+                    body.len()
+                );
                 socket.write_all(format!("{head}{body}").as_bytes()).await.unwrap();
             }
         });
@@ -125,7 +128,9 @@ fn what_nginx_tells_is_read_again_and_again_and_its_silence_is_told_once() {
         let rig = Rig::new(1);
         let (sender, mut events) = mpsc::unbounded_channel();
         let watching = tokio::spawn(async move { rig.nginx.watch(sender).await });
-        assert!(matches!(events.recv().await, Some(CoreEvent::Down { reason }) if reason.contains("/status/format/json")));
+        assert!(
+            matches!(events.recv().await, Some(CoreEvent::Down { reason }) if reason.contains("/status/format/json"))
+        );
         watching.abort();
     });
 }

@@ -23,7 +23,12 @@ impl Staged {
     ///
     /// # Errors
     /// [`CoreError::Disk`] naming the file.
-    pub(in crate::cores) fn write(target: &Path, dir: Option<&Path>, bytes: &[u8], mode: u32) -> Result<Self, CoreError> {
+    pub(in crate::cores) fn write(
+        target: &Path,
+        dir: Option<&Path>,
+        bytes: &[u8],
+        mode: u32,
+    ) -> Result<Self, CoreError> {
         let name = target.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let dir = dir.or_else(|| target.parent()).filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
         // One fixed name per target, so that crashes leave at most one file behind.

@@ -74,7 +74,7 @@ impl TypedMessage {
     }
 }
 
-/// A change of one inbound, as the HandlerService takes it.
+/// A change of one inbound, as the `HandlerService` takes it.
 #[derive(Clone, PartialEq, Eq, prost::Message)]
 pub(crate) struct AlterInbound {
     #[prost(string, tag = "1")]

@@ -1,4 +1,4 @@
-//! The StatsService of V2Ray, which Xray and sing-box's `v2ray_api` speak as well.
+//! The `StatsService` of V2Ray, which Xray and sing-box's `v2ray_api` speak as well.
 //!
 //! Counters are read and never reset: a reset that the reply of is lost would lose the bytes. One [`Connection`] ends at one
 //! process and is never made anew by itself, so that all that was read over it belongs to one incarnation.
@@ -15,7 +15,7 @@ pub(crate) use link::Link;
 pub(crate) use messages::{AddUser, AlterInbound, Altered, RemoveUser, TypedMessage, User};
 use messages::{GetStatsRequest, IpList, Nothing, QueryStatsRequest, QueryStatsResponse, SysStats};
 
-use super::{Counter, CoreError};
+use super::{CoreError, Counter};
 
 /// What every name of a user's counter begins with.
 const OF_USERS: &str = "user>>>";
@@ -55,7 +55,7 @@ pub(crate) struct Connection {
 /// Connects, finds out whose dialect it is, and for how long the core has run.
 ///
 /// # Errors
-/// [`CoreError::Unreachable`] when nothing answers there, [`CoreError::Config`] when what answers has no StatsService.
+/// [`CoreError::Unreachable`] when nothing answers there, [`CoreError::Config`] when what answers has no `StatsService`.
 pub(crate) async fn connect(address: SocketAddr) -> Result<Connection, CoreError> {
     let link = Link::open(address).await?;
     for dialect in [Dialect::V2Ray, Dialect::Xray] {
@@ -107,7 +107,8 @@ impl Connection {
 fn by_user(answer: QueryStatsResponse) -> Vec<Counter> {
     let mut users: BTreeMap<String, (u64, u64)> = BTreeMap::new();
     for stat in answer.stat {
-        let Some((user, direction)) = stat.name.strip_prefix(OF_USERS).and_then(|rest| rest.rsplit_once(">>>traffic>>>"))
+        let Some((user, direction)) =
+            stat.name.strip_prefix(OF_USERS).and_then(|rest| rest.rsplit_once(">>>traffic>>>"))
         else {
             continue;
         };

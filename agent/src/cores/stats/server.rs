@@ -20,9 +20,9 @@ use super::{AddUser, AlterInbound, Altered, RemoveUser, TypedMessage};
 pub(crate) enum Plays {
     V2Ray,
     Xray,
-    /// It reads `patterns` and not `pattern`, and has no HandlerService.
+    /// It reads `patterns` and not `pattern`, and has no `HandlerService`.
     SingBox,
-    /// It has no StatsService.
+    /// It has no `StatsService`.
     Nothing,
 }
 
@@ -139,10 +139,10 @@ fn answer(plays: Plays, state: &mut State, path: &str, message: &[u8]) -> Answer
         Plays::SingBox => ("v2ray.core", false),
         Plays::Nothing => ("nothing", true),
     };
-    let stats = format!("/{root}.app.stats.command.StatsService/");
+    let figures = format!("/{root}.app.stats.command.StatsService/");
     let alter = format!("/{root}.app.proxyman.command.HandlerService/AlterInbound");
     let unimplemented = || Err((UNIMPLEMENTED, format!("unknown method {path}")));
-    match path.strip_prefix(&stats) {
+    match path.strip_prefix(&figures) {
         Some("GetSysStats") => Ok(SysStats { uptime: state.uptime }.encode_to_vec()),
         Some("QueryStats") => Ok(query(plays, state, message).encode_to_vec()),
         Some("GetStatsOnlineIpList") if plays == Plays::Xray && state.tells_addresses => {

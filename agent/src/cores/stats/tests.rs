@@ -68,7 +68,8 @@ fn addresses_are_told_where_the_version_can() {
         let server = counting(Plays::Xray).await;
         let connection = connect(server.address).await.unwrap();
         assert_eq!(connection.online("alice").await.unwrap(), None, "an older Xray");
-        let ips = BTreeMap::from([("203.0.113.7".to_owned(), 1_800_000_000), ("2001:db8::1".to_owned(), 1_800_000_001)]);
+        let ips =
+            BTreeMap::from([("203.0.113.7".to_owned(), 1_800_000_000), ("2001:db8::1".to_owned(), 1_800_000_001)]);
         server.with(|state| {
             state.tells_addresses = true;
             state.online.insert("user>>>alice>>>online".to_owned(), ips.clone());

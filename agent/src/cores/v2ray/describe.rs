@@ -170,12 +170,17 @@ mod tests {
             "settings": { "method": "2022-blake3-aes-128-gcm", "password": "c2VydmVy" },
         });
         let told = described(&inbound, &Scheme::Shadowsocks2022 { wide: false });
-        assert_eq!((told.method.as_deref(), told.server_key.as_deref()), (Some("2022-blake3-aes-128-gcm"), Some("c2VydmVy")));
+        assert_eq!(
+            (told.method.as_deref(), told.server_key.as_deref()),
+            (Some("2022-blake3-aes-128-gcm"), Some("c2VydmVy"))
+        );
     }
 
     #[test]
     fn a_range_of_ports_is_no_port() {
-        for (port_value, expected) in [(json!(443), Some(443)), (json!("443"), Some(443)), (json!("1-9"), None), (json!(0), None)] {
+        for (port_value, expected) in
+            [(json!(443), Some(443)), (json!("443"), Some(443)), (json!("1-9"), None), (json!(0), None)]
+        {
             assert_eq!(port(json!({ "port": port_value }).as_object().unwrap()), expected);
         }
     }

@@ -1,4 +1,4 @@
-//! Users in the running core: the HandlerService adds and removes them, inbound by inbound, without touching anybody else.
+//! Users in the running core: the `HandlerService` adds and removes them, inbound by inbound, without touching anybody else.
 
 use std::collections::BTreeSet;
 use std::fs;

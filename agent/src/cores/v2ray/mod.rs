@@ -1,4 +1,4 @@
-//! V2Ray 4.34 or later, and Xray: their StatsService tells what each user has moved, and their HandlerService lets users in
+//! V2Ray 4.34 or later, and Xray: their `StatsService` tells what each user has moved, and their `HandlerService` lets users in
 //! and out of the running core.
 //!
 //! Nobody is counted apart but by his name, so there are no connections here: whoever is removed cannot connect any more, and
@@ -9,6 +9,8 @@ mod live;
 mod reload;
 mod render;
 mod template;
+#[cfg(test)]
+mod tests;
 mod users;
 mod watch;
 

@@ -21,7 +21,7 @@ use crate::cores::{Boxed, ConfiguredSlot, CoreError, Reload, Written, program, s
 /// Readable by the core's group: the file holds every user's credentials.
 const MODE: u32 = 0o640;
 /// A check takes a second with 10,000 users.
-const CHECK: Duration = Duration::from_secs(60);
+const CHECK: Duration = Duration::from_mins(1);
 const POLL: Duration = Duration::from_millis(20);
 /// A core whose port is taken answers for a moment before it gives up; it must still be there after this.
 const SETTLE: Duration = Duration::from_millis(250);

@@ -79,9 +79,9 @@ pub(super) fn render(
     Ok(Rendered { json, digest })
 }
 
-fn ours(mut client: Value) -> Value {
-    client[OURS] = true.into();
-    client
+fn ours(mut client: Map<String, Value>) -> Value {
+    client.insert(OURS.into(), true.into());
+    Value::Object(client)
 }
 
 fn open_clients<'a>(scheme: &'a Scheme, slots: &'a [ConfiguredSlot]) -> impl Iterator<Item = Value> + 'a {
@@ -159,7 +159,9 @@ impl Ours {
             if !clients.iter().any(is_ours) {
                 continue;
             }
-            slots.extend(clients.iter().filter(|client| is_ours(client)).filter_map(|of| text(of, "email").parse().ok()));
+            slots.extend(
+                clients.iter().filter(|client| is_ours(client)).filter_map(|of| text(of, "email").parse().ok()),
+            );
             if let Ok(Some(scheme)) = Scheme::of(inbound, family) {
                 let tag = inbound.get("tag").and_then(Value::as_str).unwrap_or_default();
                 inbounds.push((tag.to_owned(), scheme));

@@ -164,7 +164,8 @@ impl Template {
             matches!(over, "ws" | "http" | "h2" | "grpc" | "gun" | "httpupgrade" | "xhttp" | "splithttp")
                 || inbound.get("protocol").and_then(Value::as_str) == Some("http")
         };
-        let tag = |inbound: &Map<String, Value>| inbound.get("tag").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let tag =
+            |inbound: &Map<String, Value>| inbound.get("tag").and_then(Value::as_str).unwrap_or_default().to_owned();
         self.inbound_objects().filter(speaks_http).map(tag).collect()
     }
 

@@ -1,6 +1,6 @@
-//! Which inbounds have users, what a user looks like in each, and in the messages of the HandlerService.
+//! Which inbounds have users, what a user looks like in each, and in the messages of the `HandlerService`.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use weir_wire::credential::SlotSecret;
 
 use super::template::text;
@@ -90,18 +90,22 @@ impl Scheme {
     }
 
     /// One user of the inbound's `clients`.
-    pub(super) fn client(&self, name: &str, secret: &SlotSecret) -> Value {
-        let mut client = json!({ "email": name, "level": 0, self.proof_key(): self.proof(secret) });
-        match self {
-            Self::Vmess => client["alterId"] = 0.into(),
-            Self::Vless { vision: true } => client["flow"] = VISION.into(),
-            Self::Shadowsocks { method, .. } => client["method"] = method.as_str().into(),
-            _ => {}
-        }
+    pub(super) fn client(&self, name: &str, secret: &SlotSecret) -> Map<String, Value> {
+        let mut client = Map::new();
+        client.insert("email".into(), name.into());
+        client.insert("level".into(), 0.into());
+        client.insert(self.proof_key().into(), self.proof(secret).into());
+        let own = match self {
+            Self::Vmess => Some(("alterId", Value::from(0))),
+            Self::Vless { vision: true } => Some(("flow", VISION.into())),
+            Self::Shadowsocks { method, .. } => Some(("method", method.as_str().into())),
+            _ => None,
+        };
+        client.extend(own.map(|(key, value)| (key.to_owned(), value)));
         client
     }
 
-    /// The user's account as the HandlerService takes it.
+    /// The user's account as the `HandlerService` takes it.
     pub(super) fn account(&self, dialect: Dialect, secret: &SlotSecret) -> TypedMessage {
         let root = format!("{}.proxy", dialect.root());
         let proof = self.proof(secret);
@@ -155,6 +159,7 @@ fn wants_vision(inbound: &Map<String, Value>) -> bool {
 #[cfg(test)]
 mod tests {
     use prost::Message as _;
+    use serde_json::json;
 
     use super::*;
 

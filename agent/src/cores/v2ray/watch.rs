@@ -12,7 +12,7 @@ use super::{Inner, lock};
 use crate::clock;
 use crate::cores::incarnation::{is_near, since};
 use crate::cores::stats::{self, Connection, Dialect};
-use crate::cores::{Counter, CoreError, CoreEvent, Fallen, program};
+use crate::cores::{CoreError, CoreEvent, Counter, Fallen, program};
 
 const FIRST_RETRY: Duration = Duration::from_millis(50);
 const LAST_RETRY: Duration = Duration::from_secs(2);

@@ -10,7 +10,8 @@ use weir_wire::SlotName;
 use weir_wire::sync::Inbound;
 
 use crate::cores::{
-    Boxed, ConfiguredSlot, ConnectionEvent, Core, CoreError, CoreEvent, Counter, Fallen, Origin, Reload, Traits, Written,
+    Boxed, ConfiguredSlot, ConnectionEvent, Core, CoreError, CoreEvent, Counter, Fallen, Origin, Reload, Traits,
+    Written,
 };
 
 /// What the agent has made the core do.
