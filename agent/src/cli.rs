@@ -8,13 +8,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use crate::config::{Config, Log};
-use crate::cores::Core as _;
-use crate::cores::singbox::SingBox;
+use crate::detect::Host;
 use crate::enroll::enroll;
 use crate::ledger::{self, Ledger};
 use crate::node::status::Report;
 use crate::panel_url::PanelUrl;
-use crate::{VERSION, clock, run};
+use crate::{VERSION, clock, cores, detect, doctor, run};
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::Layer as _;
 use tracing_subscriber::filter::Targets;
@@ -28,6 +27,7 @@ weir-agent counts and gates every user of a proxy core, for the Weir panel.
                                             where the node was added. --abandon gives up what another node's
                                             ledger has not reported
   weir-agent run                            count, report and gate until SIGTERM
+  weir-agent doctor                         what is on this host, what can be counted and cut exactly, and what is missing
   weir-agent --check                        look for mistakes in the settings and the core's template
   weir-agent status [--json]                how a running agent is
   weir-agent set-ledger-aside               keep a ledger that cannot be used under another name, so that this host
@@ -46,6 +46,7 @@ enum Wanted {
     Help,
     Version,
     Check,
+    Doctor,
     Run,
     Status { json: bool },
     SetLedgerAside,
@@ -96,6 +97,7 @@ fn parse(args: impl Iterator<Item = OsString>) -> Result<(Wanted, Option<PathBuf
     let wanted = match words.as_slice() {
         [] if check => Wanted::Check,
         ["run"] => Wanted::Run,
+        ["doctor"] => Wanted::Doctor,
         ["status"] => Wanted::Status { json },
         ["set-ledger-aside"] => Wanted::SetLedgerAside,
         ["enroll", url, token] => Wanted::Enroll { url: (*url).to_owned(), token: (*token).to_owned(), abandon },
@@ -116,7 +118,8 @@ fn obey(wanted: &Wanted, config: Option<&std::path::Path>) -> Result<String, Str
     ledger::tell_damage_apart(config.ledger());
     match wanted {
         Wanted::Help | Wanted::Version => Ok(String::new()),
-        Wanted::Check => block_on(check(&config))?,
+        Wanted::Check => block_on(async { check(&settled(config).await?).await })?,
+        Wanted::Doctor => doctor(config),
         Wanted::SetLedgerAside => {
             let aside = ledger::set_aside(&config.ledger(), clock::read().wall_second())?;
             Ok(format!("the ledger is now {}: enrol this host anew\n", aside.display()))
@@ -129,7 +132,7 @@ fn obey(wanted: &Wanted, config: Option<&std::path::Path>) -> Result<String, Str
         }
         Wanted::Run => {
             log(config.log);
-            block_on(run::run(&config))?.map(|()| String::new())
+            block_on(async { Box::pin(run::run(&settled(config).await?)).await })?.map(|()| String::new())
         }
     }
 }
@@ -153,12 +156,28 @@ fn log(level: Log) {
     tracing_subscriber::registry().with(lines.with_filter(ours)).init();
 }
 
+/// The settings, with the core that is on this host.
+async fn settled(mut config: Config) -> Result<Config, String> {
+    detect::settle(&mut config, &Host::default()).await.map(|()| config)
+}
+
+fn doctor(config: Config) -> Result<String, String> {
+    match block_on(doctor::examine(config, &Host::default()))? {
+        (said, true) => Ok(said),
+        (said, false) => {
+            // What it found is its answer, good or not.
+            let _ = io::stdout().write_all(said.as_bytes());
+            Err("something is missing".to_owned())
+        }
+    }
+}
+
 async fn check(config: &Config) -> Result<String, String> {
     let missing = config.missing();
     if !missing.is_empty() {
         return Err(missing.join("\n"));
     }
-    let core = SingBox::for_a_look(config.sing_box()).map_err(|error| error.to_string())?;
+    let core = cores::for_a_look(config).map_err(|error| error.to_string())?;
     let inbounds = core.inbounds().map_err(|error| error.to_string())?;
     let behind_proxy = &config.addresses.behind_proxy;
     if let Some(tag) = behind_proxy.iter().find(|tag| !inbounds.iter().any(|inbound| inbound.tag == **tag)) {
@@ -207,6 +226,7 @@ mod tests {
         assert_eq!(parsed("--abandon enroll https://p --config /x t"), Ok(enroll(true)));
         assert_eq!(parsed("status --json"), Ok(Wanted::Status { json: true }));
         assert_eq!(parsed("--check"), Ok(Wanted::Check));
+        assert_eq!(parsed("doctor"), Ok(Wanted::Doctor));
         assert_eq!(parsed("set-ledger-aside"), Ok(Wanted::SetLedgerAside));
         assert_eq!(parsed(""), Ok(Wanted::Help));
     }

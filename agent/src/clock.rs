@@ -56,6 +56,12 @@ pub(crate) struct Reading {
 }
 
 impl Reading {
+    /// `CLOCK_MONOTONIC` in milliseconds: the time of this boot for which the host was awake.
+    #[must_use]
+    pub(crate) const fn awake(self) -> u64 {
+        self.now.0.saturating_sub(self.suspended)
+    }
+
     /// The wall clock in seconds.
     #[must_use]
     pub(crate) const fn wall_second(self) -> Second {

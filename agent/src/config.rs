@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use crate::cores::singbox;
+use crate::cores::program::Family;
+use crate::cores::{nginx, singbox, v2ray};
 use crate::panel_url::PanelUrl;
 
 /// How long a core may take to answer after a reload before the last good file is put back: 10,000 slots take 1.5 s.
@@ -79,7 +80,8 @@ pub(crate) enum Log {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct CoreConfig {
-    /// `"sing-box"`, version 1.14 or later.
+    /// `"auto"` (default): whichever is found. `"sing-box"`, version 1.14 or later; `"v2ray"`, 4.34 or later; `"xray"`; `"nginx"` with vts. What the
+    /// other fields default to is of this kind; said here for sing-box, in `docs/cores.md` for all.
     pub(crate) kind: CoreKind,
     /// The core's program, for `check`. Default `/usr/bin/sing-box`.
     pub(crate) binary: PathBuf,
@@ -105,10 +107,22 @@ pub(crate) struct CoreConfig {
 /// See [`CoreConfig::kind`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 pub(crate) enum CoreKind {
-    /// sing-box through its `api` service.
+    /// The one that is found on this host.
     #[default]
+    #[serde(rename = "auto")]
+    Auto,
+    /// sing-box through its `api` service.
     #[serde(rename = "sing-box")]
     SingBox,
+    /// V2Ray through its api.
+    #[serde(rename = "v2ray")]
+    V2Ray,
+    /// Xray through its api.
+    #[serde(rename = "xray")]
+    Xray,
+    /// nginx through its module vts; never found by itself, because many hosts have an nginx for something else.
+    #[serde(rename = "nginx")]
+    Nginx,
     /// A core that a test plays.
     #[cfg(feature = "faults")]
     #[serde(rename = "scripted")]
@@ -133,7 +147,7 @@ impl Default for CoreConfig {
     fn default() -> Self {
         let command = |verb: &str| ["systemctl", verb, "sing-box"].map(str::to_owned).to_vec();
         Self {
-            kind: CoreKind::SingBox,
+            kind: CoreKind::Auto,
             binary: PathBuf::from("/usr/bin/sing-box"),
             template: PathBuf::from("/etc/weir/template.json"),
             output: PathBuf::from("/etc/sing-box/config.json"),
@@ -143,6 +157,37 @@ impl Default for CoreConfig {
             cache_file: PathBuf::from("/var/lib/sing-box/weir-cache.db"),
             working_dir: PathBuf::from("/var/lib/sing-box"),
             api_port: 21_090,
+        }
+    }
+}
+
+impl CoreConfig {
+    /// The core is of this kind. What was not set for it, and so is as for sing-box, becomes what its packages do.
+    pub(crate) fn settle(&mut self, kind: CoreKind) {
+        self.kind = kind;
+        let (binary, output, unit) = match kind {
+            CoreKind::V2Ray => ("/usr/bin/v2ray", "/etc/v2ray/config.json", "v2ray"),
+            CoreKind::Xray => ("/usr/local/bin/xray", "/usr/local/etc/xray/config.json", "xray"),
+            CoreKind::Nginx => ("/usr/sbin/nginx", "/etc/nginx/weir-users.map", "nginx"),
+            _ => return,
+        };
+        let usual = Self::default();
+        let command = |verb: &str| ["systemctl", verb, unit].map(str::to_owned).to_vec();
+        // V2Ray and Xray do not read their file again while they run, and SIGHUP ends them.
+        let (reload, start) = if kind == CoreKind::Nginx { ("reload", "start") } else { ("restart", "restart") };
+        let set = |field: &mut PathBuf, usual: PathBuf, own: &str| {
+            if *field == usual {
+                *field = PathBuf::from(own);
+            }
+        };
+        set(&mut self.binary, usual.binary, binary);
+        set(&mut self.output, usual.output, output);
+        set(&mut self.working_dir, usual.working_dir, "/");
+        if self.reload_command == usual.reload_command {
+            self.reload_command = command(reload);
+        }
+        if self.start_command == usual.start_command {
+            self.start_command = command(start);
         }
     }
 }
@@ -172,7 +217,8 @@ impl Config {
 
     /// Reads and checks TOML.
     pub(crate) fn parse(text: &str) -> Result<Self, Wrong> {
-        let config: Self = toml::from_str(text).map_err(|error| Wrong(error.to_string().trim_end().to_owned()))?;
+        let mut config: Self = toml::from_str(text).map_err(|error| Wrong(error.to_string().trim_end().to_owned()))?;
+        config.core.settle(config.core.kind);
         match config.wrong_fields().first() {
             None => Ok(config),
             Some((field, rule)) => Err(Wrong(format!("{field}: {rule}"))),
@@ -196,6 +242,12 @@ impl Config {
         if self.core.template == self.core.output {
             wrong.push(("core.output", "must be another file than core.template, which is never written".to_owned()));
         }
+        let takes_hangup = matches!(self.core.kind, CoreKind::SingBox | CoreKind::Auto);
+        if !takes_hangup && self.core.pid_file.is_some() {
+            let rule =
+                "is for sing-box alone: set core.reload_command to what restarts V2Ray or Xray, or reloads nginx";
+            wrong.push(("core.pid_file", rule.to_owned()));
+        }
         if self.reload_every_seconds > 86_400 {
             wrong.push(("reload_every_seconds", "must be from 0 to 86400".to_owned()));
         }
@@ -217,7 +269,8 @@ impl Config {
     pub(crate) fn missing(&self) -> Vec<String> {
         let mut missing = Vec::new();
         for (field, path) in [("core.binary", &self.core.binary), ("core.template", &self.core.template)] {
-            if !path.is_file() {
+            // nginx is configured by its operator alone.
+            if !path.is_file() && (self.core.kind != CoreKind::Nginx || field == "core.binary") {
                 missing.push(format!("{field}: there is no file {}", path.display()));
             }
         }
@@ -227,6 +280,8 @@ impl Config {
             ("core.cache_file", self.core.cache_file.parent()),
             ("core.working_dir", Some(self.core.working_dir.as_path())),
         ];
+        let is_sing_box = matches!(self.core.kind, CoreKind::SingBox | CoreKind::Auto);
+        let folders = folders.into_iter().filter(|(field, _)| is_sing_box || *field != "core.cache_file");
         for (field, folder) in folders {
             if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
                 missing.push(format!("{field}: there is no folder {}", folder.display()));
@@ -252,6 +307,36 @@ impl Config {
             reload: if core.pid_file.is_some() { hangup() } else { core.reload_command.clone() },
             start: core.start_command.clone(),
             pid_file: core.pid_file.clone(),
+            start_limit: START_LIMIT,
+        }
+    }
+
+    /// The settings of the adapter of V2Ray and Xray.
+    #[must_use]
+    pub(crate) fn v2ray(&self) -> v2ray::Settings {
+        let core = &self.core;
+        v2ray::Settings {
+            family: if core.kind == CoreKind::Xray { Family::Xray } else { Family::V2Ray },
+            binary: core.binary.clone(),
+            template: core.template.clone(),
+            output: core.output.clone(),
+            state_dir: self.state_dir.clone(),
+            working_dir: Some(core.working_dir.clone()),
+            api_port: core.api_port,
+            restart: core.reload_command.clone(),
+            start: core.start_command.clone(),
+            start_limit: START_LIMIT,
+        }
+    }
+
+    /// The settings of the adapter of nginx.
+    #[must_use]
+    pub(crate) fn nginx(&self) -> nginx::Settings {
+        nginx::Settings {
+            output: self.core.output.clone(),
+            port: self.core.api_port,
+            reload: self.core.reload_command.clone(),
+            start: self.core.start_command.clone(),
             start_limit: START_LIMIT,
         }
     }
@@ -321,7 +406,8 @@ mod tests {
             ("reload_every_seconds = 86401", "reload_every_seconds: must be from 0 to 86400"),
             ("core.api_port = 0", "core.api_port"),
             ("addresses.trusted = []", "trusted"),
-            ("core.kind = \"xray\"", "kind"),
+            ("core.kind = \"squid\"", "kind"),
+            ("core.kind = \"xray\"\ncore.pid_file = \"/run/x\"", "core.pid_file: is for sing-box alone"),
             ("core.reload_command = []", "core.reload_command"),
             ("core.output = \"/etc/weir/template.json\"", "core.output: must be another file"),
         ];
@@ -329,6 +415,26 @@ mod tests {
             let wrong = Config::parse(text).unwrap_err().to_string();
             assert!(wrong.contains(expected), "{text}: {wrong}");
         }
+    }
+
+    #[test]
+    fn what_is_not_set_is_as_the_packages_of_its_kind_do_it() {
+        let core = Config::parse("core.kind = \"v2ray\"\ncore.api_port = 9000").unwrap().core;
+        assert_eq!(
+            (core.binary.to_str(), core.output.to_str()),
+            (Some("/usr/bin/v2ray"), Some("/etc/v2ray/config.json"))
+        );
+        assert_eq!((core.reload_command.join(" "), core.api_port), ("systemctl restart v2ray".to_owned(), 9000));
+        let core = Config::parse("core.kind = \"xray\"\ncore.output = \"/srv/x.json\"").unwrap().core;
+        let nginx = Config::parse("core.kind = \"nginx\"").unwrap().core;
+        assert_eq!(
+            (nginx.reload_command.join(" "), nginx.start_command.join(" ")),
+            ("systemctl reload nginx".to_owned(), "systemctl start nginx".to_owned())
+        );
+        assert_eq!(
+            (core.start_command.join(" "), core.output.to_str()),
+            ("systemctl restart xray".to_owned(), Some("/srv/x.json"))
+        );
     }
 
     const EXAMPLE: &str = include_str!("../agent.toml.example");

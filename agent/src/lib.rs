@@ -8,6 +8,8 @@ mod client;
 mod clock;
 mod config;
 pub mod cores;
+mod detect;
+mod doctor;
 mod doors;
 mod enroll;
 mod faults;

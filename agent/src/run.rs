@@ -22,7 +22,7 @@ use crate::cores::{self, Core, CoreError, CoreEvent, Reload, Written};
 use crate::faults::{self, Point};
 use crate::identity::Identity;
 use crate::ledger::{Batch, Ledger, LedgerError};
-use crate::node::{Command, Node, READ_EVERY, Rules, Step};
+use crate::node::{Command, Node, Rules, Step};
 use crate::{bell, random};
 
 /// The ledger is written at most this often while nothing waits for it.
@@ -87,9 +87,11 @@ pub(crate) async fn run(config: &Config) -> Result<(), String> {
         on_panel_loss: config.on_panel_loss,
         reload_every: u64::from(config.reload_every_seconds).saturating_mul(1_000),
         behind_proxy: config.addresses.behind_proxy.clone(),
+        core: core.traits(),
     };
     let node = Node::load(ledger.clone(), rules, &boot, clock::read(), random::epoch());
     let node = node.map_err(|error| error.to_string())?;
+    core.resume(node.incarnation());
     let client = PanelClient::new(identity.panel.clone())?;
     let stop = |kind| signal(kind).map_err(|error| format!("signals cannot be heard: {error}"));
     let signals = (stop(SignalKind::terminate())?, stop(SignalKind::interrupt())?);
@@ -125,7 +127,7 @@ impl Running {
     ) {
         let (events_in, mut events) = mpsc::unbounded_channel();
         let core = Arc::clone(&self.core);
-        core.set_tick(READ_EVERY);
+        core.set_tick(core.traits().read_every);
         let watching = tokio::spawn(async move { core.watch(events_in).await });
         let (rings_in, mut rings) = mpsc::unbounded_channel();
         let identity = self.identity.clone();
@@ -241,7 +243,7 @@ impl Running {
     fn command(&self, command: Command) {
         let (core, done, calls) = (Arc::clone(&self.core), self.done.clone(), Arc::clone(&self.calls));
         match command {
-            Command::SetTick(tick) => core.set_tick(tick.min(READ_EVERY)),
+            Command::SetTick(tick) => core.set_tick(tick.min(core.traits().read_every)),
             Command::SetGate { slot, open } => drop(tokio::spawn(async move {
                 let _turn = calls.acquire().await;
                 let outcome = core.set_gate(&slot, open).await;
@@ -253,6 +255,9 @@ impl Running {
                 let _ = core.close(&id).await;
             })),
             Command::AskGates => drop(tokio::spawn(async move { done.send(Done::Gates(core.gates().await)) })),
+            Command::Bring { slots } => {
+                drop(tokio::spawn(async move { done.send(Done::Gates(core.bring(&slots).await)) }));
+            }
             Command::Write { slots, forget } => drop(tokio::spawn(async move {
                 let outcome = core.write(&slots, forget).await;
                 done.send(Done::Written(forget, outcome))

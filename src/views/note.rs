@@ -1,6 +1,6 @@
 //! What of a node is not as it should be: each figure with its value and one sentence on what to do.
 
-use weir_wire::figure::{BYPASS, CLOCK, CLOCK_TOLERANCE, Figure};
+use weir_wire::figure::{BYPASS, CLOCK, CLOCK_TOLERANCE, Figure, LIMIT};
 use weir_wire::status::ReloadReason;
 use weir_wire::{Bytes, Second};
 
@@ -53,10 +53,12 @@ pub(super) fn notes(facts: &NodeFacts<'_>, now: Second) -> Vec<Note> {
     notes.extend(figures.map(|(what, figure)| Note { what, advice: figure.advice(), is_urgent: false }));
     let bypasses = facts.status.bypasses.iter();
     notes.extend(bypasses.map(|rule| Note { what: format!("Bypass: {rule}"), advice: BYPASS, is_urgent: false }));
+    let limits = facts.status.limits.iter();
+    notes.extend(limits.map(|limit| Note { what: limit.clone(), advice: LIMIT, is_urgent: false }));
     notes
 }
 
-fn bytes(facts: &NodeFacts<'_>, now: Second) -> [Option<(String, Figure)>; 5] {
+fn bytes(facts: &NodeFacts<'_>, now: Second) -> [Option<(String, Figure)>; 6] {
     let status = &facts.status;
     let last = status.last_loss.map(|last| Moment::new(last.at, now).words);
     [
@@ -65,6 +67,7 @@ fn bytes(facts: &NodeFacts<'_>, now: Second) -> [Option<(String, Figure)>; 5] {
         (facts.unknown, Figure::Unknown),
         (status.ambiguous, Figure::Ambiguous),
         (status.lost_estimate, Figure::Lost),
+        (status.overshoot, Figure::Overshoot),
     ]
     .map(|(number, figure): (Bytes, Figure)| {
         let last = last.as_ref().filter(|_| figure == Figure::Lost);
@@ -116,6 +119,7 @@ mod tests {
         let mut odd = facts(NodeStatus {
             ambiguous: Bytes::mib(4),
             lost_estimate: Bytes::mib(5),
+            overshoot: Bytes::mib(9),
             last_loss: Some(Loss { at: NOW.plus(-120), bytes: Bytes::mib(1) }),
             gaps: 6,
             forks: 1,
@@ -124,6 +128,7 @@ mod tests {
             cut: 1_009,
             reloaded: Some(reload),
             bypasses: vec!["inbound \"own\" keeps users of its own".into()],
+            limits: vec!["Open connections go on.".into()],
             ..NodeStatus::default()
         });
         odd.unattributed = Bytes::mib(1);
@@ -141,12 +146,14 @@ mod tests {
                 "3 MB unknown",
                 "4 MB ambiguous",
                 "5 MB lost with killed cores, by estimate, last 2 min ago",
+                "9 MB passed after a cut",
                 "6 reports missing",
                 "1 fork",
                 "7 reports refused",
                 "8 users wait for a reload",
                 "1,009 connections cut by reloads",
                 "Bypass: inbound \"own\" keeps users of its own",
+                "Open connections go on.",
             ]
         );
     }

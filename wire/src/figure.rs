@@ -19,6 +19,8 @@ pub enum Figure {
     Ambiguous,
     /// Estimate of the bytes that died with killed cores.
     Lost,
+    /// Bytes that running connections moved after the cut.
+    Overshoot,
     /// Reports that the panel lacks and the agent no longer had.
     Gaps,
     /// Times that the panel knew more of a ledger than it did itself.
@@ -41,6 +43,7 @@ impl Figure {
             (Self::Unknown, _) => "unknown",
             (Self::Ambiguous, _) => "ambiguous",
             (Self::Lost, _) => "lost with killed cores, by estimate",
+            (Self::Overshoot, _) => "passed after a cut",
             (Self::Gaps, 1) => "report missing",
             (Self::Gaps, _) => "reports missing",
             (Self::Forks, 1) => "fork",
@@ -77,6 +80,10 @@ impl Figure {
             Self::Lost => {
                 "A core that dies takes with it what it moved since the last look: stop it with systemctl stop, and look \
                  in its log if it dies by itself."
+            }
+            Self::Overshoot => {
+                "This core refuses new connections of a user who is cut and lets open ones go on: they are counted like all \
+                 others, and the user ends them, or a restart of the core does."
             }
             Self::Gaps => {
                 "The panel was put back to an older copy than this node still had reports for, so their bytes are missing \
@@ -116,6 +123,9 @@ impl Figure {
         }
     }
 }
+
+/// What a limit of the core means and what to do.
+pub const LIMIT: &str = "So it is with this core: sing-box 1.14 or later has no such limit.";
 
 /// What a rule before the gates, or an inbound that keeps its own users, means and what to do.
 pub const BYPASS: &str = "A shut gate ends such connections one by one, after their first bytes: if you did not mean that, \

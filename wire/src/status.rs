@@ -20,9 +20,9 @@ pub struct NodeStatus {
     pub incarnation: i64,
     /// Seconds since the agent started.
     pub uptime: u64,
-    /// Slots with a live connection.
+    /// Slots with a live connection; of a core that tells none, slots that moved bytes within the last minute.
     pub online: u32,
-    /// Live connections.
+    /// Live connections; 0 for a core that tells none.
     pub connections: u32,
     /// Bytes per second from clients.
     pub rate_up: u64,
@@ -56,6 +56,11 @@ pub struct NodeStatus {
     /// The last core that died with live connections.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_loss: Option<Loss>,
+    /// Bytes that running connections moved after their users' gates were shut, since the ledger was made: some cores refuse
+    /// new connections alone. They are counted like all others.
+    pub overshoot: Bytes,
+    /// What this core cannot do, in sentences.
+    pub limits: Vec<String>,
     /// Template rules that stand before the gate.
     pub bypasses: Vec<String>,
     /// The last thing that went wrong, with its time; empty when all is well.

@@ -151,6 +151,27 @@ impl Addresses {
         }
     }
 
+    /// The core has told where users are connected from just now. `may_pass` as above.
+    pub(crate) fn online(
+        &mut self,
+        users: &[(String, Vec<IpAddr>)],
+        now: Moment,
+        may_pass: impl Fn(&SlotName) -> bool,
+    ) {
+        for (user, ips) in users {
+            let Ok(slot) = SlotName::try_from(user.clone()) else { continue };
+            let networks: Vec<IpAddr> = ips.iter().filter_map(|ip| self.places.network_by_any(*ip)).collect();
+            let is_full = !self.users.contains_key(&slot) && self.users.len() >= MOST_USERS;
+            if networks.is_empty() || is_full || !may_pass(&slot) {
+                continue;
+            }
+            let held = self.users.entry(slot).or_default();
+            for network in networks {
+                held.seen(network, false, now);
+            }
+        }
+    }
+
     fn begin(
         &mut self,
         key: ConnectionKey,

@@ -25,6 +25,14 @@ impl Places {
         self.by_header = Some(inbounds.into_iter().collect());
     }
 
+    /// A client's network, where the core does not say by which inbound he came: only if none of them would take his word
+    /// for it.
+    pub(super) fn network_by_any(&self, ip: IpAddr) -> Option<IpAddr> {
+        let network = network(ip);
+        let trusted = self.by_header.as_ref()?.is_subset(&self.behind_proxy);
+        (trusted && (self.behind_proxy.is_empty() || is_public(network))).then_some(network)
+    }
+
     /// The client's network, if the core's word for it can be trusted.
     ///
     /// Behind a proxy the header is the proxy's, and a connection without one shows the proxy itself, which is on this

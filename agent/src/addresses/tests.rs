@@ -319,3 +319,21 @@ proptest! {
 fn a_day_begins_at_midnight_of_the_panel() {
     assert_eq!(day(weir_wire::Second::clamped(86_399)) + 1, day(weir_wire::Second::clamped(86_400)));
 }
+
+#[test]
+fn a_core_that_names_no_inbound_is_believed_only_if_none_of_them_takes_a_clients_word() {
+    let online = |addresses: &mut Addresses, ip: &str| {
+        addresses.online(&[("alice".to_owned(), vec![ip.parse().unwrap()])], at(0), |_| true);
+        addresses.sync(0)
+    };
+    // One over HTTP that everybody can reach.
+    assert_eq!(online(&mut heard(), "203.0.113.7"), told([]));
+    let mut plain = heard();
+    plain.by_header(Vec::new());
+    plain.online(&[("bobby".to_owned(), vec!["203.0.113.8".parse().unwrap()])], at(0), |slot| slot.as_str() != "bobby");
+    assert_eq!(online(&mut plain, "203.0.113.7"), told([("alice", 1)]));
+    let mut proxied = heard();
+    proxied.by_header(vec!["proxied".to_owned()]);
+    assert_eq!(online(&mut proxied, "127.0.0.1"), told([]), "the proxy itself");
+    assert_eq!(online(&mut proxied, "203.0.113.7"), told([("alice", 1)]));
+}

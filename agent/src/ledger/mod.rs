@@ -41,6 +41,8 @@ pub(crate) enum Table {
     Limits,
     /// Live connections and what they were credited with, by connection.
     Connections,
+    /// What each user of a core without connections was last told to have moved, by the user's name.
+    Counters,
     /// Connections that have ended and must not be credited again, by order.
     Finished,
     /// Bytes that are cut off but in no report yet, by order.
@@ -55,11 +57,12 @@ pub(crate) enum Table {
 
 impl Table {
     /// Every table.
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Meta,
         Self::Slots,
         Self::Limits,
         Self::Connections,
+        Self::Counters,
         Self::Finished,
         Self::Parcels,
         Self::Reports,
@@ -73,6 +76,7 @@ impl Table {
             Self::Slots => "slots",
             Self::Limits => "limits",
             Self::Connections => "connections",
+            Self::Counters => "counters",
             Self::Finished => "finished",
             Self::Parcels => "parcels",
             Self::Reports => "reports",

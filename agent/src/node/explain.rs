@@ -18,6 +18,7 @@ impl Report {
             (self.unknown, Figure::Unknown),
             (node.ambiguous, Figure::Ambiguous),
             (node.lost_estimate, Figure::Lost),
+            (node.overshoot, Figure::Overshoot),
         ];
         let counts = [(node.gaps, Figure::Gaps), (node.rejected, Figure::Rejected), (node.forks, Figure::Forks)];
         let bytes = bytes.into_iter().map(|(number, figure)| (number.get(), " bytes", figure));
@@ -86,6 +87,9 @@ impl fmt::Display for Report {
         }
         for rule in &node.bypasses {
             writeln!(f, "bypass     {rule}: {BYPASS}")?;
+        }
+        for limit in &node.limits {
+            writeln!(f, "limit      {limit}")?;
         }
         for trouble in &self.troubles {
             writeln!(f, "trouble    {trouble}")?;

@@ -6,15 +6,17 @@ use weir_wire::SlotName;
 
 use super::ending::CatchUp;
 use super::trouble::Source;
-use super::{Command, CoreSeen, FAST, Node, READ_EVERY, SLOW};
+use super::{Bringing, Command, CoreSeen, FAST, Node, SLOW};
 use crate::clock::{Moment, Reading};
-use crate::cores::{ConnectionEvent, CoreEvent};
+use crate::cores::{ConnectionEvent, CoreEvent, Counter, Fallen};
 use crate::outbox::parcel::Stamp;
 
 /// A user who will reach his limit within so many seconds is looked at ten times a second.
 const NEAR_SECONDS: u64 = 2;
 /// Milliseconds between two looks at all gates: grants end, and no event tells when.
 const LOOK_AT_ALL: u64 = 60_000;
+/// Milliseconds for which a slot counts as online after it moved bytes, where no connections are told.
+const ACTIVE: u64 = 60_000;
 
 impl Node {
     /// Takes in what the core told.
@@ -29,8 +31,18 @@ impl Node {
                 self.file.forget = false;
                 self.gates.forget_core();
                 self.doors.core_down();
-                self.commands.push(Command::AskGates);
+                if self.rules.core.users_live {
+                    self.bringing = Bringing::Due(now);
+                } else {
+                    self.commands.push(Command::AskGates);
+                }
             }
+            CoreEvent::Online { users } => {
+                let (roster, gates) = (&self.roster, &self.gates);
+                let may_pass = |slot: &SlotName| roster.get(slot).is_some() && !gates.is_shut(slot);
+                self.addresses.online(&users, now, may_pass);
+            }
+            CoreEvent::Counters { users, fallen } => self.counters(&users, fallen, now),
             CoreEvent::Connections { reset, events } => self.connections(reset, &events, now),
             CoreEvent::Totals { up, down } => {
                 self.totals = (up, down);
@@ -53,6 +65,7 @@ impl Node {
                     self.troubles.meet(Source::Core, reason.clone(), now);
                 }
                 self.core = CoreSeen::Down(reason);
+                self.bringing = Bringing::Rest;
                 self.gates.forget_core();
             }
         }
@@ -60,7 +73,7 @@ impl Node {
 
     /// Bytes that all users together move between two looks at the core.
     fn between_looks(&self) -> u64 {
-        let millis = u64::try_from(READ_EVERY.as_millis()).unwrap_or(1_000);
+        let millis = u64::try_from(self.rules.core.read_every.as_millis()).unwrap_or(1_000);
         self.rates.total().saturating_mul(millis) / 1_000
     }
 
@@ -73,10 +86,7 @@ impl Node {
             self.rates.add(&slot, bytes);
             slots.insert(slot);
         }
-        for slot in &slots {
-            self.unreported.entry(slot.clone()).or_insert(now);
-            self.decide(slot, now);
-        }
+        self.credited(&slots, now);
         for (id, slot) in moved.alive {
             if self.is_ours(&slot) && self.gates.is_shut(&slot) {
                 self.commands.push(Command::Close { id });
@@ -95,6 +105,40 @@ impl Node {
         }
         self.moving.append(&mut slots);
         self.move_gates(now);
+    }
+
+    /// A core that counts users told what they have moved in all.
+    fn counters(&mut self, users: &[Counter], fallen: Fallen, now: Moment) {
+        let (roster, departed) = (&self.roster, &self.departed);
+        let ours = |slot: &SlotName| roster.get(slot).is_some() || departed.contains(slot);
+        let moved = self.tally.counters(users, fallen, ours);
+        let mut slots = BTreeSet::new();
+        for (slot, bytes) in moved.slots {
+            // A shut gate refuses new connections; these are older.
+            if self.gates.is_shut(&slot) {
+                self.tally.overshot(bytes);
+            }
+            self.rates.add(&slot, bytes);
+            self.active.insert(slot.clone(), now);
+            slots.insert(slot);
+        }
+        self.active.retain(|_, last| now.since(*last) < ACTIVE);
+        let sum = |of: fn(&Counter) -> u64| users.iter().fold(0_u64, |sum, user| sum.saturating_add(of(user)));
+        self.totals = (sum(|user| user.up), sum(|user| user.down));
+        self.credited(&slots, now);
+        if self.catch_up == CatchUp::FirstList {
+            self.first_list(slots.iter().cloned().collect(), now);
+        }
+        self.moving.append(&mut slots);
+        self.move_gates(now);
+    }
+
+    /// These slots have moved bytes.
+    fn credited(&mut self, slots: &BTreeSet<SlotName>, now: Moment) {
+        for slot in slots {
+            self.unreported.entry(slot.clone()).or_insert(now);
+            self.decide(slot, now);
+        }
     }
 
     pub(super) fn cut(&mut self, slots: Vec<SlotName>, to: Stamp, made: Option<Moment>) {

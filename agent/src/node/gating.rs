@@ -4,7 +4,7 @@ use weir_wire::SlotName;
 use weir_wire::sync::Inbound;
 
 use super::trouble::Source;
-use super::{Command, CoreSeen, Node, TemplateSeen};
+use super::{Bringing, Command, CoreSeen, Node, TemplateSeen};
 use crate::clock::Moment;
 use crate::config::OnPanelLoss;
 use crate::cores::{ConfiguredSlot, CoreError, Reload, Written};
@@ -14,6 +14,8 @@ use crate::loading::{Ended, Pending, Seen, Template};
 const WRITE_AFTER: u64 = 1_000;
 /// Milliseconds before a failed writing is tried again.
 const WRITE_AGAIN: u64 = 5_000;
+/// Milliseconds before users are brought again into a core that did not answer.
+const BRING_AGAIN: u64 = 1_000;
 
 impl Node {
     /// Decides one slot's gate.
@@ -80,13 +82,61 @@ impl Node {
         match outcome {
             Ok(gates) => {
                 self.troubles.end(Source::Gate);
+                self.brought(now);
                 let none = gates.is_empty();
                 self.gates.learn(gates);
                 self.look_at_loaded(none);
                 self.move_gates(now);
             }
+            Err(error) if self.rules.core.users_live => self.not_brought(&error, now),
             // The core is going down again; its next incarnation is asked anew.
             Err(error) => self.troubles.meet(Source::Gate, error.to_string(), now),
+        }
+    }
+
+    /// The users of the roster may have changed.
+    pub(super) fn bring_soon(&mut self, now: Moment) {
+        self.bringing = match self.bringing {
+            _ if !self.rules.core.users_live => return,
+            Bringing::Running { .. } => Bringing::Running { again: true },
+            Bringing::Due(at) => Bringing::Due(at),
+            Bringing::Rest | Bringing::Refused => Bringing::Due(now),
+        };
+    }
+
+    fn brought(&mut self, now: Moment) {
+        if let Bringing::Running { again } = self.bringing {
+            self.bringing = if again { Bringing::Due(now) } else { Bringing::Rest };
+            // It is for the core's next start, and may hold other users.
+            self.file.unwritten = self.file.unwritten.or(Some(now));
+        }
+    }
+
+    fn not_brought(&mut self, error: &CoreError, now: Moment) {
+        self.troubles.meet(Source::Gate, error.to_string(), now);
+        if !matches!(self.bringing, Bringing::Running { .. }) {
+            return;
+        }
+        if matches!(error, CoreError::Config(_)) {
+            // What it runs has none of ours: it must be started with the agent's file.
+            self.bringing = Bringing::Refused;
+            self.gates.learn([]);
+            self.look_at_loaded(true);
+        } else {
+            self.bringing = Bringing::Due(now.plus(BRING_AGAIN));
+        }
+    }
+
+    /// Brings the users into the core, when it is time.
+    fn look_at_users(&mut self, now: Moment) {
+        if let Bringing::Due(at) = self.bringing
+            && at <= now
+            && matches!(self.core, CoreSeen::Up { .. })
+            && self.roster.is_known()
+            && !self.loading.is_running()
+        {
+            self.bringing = Bringing::Running { again: false };
+            self.commands.push(Command::Bring { slots: self.configured() });
         }
     }
 
@@ -115,15 +165,19 @@ impl Node {
 
     /// Writes the core's file or makes the core load it, when it is time.
     pub(super) fn look_at_file(&mut self, now: Moment) {
+        self.look_at_users(now);
         if self.file.writing || self.loading.is_running() || self.roster.is_empty() {
             return;
         }
         let seen = match self.core {
+            // Users who are on their way into the core need no reload.
+            CoreSeen::Up { .. } if !matches!(self.bringing, Bringing::Rest | Bringing::Refused) => Seen::Unknown,
             CoreSeen::Up { .. } if self.gates.core_is_known() => Seen::Up(self.pending()),
             CoreSeen::Down(_) => Seen::Down,
             _ => Seen::Unknown,
         };
-        let due = self.loading.due(seen, self.tally.live(), now).filter(|_| !self.deleted);
+        let live = self.tally.live().max(self.active.len());
+        let due = self.loading.due(seen, live, now).filter(|_| !self.deleted);
         if let Some(why) = due {
             tracing::info!(%why, "the core is made to load its file");
             self.loading.begin(why);

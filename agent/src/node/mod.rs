@@ -24,12 +24,12 @@ use weir_wire::sync::{Inbound, Policy, SyncRequest};
 use weir_wire::{Epoch, Second, SlotName};
 
 use self::ending::{CatchUp, Ending};
-use self::parts::{Books, CoreFile, CoreSeen, Phase, Talk, TemplateSeen};
+use self::parts::{Books, Bringing, CoreFile, CoreSeen, Phase, Talk, TemplateSeen};
 use self::trouble::Troubles;
 use crate::addresses::Addresses;
 use crate::clock::{BootId, Moment, PanelClock, Reading};
 use crate::config::OnPanelLoss;
-use crate::cores::ConfiguredSlot;
+use crate::cores::{ConfiguredSlot, Traits};
 use crate::doors::Doors;
 use crate::gate::Gates;
 use crate::ledger::{Batch, Ledger, LedgerError, Table, put_meta};
@@ -50,11 +50,6 @@ const DELETED: &str = "deleted";
 /// The tick at rest, and while somebody is near his limit.
 const SLOW: Duration = Duration::from_secs(1);
 const FAST: Duration = Duration::from_millis(100);
-/// The core's totals are read at least so often. It keeps 64 messages for a reader and forgets ended connections at each
-/// of its garbage collections; on a busy host the end of a connection may be dropped, and then only bytes that were told
-/// before can be credited. In 376 connections that began and ended in bursts on two crowded cores, reading every second
-/// missed three times as many bytes as this.
-pub(crate) const READ_EVERY: Duration = FAST;
 
 /// What has to be done with the core. The outcome comes back by the method named.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,6 +70,11 @@ pub(crate) enum Command {
     SetTick(Duration),
     /// [`Node::gates_told`]
     AskGates,
+    /// [`Node::gates_told`], of a core that takes users live.
+    Bring {
+        /// Everybody of the roster.
+        slots: Vec<ConfiguredSlot>,
+    },
     /// [`Node::written`]
     Write {
         /// What goes into the core's file.
@@ -109,6 +109,8 @@ pub(crate) struct Rules {
     pub(crate) reload_every: u64,
     /// Tags of the inbounds that stand behind a proxy.
     pub(crate) behind_proxy: Vec<String>,
+    /// The core's.
+    pub(crate) core: Traits,
 }
 
 /// Everything that the agent knows.
@@ -131,6 +133,9 @@ pub(crate) struct Node {
     phase: Phase,
     talk: Talk,
     core: CoreSeen,
+    bringing: Bringing,
+    /// When each slot last moved bytes, of a core that tells no connections.
+    active: BTreeMap<SlotName, Moment>,
     /// What was on its way between two looks when the core went away.
     at_risk: Option<u64>,
     commands: Vec<Command>,
@@ -226,6 +231,8 @@ impl Node {
             phase: Phase::Idle,
             talk: Talk::default(),
             core: CoreSeen::default(),
+            bringing: Bringing::default(),
+            active: BTreeMap::new(),
             at_risk: None,
             commands: Vec::new(),
             unreported: BTreeMap::new(),
@@ -265,6 +272,12 @@ impl Node {
     #[must_use]
     pub(crate) const fn tick_length(&self) -> Duration {
         self.tick
+    }
+
+    /// The incarnation of the core that was counted last.
+    #[must_use]
+    pub(crate) const fn incarnation(&self) -> Option<i64> {
+        self.tally.incarnation()
     }
 
     fn nobodys(&self) -> Nobodys {

@@ -25,6 +25,23 @@ pub(super) enum CoreSeen {
     },
 }
 
+/// Whether a core that takes users live has those of the roster.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Bringing {
+    /// It has, as far as is known; or it is no such core, or down.
+    #[default]
+    Rest,
+    /// It must be given them, not before this moment.
+    Due(Moment),
+    /// It is being given them; `again` when they have changed since.
+    Running {
+        /// Once more afterwards.
+        again: bool,
+    },
+    /// It runs something that they cannot be brought into.
+    Refused,
+}
+
 /// Where the sync stands.
 #[derive(Debug)]
 pub(super) enum Phase {

@@ -126,7 +126,9 @@ impl Node {
                 self.departed.insert(slot.clone());
                 self.limiter.remove(slot, self.tally.count(slot).total());
             }
-            if touched.credentials {
+            if self.rules.core.users_live {
+                self.bring_soon(now);
+            } else if touched.credentials {
                 self.loading.credentials_changed(&mut self.books.batch);
             }
             changed.extend(touched.upserts);

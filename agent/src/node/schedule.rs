@@ -154,7 +154,7 @@ impl Node {
             asks: Vec::new(),
             report: None,
             skip: None,
-            status: Some(self.status(reading.now)),
+            status: Some(self.status(reading)),
             inbounds: self.inbounds.clone(),
             address_day: self.addresses.day(),
             addresses: Vec::new(),

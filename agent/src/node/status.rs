@@ -6,7 +6,8 @@ use weir_wire::status::NodeStatus;
 
 use super::{CoreSeen, Node};
 use crate::VERSION;
-use crate::clock::{Moment, Reading};
+use crate::clock::Reading;
+use crate::cores::incarnation;
 
 /// What `weir-agent status` shows: the file that `run` rewrites every few seconds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,10 +50,13 @@ pub(crate) struct Report {
 impl Node {
     /// How the node is, for the panel.
     #[must_use]
-    pub(super) fn status(&self, now: Moment) -> NodeStatus {
+    pub(super) fn status(&self, reading: Reading) -> NodeStatus {
+        let now = reading.now;
         let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
         let (core_version, incarnation) = match &self.core {
-            CoreSeen::Up { incarnation, version } => (version.clone(), *incarnation),
+            CoreSeen::Up { incarnation, version } => {
+                (version.clone(), incarnation::unix_millis(*incarnation, reading.awake(), reading.wall))
+            }
             CoreSeen::Unknown | CoreSeen::Down(_) => (String::new(), 0),
         };
         let millis = now.since(self.totals_told.1).max(1);
@@ -61,11 +65,11 @@ impl Node {
         let nobodys = self.outbox.of_epoch(self.nobodys());
         let (ambiguous, rejected, forks) = self.outbox.losses();
         NodeStatus {
-            core: "sing-box".to_owned(),
+            core: self.rules.core.kind.to_owned(),
             core_version,
             incarnation,
             uptime: now.since(self.started) / 1_000,
-            online: count(self.tally.online()),
+            online: count(self.tally.online().max(self.active.len())),
             connections: count(self.tally.live()),
             rate_up: rate(self.totals.0, self.totals_told.0.0),
             rate_down: rate(self.totals.1, self.totals_told.0.1),
@@ -82,6 +86,8 @@ impl Node {
             ambiguous: Bytes::saturating(ambiguous),
             lost_estimate: Bytes::saturating(self.tally.lost_estimate()),
             last_loss: self.tally.last_loss(),
+            overshoot: Bytes::saturating(self.tally.overshoot()),
+            limits: self.rules.core.limits.iter().map(|limit| (*limit).to_owned()).collect(),
             bypasses: self.bypasses.clone(),
             last_error: self.troubles.told(&self.clock).collect::<Vec<_>>().join("; "),
         }
@@ -108,7 +114,7 @@ impl Node {
             deleted: self.deleted,
             unknown: self.talk.unknown,
             troubles: self.troubles.told(&self.clock).collect(),
-            node: self.status(reading.now),
+            node: self.status(reading),
         }
     }
 }

@@ -13,7 +13,8 @@ impl Tally {
             return;
         }
         let running = self.whole.incarnation.is_none();
-        if !running && !self.live.is_empty() && lost > 0 {
+        let counted = !self.live.is_empty() || !self.counters.is_empty();
+        if !running && counted && lost > 0 {
             self.whole.lost_estimate = self.whole.lost_estimate.saturating_add(lost);
             self.whole.last_loss = Some(Loss { at, bytes: Bytes::saturating(lost) });
         }
@@ -22,6 +23,7 @@ impl Tally {
         self.baseline = running;
         self.live.clear();
         self.finished.clear();
+        self.counters.clear();
         self.changed.live.clear();
         self.changed.gone.clear();
         self.changed.incarnation = true;
@@ -35,6 +37,12 @@ impl Tally {
             self.whole.incarnation = Some(0);
             self.changed.whole = true;
         }
+    }
+
+    /// The incarnation that was counted last; `None` in a new ledger.
+    #[must_use]
+    pub(crate) const fn incarnation(&self) -> Option<i64> {
+        self.whole.incarnation
     }
 
     /// Estimate of the bytes that died uncounted with killed cores, since the ledger was made.

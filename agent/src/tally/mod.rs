@@ -6,6 +6,7 @@
 
 pub(crate) mod connection;
 pub(crate) mod count;
+mod counters;
 pub(crate) mod finished;
 pub(crate) mod gap;
 mod incarnation;
@@ -20,6 +21,7 @@ use weir_wire::status::Loss;
 
 use self::connection::{ConnectionKey, Live};
 use self::count::Count;
+use self::counters::Counters;
 use self::finished::{Credited, Finished};
 use self::gap::Gap;
 use crate::clock::Moment;
@@ -43,6 +45,7 @@ pub(crate) struct Tally {
     whole: Whole,
     live: HashMap<ConnectionKey, Live>,
     finished: Finished,
+    counters: Counters,
     counts: BTreeMap<SlotName, Count>,
     /// The next complete list is a baseline: the core ran before the ledger was made.
     baseline: bool,
@@ -57,6 +60,9 @@ struct Whole {
     gap: Gap,
     foreign: u64,
     lost_estimate: u64,
+    /// Bytes that were credited while their slot's gate was shut.
+    #[serde(default)]
+    overshoot: u64,
     #[serde(default)]
     last_loss: Option<Loss>,
 }
@@ -78,6 +84,7 @@ impl Tally {
         let mut tally = Self {
             whole: ledger.get(Table::Meta, META.as_bytes())?.unwrap_or_default(),
             finished: Finished::load(ledger)?,
+            counters: Counters::load(ledger)?,
             ..Self::default()
         };
         for (key, live) in ledger.all::<Live>(Table::Connections)? {
@@ -99,7 +106,9 @@ impl Tally {
         if changed.incarnation {
             batch.clear(Table::Connections);
             batch.clear(Table::Finished);
+            batch.clear(Table::Counters);
         }
+        self.counters.write(batch);
         for key in changed.gone {
             batch.delete(Table::Connections, &key.bytes());
         }

@@ -254,6 +254,8 @@ impl Watcher {
         match event {
             CoreEvent::Up { incarnation, .. } => self.incarnations.push(incarnation),
             CoreEvent::Down { reason } => self.downs.push(reason),
+            // Of a core that tells no connections: whatever is awaited here will not come.
+            CoreEvent::Counters { .. } | CoreEvent::Online { .. } => {}
             CoreEvent::Totals { up, down } => self.totals = (up, down),
             CoreEvent::Connections { reset, events } => {
                 self.resets += usize::from(reset);

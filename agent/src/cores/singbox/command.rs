@@ -18,7 +18,7 @@ const LAST_WORDS: Duration = Duration::from_millis(200);
 ///
 /// # Errors
 /// A sentence naming the program, with what it wrote to standard error.
-pub(super) async fn run(argv: &[String], pid_file: Option<&Path>, dir: Option<&Path>) -> Result<(), String> {
+pub(in crate::cores) async fn run(argv: &[String], pid_file: Option<&Path>, dir: Option<&Path>) -> Result<(), String> {
     let argv = argv.iter().map(|word| filled(word, pid_file)).collect::<Result<Vec<String>, String>>()?;
     let Some((program, arguments)) = argv.split_first() else { return Err("the command is empty".into()) };
     let mut command = Command::new(program);

@@ -2,13 +2,13 @@
 //! selector that each slot's gate is.
 
 mod api;
-mod command;
+pub(in crate::cores) mod command;
 mod describe;
-mod files;
+pub(in crate::cores) mod files;
 mod flows;
 mod reload;
 mod render;
-mod secrets;
+pub(in crate::cores) mod secrets;
 mod template;
 mod users;
 mod validate;
@@ -282,6 +282,10 @@ impl Core for SingBox {
 
     fn outdated<'a>(&'a self, slots: &'a [ConfiguredSlot]) -> Boxed<'a, Result<bool, CoreError>> {
         Box::pin(self.0.outdated(slots))
+    }
+
+    fn try_out(&self) -> Boxed<'_, Result<(), CoreError>> {
+        Box::pin(Self::try_out(self))
     }
 
     fn inbounds(&self) -> Result<Vec<Inbound>, CoreError> {

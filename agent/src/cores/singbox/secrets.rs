@@ -10,14 +10,14 @@ use super::files;
 use crate::cores::CoreError;
 
 /// 256 random bits, made once per host. Losing the file costs a reload, nothing else.
-pub(super) struct HostSecret([u8; 32]);
+pub(in crate::cores) struct HostSecret([u8; 32]);
 
 impl HostSecret {
     /// Reads the secret, or makes it (mode 0600) when the file does not exist.
     ///
     /// # Errors
     /// [`CoreError::Disk`] when the file cannot be read, made or understood.
-    pub(super) fn open(path: &Path) -> Result<Self, CoreError> {
+    pub(in crate::cores) fn open(path: &Path) -> Result<Self, CoreError> {
         let failed = |why: &dyn core::fmt::Display| CoreError::Disk(format!("{}: {why}", path.display()));
         let mut bits = [0; 32];
         match fs::read_to_string(path) {
@@ -36,20 +36,20 @@ impl HostSecret {
     ///
     /// # Errors
     /// [`CoreError::Disk`] when the kernel gives no random numbers.
-    pub(super) fn passing() -> Result<Self, CoreError> {
+    pub(in crate::cores) fn passing() -> Result<Self, CoreError> {
         let mut bits = [0; 32];
         getrandom::fill(&mut bits).map_err(|why| CoreError::Disk(format!("the kernel's random numbers: {why}")))?;
         Ok(Self(bits))
     }
 
     #[cfg(test)]
-    pub(super) const fn fixed(bits: [u8; 32]) -> Self {
+    pub(in crate::cores) const fn fixed(bits: [u8; 32]) -> Self {
         Self(bits)
     }
 
     /// The bearer secret of the core's `api` service, for a template that sets none: an empty one would let every
     /// process of the host open gates.
-    pub(super) fn api(&self) -> String {
+    pub(in crate::cores) fn api(&self) -> String {
         hex::encode(hmac_sha256(&self.0, b"weir/api/1"))
     }
 
@@ -57,7 +57,7 @@ impl HostSecret {
     ///
     /// # Errors
     /// [`CoreError::Config`] never in practice: the derived text always has the form of a slot secret.
-    pub(super) fn nobody(&self, inbound: &str) -> Result<SlotSecret, CoreError> {
+    pub(in crate::cores) fn nobody(&self, inbound: &str) -> Result<SlotSecret, CoreError> {
         let bits = hmac_sha256(&self.0, format!("weir/nobody/1:{inbound}").as_bytes());
         SlotSecret::try_from(hex::encode(bits)).map_err(|why| CoreError::Config(why.to_string()))
     }

@@ -9,7 +9,10 @@ use tokio::sync::mpsc::UnboundedSender;
 use weir_wire::SlotName;
 use weir_wire::sync::Inbound;
 
-use crate::cores::{Boxed, ConfiguredSlot, ConnectionEvent, Core, CoreError, CoreEvent, Origin, Reload, Written};
+use crate::cores::{
+    Boxed, ConfiguredSlot, ConnectionEvent, Core, CoreError, CoreEvent, Counter, Fallen, Origin, Reload, Traits,
+    Written,
+};
 
 /// What the agent has made the core do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +22,7 @@ pub(super) enum Call {
     Tick(Duration),
     Write { forget: bool },
     Reload,
+    Bring,
 }
 
 #[derive(Clone, Debug)]
@@ -43,6 +47,9 @@ struct State {
     told: Vec<CoreEvent>,
     calls: Vec<Call>,
     refuses: Option<CoreError>,
+    /// It counts users, not connections, and takes them live.
+    live: bool,
+    counters: BTreeMap<String, (u64, u64)>,
 }
 
 impl State {
@@ -58,7 +65,19 @@ impl State {
         self.told.push(CoreEvent::Connections { reset: false, events });
     }
 
+    fn tell_counters(&mut self) {
+        let counter = |(user, (up, down)): (&String, &(u64, u64))| Counter { user: user.clone(), up: *up, down: *down };
+        let users = self.counters.iter().map(counter).collect();
+        self.told.push(CoreEvent::Counters { users, fallen: Fallen::Zero });
+    }
+
     fn tell_all(&mut self) {
+        if self.live {
+            let incarnation = self.incarnation.expect("it runs");
+            self.told.push(CoreEvent::Up { incarnation, version: "4.34.0".to_owned() });
+            self.tell_counters();
+            return;
+        }
         let ids: Vec<String> = self.connections.keys().cloned().collect();
         let events = ids.iter().map(|id| self.event(id, true)).collect();
         let incarnation = self.incarnation.expect("it runs");
@@ -70,6 +89,7 @@ impl State {
         self.starts += 1;
         self.incarnation = Some(self.starts * 1_000);
         self.connections.clear();
+        self.counters.clear();
         self.gates.clone_from(&self.file);
         for (slot, open) in &self.choices {
             if let Some(gate) = self.gates.get_mut(slot) {
@@ -101,6 +121,26 @@ pub(super) struct ScriptedCore(Mutex<State>);
 impl ScriptedCore {
     fn with<T>(&self, work: impl FnOnce(&mut State) -> T) -> T {
         work(&mut self.0.lock().unwrap())
+    }
+
+    /// A core that counts users and takes them live.
+    pub(super) fn live() -> Self {
+        Self(Mutex::new(State { live: true, ..State::default() }))
+    }
+
+    /// Moves bytes of a user, whether his gate is open or not: on a connection that was open before, for all that is known.
+    /// They are told with the next reading.
+    pub(super) fn move_bytes(&self, user: &str, up: u64, down: u64) {
+        self.with(|state| {
+            let counter = state.counters.entry(user.to_owned()).or_default();
+            counter.0 += up;
+            counter.1 += down;
+        });
+    }
+
+    /// Tells what each user has moved.
+    pub(super) fn read(&self) {
+        self.with(State::tell_counters);
     }
 
     /// Starts with the file that there is.
@@ -189,6 +229,21 @@ fn ready<'a, T: Send + 'a>(value: T) -> Boxed<'a, T> {
 impl Core for ScriptedCore {
     fn kind(&self) -> &'static str {
         "script"
+    }
+
+    fn traits(&self) -> Traits {
+        let live = self.with(|state| state.live);
+        let limits = if live { vec!["What is open goes on."] } else { Vec::new() };
+        Traits { kind: self.kind(), users_live: live, read_every: Duration::from_millis(100), limits }
+    }
+
+    fn bring<'a>(&'a self, slots: &'a [ConfiguredSlot]) -> Boxed<'a, Result<Vec<(SlotName, bool)>, CoreError>> {
+        ready(self.with(|state| {
+            state.answers()?;
+            state.calls.push(Call::Bring);
+            state.gates = slots.iter().map(|slot| (slot.slot.clone(), slot.open)).collect();
+            Ok(state.gates.iter().map(|(slot, open)| (slot.clone(), *open)).collect())
+        }))
     }
 
     fn watch(&self, events: UnboundedSender<CoreEvent>) -> Boxed<'_, ()> {

@@ -2,6 +2,7 @@
 
 mod addresses;
 mod core;
+mod counters;
 mod doors;
 mod ends;
 mod faults;

@@ -86,19 +86,53 @@ impl Rig {
         rig
     }
 
+    /// The same beside a core that counts users, not connections, and takes them live; it runs already, with nobody in it.
+    pub(super) fn live() -> Self {
+        let mut rig = Self::bare_beside(Arc::new(ScriptedCore::live()));
+        for user in [ALICE, BOBBY] {
+            rig.panel.user(user, Gate::Open, None);
+            rig.panel.grants.insert(slot(user), 1 << 40);
+        }
+        rig.core.start();
+        rig.sync();
+        rig.pass_answered(2_000);
+        assert!(rig.core.is_open(ALICE) && rig.core.is_open(BOBBY));
+        for user in [ALICE, BOBBY] {
+            rig.moved(user, 1, 0);
+        }
+        rig.sync_all();
+        rig
+    }
+
+    /// A user moves bytes, and the core is read.
+    pub(super) fn moved(&mut self, user: &str, up: u64, down: u64) {
+        self.core.move_bytes(user, up, down);
+        self.core.read();
+        self.settle();
+    }
+
     /// A node that has heard nobody yet.
     pub(super) fn bare() -> Self {
+        Self::bare_beside(Arc::default())
+    }
+
+    fn bare_beside(core: Arc<ScriptedCore>) -> Self {
         let folder = new_folder();
         let ledger = Ledger::open(&folder.path().join("ledger")).unwrap();
         let clock = Reading { now: Moment::from_millis(1_000_000), wall: 5_000_000, suspended: 0 };
-        let rules = Rules { on_panel_loss: OnPanelLoss::Hold, reload_every: 600_000, behind_proxy: Vec::new() };
+        let rules = Rules {
+            on_panel_loss: OnPanelLoss::Hold,
+            reload_every: 600_000,
+            behind_proxy: Vec::new(),
+            core: core.traits(),
+        };
         let boot = BootId("a boot".to_owned());
         let node = Node::load(ledger.clone(), rules.clone(), &boot, clock, Epoch::from_random(1)).unwrap();
         let mut panel = Panel::new();
         panel.policy.floor = Bytes::saturating(FLOOR);
         Self {
             node,
-            core: Arc::default(),
+            core,
             panel,
             clock,
             stood_still: 0,
@@ -214,6 +248,10 @@ impl Rig {
                 let outcome = core.gates().now_or_never().expect(told);
                 self.node.gates_told(outcome, now);
             }
+            Command::Bring { slots } => {
+                let outcome = core.bring(&slots).now_or_never().expect(told);
+                self.node.gates_told(outcome, now);
+            }
             Command::Write { slots, forget } => {
                 let outcome = core.write(&slots, forget).now_or_never().expect(told);
                 self.node.written(forget, outcome, now);
@@ -282,6 +320,12 @@ impl Rig {
         let path = self.folder.path().join("put back");
         std::fs::write(&path, copy).unwrap();
         self.ledger = Ledger::open(&path).unwrap();
+        self.crash();
+    }
+
+    /// The agent begins anew, with a ledger that knows nothing.
+    pub(super) fn new_ledger(&mut self) {
+        self.ledger = Ledger::open(&self.folder.path().join("new ledger")).unwrap();
         self.crash();
     }
 

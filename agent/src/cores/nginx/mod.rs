@@ -1,0 +1,322 @@
+//! nginx with its module vts: a user is a key of the operator's own making, counted by the module, and let in by a map that
+//! the agent writes.
+//!
+//! The module adds a request up when it ends, and a reload lets running requests go on: so both counting and cutting are about
+//! new requests, and the operator is told so.
+
+mod status;
+#[cfg(test)]
+mod tests;
+
+use core::time::Duration;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use http::Request;
+use http_body_util::{BodyExt as _, Empty, Limited};
+use hyper::body::Bytes;
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use tokio::sync::{mpsc, watch as latest};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+use weir_wire::SlotName;
+use weir_wire::sync::Inbound;
+
+use super::singbox::{command, files};
+use super::{Boxed, ConfiguredSlot, Core, CoreError, CoreEvent, Fallen, Reload, Traits, Written};
+use status::Document;
+
+/// Where the module shows its figures.
+const PATH: &str = "/status/format/json";
+/// Nothing is lost between two readings, and no reading is newer than the last request that ended.
+const READ_EVERY: Duration = Duration::from_secs(1);
+const ANSWER: Duration = Duration::from_secs(10);
+const RETRY: Duration = Duration::from_secs(1);
+/// 100,000 users are 40 MB.
+const LARGEST: usize = 256 << 20;
+/// Changes of so long a time share one reload.
+const BATCH: Duration = Duration::from_millis(200);
+/// Readable by the workers.
+const MODE: u32 = 0o644;
+/// nginx has no start that the agent could tell from another: a reload keeps its counters, and a restart may put them back to
+/// those of its last dump. So there is one incarnation, and what fell is where the next difference begins.
+const INCARNATION: i64 = 1;
+
+/// What the operator must know.
+pub(crate) const LIMITS: [&str; 5] = [
+    "A request is counted when it ends: a download or WebSocket that runs for hours shows its bytes after hours, and can pass a \
+     limit until then.",
+    "Of a WebSocket, what its client sends is not counted: the module sees the request's head alone.",
+    "A user who is cut cannot make new requests; running ones go on until they end.",
+    "After a kill -9 or a restart nginx may go back to its last dump: what was moved since is counted by nobody.",
+    "Limits of speed, devices and streams are not enforced.",
+];
+
+/// How to read and steer an nginx on this host.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    /// The map of users that nginx includes; written by the agent alone.
+    pub(crate) output: PathBuf,
+    /// Port on 127.0.0.1 where `/status` is.
+    pub(crate) port: u16,
+    /// Makes nginx read its files again, gracefully: `["systemctl", "reload", "nginx"]`.
+    pub(crate) reload: Vec<String>,
+    /// Starts nginx, and does nothing when it runs.
+    pub(crate) start: Vec<String>,
+    /// How long nginx may take to answer after its start.
+    pub(crate) start_limit: Duration,
+}
+
+/// Who is let in.
+#[derive(Default)]
+struct Users {
+    gates: BTreeMap<SlotName, bool>,
+    /// Counted up with each change.
+    changes: u64,
+}
+
+struct Inner {
+    settings: Settings,
+    tick: latest::Sender<Duration>,
+    users: Mutex<Users>,
+    /// The change up to which nginx has read the map. Held while it is being written.
+    applied: tokio::sync::Mutex<u64>,
+}
+
+/// An nginx on this host.
+#[derive(Clone)]
+pub(crate) struct Nginx(Arc<Inner>);
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Nothing panics while it holds one of these, and each holds a state that is whole after every statement.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The map: one line for each user who is let in.
+fn map_of<'a>(open: impl Iterator<Item = &'a SlotName>) -> String {
+    let mut map = String::from("# Written by weir-agent: who is let in. Include it in the map of $weir_refused.\n");
+    for slot in open {
+        // Writing to a String cannot fail. A slot's name is of a-z and 0-9: nothing in it means anything to nginx.
+        let _ = writeln!(map, "{slot} 0;");
+    }
+    map
+}
+
+impl Inner {
+    async fn read(&self) -> Result<Document, CoreError> {
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.settings.port));
+        let failed = |why: &dyn core::fmt::Display| CoreError::Unreachable(format!("http://{address}{PATH}: {why}"));
+        let asking = async {
+            let stream = TcpStream::connect(address).await.map_err(|why| failed(&why))?;
+            let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|why| failed(&why))?;
+            tokio::spawn(async move { drop(connection.await) });
+            let request = Request::get(PATH).header("host", address.to_string()).body(Empty::<Bytes>::new());
+            let answer = sender.send_request(request.map_err(|why| failed(&why))?).await.map_err(|why| failed(&why))?;
+            if !answer.status().is_success() {
+                return Err(failed(&answer.status()));
+            }
+            let body = Limited::new(answer.into_body(), LARGEST).collect().await.map_err(|why| failed(&why))?;
+            Document::read(&body.to_bytes()).map_err(|why| failed(&why))
+        };
+        timeout(ANSWER, asking).await.map_err(|_| failed(&"no answer within 10 seconds"))?
+    }
+
+    /// Writes the map. Returns whether it is another one than was there.
+    async fn write(&self, map: String) -> Result<bool, CoreError> {
+        let output = self.settings.output.clone();
+        let work = move || {
+            if fs::read(&output).is_ok_and(|there| there == map.as_bytes()) {
+                return Ok(false);
+            }
+            files::place(&output, map.as_bytes(), MODE).map(|()| true)
+        };
+        match tokio::task::spawn_blocking(work).await {
+            Ok(done) => done,
+            Err(why) => Err(CoreError::Disk(format!("a background task ended early: {why}"))),
+        }
+    }
+
+    /// Makes nginx know all changes up to now. Changes that come at once share one reload.
+    async fn apply(&self) -> Result<(), CoreError> {
+        let wanted = lock(&self.users).changes;
+        sleep(BATCH).await;
+        let mut applied = self.applied.lock().await;
+        if *applied >= wanted {
+            return Ok(());
+        }
+        let (map, now) = {
+            let users = lock(&self.users);
+            (map_of(users.gates.iter().filter(|(_, open)| **open).map(|(slot, _)| slot)), users.changes)
+        };
+        if self.write(map).await? || *applied == 0 {
+            let reloaded = command::run(&self.settings.reload, None, None).await;
+            reloaded.map_err(|why| CoreError::Unreachable(format!("nginx was not reloaded: {why}")))?;
+        }
+        *applied = now;
+        Ok(())
+    }
+
+    async fn bring(&self, slots: &[ConfiguredSlot]) -> Result<Vec<(SlotName, bool)>, CoreError> {
+        let gates: BTreeMap<_, _> = slots.iter().map(|slot| (slot.slot.clone(), slot.open)).collect();
+        {
+            let mut users = lock(&self.users);
+            if users.gates != gates || users.changes == 0 {
+                users.gates.clone_from(&gates);
+                users.changes += 1;
+            }
+        }
+        self.apply().await?;
+        Ok(gates.into_iter().collect())
+    }
+
+    async fn set_gate(&self, slot: &SlotName, open: bool) -> Result<(), CoreError> {
+        {
+            let mut users = lock(&self.users);
+            users.gates.insert(slot.clone(), open);
+            users.changes += 1;
+        }
+        self.apply().await
+    }
+
+    async fn reload(&self, slots: &[ConfiguredSlot]) -> Result<Reload, CoreError> {
+        let open = slots.iter().filter(|slot| slot.open).map(|slot| &slot.slot);
+        self.write(map_of(open)).await?;
+        command::run(&self.settings.start, None, None).await.map_err(CoreError::NotTaken)?;
+        let until = Instant::now() + self.settings.start_limit;
+        loop {
+            match self.read().await {
+                Ok(_) => return Ok(Reload { incarnation: INCARNATION, cut: 0 }),
+                Err(why) if Instant::now() >= until => return Err(CoreError::NotTaken(why.to_string())),
+                Err(_) => sleep(BATCH).await,
+            }
+        }
+    }
+
+    async fn watch(&self, events: &mpsc::UnboundedSender<CoreEvent>) {
+        let mut ticks = self.tick.subscribe();
+        let mut up = false;
+        let mut told = None;
+        loop {
+            let read = Instant::now();
+            match self.read().await {
+                Ok(document) => {
+                    let version = document.version();
+                    let begun = up || events.send(CoreEvent::Up { incarnation: INCARNATION, version }).is_ok();
+                    let counters = CoreEvent::Counters { users: document.users(), fallen: Fallen::Earlier };
+                    if !begun || events.send(counters).is_err() {
+                        return;
+                    }
+                    (up, told) = (true, None);
+                    let tick = *ticks.borrow_and_update();
+                    tokio::select! {
+                        () = events.closed() => return,
+                        () = sleep_until(read + tick) => {}
+                        Ok(()) = ticks.changed() => {}
+                    }
+                }
+                Err(why) => {
+                    up = false;
+                    if told.as_ref() != Some(&why) && events.send(CoreEvent::Down { reason: why.to_string() }).is_err()
+                    {
+                        return;
+                    }
+                    told = Some(why);
+                    tokio::select! {
+                        () = events.closed() => return,
+                        () = sleep(RETRY) => {}
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Nginx {
+    /// Does not touch nginx.
+    pub(crate) fn new(settings: Settings) -> Self {
+        Self(Arc::new(Inner {
+            settings,
+            tick: latest::Sender::new(READ_EVERY),
+            users: Mutex::default(),
+            applied: tokio::sync::Mutex::default(),
+        }))
+    }
+
+    /// Of nginx and of its module.
+    ///
+    /// # Errors
+    /// [`CoreError::Unreachable`] when the module does not show its figures.
+    pub(crate) async fn version(&self) -> Result<String, CoreError> {
+        self.0.read().await.map(|document| document.version())
+    }
+}
+
+impl Core for Nginx {
+    fn kind(&self) -> &'static str {
+        "nginx"
+    }
+
+    fn traits(&self) -> Traits {
+        Traits { kind: self.kind(), users_live: true, read_every: READ_EVERY, limits: LIMITS.to_vec() }
+    }
+
+    fn watch(&self, events: mpsc::UnboundedSender<CoreEvent>) -> Boxed<'_, ()> {
+        Box::pin(async move { self.0.watch(&events).await })
+    }
+
+    fn set_tick(&self, tick: Duration) {
+        self.0.tick.send_if_modified(|held| core::mem::replace(held, tick) != tick);
+    }
+
+    fn set_gate<'a>(&'a self, slot: &'a SlotName, open: bool) -> Boxed<'a, Result<(), CoreError>> {
+        Box::pin(self.0.set_gate(slot, open))
+    }
+
+    fn close<'a>(&'a self, _id: &'a str) -> Boxed<'a, Result<(), CoreError>> {
+        // It tells no connections, so there is none to name.
+        Box::pin(core::future::ready(Ok(())))
+    }
+
+    fn write<'a>(&'a self, slots: &'a [ConfiguredSlot], _forget: bool) -> Boxed<'a, Result<Written, CoreError>> {
+        Box::pin(async move {
+            let open = slots.iter().filter(|slot| slot.open).map(|slot| &slot.slot);
+            self.0.write(map_of(open)).await.map(|_| Written::Whole)
+        })
+    }
+
+    fn reload<'a>(&'a self, slots: &'a [ConfiguredSlot], _kept: Boxed<'a, ()>) -> Boxed<'a, Result<Reload, CoreError>> {
+        // Its counters survive a reload, so nothing has to be kept before.
+        Box::pin(self.0.reload(slots))
+    }
+
+    fn loaded(&self) -> Vec<SlotName> {
+        lock(&self.0.users).gates.keys().cloned().collect()
+    }
+
+    fn gates(&self) -> Boxed<'_, Result<Vec<(SlotName, bool)>, CoreError>> {
+        let gates = lock(&self.0.users).gates.iter().map(|(slot, open)| (slot.clone(), *open)).collect();
+        Box::pin(core::future::ready(Ok(gates)))
+    }
+
+    fn bring<'a>(&'a self, slots: &'a [ConfiguredSlot]) -> Boxed<'a, Result<Vec<(SlotName, bool)>, CoreError>> {
+        Box::pin(self.0.bring(slots))
+    }
+
+    fn inbounds(&self) -> Result<Vec<Inbound>, CoreError> {
+        // What is behind nginx is the operator's own making; it has no protocol that the panel could write links for.
+        Ok(Vec::new())
+    }
+
+    fn bypasses(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn by_header(&self) -> Vec<String> {
+        Vec::new()
+    }
+}

@@ -1,0 +1,136 @@
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
+use weir_wire::credential::SlotSecret;
+
+use super::status::tests::{recorded, zone};
+use super::*;
+
+/// An nginx that answers with what was recorded, one document after the other; the last one stays.
+struct Stub {
+    port: u16,
+    asked: Arc<AtomicUsize>,
+}
+
+impl Stub {
+    async fn start(documents: Vec<String>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let asked = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&asked);
+        tokio::spawn(async move {
+            loop {
+                let (mut socket, _) = listener.accept().await.unwrap();
+                let mut request = vec![0; 1_024];
+                let length = socket.read(&mut request).await.unwrap();
+                let request = String::from_utf8_lossy(&request[..length]).into_owned();
+                assert!(request.starts_with("GET /status/format/json HTTP/1.1\r\n"), "{request}");
+                let place = counted.fetch_add(1, Ordering::Relaxed).min(documents.len() - 1);
+                let body = &documents[place];
+                let head = format!(
+                    "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+                    body.len()
+                );
+                socket.write_all(format!("{head}{body}").as_bytes()).await.unwrap();
+            }
+        });
+        Self { port, asked }
+    }
+}
+
+struct Rig {
+    dir: tempfile::TempDir,
+    nginx: Nginx,
+}
+
+impl Rig {
+    fn new(port: u16) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let log = dir.path().join("reloads");
+        let nginx = Nginx::new(Settings {
+            output: dir.path().join("users.map"),
+            port,
+            reload: ["sh", "-c", &format!("echo . >>{}", log.display())].map(str::to_owned).to_vec(),
+            start: vec!["true".to_owned()],
+            start_limit: Duration::from_secs(1),
+        });
+        Self { dir, nginx }
+    }
+
+    fn map(&self) -> Vec<String> {
+        let text = fs::read_to_string(self.dir.path().join("users.map")).unwrap();
+        text.lines().filter(|line| !line.starts_with('#')).map(str::to_owned).collect()
+    }
+
+    fn reloads(&self) -> usize {
+        fs::read_to_string(self.dir.path().join("reloads")).unwrap_or_default().lines().count()
+    }
+}
+
+fn run<T>(work: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
+}
+
+fn slot(name: &str, open: bool) -> ConfiguredSlot {
+    let slot: SlotName = name.parse().unwrap();
+    ConfiguredSlot { secret: SlotSecret::derive(b"key", &slot), slot, open }
+}
+
+#[test]
+fn the_map_lets_in_whose_gate_is_open_and_nobody_else() {
+    run(async {
+        let rig = Rig::new(1);
+        let slots = [slot("alice", true), slot("bobby", false)];
+        let gates = rig.nginx.bring(&slots).await.unwrap();
+        assert_eq!(gates.iter().map(|(_, open)| *open).collect::<Vec<_>>(), [true, false]);
+        assert_eq!((rig.map(), rig.reloads()), (vec!["alice 0;".to_owned()], 1));
+        rig.nginx.bring(&slots).await.unwrap();
+        assert_eq!(rig.reloads(), 1, "nothing is new");
+        rig.nginx.set_gate(&slots[0].slot, false).await.unwrap();
+        assert_eq!((rig.map().len(), rig.reloads()), (0, 2));
+    });
+}
+
+#[test]
+fn changes_that_come_at_once_share_a_reload() {
+    run(async {
+        let rig = Rig::new(1);
+        let slots: Vec<_> = (0..50).map(|number| slot(&format!("user{number}"), false)).collect();
+        rig.nginx.bring(&slots).await.unwrap();
+        let all = slots.iter().map(|slot| rig.nginx.set_gate(&slot.slot, true));
+        for outcome in futures_util::future::join_all(all).await {
+            outcome.unwrap();
+        }
+        assert_eq!((rig.map().len(), rig.reloads()), (50, 2));
+    });
+}
+
+#[test]
+fn what_nginx_tells_is_read_again_and_again_and_its_silence_is_told_once() {
+    run(async {
+        let document = |up: u64| recorded(&format!(r#""weir::a":{{{}}}"#, zone("alice", up, 1)));
+        let stub = Stub::start(vec![document(10), document(25)]).await;
+        let rig = Rig::new(stub.port);
+        rig.nginx.set_tick(Duration::from_millis(10));
+        let (sender, mut events) = mpsc::unbounded_channel();
+        let nginx = rig.nginx.clone();
+        let watching = tokio::spawn(async move { nginx.watch(sender).await });
+        assert!(matches!(events.recv().await, Some(CoreEvent::Up { version, .. }) if version.contains("1.22.1")));
+        for expected in [10, 25, 25] {
+            match events.recv().await {
+                Some(CoreEvent::Counters { users, fallen: Fallen::Earlier }) => assert_eq!(users[0].up, expected),
+                other => panic!("{other:?}"),
+            }
+        }
+        assert!(stub.asked.load(Ordering::Relaxed) >= 3);
+        watching.abort();
+        let rig = Rig::new(1);
+        let (sender, mut events) = mpsc::unbounded_channel();
+        let watching = tokio::spawn(async move { rig.nginx.watch(sender).await });
+        assert!(
+            matches!(events.recv().await, Some(CoreEvent::Down { reason }) if reason.contains("/status/format/json"))
+        );
+        watching.abort();
+    });
+}

@@ -1,0 +1,94 @@
+use std::collections::BTreeMap;
+
+use super::server::{Plays, Server};
+use super::*;
+
+fn run<T>(work: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
+}
+
+fn counter(user: &str, up: u64, down: u64) -> Counter {
+    Counter { user: user.to_owned(), up, down }
+}
+
+async fn counting(plays: Plays) -> Server {
+    let server = Server::start(plays).await;
+    server.with(|state| {
+        state.uptime = 77;
+        state.counters = BTreeMap::from([("alice".to_owned(), (5, 7_000_000_000)), ("bobby".to_owned(), (0, 1))]);
+        state.others = BTreeMap::from([("inbound>>>in>>>traffic>>>uplink".to_owned(), 99)]);
+    });
+    server
+}
+
+#[test]
+fn each_core_is_read_in_its_own_dialect_and_never_asked_to_reset() {
+    run(async {
+        for (plays, dialect) in
+            [(Plays::V2Ray, Dialect::V2Ray), (Plays::Xray, Dialect::Xray), (Plays::SingBox, Dialect::V2Ray)]
+        {
+            let server = counting(plays).await;
+            let connection = connect(server.address).await.unwrap();
+            assert_eq!((connection.dialect, connection.uptime), (dialect, 77), "{plays:?}");
+            let users = connection.users().await.unwrap();
+            assert_eq!(users, [counter("alice", 5, 7_000_000_000), counter("bobby", 0, 1)], "{plays:?}");
+            assert_eq!(server.with(|state| state.resets), 0);
+        }
+    });
+}
+
+#[test]
+fn what_has_no_stats_service_is_told_as_a_mistake_of_the_configuration() {
+    run(async {
+        let server = Server::start(Plays::Nothing).await;
+        let why = connect(server.address).await.err().unwrap();
+        assert!(matches!(&why, CoreError::Config(why) if why.contains("StatsService")), "{why:?}");
+    });
+}
+
+#[test]
+fn a_connection_is_never_made_anew_by_itself() {
+    run(async {
+        let server = counting(Plays::V2Ray).await;
+        let port = server.address.port();
+        let connection = connect(server.address).await.unwrap();
+        connection.users().await.unwrap();
+        server.kill().await;
+        let again = Server::start_on(Plays::V2Ray, port).await;
+        // Another process answers there by now; whatever it says belongs to another incarnation.
+        let why = connection.users().await.unwrap_err();
+        assert!(matches!(why, CoreError::Unreachable(_)), "{why:?}");
+        assert_eq!(connect(again.address).await.unwrap().users().await.unwrap(), []);
+    });
+}
+
+#[test]
+fn addresses_are_told_where_the_version_can() {
+    run(async {
+        let server = counting(Plays::Xray).await;
+        let connection = connect(server.address).await.unwrap();
+        assert_eq!(connection.online("alice").await.unwrap(), None, "an older Xray");
+        let ips =
+            BTreeMap::from([("203.0.113.7".to_owned(), 1_800_000_000), ("2001:db8::1".to_owned(), 1_800_000_001)]);
+        server.with(|state| {
+            state.tells_addresses = true;
+            state.online.insert("user>>>alice>>>online".to_owned(), ips.clone());
+        });
+        assert_eq!(connection.online("alice").await.unwrap(), Some(ips));
+        assert_eq!(connection.online("bobby").await.unwrap(), Some(BTreeMap::new()));
+    });
+}
+
+#[test]
+fn names_of_another_form_are_no_users() {
+    let stat = |name: &str, value| messages::Stat { name: name.to_owned(), value };
+    let answer = QueryStatsResponse {
+        stat: vec![
+            stat("user>>>a>>>b>>>traffic>>>uplink", 1),
+            stat("user>>>alice>>>traffic>>>sideways", 2),
+            stat("user>>>alice>>>online", 3),
+            stat("user>>>carol>>>traffic>>>downlink", -4),
+        ],
+    };
+    assert_eq!(by_user(answer), [counter("a>>>b", 1, 0)]);
+}

@@ -1,0 +1,210 @@
+//! How a new configuration reaches the disk and the core. These cores end at SIGHUP, so only a restart brings it in; users
+//! need none.
+
+use core::time::Duration;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::Arc;
+
+use tokio::process::Command;
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+
+use super::render::{Additions, Ours, Rendered, render};
+use super::template::Template;
+use super::{Inner, aside};
+use crate::clock;
+use crate::cores::incarnation::since;
+use crate::cores::singbox::{command, files};
+use crate::cores::{Boxed, ConfiguredSlot, CoreError, Reload, Written, program, stats};
+
+/// Readable by the core's group: the file holds every user's credentials.
+const MODE: u32 = 0o640;
+/// A check takes a second with 10,000 users.
+const CHECK: Duration = Duration::from_mins(1);
+const POLL: Duration = Duration::from_millis(20);
+/// A core whose port is taken answers for a moment before it gives up; it must still be there after this.
+const SETTLE: Duration = Duration::from_millis(250);
+
+fn rendered(core: &Inner, slots: &[ConfiguredSlot]) -> Result<Rendered, CoreError> {
+    let settings = &core.settings;
+    let template = Template::read(&settings.template, settings.family)?;
+    let additions = Additions { secret: &core.secret, api_port: settings.api_port, family: settings.family };
+    render(&template, slots, &additions)
+}
+
+/// Renders, writes beside the output, and has the core check it.
+async fn prepare(core: &Arc<Inner>, slots: &[ConfiguredSlot]) -> Result<(files::Staged, String), CoreError> {
+    let (inner, slots) = (Arc::clone(core), slots.to_vec());
+    let (staged, digest) = aside(move || {
+        let made = rendered(&inner, &slots)?;
+        Ok((files::Staged::write(&inner.settings.output, None, &made.json, MODE)?, made.digest))
+    })
+    .await?;
+    check(core, staged.path()).await?;
+    Ok((staged, digest))
+}
+
+async fn check(core: &Inner, file: &Path) -> Result<(), CoreError> {
+    let binary = &core.settings.binary;
+    let program = program::ask(binary).await.map_err(CoreError::Config)?;
+    if program.family != core.settings.family {
+        let (binary, wanted) = (binary.display(), core.settings.family);
+        return Err(CoreError::Config(format!("{binary} is {}, and core.kind says {wanted}", program.family)));
+    }
+    let file = std::path::absolute(file).map_err(|why| CoreError::Disk(why.to_string()))?;
+    let refused = |why: String| CoreError::Config(format!("{} does not take it: {why}", program.family));
+    let mut command = Command::new(binary);
+    command.args(program.check(&file.to_string_lossy())).stdin(Stdio::null()).kill_on_drop(true);
+    if let Some(dir) = &core.settings.working_dir {
+        command.current_dir(dir);
+    }
+    let checked = timeout(CHECK, command.output()).await.map_err(|_| refused("it has not said so in time".into()))?;
+    let checked = checked.map_err(|why| refused(why.to_string()))?;
+    if checked.status.success() {
+        return Ok(());
+    }
+    // They tell what is wrong on standard output.
+    let said = [checked.stdout, checked.stderr].concat();
+    let said = String::from_utf8_lossy(&said);
+    let last = said.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or("without a word");
+    Err(refused(last.to_owned()))
+}
+
+fn last_good(core: &Inner) -> PathBuf {
+    core.settings.state_dir.join("last-good")
+}
+
+/// What is in the output now.
+async fn there(core: &Arc<Inner>) -> Result<Vec<u8>, CoreError> {
+    let inner = Arc::clone(core);
+    aside(move || Ok(fs::read(&inner.settings.output).unwrap_or_default())).await
+}
+
+async fn place(core: &Arc<Inner>, json: Vec<u8>) -> Result<(), CoreError> {
+    let inner = Arc::clone(core);
+    aside(move || files::place(&inner.settings.output, &json, MODE)).await
+}
+
+/// [`crate::cores::Core::write`].
+pub(super) async fn write(core: &Arc<Inner>, slots: &[ConfiguredSlot]) -> Result<Written, CoreError> {
+    let _turn = core.output.lock().await;
+    let there = there(core).await?;
+    let ours = Ours::read(&there, core.settings.family);
+    let (inner, copy) = (Arc::clone(core), slots.to_vec());
+    let made = aside(move || rendered(&inner, &copy)).await;
+    let (json, written) = match (made, ours) {
+        (Ok(made), None) if there.is_empty() => (Some(made.json), Written::Whole),
+        (Ok(made), Some(ours)) if made.digest == ours.digest => (Some(made.json), Written::Whole),
+        // The rest of the new one is unproven, or wrong.
+        (Ok(_), ours) => (ours.and_then(|ours| ours.with(slots)), Written::GatesAlone(None)),
+        (Err(why @ CoreError::Config(_)), ours) => {
+            (ours.and_then(|ours| ours.with(slots)), Written::GatesAlone(Some(why)))
+        }
+        (Err(why), _) => return Err(why),
+    };
+    if let Some(json) = json.filter(|json| *json != there) {
+        place(core, json).await?;
+    }
+    Ok(written)
+}
+
+/// What [`reload`] would do with the template, without users and without touching anything that is there.
+pub(super) async fn try_out(core: &Arc<Inner>) -> Result<(), CoreError> {
+    prepare(core, &[]).await.map(drop)
+}
+
+/// [`crate::cores::Core::reload`].
+pub(super) async fn reload(
+    core: &Arc<Inner>,
+    slots: &[ConfiguredSlot],
+    kept: Boxed<'_, ()>,
+) -> Result<Reload, CoreError> {
+    let _turn = core.output.lock().await;
+    let (staged, digest) = prepare(core, slots).await?;
+    let old = there(core).await?;
+    let ran = Ours::read(&old, core.settings.family);
+    let running = start(core).await.is_ok();
+    if running && ran.as_ref().is_some_and(|ran| ran.digest == digest) && core.is_brought() {
+        // Users are there already, and nothing else is new.
+        aside(move || staged.commit()).await?;
+        return Ok(Reload { incarnation: core.known_start().unwrap_or_default(), cut: 0 });
+    }
+    let inner = Arc::clone(core);
+    let keep = ran.map_or(!old.is_empty(), |_| running);
+    aside(move || {
+        if keep {
+            files::place(&last_good(&inner), &old, MODE)?;
+        }
+        staged.commit()
+    })
+    .await?;
+    if running {
+        // Counters end with the core. The first reading is made durable, the second one takes what came meanwhile.
+        core.read_once_more().await;
+        kept.await;
+        core.read_once_more().await;
+    }
+    let settings = &core.settings;
+    let asked = if running { &settings.restart } else { &settings.start };
+    let asked_at = clock::read().awake();
+    let came_up = match command::run(asked, None, None).await {
+        Ok(()) => another_start(core, running.then_some(asked_at)).await,
+        Err(why) => Err(why),
+    };
+    match came_up {
+        Ok(incarnation) => Ok(Reload { incarnation, cut: 0 }),
+        Err(why) => Err(roll_back(core, why).await),
+    }
+}
+
+/// When the core that answers was started, in milliseconds after the boot.
+async fn start(core: &Inner) -> Result<u64, CoreError> {
+    let uptime = stats::connect(core.address()).await?.uptime;
+    Ok(clock::read().awake().saturating_sub(u64::from(uptime) * 1_000))
+}
+
+/// Waits until a core answers, and stays, that was started no sooner than `asked`, when that is given. A start seems up to a
+/// second later than it was, never sooner; an old core that has run for less than a second may be taken for the new one.
+async fn another_start(core: &Inner, asked: Option<u64>) -> Result<i64, String> {
+    let until = Instant::now() + core.settings.start_limit;
+    let mut last = String::from("the core never answered");
+    while Instant::now() < until {
+        match start(core).await {
+            Ok(now) if asked.is_none_or(|asked| now >= asked) => {
+                sleep(SETTLE).await;
+                match start(core).await {
+                    Ok(_) => return Ok(since(&core.boot, now)),
+                    Err(why) => last = format!("the core came up and went away again: {why}"),
+                }
+            }
+            Ok(_) => "the core went on with its old configuration".clone_into(&mut last),
+            Err(why) => last = why.to_string(),
+        }
+        sleep_until(until.min(Instant::now() + POLL)).await;
+    }
+    Err(last)
+}
+
+/// Puts the last good file back and starts the core with it.
+async fn roll_back(core: &Arc<Inner>, why: String) -> CoreError {
+    let inner = Arc::clone(core);
+    let restored = aside(move || {
+        let Ok(good) = fs::read(last_good(&inner)) else { return Ok(false) };
+        files::place(&inner.settings.output, &good, MODE).map(|()| true)
+    })
+    .await;
+    match restored {
+        Ok(true) => {}
+        Ok(false) => return CoreError::NotTaken(why),
+        Err(disk) => return CoreError::NotTaken(format!("{why}; and the last good configuration is not back: {disk}")),
+    }
+    let started = match command::run(&core.settings.restart, None, None).await {
+        Ok(()) => another_start(core, None).await,
+        Err(failed) => Err(failed),
+    };
+    match started {
+        Ok(_) => CoreError::RolledBack(why),
+        Err(failed) => CoreError::RolledBack(format!("{why}; and the core does not start with it either: {failed}")),
+    }
+}

@@ -1,0 +1,201 @@
+//! Beside an Xray that is played true to its wire format.
+
+use tokio::sync::mpsc::UnboundedReceiver;
+use weir_wire::credential::SlotSecret;
+
+use super::*;
+use crate::cores::stats::server::{Plays, Server};
+use crate::cores::{Counter, Fallen};
+
+const TEMPLATE: &str = r#"{"inbounds": [
+    {"tag": "vless-in", "protocol": "vless", "port": 10001},
+    {"tag": "ss-in", "protocol": "shadowsocks", "port": 10002, "settings": {"method": "aes-128-gcm"}}
+]}"#;
+
+fn run<T>(work: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
+}
+
+fn slot(name: &str, open: bool) -> ConfiguredSlot {
+    let slot: SlotName = name.parse().unwrap();
+    ConfiguredSlot { secret: SlotSecret::derive(b"key", &slot), slot, open }
+}
+
+struct Rig {
+    _dir: tempfile::TempDir,
+    core: V2Ray,
+    server: Server,
+}
+
+impl Rig {
+    async fn new() -> Self {
+        let server = Server::start(Plays::Xray).await;
+        server.with(|state| state.inbounds = vec!["vless-in".to_owned(), "ss-in".to_owned()]);
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name: &str| dir.path().join(name);
+        fs::write(path("template.json"), TEMPLATE).unwrap();
+        let core = V2Ray::new(Settings {
+            family: Family::Xray,
+            binary: path("none"),
+            template: path("template.json"),
+            output: path("config.json"),
+            state_dir: path("state"),
+            working_dir: None,
+            api_port: server.address.port(),
+            restart: vec!["true".to_owned()],
+            start: vec!["true".to_owned()],
+            start_limit: Duration::from_millis(300),
+        })
+        .unwrap();
+        Self { _dir: dir, core, server }
+    }
+
+    fn watch(&self) -> UnboundedReceiver<CoreEvent> {
+        let (sender, events) = mpsc::unbounded_channel();
+        let core = self.core.clone();
+        core.set_tick(Duration::from_millis(10));
+        tokio::spawn(async move { core.watch(sender).await });
+        events
+    }
+
+    /// The core ends, and another one of its kind answers.
+    async fn restart(self, uptime: u32) -> Self {
+        let port = self.server.address.port();
+        self.server.kill().await;
+        let server = Server::start_on(Plays::Xray, port).await;
+        server.with(|state| {
+            state.inbounds = vec!["vless-in".to_owned(), "ss-in".to_owned()];
+            state.uptime = uptime;
+        });
+        Self { server, ..self }
+    }
+
+    fn users(&self) -> Vec<String> {
+        self.server.with(|state| state.users.keys().map(|(tag, user)| format!("{user}@{tag}")).collect())
+    }
+}
+
+async fn incarnation(events: &mut UnboundedReceiver<CoreEvent>) -> i64 {
+    loop {
+        if let CoreEvent::Up { incarnation, .. } = events.recv().await.unwrap() {
+            return incarnation;
+        }
+    }
+}
+
+#[test]
+fn users_are_brought_into_every_inbound_with_its_own_account_and_kept_out_again() {
+    run(async {
+        let rig = Rig::new().await;
+        let why = rig.core.bring(&[]).await.unwrap_err();
+        assert!(matches!(&why, CoreError::Config(why) if why.contains("is not the agent's")), "{why:?}");
+        let slots = [slot("alice", true), slot("bobby", false)];
+        rig.core.write(&slots, false).await.unwrap();
+        assert_eq!(
+            rig.core.bring(&slots).await.unwrap(),
+            [(slots[0].slot.clone(), true), (slots[1].slot.clone(), false)]
+        );
+        assert_eq!(rig.users(), ["alice@ss-in", "alice@vless-in"]);
+        let kinds: Vec<String> =
+            rig.server.with(|state| state.users.values().map(|account| account.name.clone()).collect());
+        assert_eq!(kinds, ["xray.proxy.shadowsocks.Account", "xray.proxy.vless.Account"]);
+        rig.core.set_gate(&slots[1].slot, true).await.unwrap();
+        rig.core.set_gate(&slots[0].slot, false).await.unwrap();
+        assert_eq!(rig.users(), ["bobby@ss-in", "bobby@vless-in"]);
+        let gates = rig.core.gates().await.unwrap();
+        assert_eq!(gates, [(slots[0].slot.clone(), false), (slots[1].slot.clone(), true)]);
+        assert!(matches!(rig.core.set_gate(&slot("carol", true).slot, true).await, Err(CoreError::Config(_))));
+    });
+}
+
+#[test]
+fn whoever_is_there_already_or_gone_already_is_no_error_and_new_credentials_replace_old_ones() {
+    run(async {
+        let rig = Rig::new().await;
+        let slots = [slot("alice", true)];
+        rig.core.write(&slots, false).await.unwrap();
+        rig.core.bring(&slots).await.unwrap();
+        // Another agent process, which knows nothing of what was done.
+        rig.core.0.forget_users().await;
+        rig.core.bring(&slots).await.unwrap();
+        let old = rig.server.with(|state| state.users.values().next().cloned()).unwrap();
+        let other = ConfiguredSlot { secret: SlotSecret::derive(b"other", &slots[0].slot), ..slots[0].clone() };
+        rig.core.bring(&[other]).await.unwrap();
+        let new = rig.server.with(|state| state.users.values().next().cloned()).unwrap();
+        assert_ne!(old, new);
+        // Who is in no roster any more is in the file that the core was started with.
+        rig.core.0.forget_users().await;
+        rig.core.bring(&[slot("bobby", true)]).await.unwrap();
+        assert_eq!(rig.users(), ["bobby@ss-in", "bobby@vless-in"]);
+    });
+}
+
+#[test]
+fn a_core_that_lacks_an_inbound_of_the_file_was_started_with_something_else() {
+    run(async {
+        let rig = Rig::new().await;
+        rig.core.write(&[slot("alice", true)], false).await.unwrap();
+        rig.server.with(|state| state.inbounds = vec!["vless-in".to_owned()]);
+        let why = rig.core.bring(&[slot("alice", true)]).await.unwrap_err();
+        assert!(matches!(&why, CoreError::Config(why) if why.contains("ss-in")), "{why:?}");
+    });
+}
+
+#[test]
+fn counters_are_told_as_they_are_and_one_start_has_one_name() {
+    run(async {
+        let rig = Rig::new().await;
+        rig.server.with(|state| {
+            state.uptime = 100;
+            state.counters.insert("alice".to_owned(), (3, 4));
+        });
+        let mut events = rig.watch();
+        let first = incarnation(&mut events).await;
+        let told = events.recv().await.unwrap();
+        let users = vec![Counter { user: "alice".to_owned(), up: 3, down: 4 }];
+        assert_eq!(told, CoreEvent::Counters { users, fallen: Fallen::Zero });
+        drop(events);
+        // The next process of the agent is told what the ledger knows; a second more or less is the same start.
+        rig.core.resume(Some(first));
+        rig.server.with(|state| state.uptime = 101);
+        assert_eq!(incarnation(&mut rig.watch()).await, first);
+        // The same core over a new connection: it has broken, and that is told.
+        let mut events = rig.watch();
+        assert_eq!(incarnation(&mut events).await, first);
+        let rig = rig.restart(0).await;
+        let next = incarnation(&mut events).await;
+        assert_ne!(next, first);
+        assert_eq!(rig.server.with(|state| state.resets), 0);
+    });
+}
+
+#[test]
+fn a_reading_that_is_wanted_now_is_told_before_whoever_wants_it_goes_on() {
+    run(async {
+        let rig = Rig::new().await;
+        let mut events = rig.watch();
+        incarnation(&mut events).await;
+        rig.core.set_tick(Duration::from_hours(1));
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        while events.try_recv().is_ok() {}
+        rig.server.with(|state| state.counters.insert("alice".to_owned(), (9, 9)));
+        rig.core.0.read_once_more().await;
+        let users = vec![Counter { user: "alice".to_owned(), up: 9, down: 9 }];
+        assert_eq!(events.try_recv(), Ok(CoreEvent::Counters { users, fallen: Fallen::Zero }));
+    });
+}
+
+#[test]
+fn a_file_that_the_operator_wrote_is_left_alone_until_a_reload_is_proven() {
+    run(async {
+        let rig = Rig::new().await;
+        let own = r#"{"inbounds": []}"#;
+        fs::write(&rig.core.0.settings.output, own).unwrap();
+        let written = rig.core.write(&[slot("alice", true)], false).await.unwrap();
+        assert_eq!(written, Written::GatesAlone(None));
+        assert_eq!(fs::read_to_string(&rig.core.0.settings.output).unwrap(), own);
+        let why = rig.core.reload(&[], Box::pin(async {})).await.unwrap_err();
+        assert!(matches!(why, CoreError::Config(_)), "its program is not there: {why:?}");
+        assert_eq!(fs::read_to_string(&rig.core.0.settings.output).unwrap(), own);
+    });
+}
