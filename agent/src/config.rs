@@ -94,7 +94,7 @@ pub(crate) struct CoreConfig {
     /// A file with the core's process id; when set, a reload is a SIGHUP to it instead of `reload_command`.
     pub(crate) pid_file: Option<PathBuf>,
     /// Where the core keeps the gates' states over a restart; its folder must be writable by core and agent. Default
-    /// `/var/lib/sing-box/weir-cache.db`.
+    /// `/var/lib/sing-box/weir/cache.db`.
     pub(crate) cache_file: PathBuf,
     /// The core's working directory (`-D`), which relative paths in the template start from. Default `/var/lib/sing-box`.
     pub(crate) working_dir: PathBuf,
@@ -140,7 +140,7 @@ impl Default for CoreConfig {
             reload_command: command("reload"),
             start_command: command("start"),
             pid_file: None,
-            cache_file: PathBuf::from("/var/lib/sing-box/weir-cache.db"),
+            cache_file: PathBuf::from("/var/lib/sing-box/weir/cache.db"),
             working_dir: PathBuf::from("/var/lib/sing-box"),
             api_port: 21_090,
         }
@@ -331,7 +331,7 @@ mod tests {
         }
     }
 
-    const EXAMPLE: &str = include_str!("../agent.toml.example");
+    const EXAMPLE: &str = include_str!("../packaging/agent.toml");
 
     /// The example with the keys that have no default as well.
     fn whole_example() -> String {
