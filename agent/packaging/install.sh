@@ -184,7 +184,9 @@ keep_originals() {
   done
   if [ "$core" = sing-box ] && [ -d "$CORE_CONFIG" ]; then stat -c '%u:%g %a' "$CORE_CONFIG" >"$KEPT/before.part/owner"; fi
   getent passwd weir >/dev/null || touch "$KEPT/before.part/no-user"
+  [ -e "$ROOT/etc/weir" ] || touch "$KEPT/before.part/no-folder"
   [ -e "$TEMPLATE" ] || touch "$KEPT/before.part/no-template"
+  [ -e "$SETTINGS" ] || touch "$KEPT/before.part/no-settings"
   mv "$KEPT/before.part" "$KEPT/before"
 }
 kept_name() { printf '%s' "${1#"$ROOT"/}" | tr / +; }
@@ -240,13 +242,13 @@ put_new() {
 is_healthy() { as_weir "$BIN" health >/dev/null 2>&1; }
 runs() { [ -s "$STATE/status.json" ] && systemctl is-active --quiet weir-agent; }
 
-# start CONDITION: starts the service, and waits until the condition holds. What the old process wrote proves nothing.
+# start CONDITION SECONDS: starts the service, and waits until the condition holds. What the old process wrote proves nothing.
 start() {
   rm -f "$STATE/status.json"
   systemctl start weir-agent || return 1
   waited=0
   until "$1"; do
-    [ "$waited" -lt "$PATIENCE" ] || return 1
+    [ "$waited" -lt "$2" ] || return 1
     sleep 1
     waited=$((waited + 1))
   done
@@ -279,7 +281,7 @@ install_agent() {
   systemctl enable --quiet weir-agent
   condition=is_healthy
   [ "$core" = sing-box ] || condition=runs
-  start "$condition" || die "the agent was started, and is not healthy after $PATIENCE s: $(why_not). journalctl -u weir-agent -u sing-box -e says more; --uninstall puts back what was there"
+  start "$condition" "$PATIENCE" || die "the agent was started, and is not healthy after $PATIENCE s: $(why_not). journalctl -u weir-agent -u sing-box -e says more; --uninstall puts back what was there"
   say "the agent runs. weir-agent status tells how it is: runuser -u weir -- weir-agent status"
 }
 
@@ -304,7 +306,7 @@ upgrade_agent() {
   put_new
   [ -f "$RULE" ] || core=none
   put_service
-  if start "$condition"; then
+  if start "$condition" "$PATIENCE"; then
     say "upgraded. The version before is kept: --rollback"
     return
   fi
@@ -319,7 +321,7 @@ upgrade_agent() {
 back() {
   systemctl stop weir-agent || true
   put_last
-  start "${condition:-runs}" || die "the version before is back, and is not healthy either: $(why_not)"
+  start "${condition:-runs}" 60 || die "the version before is back, and is not healthy either: $(why_not)"
   say "the version before runs again: $("$BIN" --version)"
 }
 rollback_agent() {
@@ -352,7 +354,10 @@ put_back() {
     run chmod "00$mode" "$CORE_CONFIG"
     run rm -rf "$CORE_STATE/weir"
   fi
-  if [ -f "$before/no-template" ]; then run rm -rf "$ROOT/etc/weir"; else run rm -f "$SETTINGS"; fi
+  # Settings that were there before are not ours to remove.
+  [ ! -f "$before/no-template" ] || run rm -f "$TEMPLATE"
+  [ ! -f "$before/no-settings" ] || run rm -f "$SETTINGS"
+  [ ! -f "$before/no-folder" ] || run rm -rf "$ROOT/etc/weir"
   run systemctl daemon-reload
 }
 

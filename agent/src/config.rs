@@ -3,6 +3,7 @@
 //! Every field has a default, so a missing file means a host set up as the packages of sing-box do it. Unknown fields
 //! are refused, because a misspelt one would silently fall back to its default.
 
+use core::net::SocketAddr;
 use core::time::Duration;
 use std::fmt;
 use std::fs;
@@ -12,6 +13,7 @@ use serde::Deserialize;
 
 use crate::cores::singbox;
 use crate::panel_url::PanelUrl;
+use crate::way::{Pin, Proxy};
 
 /// How long a core may take to answer after a reload before the last good file is put back: 10,000 slots take 1.5 s.
 const START_LIMIT: Duration = Duration::from_secs(5);
@@ -25,6 +27,12 @@ pub(crate) const DEFAULT_PATH: &str = "/etc/weir/agent.toml";
 pub(crate) struct Config {
     /// The panel's URL. Not needed: enrolling stores it. When set, it wins, for a panel that has moved.
     pub(crate) panel: Option<PanelUrl>,
+    /// The proxy that leads to it; when missing, `HTTPS_PROXY` of the environment.
+    pub(crate) proxy: Option<Proxy>,
+    /// Keys of which its certificate, or an authority of it, must have one; none means that trust is enough.
+    pub(crate) pins: Vec<Pin>,
+    /// Loopback address and port of `/metrics` and `/health`; when missing, they are not served.
+    pub(crate) monitor: Option<SocketAddr>,
     /// Where the ledger and the status file are kept. Default `/var/lib/weir`.
     pub(crate) state_dir: PathBuf,
     /// What happens to a user at his limit while the panel cannot be reached: `"hold"` (default) shuts his gate,
@@ -119,6 +127,9 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             panel: None,
+            proxy: None,
+            pins: Vec::new(),
+            monitor: None,
             state_dir: PathBuf::from("/var/lib/weir"),
             on_panel_loss: OnPanelLoss::Hold,
             reload_every_seconds: 600,
@@ -195,6 +206,9 @@ impl Config {
         }
         if self.core.template == self.core.output {
             wrong.push(("core.output", "must be another file than core.template, which is never written".to_owned()));
+        }
+        if self.monitor.is_some_and(|address| !address.ip().is_loopback() || address.port() == 0) {
+            wrong.push(("monitor", "must be an address of loopback with a port, such as 127.0.0.1:9469".to_owned()));
         }
         if self.reload_every_seconds > 86_400 {
             wrong.push(("reload_every_seconds", "must be from 0 to 86400".to_owned()));
@@ -286,6 +300,9 @@ mod tests {
     fn every_field_is_read() {
         let text = r#"
             panel = "https://panel.example"
+            proxy = "http://user:secret@proxy.example:3128"
+            pins = ["sha256/47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="]
+            monitor = "[::1]:9469"
             state_dir = "/srv/weir"
             on_panel_loss = "open"
             reload_every_seconds = 60
@@ -317,6 +334,10 @@ mod tests {
             ("stat_dir = \"/x\"", "stat_dir"),
             ("state_dir = \"x\"", "state_dir: must be an absolute path"),
             ("panel = \"http://example.com\"", "https"),
+            ("proxy = \"socks5://127.0.0.1:1080\"", "CONNECT"),
+            ("pins = [\"sha1/x\"]", "pin"),
+            ("monitor = \"0.0.0.0:9469\"", "monitor: must be an address of loopback"),
+            ("monitor = \"127.0.0.1:0\"", "monitor"),
             ("on_panel_loss = \"maybe\"", "on_panel_loss"),
             ("reload_every_seconds = 86401", "reload_every_seconds: must be from 0 to 86400"),
             ("core.api_port = 0", "core.api_port"),
@@ -347,7 +368,9 @@ mod tests {
     fn the_example_means_the_defaults() {
         assert_eq!(Config::parse(EXAMPLE), Ok(Config::default()));
         let whole = Config::parse(&whole_example()).unwrap();
-        assert!(whole.panel.is_some() && whole.core.pid_file.is_some());
+        assert!(
+            whole.panel.is_some() && whole.core.pid_file.is_some() && whole.proxy.is_some() && whole.monitor.is_some()
+        );
     }
 
     #[test]
@@ -359,7 +382,7 @@ mod tests {
             list.split('`').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>()
         };
         let (top, core) = (known("nonsense = 1"), known("core.nonsense = 1"));
-        assert!(top.len() == 7 && core.len() == 10, "{top:?} {core:?}");
+        assert!(top.len() == 10 && core.len() == 10, "{top:?} {core:?}");
         let example = whole_example();
         for key in top.iter().chain(&core) {
             let is_table = matches!(key.as_str(), "core" | "addresses");

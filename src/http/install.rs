@@ -22,7 +22,8 @@ pub(crate) async fn show(request: &Request, call: &Call) -> Result<Response, Fai
 /// The digest of the agent for a machine, which `dev/agent-files` has put beside it.
 async fn program(call: &Call, machine: &str) -> Result<Option<String>, Failure> {
     let file = format!("https://assets/agent/weir-agent-{machine}-linux.sha256");
-    let mut answer = call.env.assets("ASSETS").map_err(|_| Failure::Unconfigured("the binding ASSETS"))?.fetch(file, None).await?;
+    let mut answer =
+        call.env.assets("ASSETS").map_err(|_| Failure::Unconfigured("the binding ASSETS"))?.fetch(file, None).await?;
     if answer.status_code() != 200 {
         return Ok(None);
     }

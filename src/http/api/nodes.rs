@@ -241,7 +241,7 @@ async fn delete(request: &Request, call: &Call, id: &str) -> Result<Response, Fa
     };
     recorded(call, &actor, prepare).await?;
     call.db.run(usage::free_node(id)).await?;
-    bell::ring(&call.env).await;
+    bell::ring_node(&call.env, id).await;
     Ok(Response::empty()?.with_status(204))
 }
 
