@@ -30,10 +30,10 @@ function join(one, other) {
  * A server before the panel: whatever comes is passed on, the doorbell's WebSocket too.
  *
  * @param {string} target the panel's URL
- * @param {{host?: string, tls?: {key: Buffer, cert: Buffer}}} [options]
+ * @param {{host?: string, tls?: {key: Buffer, cert: Buffer}, bell?: boolean}} [options] `bell`: whether the doorbell passes
  * @returns {Promise<{url: string, port: number, paths: string[], stop: () => Promise<void>}>} `paths` that were asked for, upgrades as `ws /path`
  */
-export async function startDoor(target, { host = '127.0.0.1', tls } = {}) {
+export async function startDoor(target, { host = '127.0.0.1', tls, bell = true } = {}) {
   const { hostname, port: panelPort } = new URL(target);
   const paths = [];
   const server = tls ? https.createServer(tls) : http.createServer();
@@ -49,6 +49,7 @@ export async function startDoor(target, { host = '127.0.0.1', tls } = {}) {
   });
   server.on('upgrade', (request, socket, head) => {
     paths.push(`ws ${request.url}`);
+    if (!bell) return socket.destroy();
     const asked = net.connect(Number(panelPort), hostname, () => {
       const headers = Object.entries(request.headers).map(([name, value]) => `${name}: ${value}`);
       asked.write(`GET ${request.url} HTTP/1.1\r\n${headers.join('\r\n')}\r\n\r\n`);
