@@ -63,7 +63,7 @@ async fn listen(address: SocketAddr) -> TcpListener {
         match TcpListener::bind(address).await {
             Ok(listener) => return listener,
             Err(error) if !told => {
-                tracing::warn!(%address, %error, "metrics and health cannot be served, it is tried again")
+                tracing::warn!(%address, %error, "metrics and health cannot be served, it is tried again");
             }
             Err(_) => {}
         }

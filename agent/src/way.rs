@@ -94,15 +94,11 @@ impl Service<Uri> for Dial {
     }
 
     fn call(&mut self, panel: Uri) -> Self::Future {
-        match &mut self.tunnel {
-            Some(tunnel) => {
-                let opened = tunnel.call(panel);
-                Box::pin(async { opened.await.map_err(|error| format!("through the proxy: {error}").into()) })
-            }
-            None => {
-                let opened = self.direct.call(panel);
-                Box::pin(async { opened.await.map_err(Into::into) })
-            }
-        }
+        let Some(tunnel) = &mut self.tunnel else {
+            let opened = self.direct.call(panel);
+            return Box::pin(async { opened.await.map_err(Into::into) });
+        };
+        let opened = tunnel.call(panel);
+        Box::pin(async { opened.await.map_err(|error| format!("through the proxy: {error}").into()) })
     }
 }
