@@ -4,7 +4,7 @@ SHELL := /bin/bash
 # What dev/setup found: Node.js 22, sing-box, mihomo, cargo-deny.
 ENV := . .weir/env &&
 
-.PHONY: help setup build build-worker build-faults build-agent up test test-rust test-js test-long check deploy backup restore bench clean
+.PHONY: help setup build build-worker build-faults build-agent build-deb agent-files up test test-rust test-js test-long check deploy backup restore bench clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/' | expand -t 14
@@ -45,7 +45,13 @@ check: setup ## format, lints, dependency rule, licences
 	cargo test --test dependency_rule
 	@$(ENV) cargo deny check bans licenses sources
 
-deploy: build-worker ## the panel onto Cloudflare: docs/deploy.md; safe to repeat. DRY_RUN=1, NAME=, DOMAIN=, BACKUP=
+agent-files: setup ## the agents that the panel serves to hosts that install, into public/agent/. WEIR_AGENT_MACHINES=
+	@dev/agent-files
+
+build-deb: ## a Debian package of the agent
+	@dev/build-deb
+
+deploy: build-worker agent-files ## the panel onto Cloudflare: docs/deploy.md; safe to repeat. DRY_RUN=1, NAME=, DOMAIN=, BACKUP=
 	@$(ENV) NODE_USE_ENV_PROXY=1 node --disable-warning=UNDICI-EHPA dev/deploy.mjs
 
 backup: ## a backup of a panel into a folder: docs/backup.md. TO=, NAME= or LOCAL=, INSTANT=

@@ -46,6 +46,12 @@ export function median(numbers) {
   return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
 
+/** @param {number[]} numbers at least one @param {number} share 0..=100 @returns {number} the least that so many of a hundred do not exceed */
+export function percentile(numbers, share) {
+  const sorted = [...numbers].sort((a, b) => a - b);
+  return sorted[Math.max(0, Math.ceil((sorted.length * share) / 100) - 1)];
+}
+
 /** @param {number} number @returns {string} with three digits that mean something, or all of its whole ones */
 export function figure(number) {
   if (!Number.isFinite(number)) return '-';

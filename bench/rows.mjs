@@ -9,13 +9,14 @@ const USERS = 10_000;
 const SWEPT = 1000;
 const MONTH = 30 * 86_400;
 const LOG_LIMIT_MS = 10_000;
+const LINES = 20;
 
 /** @param {{say: (line: string) => void}} options @returns {Promise<import('./report.mjs').Section>} */
 export async function run({ say }) {
   say(`a panel with ${USERS} users`);
   const jobs = [];
   const onLog = (_, line) => jobs.push(...jobCosts(line));
-  const { panel, users } = await panelWithUsers(USERS, { onLog });
+  const { panel, users } = await panelWithUsers(USERS, { onLog, vars: { COST_SECONDS: '1' } });
   const rows = [];
   const enter = (what, cost, budget) => rows.push(priced(what, cost, budget));
   try {
@@ -42,6 +43,8 @@ export async function run({ say }) {
       const asks = users.slice(0, n).map(({ slot }) => [slot, 0, 0]);
       await sync(`sync with ${plural(n, 'ask')}`, { asks }, { written: n, read: 3 + 4 * n, queries: 5 });
     }
+    say('the doorbell');
+    enter('doorbell: an agent connects', await bellCost(panel, agent), { written: 0, read: 3, queries: 1 });
     say('subscription and pages');
     const subscription = await panel.request('GET', await subscriptionPath(panel, users[0].name));
     enter('subscription fetch', subscription.cost, { written: 0, read: 4, queries: 2 });
@@ -60,7 +63,10 @@ export async function run({ say }) {
   return {
     title: 'Rows of D1 an operation',
     tables: [{ head: ['operation', 'written', 'at most', 'read', 'at most', 'queries', 'at most', ''], rows }],
-    notes: [`${USERS.toLocaleString('en')} users, one node of five inbounds; rows of json_each count as read.`],
+    notes: [
+      'A ring is one request to the Durable Object, however many nodes it wakes, and its hibernating lines cost nothing: the object stores no row.',
+      `${USERS.toLocaleString('en')} users, one node of five inbounds; rows of json_each count as read.`,
+    ],
   };
 }
 
@@ -74,6 +80,41 @@ function priced(what, cost, budget) {
   const cells = kinds.flatMap((kind) => [cost[kind], budget[kind] ?? '-'].map((number) => number.toLocaleString('en')));
   const missed = kinds.some((kind) => kind in budget && verdict(cost[kind], budget[kind]));
   return [what, ...cells, missed ? 'missed' : ''];
+}
+
+/** An upgrade's answer has no room for its price: it is what the Worker says of all its requests, less what it says without. */
+async function bellCost(panel, { key }) {
+  const before = await spent(panel);
+  const lines = [];
+  for (let index = 0; index < LINES; index += 1) {
+    const line = new WebSocket(`${panel.url.replace('http', 'ws')}/agent/v1/bell`, { headers: { authorization: `Bearer ${key}` } });
+    await new Promise((resolve, reject) => {
+      line.addEventListener('open', resolve);
+      line.addEventListener('error', () => reject(new Error('the doorbell refused')));
+    });
+    lines.push(line);
+  }
+  const after = await spent(panel);
+  for (const line of lines) line.close();
+  const idle = await spent(panel);
+  const per = (kind) => (after[kind] - before[kind] - (idle[kind] - after[kind])) / LINES;
+  return { written: per('rows_written'), read: per('rows_read'), queries: per('queries') };
+}
+
+/** What the Worker has spent until now by its own count, told after a request that is made for that. */
+async function spent(panel) {
+  const told = () => panel.db.prepare('SELECT coalesce(sum(requests), 0) AS requests, sum(queries) AS queries, sum(rows_read) AS rows_read, sum(rows_written) AS rows_written FROM cost_days').first();
+  // At most once a second.
+  await sleep(1100);
+  const { requests } = await told();
+  await panel.request('GET', '/robots-that-are-none');
+  const deadline = performance.now() + LOG_LIMIT_MS;
+  for (;;) {
+    const now = await told();
+    if (now.requests > requests) return now;
+    if (performance.now() > deadline) throw new Error('the Worker does not tell what it spent');
+    await sleep(20);
+  }
 }
 
 /** Make the last month of these users end ten seconds ago. */

@@ -6,7 +6,7 @@ import { freePorts } from '../tests/support/ports.mjs';
 import { USER_PROTOCOLS } from '../tests/support/singbox-config.mjs';
 import { readStatus, settledStatus } from '../tests/support/singbox-status.mjs';
 import { startSingBox } from '../tests/support/singbox.mjs';
-import { figure, median, verdict } from './report.mjs';
+import { figure, median, percentile, verdict } from './report.mjs';
 import { select } from './select.mjs';
 
 const QUOTA = 50 * MIB;
@@ -19,7 +19,11 @@ const LOOK_MS = 2;
 const RETRY_MS = 100;
 const SETTLE_MS = 100;
 const SWITCHES = 30;
-const CHANGES = 10;
+/** Of each kind: 201 clicks. */
+const CLICKS = 67;
+const CLICK_AIM_MS = 1000;
+/** What a user needs for being cut and set back. */
+const SMALL_QUOTA = 2 * MIB;
 const HANG_LIMIT_MS = 30_000;
 /** Production's own: only the doorbell may make a node hear of a change earlier. */
 const VARS = { SYNC_SECONDS: '30', REPORT_SECONDS: '600' };
@@ -30,7 +34,8 @@ export async function run({ say, rounds = 2 }) {
     Array.from({ length: rounds }, (_, round) => ({ name: `cut-${protocol}-${round}`, protocol })),
   );
   const unlimited = ['steady', 'switched', 'changed'].map((name) => ({ name }));
-  const users = [...cutUsers.map(({ name }) => ({ name, monthly_quota: QUOTA })), ...unlimited];
+  const spent = { name: 'spent', monthly_quota: SMALL_QUOTA };
+  const users = [...cutUsers.map(({ name }) => ({ name, monthly_quota: QUOTA })), ...unlimited, spent];
   say('a panel, a node and a client');
   const loop = await startLoop({ users, vars: VARS });
   try {
@@ -42,8 +47,8 @@ export async function run({ say, rounds = 2 }) {
     }
     say(`${SWITCHES} gate switches`);
     const switches = { ...(await gateSwitches(loop)), bare: await bareSwitches() };
-    say(`${CHANGES} changes in the panel`);
-    const changes = await panelChanges(loop);
+    say(`${3 * CLICKS} clicks in the panel`);
+    const changes = await panelChanges(loop, say);
     const after = await loop.incarnation();
     return section({ cuts, switches, changes, reloaded: before.startedAt !== after.startedAt });
   } finally {
@@ -138,12 +143,15 @@ async function bareSwitches() {
   return calls;
 }
 
-/** From a change in the panel to its effect on the node; nothing but the doorbell can be so quick. */
-async function panelChanges(loop) {
-  const answered = [];
-  const shut = [];
-  const opened = [];
-  while (shut.length < CHANGES) {
+/**
+ * From a click in the panel to its effect at the client; nothing but the doorbell can be so quick. The floor is what no doorbell could
+ * take away, measured in the same rounds: the panel's own answer, an empty request (the sync that follows a ring is one), and a switch of the gate.
+ */
+async function panelChanges(loop, say) {
+  const [answered, requests, switches] = [[], [], []];
+  const clicks = { disable: [], enable: [], reset: [] };
+  const slot = (await loop.slots()).get('switched');
+  while (clicks.reset.length < CLICKS) {
     const connection = loop.lab.idle({ user: 'changed', protocol: 'trojan' });
     await connection.ready;
     // The switch that has opened the gate may still end a connection that came at the same instant.
@@ -153,13 +161,36 @@ async function panelChanges(loop) {
     await loop.api('POST', '/api/v1/users/changed/disable');
     answered.push(performance.now() - disabled);
     await connection.ended;
-    shut.push(connection.broken.at - disabled);
-    const enabled = performance.now();
-    await loop.api('POST', '/api/v1/users/changed/enable');
-    await until('the user passes', async () => (await passes(loop, 'changed')) === 'complete');
-    opened.push(performance.now() - enabled);
+    clicks.disable.push(connection.broken.at - disabled);
+    clicks.enable.push(await opens(loop, 'changed', 'enable'));
+    await spend(loop);
+    clicks.reset.push(await opens(loop, 'spent', 'reset'));
+    requests.push(await took(() => loop.panel.request('GET', '/health')));
+    switches.push(await took(() => select(loop.node.api, `weir:${slot}`, 'direct')));
+    if (clicks.reset.length % 20 === 0) say(`${3 * clicks.reset.length} clicks`);
   }
-  return { answered, shut, opened };
+  const floor = [answered, requests, switches].map(median).reduce((sum, one) => sum + one, 0);
+  return { answered, floor, clicks };
+}
+
+async function took(act) {
+  const start = performance.now();
+  await act();
+  return performance.now() - start;
+}
+
+/** A click that lets a user pass, until he does. */
+async function opens(loop, name, action) {
+  return took(async () => {
+    await loop.api('POST', `/api/v1/users/${name}/${action}`);
+    await until(`${name} passes`, async () => (await passes(loop, name)) === 'complete');
+  });
+}
+
+/** A user uses up his quota, and the panel knows. */
+async function spend(loop) {
+  await until('the quota is used', async () => (await loop.lab.tcp({ user: 'spent', protocol: 'trojan', down: SMALL_QUOTA, lingerMs: 0 })).outcome !== 'complete');
+  await until('the panel knows', async () => (await loop.api('GET', '/api/v1/users/spent')).status === 'limited');
 }
 
 /** One byte asked for and received. */
@@ -181,6 +212,12 @@ function section({ cuts, switches, changes, reloaded }) {
     const [wanted, missed] = aim === undefined ? ['-', ''] : [figure(aim), verdict(typical, aim)];
     return [what, figure(Math.min(...numbers)), figure(typical), figure(Math.max(...numbers)), wanted, missed];
   };
+  const all = Object.values(changes.clicks).flat();
+  const click = (what, numbers, aim) => {
+    const worst = percentile(numbers, 99);
+    const [wanted, missed] = aim === undefined ? ['-', ''] : [figure(aim), verdict(worst, aim)];
+    return [what, figure(Math.min(...numbers)), figure(median(numbers)), figure(worst), figure(Math.max(...numbers)), wanted, missed];
+  };
   const overshoots = cuts.map(({ overshoot }) => overshoot / 1024);
   const interruptions = cuts.reduce((sum, { interrupted }) => sum + interrupted, 0);
   const broken = cuts.filter(({ bystanderBroken }) => bystanderBroken).length;
@@ -195,9 +232,17 @@ function section({ cuts, switches, changes, reloaded }) {
           row('gate switch: call .. answer of the core', switches.calls, SWITCH_AIM_MS),
           row('gate switch: call .. connection ended at the client', switches.ends),
           row('gate switch of a core without cache file: call .. answer', switches.bare),
-          row('user disabled: request .. answer of the panel', changes.answered),
-          row('user disabled: request .. connection ended at the client', changes.shut),
-          row('user enabled: request .. first byte at the client', changes.opened),
+        ],
+      },
+      {
+        title: `${all.length} clicks in the panel, by the doorbell`,
+        head: ['from the click to its effect, in ms', 'best', 'median', 'p99', 'worst', 'aim of p99', ''],
+        rows: [
+          click('user disabled: connection ended at the client', changes.clicks.disable),
+          click('user enabled: first byte at the client', changes.clicks.enable),
+          click('user reset who was at his quota: first byte at the client', changes.clicks.reset),
+          click('all of them', all, CLICK_AIM_MS),
+          click('answer of the panel', changes.answered),
         ],
       },
     ],
@@ -206,6 +251,8 @@ function section({ cuts, switches, changes, reloaded }) {
         ` Overshoot: median ${figure(median(overshoots))} KiB, most ${figure(Math.max(...overshoots))} KiB.`,
       `Before the crossing ${interruptions} of their connections broke: a limit was reached before the answer that raised it.`,
       `Downloads of another user on the same inbound that broke: ${broken}. The core was reloaded: ${reloaded ? 'yes' : 'no'}.`,
+      `The floor of a click in this run: ${figure(changes.floor)} ms, the panel's answer, an empty request and a switch of a gate one after` +
+        ` another; the median click took ${figure(median(all) / changes.floor)} times that.`,
       `Syncs every ${VARS.SYNC_SECONDS} s, so a change that arrives earlier came by the doorbell.`,
     ],
   };

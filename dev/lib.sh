@@ -12,6 +12,7 @@ WASM=wasm32-unknown-unknown
 # 0.8.7 is the release line of the `worker` crate in Cargo.toml: both must agree.
 WORKER_BUILD_VERSION=0.8.7
 CARGO_DENY_VERSION=0.20.2
+CARGO_DEB_VERSION=3.8.0
 
 say() { printf '%s [%3ds] %s\n' "${0##*/}:" "$SECONDS" "$*" >&2; }
 die() { printf '%s error: %s\n' "${0##*/}:" "$*" >&2; exit 1; }

@@ -1,8 +1,9 @@
-//! The doorbell's Durable Object: holds the agents' sockets while they sleep, and rings them all.
+//! The doorbell's Durable Object: holds one socket for each agent while it sleeps, and rings the nodes that a change concerns.
 //!
-//! Hibernating sockets cost nothing while nobody rings. It is an optimisation: polling goes on without it, so a ring
-//! that fails is not an error of the change that rang.
+//! Hibernating sockets cost nothing while nobody rings; a ring costs one request to the object and no row. It is an
+//! optimisation: polling goes on without it, so a ring that fails is not an error of the change that rang.
 
+use weir_wire::NodeId;
 use worker::{
     DurableObject, Env, Request, Response, Result, State, WebSocket, WebSocketIncomingMessage, WebSocketPair,
     durable_object, wasm_bindgen,
@@ -10,12 +11,61 @@ use worker::{
 
 use crate::http::failure::Failure;
 
-const RING: &str = "https://bell/ring";
+/// Which node opens a line, for the object alone: whatever a caller sends under this name is overwritten.
+const NODE: &str = "weir-node";
+/// Said to a line whose node has opened another one.
+const REPLACED: u16 = 4000;
+
+/// Who is rung.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Whom {
+    /// Every node: all carry every user.
+    All,
+    /// One node.
+    One(u32),
+    /// Every node but one, which hears of it by the answer to its sync.
+    Others(u32),
+}
+
+impl Whom {
+    /// What the object is asked for.
+    fn address(self) -> String {
+        match self {
+            Self::All => "https://bell/ring".to_owned(),
+            Self::One(node) => format!("https://bell/ring/{node}"),
+            Self::Others(node) => format!("https://bell/ring/but/{node}"),
+        }
+    }
+
+    fn of_path(path: &str) -> Option<Self> {
+        let rest = path.strip_prefix("/ring")?;
+        match rest.strip_prefix("/but/") {
+            Some(node) => node.parse().ok().map(Self::Others),
+            None if rest.is_empty() => Some(Self::All),
+            None => rest.strip_prefix('/')?.parse().ok().map(Self::One),
+        }
+    }
+}
 
 /// One object for the whole deployment.
 #[durable_object]
 pub struct Bell {
     state: State,
+}
+
+impl Bell {
+    fn lines(&self, whom: Whom) -> Vec<WebSocket> {
+        match whom {
+            Whom::All => self.state.get_websockets(),
+            Whom::One(node) => self.state.get_websockets_with_tag(&node.to_string()),
+            Whom::Others(node) => {
+                let tag = node.to_string();
+                let mut lines = self.state.get_websockets();
+                lines.retain(|line| !self.state.get_tags(line).contains(&tag));
+                lines
+            }
+        }
+    }
 }
 
 impl DurableObject for Bell {
@@ -24,15 +74,20 @@ impl DurableObject for Bell {
     }
 
     async fn fetch(&self, request: Request) -> Result<Response> {
-        if request.path() == "/ring" {
-            for socket in self.state.get_websockets() {
-                // A socket that is closing misses the ring; its agent polls.
-                let _ = socket.send_with_str("sync");
+        if let Some(whom) = Whom::of_path(&request.path()) {
+            for line in self.lines(whom) {
+                // One that is closing misses the ring; its agent polls.
+                let _ = line.send_with_str("sync");
             }
             return Response::empty();
         }
+        let node = request.headers().get(NODE)?.unwrap_or_default();
+        // A line that died without a word would otherwise stay for hours.
+        for line in self.state.get_websockets_with_tag(&node) {
+            let _ = line.close(Some(REPLACED), Some("replaced"));
+        }
         let pair = WebSocketPair::new()?;
-        self.state.accept_web_socket(&pair.server);
+        self.state.accept_websocket_with_tags(&pair.server, &[&node]);
         Response::from_websocket(pair.client)
     }
 
@@ -56,14 +111,46 @@ fn stub(env: &Env) -> std::result::Result<worker::Stub, Failure> {
     Ok(namespace.id_from_name("bell")?.get_stub()?)
 }
 
-/// Hands an agent's WebSocket to the bell.
-pub(crate) async fn connect(env: &Env, request: Request) -> std::result::Result<Response, Failure> {
+/// Hands the WebSocket of a node's agent to the bell.
+pub(crate) async fn connect(env: &Env, request: &Request, node: NodeId) -> std::result::Result<Response, Failure> {
+    let mut request = request.clone_mut()?;
+    request.headers_mut()?.set(NODE, &node.0.to_string())?;
     Ok(stub(env)?.fetch_with_request(request).await?)
 }
 
 /// Wakes every agent. Without a bell, or when it fails, they find out at their next poll.
 pub(crate) async fn ring(env: &Env) {
+    wake(env, Whom::All).await;
+}
+
+/// Wakes the agent of a node, whose own settings have changed.
+pub(crate) async fn ring_node(env: &Env, node: NodeId) {
+    wake(env, Whom::One(node.0)).await;
+}
+
+/// Wakes every agent but that of the node whose sync is being answered.
+pub(crate) async fn ring_others(env: &Env, node: NodeId) {
+    wake(env, Whom::Others(node.0)).await;
+}
+
+async fn wake(env: &Env, whom: Whom) {
     if let Ok(stub) = stub(env) {
-        let _ = stub.fetch_with_str(RING).await;
+        let _ = stub.fetch_with_str(&whom.address()).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_rung_survives_the_way_to_the_object() {
+        for whom in [Whom::All, Whom::One(7), Whom::Others(7)] {
+            let address = whom.address();
+            assert_eq!(Whom::of_path(address.strip_prefix("https://bell").unwrap()), Some(whom));
+        }
+        for path in ["/agent/v1/bell", "/ring/", "/ring/x", "/ring/but", "/ringing"] {
+            assert_eq!(Whom::of_path(path), None, "{path}");
+        }
     }
 }

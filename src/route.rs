@@ -23,6 +23,8 @@ pub enum Route<'a> {
         /// The format that he wants, if he says.
         format: Option<&'a str>,
     },
+    /// `GET /install.sh`, also HEAD
+    Install,
     /// `GET /health`
     Health,
     /// `GET /`
@@ -193,7 +195,7 @@ pub enum Face {
     /// A page.
     Panel,
     /// Plain text.
-    Subscription,
+    Text,
     /// `{"detail"}`
     Xpert,
 }
@@ -220,7 +222,7 @@ pub fn face(path: &str) -> Face {
             _ => Face::Api,
         },
         Some("health") => Face::Api,
-        Some("sub") => Face::Subscription,
+        Some("sub" | "install.sh") => Face::Text,
         _ => Face::Panel,
     }
 }
@@ -246,6 +248,8 @@ pub fn route<'a>(method: &str, path: &'a str) -> Result<Route<'a>, NoRoute> {
         (["sub", token, format], "GET" | "HEAD") => Ok(Route::Subscription { token, format: Some(format) }),
         (["sub", _] | ["sub", _, _], _) => Err(Method("GET, HEAD")),
 
+        (["install.sh"], "GET" | "HEAD") => Ok(Route::Install),
+        (["install.sh"], _) => Err(Method("GET, HEAD")),
         ([""], "GET" | "HEAD") => Ok(Route::Home),
         ([""], _) => Err(Method("GET, HEAD")),
         (["health"], "GET" | "HEAD") => Ok(Route::Health),

@@ -40,11 +40,12 @@ async function agentOf({ id, token }) {
 test('a node is created with 201, the place where it is found, and a token that is shown this once', async () => {
   const answer = await panel.api('POST', '/api/v1/nodes', { name: 'Zürich 🚀', address: '2001:db8::1' });
   assert.equal(answer.status, 201, answer.text);
-  const { id, token, token_expires: expires, created_at: createdAt, ...rest } = answer.body;
+  const { id, token, token_expires: expires, install, created_at: createdAt, ...rest } = answer.body;
   assert.equal(answer.headers.get('location'), `/api/v1/nodes/${id}`);
   assert.match(token, /^[0-9a-f]{32}$/);
   assert.ok(Math.abs(createdAt - now()) <= 60);
   assert.equal(expires, createdAt + HOUR);
+  assert.equal(install, `curl -fsSL ${panel.url}/install.sh | sh -s -- ${token}`);
   assert.deepEqual(rest, {
     name: 'Zürich 🚀',
     address: '2001:db8::1',

@@ -13,7 +13,8 @@ use crate::enroll::enroll;
 use crate::ledger::{self, Ledger};
 use crate::node::status::Report;
 use crate::panel_url::PanelUrl;
-use crate::{VERSION, clock, cores, detect, doctor, run};
+use crate::way::Way;
+use crate::{VERSION, clock, cores, detect, doctor, health, run};
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::Layer as _;
 use tracing_subscriber::filter::Targets;
@@ -30,15 +31,13 @@ weir-agent counts and gates every user of a proxy core, for the Weir panel.
   weir-agent doctor                         what is on this host, what can be counted and cut exactly, and what is missing
   weir-agent --check                        look for mistakes in the settings and the core's template
   weir-agent status [--json]                how a running agent is
+  weir-agent health                         0 if a running agent is well, otherwise 1 and why not
   weir-agent set-ledger-aside               keep a ledger that cannot be used under another name, so that this host
                                             can be enrolled anew
 
   --config FILE   the settings, instead of /etc/weir/agent.toml
   --version, --help
 ";
-
-/// Seconds after which a status file is not that of an agent that runs: it is written every five.
-const STATUS_LASTS: i64 = 20;
 
 /// What the command line wants.
 #[derive(Debug, PartialEq, Eq)]
@@ -49,6 +48,7 @@ enum Wanted {
     Doctor,
     Run,
     Status { json: bool },
+    Health,
     SetLedgerAside,
     Enroll { url: String, token: String, abandon: bool },
 }
@@ -99,6 +99,7 @@ fn parse(args: impl Iterator<Item = OsString>) -> Result<(Wanted, Option<PathBuf
         ["run"] => Wanted::Run,
         ["doctor"] => Wanted::Doctor,
         ["status"] => Wanted::Status { json },
+        ["health"] => Wanted::Health,
         ["set-ledger-aside"] => Wanted::SetLedgerAside,
         ["enroll", url, token] => Wanted::Enroll { url: (*url).to_owned(), token: (*token).to_owned(), abandon },
         ["enroll", ..] => return Err("enroll needs the panel's URL and a token".to_owned()),
@@ -125,10 +126,12 @@ fn obey(wanted: &Wanted, config: Option<&std::path::Path>) -> Result<String, Str
             Ok(format!("the ledger is now {}: enrol this host anew\n", aside.display()))
         }
         Wanted::Status { json } => status(&config, *json),
+        Wanted::Health => health(&config),
         Wanted::Enroll { url, token, abandon } => {
             let url: PanelUrl = url.parse().map_err(|wrong| format!("{url:?}: {wrong}"))?;
+            let way = Way::new(&config, &url)?;
             let ledger = Ledger::open(&config.ledger()).map_err(|error| error.to_string())?;
-            block_on(enroll(&ledger, url, token, *abandon))?.map(|said| format!("{said}\n"))
+            block_on(enroll(&ledger, url, &way, token, *abandon))?.map(|said| format!("{said}\n"))
         }
         Wanted::Run => {
             log(config.log);
@@ -199,16 +202,27 @@ async fn check(config: &Config) -> Result<String, String> {
 }
 
 fn status(config: &Config, json: bool) -> Result<String, String> {
-    let path = config.status_file();
-    let text = fs::read_to_string(&path)
-        .map_err(|error| format!("{}: {error}; has `weir-agent run` been started?", path.display()))?;
+    let (text, report) = told(config)?;
     if json {
         return Ok(text + "\n");
     }
-    let report: Report = serde_json::from_str(&text).map_err(|error| format!("{}: {error}", path.display()))?;
-    let old = clock::read().wall.saturating_sub(report.written_at) / 1_000;
-    let warning = format!("trouble    this is {old} s old: the agent does not run, or the disk is full\n");
-    Ok(format!("{report}{}", if old > STATUS_LASTS { &warning } else { "" }))
+    let age = clock::read().wall.saturating_sub(report.written_at);
+    let warning = format!("trouble    this is {} s old: the agent does not run, or the disk is full\n", age / 1_000);
+    Ok(format!("{report}{}", if age > health::LASTS { &warning } else { "" }))
+}
+
+fn health(config: &Config) -> Result<String, String> {
+    let complaints = health::complaints(&told(config)?.1, clock::read().wall);
+    if complaints.is_empty() { Ok("healthy\n".to_owned()) } else { Err(complaints.join("; ")) }
+}
+
+/// What a running agent last wrote of itself.
+fn told(config: &Config) -> Result<(String, Report), String> {
+    let path = config.status_file();
+    let text = fs::read_to_string(&path)
+        .map_err(|error| format!("{}: {error}; has `weir-agent run` been started?", path.display()))?;
+    let report = serde_json::from_str(&text).map_err(|error| format!("{}: {error}", path.display()))?;
+    Ok((text, report))
 }
 
 #[cfg(test)]

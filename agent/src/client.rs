@@ -12,8 +12,8 @@ use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Bytes;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+use rustls::ClientConfig;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use weir_wire::Second;
@@ -22,6 +22,7 @@ use weir_wire::refusal::Refusal;
 use crate::VERSION;
 use crate::civil::http_date;
 use crate::panel_url::PanelUrl;
+use crate::way::{Dial, Way};
 
 /// A request and its whole answer take at most this long.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -59,24 +60,17 @@ impl fmt::Display for Failed {
 /// A client of one panel.
 #[derive(Clone)]
 pub(crate) struct PanelClient {
-    http: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    http: Client<HttpsConnector<Dial>, Full<Bytes>>,
     panel: PanelUrl,
 }
 
 impl PanelClient {
-    /// A client with the host's trusted certificates.
-    ///
-    /// # Errors
-    /// The host has no readable store of trusted certificates, and the panel is not on loopback.
-    pub(crate) fn new(panel: PanelUrl) -> Result<Self, String> {
-        let builder = match HttpsConnectorBuilder::new().with_native_roots() {
-            Ok(builder) => builder,
-            // On loopback no certificate is ever looked at.
-            Err(_) if panel.is_plain() => HttpsConnectorBuilder::new().with_tls_config(without_roots()),
-            Err(error) => return Err(format!("the host's trusted certificates cannot be read: {error}")),
-        };
-        let connector = builder.https_or_http().enable_http1().build();
-        Ok(Self { http: Client::builder(TokioExecutor::new()).build(connector), panel })
+    /// A client of the panel that this way leads to.
+    pub(crate) fn new(panel: PanelUrl, way: &Way) -> Self {
+        let tls = ClientConfig::clone(&way.tls);
+        let connector = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1();
+        let connector = connector.wrap_connector(way.dial.clone());
+        Self { http: Client::builder(TokioExecutor::new()).build(connector), panel }
     }
 
     /// Posts `body` and reads the answer. `bearer` is the whole `Authorization` header.
@@ -147,12 +141,8 @@ fn packed(body: &[u8]) -> std::io::Result<Vec<u8>> {
     packer.finish()
 }
 
-fn without_roots() -> rustls::ClientConfig {
-    rustls::ClientConfig::builder().with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth()
-}
-
 /// An error with everything that caused it: hyper's own text stops at "client error".
-fn reasons(error: &dyn std::error::Error) -> String {
+pub(crate) fn reasons(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

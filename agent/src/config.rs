@@ -3,6 +3,7 @@
 //! Every field has a default, so a missing file means a host set up as the packages of sing-box do it. Unknown fields
 //! are refused, because a misspelt one would silently fall back to its default.
 
+use core::net::SocketAddr;
 use core::time::Duration;
 use std::fmt;
 use std::fs;
@@ -13,6 +14,7 @@ use serde::Deserialize;
 use crate::cores::program::Family;
 use crate::cores::{nginx, singbox, v2ray};
 use crate::panel_url::PanelUrl;
+use crate::way::{Pin, Proxy};
 
 /// How long a core may take to answer after a reload before the last good file is put back: 10,000 slots take 1.5 s.
 const START_LIMIT: Duration = Duration::from_secs(5);
@@ -26,6 +28,12 @@ pub(crate) const DEFAULT_PATH: &str = "/etc/weir/agent.toml";
 pub(crate) struct Config {
     /// The panel's URL. Not needed: enrolling stores it. When set, it wins, for a panel that has moved.
     pub(crate) panel: Option<PanelUrl>,
+    /// The proxy that leads to it; when missing, `HTTPS_PROXY` of the environment.
+    pub(crate) proxy: Option<Proxy>,
+    /// Keys of which its certificate, or an authority of it, must have one; none means that trust is enough.
+    pub(crate) pins: Vec<Pin>,
+    /// Loopback address and port of `/metrics` and `/health`; when missing, they are not served.
+    pub(crate) monitor: Option<SocketAddr>,
     /// Where the ledger and the status file are kept. Default `/var/lib/weir`.
     pub(crate) state_dir: PathBuf,
     /// What happens to a user at his limit while the panel cannot be reached: `"hold"` (default) shuts his gate,
@@ -96,7 +104,7 @@ pub(crate) struct CoreConfig {
     /// A file with the core's process id; when set, a reload is a SIGHUP to it instead of `reload_command`.
     pub(crate) pid_file: Option<PathBuf>,
     /// Where the core keeps the gates' states over a restart; its folder must be writable by core and agent. Default
-    /// `/var/lib/sing-box/weir-cache.db`.
+    /// `/var/lib/sing-box/weir/cache.db`.
     pub(crate) cache_file: PathBuf,
     /// The core's working directory (`-D`), which relative paths in the template start from. Default `/var/lib/sing-box`.
     pub(crate) working_dir: PathBuf,
@@ -133,6 +141,9 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             panel: None,
+            proxy: None,
+            pins: Vec::new(),
+            monitor: None,
             state_dir: PathBuf::from("/var/lib/weir"),
             on_panel_loss: OnPanelLoss::Hold,
             reload_every_seconds: 600,
@@ -154,7 +165,7 @@ impl Default for CoreConfig {
             reload_command: command("reload"),
             start_command: command("start"),
             pid_file: None,
-            cache_file: PathBuf::from("/var/lib/sing-box/weir-cache.db"),
+            cache_file: PathBuf::from("/var/lib/sing-box/weir/cache.db"),
             working_dir: PathBuf::from("/var/lib/sing-box"),
             api_port: 21_090,
         }
@@ -247,6 +258,9 @@ impl Config {
             let rule =
                 "is for sing-box alone: set core.reload_command to what restarts V2Ray or Xray, or reloads nginx";
             wrong.push(("core.pid_file", rule.to_owned()));
+        }
+        if self.monitor.is_some_and(|address| !address.ip().is_loopback() || address.port() == 0) {
+            wrong.push(("monitor", "must be an address of loopback with a port, such as 127.0.0.1:9469".to_owned()));
         }
         if self.reload_every_seconds > 86_400 {
             wrong.push(("reload_every_seconds", "must be from 0 to 86400".to_owned()));
@@ -371,6 +385,9 @@ mod tests {
     fn every_field_is_read() {
         let text = r#"
             panel = "https://panel.example"
+            proxy = "http://user:secret@proxy.example:3128"
+            pins = ["sha256/47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="]
+            monitor = "[::1]:9469"
             state_dir = "/srv/weir"
             on_panel_loss = "open"
             reload_every_seconds = 60
@@ -402,6 +419,10 @@ mod tests {
             ("stat_dir = \"/x\"", "stat_dir"),
             ("state_dir = \"x\"", "state_dir: must be an absolute path"),
             ("panel = \"http://example.com\"", "https"),
+            ("proxy = \"socks5://127.0.0.1:1080\"", "CONNECT"),
+            ("pins = [\"sha1/x\"]", "pin"),
+            ("monitor = \"0.0.0.0:9469\"", "monitor: must be an address of loopback"),
+            ("monitor = \"127.0.0.1:0\"", "monitor"),
             ("on_panel_loss = \"maybe\"", "on_panel_loss"),
             ("reload_every_seconds = 86401", "reload_every_seconds: must be from 0 to 86400"),
             ("core.api_port = 0", "core.api_port"),
@@ -437,7 +458,7 @@ mod tests {
         );
     }
 
-    const EXAMPLE: &str = include_str!("../agent.toml.example");
+    const EXAMPLE: &str = include_str!("../packaging/agent.toml");
 
     /// The example with the keys that have no default as well.
     fn whole_example() -> String {
@@ -453,7 +474,9 @@ mod tests {
     fn the_example_means_the_defaults() {
         assert_eq!(Config::parse(EXAMPLE), Ok(Config::default()));
         let whole = Config::parse(&whole_example()).unwrap();
-        assert!(whole.panel.is_some() && whole.core.pid_file.is_some());
+        assert!(
+            whole.panel.is_some() && whole.core.pid_file.is_some() && whole.proxy.is_some() && whole.monitor.is_some()
+        );
     }
 
     #[test]
@@ -465,7 +488,7 @@ mod tests {
             list.split('`').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>()
         };
         let (top, core) = (known("nonsense = 1"), known("core.nonsense = 1"));
-        assert!(top.len() == 7 && core.len() == 10, "{top:?} {core:?}");
+        assert!(top.len() == 10 && core.len() == 10, "{top:?} {core:?}");
         let example = whole_example();
         for key in top.iter().chain(&core) {
             let is_table = matches!(key.as_str(), "core" | "addresses");

@@ -12,6 +12,7 @@ use crate::outbox::Outbox;
 use crate::panel_url::PanelUrl;
 use crate::random;
 use crate::tally::Tally;
+use crate::way::Way;
 
 /// Enrols with a one-time token and binds the ledger to the node. With `abandon`, a ledger that belongs to another node
 /// gives up what it has not reported. Returns a sentence for the operator.
@@ -21,7 +22,13 @@ use crate::tally::Tally;
 ///
 /// # Errors
 /// A sentence.
-pub(crate) async fn enroll(ledger: &Ledger, panel: PanelUrl, token: &str, abandon: bool) -> Result<String, String> {
+pub(crate) async fn enroll(
+    ledger: &Ledger,
+    panel: PanelUrl,
+    way: &Way,
+    token: &str,
+    abandon: bool,
+) -> Result<String, String> {
     let pending = Pending::of_token(ledger, token, random::secret()?).map_err(|error| error.to_string())?;
     let mut batch = Batch::default();
     pending.write(&mut batch);
@@ -34,7 +41,7 @@ pub(crate) async fn enroll(ledger: &Ledger, panel: PanelUrl, token: &str, abando
         token: token.to_owned(),
         key_hash: pending.key.hash(),
     };
-    let client = PanelClient::new(panel.clone())?;
+    let client = PanelClient::new(panel.clone(), way);
     let reply: EnrollReply =
         client.post("/agent/v1/enroll", None, &request).await.map_err(|failure| failure.to_string())?;
     faults::pass(Point::EnrolAnswered);

@@ -14,10 +14,12 @@ mod doors;
 mod enroll;
 mod faults;
 mod gate;
+mod health;
 mod identity;
 mod ledger;
 mod limiter;
 mod loading;
+mod monitor;
 mod node;
 mod outbox;
 mod panel_url;
@@ -26,6 +28,7 @@ mod rate;
 mod roster;
 mod run;
 mod tally;
+mod way;
 
 /// This version of the agent.
 const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 use weir_wire::SlotName;
 use weir_wire::sync::{SyncReply, SyncRequest};
@@ -22,8 +22,10 @@ use crate::cores::{self, Core, CoreError, CoreEvent, Reload, Written};
 use crate::faults::{self, Point};
 use crate::identity::Identity;
 use crate::ledger::{Batch, Ledger, LedgerError};
+use crate::node::status::Report;
 use crate::node::{Command, Node, Rules, Step};
-use crate::{bell, random};
+use crate::way::Way;
+use crate::{bell, monitor, random};
 
 /// The ledger is written at most this often while nothing waits for it.
 const SAVE_EVERY: Duration = Duration::from_secs(1);
@@ -67,6 +69,8 @@ struct Running {
     saved: Instant,
     looked: Option<Instant>,
     leaving: Option<Instant>,
+    /// What monitors are told.
+    reports: watch::Sender<Option<Report>>,
 }
 
 /// Runs until it is asked to end by SIGTERM or SIGINT.
@@ -92,7 +96,8 @@ pub(crate) async fn run(config: &Config) -> Result<(), String> {
     let node = Node::load(ledger.clone(), rules, &boot, clock::read(), random::epoch());
     let node = node.map_err(|error| error.to_string())?;
     core.resume(node.incarnation());
-    let client = PanelClient::new(identity.panel.clone())?;
+    let way = Way::new(config, &identity.panel)?;
+    let client = PanelClient::new(identity.panel.clone(), &way);
     let stop = |kind| signal(kind).map_err(|error| format!("signals cannot be heard: {error}"));
     let signals = (stop(SignalKind::terminate())?, stop(SignalKind::interrupt())?);
 
@@ -112,8 +117,9 @@ pub(crate) async fn run(config: &Config) -> Result<(), String> {
         saved: Instant::now(),
         looked: None,
         leaving: None,
+        reports: watch::Sender::new(None),
     };
-    running.live(config, outcomes, signals).await;
+    running.live(config, way, outcomes, signals).await;
     tracing::info!("ended");
     Ok(())
 }
@@ -122,6 +128,7 @@ impl Running {
     async fn live(
         mut self,
         config: &Config,
+        way: Way,
         mut outcomes: mpsc::UnboundedReceiver<Done>,
         (mut terminate, mut interrupt): (Signal, Signal),
     ) {
@@ -131,7 +138,9 @@ impl Running {
         let watching = tokio::spawn(async move { core.watch(events_in).await });
         let (rings_in, mut rings) = mpsc::unbounded_channel();
         let identity = self.identity.clone();
-        let ringing = tokio::spawn(async move { bell::listen(&identity, &rings_in).await });
+        let ringing = tokio::spawn(async move { bell::listen(&identity, &way, &rings_in).await });
+        let reports = self.reports.subscribe();
+        let monitored = config.monitor.map(|address| tokio::spawn(monitor::serve(address, reports)));
         let mut tick = Instant::now();
         while !self.is_over() {
             tokio::select! {
@@ -149,6 +158,9 @@ impl Running {
         }
         watching.abort();
         ringing.abort();
+        if let Some(monitored) = monitored {
+            monitored.abort();
+        }
         self.finish(config).await;
     }
 
@@ -195,6 +207,7 @@ impl Running {
         let report = self.node.report(clock::read(), &self.identity.panel.to_string(), &self.identity.name);
         let written = files::write_json(path, &report);
         self.node.status_written(written.map_err(|error| format!("{}: {error}", path.display())), clock::now());
+        self.reports.send_replace(Some(report));
     }
 
     /// Does what follows from whatever happened: the core's commands, and the sync's next step.

@@ -12,6 +12,7 @@ pub(crate) mod call;
 mod devices;
 pub(crate) mod failure;
 pub(crate) mod fetch_log;
+mod install;
 pub(crate) mod panel;
 pub(crate) mod settings;
 pub(crate) mod simple;
@@ -73,6 +74,7 @@ async fn dispatch(request: Request, path: &str, call: &Call) -> Result<Response,
         Ok(Route::AgentSync) => agent::sync::sync(request, call).await,
         Ok(Route::AgentEnroll) => agent::enroll::enroll(request, call).await,
         Ok(Route::AgentBell) => agent::bell::listen(request, call).await,
+        Ok(Route::Install) => install::show(&request, call).await,
         Ok(Route::Health) => api::health::health(call).await,
         Ok(Route::Users) => api::users::list(&request, call).await,
         Ok(Route::CreateUser) => api::users::create(request, call).await,
@@ -165,7 +167,7 @@ fn refuse(face: Face, failure: &Failure, id: &str) -> worker::Result<Response> {
         }
         Face::Simple { shared } => simple::refusal(failure, shared)?,
         Face::Panel => panel::refusal(failure).or_else(|_| Response::ok(format!("{message}\n")))?,
-        Face::Subscription => Response::ok(format!("{message}\n"))?,
+        Face::Text => Response::ok(format!("{message}\n"))?,
         Face::Xpert => xpert::refusal(failure)?,
     }
     .with_status(status);

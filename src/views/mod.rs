@@ -3,6 +3,7 @@
 mod asset;
 mod format;
 mod home;
+mod install;
 mod login;
 mod node;
 mod note;
@@ -11,6 +12,7 @@ mod subscription;
 mod user;
 
 pub(crate) use home::{Cards, Home, Live, Paging};
+pub(crate) use install::{Programs, digest, script};
 pub(crate) use login::Login;
 pub(crate) use node::{NodeFacts, NodeView};
 pub(crate) use refusal::Refusal;

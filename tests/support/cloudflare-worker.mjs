@@ -64,7 +64,10 @@ export class Worker {
     const all = (type) => this.bindings.filter((binding) => binding.type === type);
     const directory = path.join(folder, 'assets', this.name);
     await mkdir(directory, { recursive: true });
-    for (const [file, content] of this.assets) await writeFile(path.join(directory, file), content);
+    for (const [file, content] of this.assets) {
+      await mkdir(path.dirname(path.join(directory, file)), { recursive: true });
+      await writeFile(path.join(directory, file), content);
+    }
     const known = ['d1', 'secret_text', 'plain_text', 'ratelimit', 'durable_object_namespace', 'assets', 'r2_bucket'];
     const strange = this.bindings.find(({ type }) => !known.includes(type));
     if (strange) throw new Error(`this test knows no binding of type ${strange.type}`);

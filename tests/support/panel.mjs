@@ -40,16 +40,17 @@ export function sha256Hex(text) {
  * @param {Record<string, string>} [options.vars] variables of the Worker, such as `SYNC_SECONDS: '1'`; `WEIR_SHOW_COST` is always on
  * @param {boolean} [options.bucket] with an R2 bucket for backups
  * @param {boolean} [options.faults] the Worker that is built with faults on demand (src/faults.rs)
+ * @param {string} [options.assets] the folder of static files, instead of public/
  * @param {boolean} [options.mail] with the platform's binding for mails, as `[[send_email]]` in wrangler.toml makes it
  * @param {(level: string, line: string) => void} [options.onLog] told each line that the Worker or the runtime logs
  * @returns {Promise<Panel>}
  * @throws {Error} if the Worker is not built, the port is taken, or the runtime does not start
  */
-export async function startPanel({ folder, port, vars = {}, bucket = false, faults = false, mail = false, onLog = () => {} } = {}) {
+export async function startPanel({ folder, port, vars = {}, bucket = false, faults = false, mail = false, assets, onLog = () => {} } = {}) {
   const temporary = folder === undefined;
   const home = temporary ? await mkdtemp(path.join(tmpdir(), 'weir-panel-')) : path.resolve(folder);
   await mkdir(home, { recursive: true });
-  const panel = new Panel({ folder: home, temporary, port: port ?? (await freePort()), vars, bucket, faults, mail, onLog });
+  const panel = new Panel({ folder: home, temporary, port: port ?? (await freePort()), vars, bucket, faults, mail, assets, onLog });
   try {
     await panel.start();
   } catch (error) {
@@ -70,10 +71,12 @@ export class Panel {
   #faults;
   #bucket;
   #mail;
+  #assets;
   #clock = 0;
 
-  constructor({ folder, temporary, port, vars, bucket, faults, mail, onLog }) {
+  constructor({ folder, temporary, port, vars, bucket, faults, mail, assets, onLog }) {
     this.#faults = faults;
+    this.#assets = assets;
     this.#mail = mail;
     this.#bucket = bucket;
     this.folder = folder;
@@ -120,7 +123,7 @@ export class Panel {
     };
     diagnostics.subscribe('child_process', watch);
     try {
-      this.#miniflare = new Miniflare(workerOptions({ folder: this.folder, port: this.port, bindings, bucket: this.#bucket, faults: this.#faults, mail: this.#mail, log: (...line) => this.#note(...line) }));
+      this.#miniflare = new Miniflare(workerOptions({ folder: this.folder, port: this.port, bindings, bucket: this.#bucket, faults: this.#faults, mail: this.#mail, assets: this.#assets, log: (...line) => this.#note(...line) }));
       await this.#miniflare.ready;
       if (!this.#runtime) throw new Error('workerd was started, but its process was not seen');
     } finally {
@@ -273,7 +276,7 @@ class QuietLog extends Log {
   }
 }
 
-function workerOptions({ folder, port, bindings, bucket, faults, mail, log }) {
+function workerOptions({ folder, port, bindings, bucket, faults, mail, assets, log }) {
   const { workerOptions: worker, main: deployed } = unstable_getMiniflareWorkerOptions(path.join(ROOT, 'wrangler.toml'), undefined, {
     envFiles: [], // a developer's .dev.vars must not change what a test sees
   });
@@ -301,6 +304,7 @@ function workerOptions({ folder, port, bindings, bucket, faults, mail, log }) {
           { type: 'ESModule', path: main },
           { type: 'CompiledWasm', path: path.join(build, 'index_bg.wasm') },
         ],
+        ...(assets && { assets: { ...rest.assets, directory: assets } }),
         bindings: { ...rest.bindings, ...bindings },
         ...(bucket && { r2Buckets: { BACKUP: 'backup' } }),
         ...(mail && { email: { send_email: [{ name: 'EMAIL' }] } }),

@@ -36,6 +36,9 @@ pub(crate) struct Report {
     pub(crate) unreported: u64,
     /// The core answers.
     pub(crate) core_up: bool,
+    /// Bytes up and down that the core has moved since it started, by its own count.
+    #[serde(default)]
+    pub(crate) core_bytes: (u64, u64),
     /// The panel has deleted this node.
     pub(crate) deleted: bool,
     /// Bytes of this epoch whose slots the panel does not know or nobody has, as the panel last said.
@@ -111,6 +114,7 @@ impl Node {
             waiting: self.outbox.waiting(),
             unreported: self.outbox.bytes().saturating_add(uncut),
             core_up: matches!(self.core, CoreSeen::Up { .. }),
+            core_bytes: self.totals,
             deleted: self.deleted,
             unknown: self.talk.unknown,
             troubles: self.troubles.told(&self.clock).collect(),

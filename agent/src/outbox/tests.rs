@@ -5,7 +5,7 @@ use super::*;
 use crate::cores::{ConnectionEvent, Origin};
 
 struct Bench {
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
     ledger: Ledger,
     tally: Tally,
     outbox: Outbox,
@@ -36,7 +36,7 @@ impl Bench {
             ahead_of_wall: 0,
             learnt: true,
         };
-        Self { _folder: folder, ledger, tally, outbox, clock, batch: Batch::default(), flowed: 0 }
+        Self { folder, ledger, tally, outbox, clock, batch: Batch::default(), flowed: 0 }
     }
 
     fn flow(&mut self, name: &str, bytes: u64) {
@@ -123,6 +123,32 @@ fn a_report_does_not_reach_back_over_a_quarter_hour() {
     bench.cut(1_800);
     let (report, _) = bench.seal().unwrap();
     assert_eq!((report.from.get(), report.to.get()), (900_900, 901_800));
+}
+
+/// While the panel is away a quarter-hour makes one parcel, whatever the rate: a week of a hundred users is 67,200 rows.
+#[test]
+fn a_week_without_the_panel_costs_little_disk_and_no_byte() {
+    const QUARTERS: u64 = 7 * 96;
+    const USERS: u64 = 100;
+    let mut bench = Bench::new();
+    for quarter in 0..QUARTERS {
+        for user in 0..USERS {
+            bench.flow(&format!("user{user}"), 1_000 + user);
+        }
+        bench.cut(quarter * 900 + 899);
+    }
+    let bytes = std::fs::metadata(bench.folder.path().join("ledger")).unwrap().len();
+    assert!(bytes < 16 << 20, "{bytes} bytes");
+    bench.reload();
+    let (mut told, mut seq) = (0, 0);
+    while let Some((report, _)) = bench.seal() {
+        let last = Second::clamped(report.to.get() - 1);
+        assert_eq!(report.from.quarter(), last.quarter(), "report {} lies in one quarter-hour", report.seq);
+        told += total(&report);
+        seq += 1;
+        assert!(bench.ack(report.seq));
+    }
+    assert_eq!((told, seq), (bench.flowed, QUARTERS));
 }
 
 #[test]

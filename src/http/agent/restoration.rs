@@ -16,7 +16,7 @@ pub(super) async fn begin(call: &Call, caller: &Caller, sync: &SyncRequest) -> R
     let (node, acked) = (NodeId(caller.node), sync.acked.get());
     call.db.batch(&restored::begin(node, sync.epoch, caller.last_seq, acked, random::salt()?, call.now)).await?;
     refill(call).await?;
-    crate::bell::ring(&call.env).await;
+    crate::bell::ring_others(&call.env, node).await;
     Ok(())
 }
 

@@ -44,7 +44,7 @@ pub(crate) async fn sync(mut request: Request, call: &Call) -> Result<Response, 
     if ack == caller.last_seq && starving.is_empty() && is_news(&caller, &seen) {
         call.db.run(epochs::see(NodeId(caller.node), sync.epoch, &seen)).await?;
     }
-    call_for_grants(call, &starving).await?;
+    call_for_grants(call, &caller, &starving).await?;
     if caller.restored == 1 && restoration::is_replayed(&caller, &sync, ack) {
         restoration::end(call, &caller).await?;
     }
@@ -193,7 +193,7 @@ struct Starving {
 }
 
 /// Calls unspent grants back: those that will never be spent are freed, and every node that holds one is made to ask.
-async fn call_for_grants(call: &Call, starving: &[Starving]) -> Result<(), Failure> {
+async fn call_for_grants(call: &Call, caller: &Caller, starving: &[Starving]) -> Result<(), Failure> {
     if starving.is_empty() {
         return Ok(());
     }
@@ -201,6 +201,6 @@ async fn call_for_grants(call: &Call, starving: &[Starving]) -> Result<(), Failu
     let names: Vec<_> = starving.iter().map(|one| one.slot.clone()).collect();
     let batch = [usage::free_idle(&users, call.now), slots::touch(&names), slots::number_change(random::salt()?)];
     call.db.batch(&batch).await?;
-    crate::bell::ring(&call.env).await;
+    crate::bell::ring_others(&call.env, NodeId(caller.node)).await;
     Ok(())
 }

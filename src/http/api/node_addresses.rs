@@ -152,7 +152,7 @@ pub(crate) async fn create(mut request: Request, call: &Call, node: &str) -> Res
         Ok(Deed::new(entry, store::add(node, is_active, &address, &plans), node))
     };
     let (outcomes, node) = recorded(call, &actor, prepare).await?;
-    bell::ring(&call.env).await;
+    bell::ring_node(&call.env, node).await;
     let row = written(&outcomes)?;
     let mut response = Response::from_json(&AddressJson::new(&row)?)?.with_status(201);
     response.headers_mut().set("location", &format!("/api/v1/{}", subject(node, row.id)))?;
@@ -202,7 +202,7 @@ pub(crate) async fn change(mut request: Request, call: &Call, node: &str, id: &s
         Ok(Deed::new(entry, store::change(node, row.id, is_active, &address, &plans), row))
     };
     let (outcomes, row) = recorded(call, &actor, prepare).await?;
-    bell::ring(&call.env).await;
+    bell::ring_node(&call.env, number(node)?).await;
     let row = if outcomes.is_empty() { row } else { written(&outcomes)? };
     Ok(Response::from_json(&AddressJson::new(&row)?)?)
 }
@@ -221,7 +221,7 @@ pub(crate) async fn delete(request: &Request, call: &Call, node: &str, id: &str)
         Ok(Deed::new(entry, store::remove(node, row.id, &plans), ()))
     };
     recorded(call, &actor, prepare).await?;
-    bell::ring(&call.env).await;
+    bell::ring_node(&call.env, node).await;
     Ok(Response::empty()?.with_status(204))
 }
 

@@ -11,6 +11,7 @@ use super::{node_addresses, usage as charts};
 use crate::bell;
 use crate::domain::audit::{Entry, Facts};
 use crate::domain::name::{Country, NodeAddress, NodeName};
+use crate::http::address::origin;
 use crate::http::audit::{Deed, recorded};
 use crate::http::auth::authorize;
 use crate::http::body::{self, given, value};
@@ -143,7 +144,8 @@ async fn list(request: &Request, call: &Call) -> Result<Response, Failure> {
 
 /// `POST /api/v1/nodes`
 ///
-/// 201 with the node and its enrolment `token`, which is shown once and can be used for an hour.
+/// 201 with the node and its enrolment `token`, which is shown once and can be used for an hour, and the command that `install`s
+/// with it.
 async fn create(mut request: Request, call: &Call) -> Result<Response, Failure> {
     let actor = authorize(&request, call, "nodes:write").await?;
     let new: NewNode = body::json(&mut request).await?;
@@ -165,7 +167,7 @@ async fn create(mut request: Request, call: &Call) -> Result<Response, Failure> 
     let Created { id } = created.ok_or_else(|| Failure::Broken("a created node has no number".into()))?;
     // Its core loads these at its first start, and the users to come need no reload.
     refill(call).await?;
-    let mut response = with_token(call, NodeId(id), token).await?.with_status(201);
+    let mut response = with_token(&request, call, NodeId(id), token).await?.with_status(201);
     response.headers_mut().set("location", &format!("/api/v1/nodes/{id}"))?;
     Ok(response)
 }
@@ -174,10 +176,12 @@ fn new_token() -> Result<String, Failure> {
     random::bytes::<16>().map(hex::encode)
 }
 
-async fn with_token(call: &Call, id: NodeId, token: String) -> Result<Response, Failure> {
+async fn with_token(request: &Request, call: &Call, id: NodeId, token: String) -> Result<Response, Failure> {
     let mut node =
         serde_json::to_value(find(call, id).await?).map_err(|error| Failure::Broken(format!("node {id}: {error}")))?;
     if let Some(node) = node.as_object_mut() {
+        let install = format!("curl -fsSL {}/install.sh | sh -s -- {token}", origin(request));
+        node.insert("install".into(), json!(install));
         node.insert("token".into(), json!(token));
         node.insert("token_expires".into(), json!(call.now.plus(TOKEN_LASTS).get()));
     }
@@ -241,7 +245,7 @@ async fn delete(request: &Request, call: &Call, id: &str) -> Result<Response, Fa
     };
     recorded(call, &actor, prepare).await?;
     call.db.run(usage::free_node(id)).await?;
-    bell::ring(&call.env).await;
+    bell::ring_node(&call.env, id).await;
     Ok(Response::empty()?.with_status(204))
 }
 
@@ -269,5 +273,5 @@ async fn rotate_key(request: &Request, call: &Call, id: &str) -> Result<Response
         Ok(Deed::new(entry("node.rotate_key", &node), [node_list::rotate(id, &hash, call.now)], ()))
     };
     recorded(call, &actor, prepare).await?;
-    with_token(call, id, token).await
+    with_token(request, call, id, token).await
 }

@@ -1,0 +1,54 @@
+//! Whether a running agent is well: for monitors, and for an upgrade that must know whether to take itself back.
+
+use crate::node::status::Report;
+
+/// Milliseconds after which what an agent wrote of itself is not that of one that runs: it writes every five seconds.
+pub(crate) const LASTS: i64 = 20_000;
+
+/// What keeps the agent from doing its work; nothing when it is well. `now` is the host's clock, unix milliseconds.
+#[must_use]
+pub(crate) fn complaints(report: &Report, now: i64) -> Vec<String> {
+    let age = now.saturating_sub(report.written_at);
+    if age > LASTS {
+        return vec![format!("the agent does not run, or cannot write: it last told of itself {} s ago", age / 1_000)];
+    }
+    let facts = [
+        (report.deleted, "the panel has deleted this node"),
+        (report.heard_ago.is_none(), "the panel has not answered yet"),
+        (!report.core_up, "the core does not answer"),
+    ];
+    let facts = facts.into_iter().filter(|(is_so, _)| *is_so).map(|(_, what)| what.to_owned());
+    facts.chain(report.troubles.iter().cloned()).collect()
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// An agent that is well at 1,000,000.
+    pub(crate) fn well() -> Report {
+        let told = r#"{"agent":"0.1.0","pid":1,"written_at":1000000,"panel":"https://panel.example","name":"pa\"ris",
+            "epoch":"4b0d4b7f0b1c9a55","heard_ago":4000,"panel_clock_ahead":-12,"slots":128,"waiting":2,"unreported":1048576,
+            "core_up":true,"deleted":false,"troubles":[],"node":{"core":"sing-box","core_version":"1.14.4","online":12}}"#;
+        serde_json::from_str(told).unwrap()
+    }
+
+    #[test]
+    fn an_agent_that_works_has_no_complaints() {
+        assert_eq!(complaints(&well(), 1_000_000 + LASTS), [""; 0]);
+    }
+
+    #[test]
+    fn every_complaint_is_told() {
+        let report = Report { deleted: true, heard_ago: None, core_up: false, ..well() };
+        let report = Report { troubles: vec!["the disk is full".to_owned()], ..report };
+        assert_eq!(complaints(&report, 1_000_000).len(), 4);
+    }
+
+    #[test]
+    fn what_an_agent_wrote_long_ago_tells_nothing_else() {
+        let report = Report { core_up: false, ..well() };
+        let told = complaints(&report, 1_000_001 + LASTS);
+        assert!(told.len() == 1 && told[0].contains("does not run"), "{told:?}");
+    }
+}
