@@ -13,6 +13,7 @@ WASM=wasm32-unknown-unknown
 WORKER_BUILD_VERSION=0.8.7
 CARGO_DENY_VERSION=0.20.2
 CARGO_DEB_VERSION=3.8.0
+CARGO_FUZZ_VERSION=0.13.1
 
 say() { printf '%s [%3ds] %s\n' "${0##*/}:" "$SECONDS" "$*" >&2; }
 die() { printf '%s error: %s\n' "${0##*/}:" "$*" >&2; exit 1; }
@@ -50,6 +51,23 @@ logged() {
     tail -n 20 "$log" >&2
     return 1
   fi
+}
+
+# Built in a temporary folder and moved into place, so that a run that was killed leaves no half tool behind.
+# The tools run for a second each: building them with optimisation would cost minutes and gain nothing.
+cargo_tool() { # NAME VERSION CARGO-FLAGS...
+  local name=$1 version=$2 dir
+  dir=$(tool_dir "$name" "$version")
+  [ -d "$dir" ] && return
+  shift 2
+  rm -rf "$dir.part"
+  logged "cargo-install-$name" env -u RUSTFLAGS -u CARGO_BUILD_TARGET \
+    CARGO_TARGET_DIR="$CACHE/build/$name" CARGO_PROFILE_RELEASE_OPT_LEVEL=0 CARGO_PROFILE_RELEASE_LTO=off \
+    CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_DEBUG=0 \
+    cargo install "$name" --version "$version" --root "$dir.part" "$@" ||
+    die "$name $version is missing: 'cargo install $name --version $version' failed, see $CACHE/log/cargo-install-$name.log"
+  mv -T "$dir.part" "$dir"
+  rm -rf "$CACHE/build/$name"
 }
 
 # Runs a function while no other set-up or build of the same kind runs: with_lock FILE FUNCTION ARGS...

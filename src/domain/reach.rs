@@ -6,6 +6,8 @@
 use core::fmt;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use url::Url;
+
 /// Longest address.
 const MAX: usize = 2_048;
 /// Ports from 1024 on that belong to databases, file servers and the like, or that browsers refuse.
@@ -61,7 +63,7 @@ pub enum Target {
 /// An address that may be fetched.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
-    /// The whole address, without a fragment.
+    /// The whole address without a fragment, as every client writes it: no dots in its path, no port that goes without saying.
     pub url: String,
     /// `host:port` in lower case.
     pub authority: String,
@@ -94,7 +96,8 @@ impl Place {
         let (host, port) = (host.to_ascii_lowercase(), port.unwrap_or(usual));
         let authority = format!("{host}:{port}");
         let target = if allowed.contains(&authority) { Target::Ready } else { target(&host, port)? };
-        Ok(Self { url: url.to_owned(), authority, target })
+        let url = Url::parse(url).map_err(|_| Refusal::Unclear)?.into();
+        Ok(Self { url, authority, target })
     }
 
     /// Where a redirect from here leads.
@@ -102,13 +105,15 @@ impl Place {
     /// # Errors
     /// Why it may not be followed.
     pub fn follow(&self, location: &str, allowed: &[String]) -> Result<Self, Refusal> {
-        let location = location.trim();
-        let first = location.split(['/', '?', '#']).next().unwrap_or_default();
+        let location = location.trim().split('#').next().unwrap_or_default();
+        let first = location.split(['/', '?']).next().unwrap_or_default();
         let scheme_end = self.url.find("://").map_or(0, |at| at.saturating_add(3));
         let (scheme, rest) = self.url.split_at_checked(scheme_end).unwrap_or_default();
         let authority = rest.split(['/', '?']).next().unwrap_or_default();
         let path = rest.split('?').next().unwrap_or_default();
-        let url = if first.contains(':') {
+        let url = if location.is_empty() {
+            self.url.clone()
+        } else if first.contains(':') {
             location.to_owned()
         } else if let Some(rest) = location.strip_prefix("//") {
             format!("{scheme}{rest}")
@@ -353,7 +358,7 @@ mod tests {
     #[test]
     fn names_and_public_addresses_are_places() {
         let name = |url: &str| Place::read(url, &[]).unwrap();
-        assert_eq!(name("https://Sub.Example.org/a?b#c").url, "https://Sub.Example.org/a?b");
+        assert_eq!(name("https://Sub.Example.org/a?b#c").url, "https://sub.example.org/a?b");
         assert_eq!(name("https://Sub.Example.org").authority, "sub.example.org:443");
         assert_eq!(name("http://sub.example.org:2096/x").target, Target::Name("sub.example.org".into()));
         assert_eq!(name("http://93.184.215.14:8080/").target, Target::Ready);
@@ -393,7 +398,9 @@ mod tests {
             ("/q?r", "http://a.example.org:8080/q?r"),
             ("q", "http://a.example.org:8080/x/q"),
             ("?r=2", "http://a.example.org:8080/x/y?r=2"),
-            ("../q", "http://a.example.org:8080/x/../q"),
+            ("../q", "http://a.example.org:8080/q"),
+            ("", "http://a.example.org:8080/x/y?z=1"),
+            ("#top", "http://a.example.org:8080/x/y?z=1"),
         ] {
             assert_eq!(base.follow(location, &[]).map(|place| place.url), Ok(expected.into()), "{location}");
         }

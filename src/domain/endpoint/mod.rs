@@ -56,7 +56,8 @@ pub struct Endpoint {
     pub port: u16,
     /// Protocol and credentials.
     pub protocol: Protocol,
-    /// Parameters of the link that mean nothing to us, in their order; written again as they came.
+    /// Parameters of the link that mean nothing to us, in their order (of `VMess` in the order of their names); written again as they
+    /// came.
     pub unknown: Vec<(String, String)>,
 }
 

@@ -29,6 +29,27 @@ const KEYS: [(&str, &str); 3] = [("net", "type"), ("tls", "security"), ("insecur
 /// Keys that clients write whether they say something or not.
 const FILLED: [&str; 7] = ["host", "path", "type", "sni", "alpn", "fp", "tls"];
 
+/// Names that the JSON gives a meaning of its own, whatever the transport: there a parameter of theirs that nobody took has no place.
+const TAKEN: [&str; 17] = [
+    "add",
+    "aid",
+    "allowInsecure",
+    "alpn",
+    "fp",
+    "host",
+    "id",
+    "insecure",
+    "net",
+    "path",
+    "port",
+    "ps",
+    "scy",
+    "sni",
+    "tls",
+    "type",
+    "v",
+];
+
 impl Vmess {
     pub(super) fn read(text: &str) -> Result<Endpoint, Reason> {
         // Base64 holds no `@`, and no URL is without one.
@@ -43,7 +64,8 @@ impl Vmess {
             return Err(Reason::UuidMissing);
         }
         let vmess = Self::take(decoded(&url.user), &mut url.params)?;
-        Ok(url.endpoint(port, Protocol::Vmess(vmess)))
+        let unknown = unknown(core::mem::take(&mut url.params));
+        Ok(Endpoint { unknown, ..url.endpoint(port, Protocol::Vmess(vmess)) })
     }
 
     fn take(uuid: String, params: &mut Params) -> Result<Self, Reason> {
@@ -75,7 +97,7 @@ impl Vmess {
         let uuid = params.take(&["id"]).ok_or(Reason::UuidMissing)?;
         let mut params = as_parameters(params);
         let vmess = Self::take(uuid, &mut params)?;
-        Ok(Endpoint { name, server, port, protocol: Protocol::Vmess(vmess), unknown: params.rest() })
+        Ok(Endpoint { name, server, port, protocol: Protocol::Vmess(vmess), unknown: unknown(params) })
     }
 
     pub(super) fn write(&self, endpoint: &Endpoint) -> String {
@@ -101,11 +123,19 @@ impl Vmess {
             set(&key, if key == "tls" && value == "none" { "" } else { &value });
         }
         for (name, value) in &endpoint.unknown {
-            // An unknown parameter of a URL must not take the place of a key of the JSON.
             object.entry(name.as_str()).or_insert_with(|| Value::String(value.clone()));
         }
         format!("vmess://{}", STANDARD.encode(Value::Object(object).to_string()))
     }
+}
+
+/// What is left of either form, as the JSON keeps it: in the order of names, and nothing that would take the place of a key.
+fn unknown(params: Params) -> Vec<(String, String)> {
+    let is_nothing = |name: &str, value: &str| matches!(name, "mode" | "headerType") && value == "none";
+    let mut unknown = params.rest();
+    unknown.retain(|(name, value)| !TAKEN.contains(&name.as_str()) && !is_nothing(name, value));
+    unknown.sort();
+    unknown
 }
 
 /// What `path`, `host` and `type` of the JSON mean for a transport, as (key, parameter).
@@ -164,5 +194,18 @@ mod tests {
             assert_eq!(plain.contains_key(key), key != "alpn", "{key}");
         }
         assert_eq!(written("&alpn=h2,http/1.1").get("alpn"), Some(&Value::from("h2,http/1.1")));
+    }
+
+    #[test]
+    fn what_a_url_has_beside_is_what_the_json_keeps_of_it() {
+        let read = |link: &str| Endpoint::read(link).unwrap().unwrap();
+        // Without TLS and beside plain TCP these say nothing, and the JSON fills their keys all the same.
+        let idle = "id=x&host=h&path=%2Fp&sni=s&insecure=1&allowInsecure=0&mode=none";
+        let endpoint = read(&format!("vmess://u@h.test:1?{idle}&z=1&b=&a=2"));
+        assert_eq!(
+            endpoint.unknown,
+            [("a", "2"), ("b", ""), ("z", "1")].map(|(name, value)| (name.into(), value.into()))
+        );
+        assert_eq!(read(&endpoint.link()), endpoint);
     }
 }

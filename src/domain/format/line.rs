@@ -57,15 +57,21 @@ impl Line {
     }
 }
 
+/// What some reader takes for the end of a line: to apps that go by Unicode's rules there are two beside the control characters.
+fn ends_line(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')
+}
+
 /// What no reader of such a line takes for the end of a field.
 fn plain(value: &str) -> Result<&str, Unfit> {
-    let is_plain = |c: char| !c.is_control() && !matches!(c, ',' | '"' | '\\');
+    let is_plain = |c: char| !ends_line(c) && !matches!(c, ',' | '"' | '\\');
     if !value.is_empty() && value.trim() == value && value.chars().all(is_plain) { Ok(value) } else { Err(Unfit::Text) }
 }
 
 /// A name without the letters that such lines give a meaning to.
 pub(super) fn clean(name: &str) -> String {
-    let marks = |c: char| if matches!(c, ',' | '=' | '"' | '\\' | ';' | '|' | '[' | ']') { ' ' } else { c };
+    let is_mark = |c: char| ends_line(c) || matches!(c, ',' | '=' | '"' | '\\' | ';' | '|' | '[' | ']');
+    let marks = |c: char| if is_mark(c) { ' ' } else { c };
     let plain: String = name.chars().map(marks).collect();
     // A line that begins so is a comment.
     plain.trim().trim_start_matches(['#', '/', '!', ';']).trim().to_owned()
@@ -77,7 +83,7 @@ mod tests {
 
     #[test]
     fn a_value_that_would_end_its_field_is_refused() {
-        for bad in ["", "a,b", "a\"b", "a\nb", " a", "a\\"] {
+        for bad in ["", "a,b", "a\"b", "a\nb", "a\u{2028}b", " a", "a\\"] {
             assert_eq!(Line::new().with("k", bad).unwrap_err(), Unfit::Text, "{bad:?}");
         }
         assert_eq!(Line::new().value("a").unwrap().with("k", "b==").unwrap().join(", "), "a, k=b==");
@@ -86,5 +92,6 @@ mod tests {
     #[test]
     fn a_name_has_nothing_that_ends_a_field_or_begins_a_comment() {
         assert_eq!(clean("# a=b, [c] 🚀"), "a b   c  🚀");
+        assert_eq!(clean("a\u{2028}b\u{2029}c\u{85}d"), "a b c d");
     }
 }

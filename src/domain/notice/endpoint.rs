@@ -3,6 +3,7 @@
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use crate::domain::link::port_number;
 use crate::domain::reach::{is_public, labels};
 
 /// Longest address.
@@ -34,7 +35,7 @@ fn host(authority: &str) -> Option<&str> {
         None => authority.split_at(authority.find(':').unwrap_or(authority.len())),
     };
     let port = rest.strip_prefix(':');
-    let fits = rest.is_empty() || port.is_some_and(|port| port.parse::<u16>().is_ok_and(|port| port > 0));
+    let fits = rest.is_empty() || port.is_some_and(|port| port_number(port).is_ok());
     fits.then_some(host)
 }
 
@@ -102,6 +103,7 @@ mod tests {
             "https://exämple.org/",
             "https://example.org:0/",
             "https://example.org:99999/",
+            "https://example.org:+443/",
             "https://example.org:/x",
             "https://exam ple.org/",
             "https://.example.org/",
