@@ -67,6 +67,12 @@ pub enum Route<'a> {
     UserAddresses(&'a str),
     /// `GET /api/v1/users/{name}/subscription`
     UserSubscription(&'a str),
+    /// `GET /api/v1/users/{name}/credentials`
+    Credentials(&'a str),
+    /// `PUT /api/v1/users/{name}/credentials`
+    SetCredentials(&'a str),
+    /// `DELETE /api/v1/users/{name}/credentials`
+    ForgetCredentials(&'a str),
     /// `GET /api/v1/users/{name}/devices`
     Devices(&'a str),
     /// `DELETE /api/v1/users/{name}/devices`

@@ -128,7 +128,8 @@ impl Roster {
         let mut touched = Touched::default();
         for entry in change.upserts {
             let old = self.entries.get(&entry.slot);
-            touched.credentials |= old.is_some_and(|old| old.secret != entry.secret);
+            touched.credentials |=
+                old.is_some_and(|old| (&old.secret, &old.by_hand) != (&entry.secret, &entry.by_hand));
             touched.upserts.push(entry.slot.clone());
             if old != Some(&entry) {
                 batch.put(Table::Roster, entry.slot.as_str().as_bytes(), &entry);
@@ -182,6 +183,7 @@ mod tests {
             devices: 0,
             streams: 0,
             plan: None,
+            by_hand: None,
         }
     }
 

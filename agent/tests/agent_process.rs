@@ -90,7 +90,7 @@ async fn an_agent_that_starts_with_a_broken_template_gates_and_counts_and_takes_
     agent.hears("all is well", is_well).await;
     let bob = secret(BOB);
     eventually("the core has loaded it", || async {
-        singbox_rig::socks(port, BOB, &bob.secret.password(), agent.rig.echo).await.is_ok()
+        singbox_rig::socks(port, BOB, &bob.credentials.proxy_password(), agent.rig.echo).await.is_ok()
     })
     .await;
     assert!(!passes(&agent, ALICE).await);

@@ -100,7 +100,8 @@ async fn bytes_lost_at_a_reload_under_load() {
         let read = Arc::new(AtomicU64::new(0));
         let mut readers = Vec::new();
         for _ in 0..4 {
-            let stream = socks(rig.mixed, alice.slot.as_str(), &alice.secret.password(), port).await.unwrap();
+            let stream =
+                socks(rig.mixed, alice.slot.as_str(), &alice.credentials.proxy_password(), port).await.unwrap();
             let mut stream = stream.into_std().unwrap();
             stream.set_nonblocking(false).unwrap();
             let read = Arc::clone(&read);
@@ -208,7 +209,7 @@ fn once(proxy: u16, user: &ConfiguredSlot, port: u16) {
         stream.write_all(&[5, 1, 2])?;
         let mut two = [0; 2];
         stream.read_exact(&mut two)?;
-        let (name, password) = (user.slot.as_str(), user.secret.password());
+        let (name, password) = (user.slot.as_str(), user.credentials.proxy_password());
         let mut login = vec![1, u8::try_from(name.len()).unwrap()];
         login.extend(name.as_bytes());
         login.push(u8::try_from(password.len()).unwrap());

@@ -3,6 +3,7 @@
 pub mod alias;
 pub mod audit;
 pub mod bonus;
+pub mod credentials;
 pub mod devices;
 pub mod due;
 pub mod endpoint;

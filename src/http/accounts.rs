@@ -1,11 +1,13 @@
 //! What every face does with users: finding, creating, acting on them, and waking the nodes.
 
 use serde::Serialize;
+use serde_json::{Map, Value};
 use weir_wire::Second;
 use worker::Request;
 
 use super::address;
 use super::audit::{Deed, recorded};
+use super::by_hand;
 use super::call::Call;
 use super::failure::Failure;
 use super::slots::refill_empty;
@@ -13,6 +15,7 @@ use crate::domain::audit::{Actor, Entry, Facts};
 use crate::domain::period::Period;
 use crate::domain::token::Subscription;
 use crate::store::d1::Outcome;
+use crate::store::slots::ByHandSlot;
 use crate::store::users::{self, Action, User};
 use crate::{bell, random};
 
@@ -22,19 +25,26 @@ pub(crate) async fn find(call: &Call, name: &str) -> Result<User, Failure> {
 }
 
 /// Creates a user in his first period. `new` serialises as [`users::create`] wants it. He takes a slot that the nodes have
-/// loaded; when none is vacant some are made.
+/// loaded, and when none is vacant some are made; with credentials of his own, which `said` has, he waits for their next reload.
 pub(crate) async fn create<T: Serialize>(
     call: &Call,
     actor: &Actor,
     new: &T,
     name: &str,
+    said: Option<&Map<String, Value>>,
     period: Period,
 ) -> Result<User, Failure> {
     let prepare = async || {
         // Whoever takes a slot is recorded: if somebody took the last one since, this is prepared again.
-        refill_empty(call).await?;
+        let slot = match said {
+            Some(said) => by_hand::slot(call, "credentials", said, None).await?,
+            None => None,
+        };
+        if slot.is_none() {
+            refill_empty(call).await?;
+        }
         let entry = Entry::new("user.create", subject(name)).after(Facts::of(new, &PLAIN));
-        let batch = users::create(new, name, (period.start, period.end), random::salt()?, call.now);
+        let batch = users::create(new, name, slot.as_ref(), (period.start, period.end), random::salt()?, call.now);
         Ok(Deed::new(entry, batch, ()))
     };
     let (outcomes, ()) = recorded(call, actor, prepare).await?;
@@ -57,6 +67,29 @@ pub(crate) async fn act<'a, T: Serialize + 'a>(
         if matches!(action, Action::Revoke) {
             refill_empty(call).await?;
         }
+        let batch = users::act(&user, &action, random::salt()?, call.now);
+        Ok(Deed::new(entry(&user, &action, call.now), batch, ()))
+    };
+    let (outcomes, ()) = recorded(call, actor, prepare).await?;
+    let user = last(&outcomes)?.ok_or(Failure::NotFound("user"))?;
+    bell::ring(&call.env).await;
+    Ok(user)
+}
+
+/// Gives a user other credentials: those of the slot that `choose` makes, else new derived ones. His links stay.
+pub(crate) async fn renew(
+    call: &Call,
+    actor: &Actor,
+    name: &str,
+    choose: impl AsyncFn(&User) -> Result<Option<ByHandSlot>, Failure>,
+) -> Result<User, Failure> {
+    let prepare = async || {
+        let user = find(call, name).await?;
+        let slot = choose(&user).await?;
+        if slot.is_none() {
+            refill_empty(call).await?;
+        }
+        let action = Action::<()>::Credentials(slot);
         let batch = users::act(&user, &action, random::salt()?, call.now);
         Ok(Deed::new(entry(&user, &action, call.now), batch, ()))
     };
@@ -128,6 +161,7 @@ fn facts(user: &User) -> Facts {
         .plain("hold", user.hold)
         .plain("hold_until", user.hold_until)
         .plain("generation", user.generation)
+        .plain("credentials_by_hand", user.credentials.is_some())
         .plain("monthly_used", user.month.get())
         .plain("total_used", user.lifetime.get())
         .plain("period_start", user.period_start)
@@ -158,6 +192,8 @@ fn entry<T: Serialize>(user: &User, action: &Action<'_, T>, now: Second) -> Entr
             let start = user.period_start.max(now.get());
             told("user.reset", user, after.plain("monthly_used", 0).plain("period_start", start))
         }
+        // What they are is nobody's business.
+        Action::Credentials(slot) => told("user.credentials", user, after.plain("credentials_by_hand", slot.is_some())),
         Action::Revoke => told("user.revoke", user, after.plain("generation", user.generation.saturating_add(1))),
     }
 }

@@ -8,6 +8,7 @@ pub(crate) mod audit;
 pub(crate) mod auth;
 pub(crate) mod body;
 pub(crate) mod bulk;
+mod by_hand;
 pub(crate) mod call;
 mod devices;
 pub(crate) mod failure;
@@ -92,6 +93,9 @@ async fn dispatch(request: Request, path: &str, call: &Call) -> Result<Response,
         Ok(Route::Usage) => api::usage::of_all(&request, call).await,
         Ok(Route::UserAddresses(name)) => api::sharing::addresses(&request, call, name).await,
         Ok(Route::UserSubscription(name)) => api::user_subscription::show(&request, call, name).await,
+        Ok(Route::Credentials(name)) => api::credentials::show(&request, call, name).await,
+        Ok(Route::SetCredentials(name)) => api::credentials::set(request, call, name).await,
+        Ok(Route::ForgetCredentials(name)) => api::credentials::forget(&request, call, name).await,
         Ok(Route::Devices(name)) => api::devices::list(&request, call, name).await,
         Ok(Route::ForgetDevices(name)) => api::devices::forget(&request, call, name, None).await,
         Ok(Route::RenameDevice(name, id)) => api::devices::rename(request, call, name, id).await,

@@ -1,20 +1,27 @@
 //! A user's own ways in, as the lists of all faces have them.
 
 use weir_wire::Second;
-use weir_wire::credential::SlotSecret;
+use weir_wire::credential::Credentials;
 
 use super::call::Call;
 use super::failure::Failure;
+use crate::domain::credentials::of_slot;
 use crate::domain::endpoint::{Bearer, Endpoint, NodeWays, of_nodes};
 use crate::domain::remark::Account;
 use crate::domain::user::Standing;
 use crate::store::users::User;
 
+/// What a user proves himself with, set by hand or derived.
+pub(super) fn credentials(call: &Call, user: &User) -> Result<Credentials, Failure> {
+    let key = user.credentials.as_ref().map(|_| call.secret("CREDENTIAL_KEY")).transpose()?;
+    Ok(of_slot(&call.secret("SLOT_KEY")?, key.as_deref(), &user.slot, user.credentials.as_deref()))
+}
+
 /// The ways in of a user. `endpoints` is a JSON list of [`NodeWays`]; `standing` is his, as it is now.
 pub(super) fn own(call: &Call, user: &User, standing: &Standing, endpoints: &str) -> Result<Vec<Endpoint>, Failure> {
     let nodes: Vec<NodeWays> =
         serde_json::from_str(endpoints).map_err(|error| Failure::Broken(format!("endpoints: {error}")))?;
-    let secret = SlotSecret::derive(&call.secret("SLOT_KEY")?, &user.slot);
+    let credentials = credentials(call, user)?;
     let end = Second::clamped(user.period_end);
     let account = Account {
         name: &user.name,
@@ -24,5 +31,5 @@ pub(super) fn own(call: &Call, user: &User, standing: &Standing, endpoints: &str
         zone: user.cycle.zone,
         now: call.now,
     };
-    Ok(of_nodes(&nodes, &Bearer { slot: &user.slot, secret: &secret, account }))
+    Ok(of_nodes(&nodes, &Bearer { slot: &user.slot, credentials: &credentials, account }))
 }

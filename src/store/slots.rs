@@ -193,11 +193,11 @@ pub fn retire_vacant(slots: &[SlotName], guard: &epochs::Guard) -> Statement {
 
 // Rows read: 2 per slot (index, row).
 const CHANGED_SINCE: &str = "
-SELECT name, gate, until, speed, devices, streams, plan FROM slots WHERE changed > CAST(?1 AS INTEGER) ORDER BY changed LIMIT ?2";
+SELECT name, gate, until, speed, devices, streams, plan, credentials FROM slots WHERE changed > CAST(?1 AS INTEGER) ORDER BY changed LIMIT ?2";
 
 // Rows read: 1 per slot, and those retired in between.
 const PAGE_AFTER: &str = "
-SELECT name, gate, until, speed, devices, streams, plan FROM slots WHERE name > ?1 AND gate <> 'retired' ORDER BY name LIMIT ?2";
+SELECT name, gate, until, speed, devices, streams, plan, credentials FROM slots WHERE name > ?1 AND gate <> 'retired' ORDER BY name LIMIT ?2";
 
 /// A roster entry as stored.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
@@ -216,6 +216,8 @@ pub struct EntryRow {
     pub streams: u32,
     /// The user's plan.
     pub plan: Option<String>,
+    /// Credentials that were set by hand, sealed.
+    pub credentials: Option<String>,
 }
 
 /// Slots changed after roster number `since`, one more than a page, so that a longer list shows.
@@ -245,6 +247,52 @@ WHERE true ON CONFLICT (name) DO NOTHING";
 #[must_use]
 pub fn add_vacant(slots: &[SlotName]) -> Statement {
     Statement::new(ADD_VACANT).bind_json(&slots)
+}
+
+// No other vacant slot was born at 0, so the next user takes it: he must be entered in the same batch. Rows: 3 written.
+const ADD_BY_HAND: &str = "
+INSERT INTO slots (name, gate, born, changed, credentials)
+SELECT ?1, 'vacant', 0, number + 1, ?2 FROM (SELECT number FROM roster_versions ORDER BY number DESC LIMIT 1)";
+
+// Rows: 2 written per credential (row, index), 1 read.
+const MARK: &str = "INSERT INTO credential_marks (mark, slot) SELECT value, ?1 FROM json_each(?2)";
+
+/// A slot with credentials that were set by hand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ByHandSlot {
+    /// Its name.
+    pub name: SlotName,
+    /// The credentials, sealed.
+    pub sealed: String,
+    /// What no other slot's credentials may have.
+    pub marks: Vec<String>,
+}
+
+/// Adds it as the slot that is taken next. A user who takes it must be entered, and [`number_change`] must follow, in the same batch.
+#[must_use]
+pub fn add_by_hand(slot: &ByHandSlot) -> [Statement; 2] {
+    [
+        Statement::new(ADD_BY_HAND).bind(slot.name.as_str()).bind(slot.sealed.as_str()),
+        Statement::new(MARK).bind(slot.name.as_str()).bind_json(&slot.marks),
+    ]
+}
+
+// Rows read: 2 per mark (json_each, mark).
+const HOLDER_OF_MARK: &str = "
+SELECT asked.value AS mark FROM json_each(?1) AS asked JOIN credential_marks AS m ON m.mark = asked.value
+WHERE m.slot <> ?2 LIMIT 1";
+
+/// A mark that a slot has.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Mark {
+    /// The mark.
+    pub mark: String,
+}
+
+/// One of these marks that another slot than `own` has.
+#[must_use]
+pub fn marked(marks: &[String], own: Option<&SlotName>) -> Statement {
+    Statement::new(HOLDER_OF_MARK).bind_json(&marks).bind(own.map_or("", SlotName::as_str))
 }
 
 // Rows read: at most half a pool of index entries (5 % of the users, at least 32), and the counter twice.

@@ -113,7 +113,7 @@ fn an_action_that_fails_leaves_no_row() {
     let before = scene.sqlite.dump();
     let bob = json!({ "name": "ann", "monthly_quota": 0, "total_quota": 0, "reset_strategy": "calendar_month", "reset_day": 1,
         "time_zone": "UTC" });
-    let mut batch = users::create(&bob, "ann", (NOW, NOW.plus(1)), scene.salt(), NOW);
+    let mut batch = users::create(&bob, "ann", None, (NOW, NOW.plus(1)), scene.salt(), NOW);
     batch.extend(next(&head(&scene.sqlite), KEY, &entry("users/ann")));
     assert_eq!(scene.sqlite.batch(&batch), Err(StoreError::Taken));
     assert_eq!(scene.sqlite.dump(), before);

@@ -6,6 +6,7 @@ mod accounts;
 mod audit;
 mod backup;
 mod bulk;
+mod credentials;
 mod devices;
 mod explain;
 mod gates;

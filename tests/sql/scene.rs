@@ -80,7 +80,7 @@ impl Scene {
         user.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
         let now = self.now.get();
         let period = serde_json::from_value::<Cycle>(user.clone()).unwrap().first(now);
-        let batch = users::create(&user, name, (period.start, period.end), self.salt(), now);
+        let batch = users::create(&user, name, None, (period.start, period.end), self.salt(), now);
         Ok(self.sqlite.batch_last(&batch)?.pop())
     }
 

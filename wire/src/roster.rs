@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::bytes::Bytes;
-use crate::credential::SlotSecret;
+use crate::credential::{ByHand, Credentials, SlotSecret};
 use crate::id::SlotName;
 use crate::time::Second;
 
@@ -87,6 +87,17 @@ pub struct RosterEntry {
     /// The user's plan, for inbounds that are for some plans only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plan: Option<String>,
+    /// What of the credentials was set by hand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by_hand: Option<ByHand>,
+}
+
+impl RosterEntry {
+    /// What the user proves himself with.
+    #[must_use]
+    pub fn credentials(&self) -> Credentials {
+        Credentials::new(self.secret.clone(), self.by_hand.clone())
+    }
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 use weir_wire::SlotName;
-use weir_wire::credential::SlotSecret;
+use weir_wire::credential::Credentials;
 use weir_wire::sync::Inbound;
 
 use crate::config::{Config, CoreKind};
@@ -140,8 +140,8 @@ pub struct Origin {
 pub struct ConfiguredSlot {
     /// The user's name in every inbound.
     pub slot: SlotName,
-    /// What the credentials are derived from.
-    pub secret: SlotSecret,
+    /// What the user proves himself with.
+    pub credentials: Credentials,
     /// The gate's state at writing, which the core starts with.
     pub open: bool,
 }

@@ -203,7 +203,7 @@ impl Node {
     fn configured(&self) -> Vec<ConfiguredSlot> {
         let slot = |entry: &weir_wire::roster::RosterEntry| ConfiguredSlot {
             slot: entry.slot.clone(),
-            secret: entry.secret.clone(),
+            credentials: entry.credentials(),
             open: !self.gates.is_shut(&entry.slot),
         };
         self.roster.entries().map(slot).collect()

@@ -57,7 +57,7 @@ pub fn tells(what: &'static str) -> impl Fn(&SyncRequest) -> bool {
 }
 
 pub fn secret(name: &str) -> ConfiguredSlot {
-    ConfiguredSlot { secret: panel::secret(name), ..slot(name, true) }
+    ConfiguredSlot { credentials: panel::secret(name).into(), ..slot(name, true) }
 }
 
 /// Whether a user's bytes pass.

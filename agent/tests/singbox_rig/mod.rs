@@ -34,7 +34,7 @@ pub fn free_port() -> u16 {
 
 pub fn slot(name: &str, open: bool) -> ConfiguredSlot {
     let slot: SlotName = name.parse().unwrap();
-    ConfiguredSlot { secret: SlotSecret::derive(b"slot-key-of-the-tests", &slot), slot, open }
+    ConfiguredSlot { credentials: SlotSecret::derive(b"slot-key-of-the-tests", &slot).into(), slot, open }
 }
 
 /// For a reload that waits for no ledger.
@@ -118,7 +118,7 @@ impl Rig {
 
     /// A connection of a user through the mixed inbound to the echo server.
     pub async fn connect(&self, user: &ConfiguredSlot) -> std::io::Result<TcpStream> {
-        socks(self.mixed, user.slot.as_str(), &user.secret.password(), self.echo).await
+        socks(self.mixed, user.slot.as_str(), &user.credentials.proxy_password(), self.echo).await
     }
 
     /// Sends `bytes` and reads them back.

@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde::Deserialize;
 use weir_wire::SlotName;
-use weir_wire::credential::SlotSecret;
+use weir_wire::credential::{Credentials, SlotSecret};
 use weir_wire::inbound::{InboundObfs, InboundReality, InboundTransport};
 use weir_wire::sync::Inbound;
 
@@ -44,8 +44,8 @@ pub struct NodeWays {
 pub struct Bearer<'a> {
     /// His slot.
     pub slot: &'a SlotName,
-    /// What his credentials are derived from.
-    pub secret: &'a SlotSecret,
+    /// What he proves himself with.
+    pub credentials: &'a Credentials,
     /// What remarks say of him.
     pub account: Account<'a>,
 }
@@ -79,8 +79,8 @@ fn is_reachable(inbound: &Inbound, address: &NodeAddress) -> bool {
 pub fn why_not(inbound: &Inbound, address: &NodeAddress) -> Option<&'static str> {
     // Credentials make no difference.
     let slot: SlotName = "aaaaaaaa".parse().ok()?;
-    let secret = SlotSecret::derive(&[], &slot);
-    match protocol(inbound, None, &slot, &secret) {
+    let credentials = SlotSecret::derive(&[], &slot).into();
+    match protocol(inbound, None, &slot, &credentials) {
         Err(reason) => Some(reason),
         Ok(_) if is_reachable(inbound, address) => None,
         Ok(_) => Some("it listens on loopback: give it an address through which clients reach it"),
@@ -89,7 +89,7 @@ pub fn why_not(inbound: &Inbound, address: &NodeAddress) -> Option<&'static str>
 
 fn endpoint(node: &NodeWays, inbound: &Inbound, address: Option<&Address>, bearer: &Bearer<'_>) -> Option<Endpoint> {
     let fingerprint = address.and_then(|address| address.fingerprint.as_ref());
-    let protocol = protocol(inbound, fingerprint, bearer.slot, bearer.secret).ok()?;
+    let protocol = protocol(inbound, fingerprint, bearer.slot, bearer.credentials).ok()?;
     let place = Place {
         node: &node.node,
         address: node.address.as_str(),
@@ -142,7 +142,7 @@ fn protocol(
     inbound: &Inbound,
     fingerprint: Option<&Fingerprint>,
     slot: &SlotName,
-    secret: &SlotSecret,
+    of: &Credentials,
 ) -> Result<Protocol, &'static str> {
     if inbound.port == 0 {
         return Err("it has no port");
@@ -158,14 +158,14 @@ fn protocol(
     // Without REALITY, which only streams carry.
     let plain_tls = || if inbound.reality.is_some() { Err("links of its protocol know no REALITY") } else { Ok(tls()) };
     let stream = || stream(inbound, fingerprint.clone(), tls());
-    let login = || Login { username: slot.as_str().to_owned(), password: secret.password() };
+    let login = || Login { username: slot.as_str().to_owned(), password: of.proxy_password() };
     Ok(match inbound.protocol.as_str() {
-        "trojan" => Protocol::Trojan(Trojan { password: secret.password(), stream: stream()? }),
+        "trojan" => Protocol::Trojan(Trojan { password: of.trojan_password(), stream: stream()? }),
         "vless" => {
             let stream = stream()?;
             let takes_flow = stream.transport == Transport::Tcp(None) && stream.security != Security::None;
             Protocol::Vless(Vless {
-                uuid: secret.uuid(),
+                uuid: of.vless_uuid(),
                 encryption: "none".into(),
                 flow: inbound.flow.clone().filter(|_| takes_flow),
                 packet_encoding: None,
@@ -173,16 +173,16 @@ fn protocol(
             })
         }
         "vmess" => Protocol::Vmess(Vmess {
-            uuid: secret.uuid(),
+            uuid: of.vmess_uuid(),
             alter_id: 0,
             cipher: "auto".into(),
             packet_encoding: None,
             stream: stream()?,
         }),
-        "shadowsocks" => Protocol::Shadowsocks(shadowsocks(inbound, secret)?),
+        "shadowsocks" => Protocol::Shadowsocks(shadowsocks(inbound, of)?),
         // These are nothing without TLS, whatever the inbound says.
         "hysteria2" => Protocol::Hysteria2(Hysteria2 {
-            auth: secret.password(),
+            auth: of.hysteria_password(),
             ports: inbound.hop_ports.as_deref().map(Ports::read).transpose().map_err(|_| "its ports are none")?,
             hop_interval: inbound.hop_interval.filter(|_| inbound.hop_ports.is_some()),
             obfs: inbound.obfs.as_ref().map(obfs).transpose()?,
@@ -190,13 +190,13 @@ fn protocol(
             ..Hysteria2::default()
         }),
         "tuic" => Protocol::Tuic(Tuic {
-            uuid: secret.uuid(),
-            password: secret.password(),
+            uuid: of.tuic_uuid(),
+            password: of.tuic_password(),
             congestion_control: Some(inbound.congestion_control.clone().unwrap_or_else(|| "bbr".into())),
             tls: with_default_alpn(plain_tls()?, "h3"),
             ..Tuic::default()
         }),
-        "anytls" => Protocol::Anytls(Anytls { password: secret.password(), tls: plain_tls()? }),
+        "anytls" => Protocol::Anytls(Anytls { password: of.anytls_password(), tls: plain_tls()? }),
         "naive" => {
             let quic = inbound.network.as_deref() == Some("udp");
             Protocol::Naive(Naive { login: login(), quic, tls: plain_tls()? })
@@ -281,14 +281,14 @@ fn obfs(obfs: &InboundObfs) -> Result<Obfs, &'static str> {
     Ok(Obfs { kind, password: obfs.password.clone() })
 }
 
-fn shadowsocks(inbound: &Inbound, secret: &SlotSecret) -> Result<Shadowsocks, &'static str> {
+fn shadowsocks(inbound: &Inbound, of: &Credentials) -> Result<Shadowsocks, &'static str> {
     let method = inbound.method.clone().ok_or("it has no method")?;
     let password = match method.as_str() {
-        "2022-blake3-aes-128-gcm" => format!("{}:{}", server_key(inbound)?, secret.shadowsocks_key_16()),
-        "2022-blake3-aes-256-gcm" => format!("{}:{}", server_key(inbound)?, secret.shadowsocks_key_32()),
+        "2022-blake3-aes-128-gcm" => format!("{}:{}", server_key(inbound)?, of.shadowsocks_key_16()),
+        "2022-blake3-aes-256-gcm" => format!("{}:{}", server_key(inbound)?, of.shadowsocks_key_32()),
         // Several users of one key: the core knows no such thing.
         other if other.starts_with("2022-") => return Err("its method knows no several users"),
-        _ => secret.password(),
+        _ => of.shadowsocks_password(),
     };
     Ok(Shadowsocks { method, password, plugin: None, udp_over_tcp: false })
 }

@@ -5,7 +5,9 @@ use weir_wire::SlotName;
 use weir_wire::credential::SlotSecret;
 use weir_wire::roster::{Gate, PAGE, RosterChange, RosterEntry, RosterVersion};
 use weir_wire::sync::SyncRequest;
+use worker::console_error;
 
+use crate::domain::credentials::by_hand;
 use crate::http::call::Call;
 use crate::http::failure::Failure;
 use crate::store::epochs::Caller;
@@ -34,10 +36,10 @@ pub(super) async fn change(call: &Call, caller: &Caller, sync: &SyncRequest) -> 
     if rows.is_empty() && sync.held == newest {
         return Ok(None);
     }
-    let key = call.secret("SLOT_KEY")?;
+    let keys = Keys::of(call, &rows)?;
     let mut change = RosterChange { version: newest, full: false, more: false, upserts: vec![], removals: vec![] };
     for row in rows {
-        match entry(&key, row)? {
+        match keys.entry(row)? {
             Ok(entry) => change.upserts.push(entry),
             Err(slot) => change.removals.push(slot),
         }
@@ -49,8 +51,8 @@ async fn page(call: &Call, version: RosterVersion, after: Option<&SlotName>) -> 
     let mut rows: Vec<EntryRow> = call.db.all(slots::page_after(after)).await?;
     let more = rows.len() > PAGE;
     rows.truncate(PAGE);
-    let key = call.secret("SLOT_KEY")?;
-    let upserts = rows.into_iter().map(|row| entry(&key, row)).filter_map(|entry| match entry {
+    let keys = Keys::of(call, &rows)?;
+    let upserts = rows.into_iter().map(|row| keys.entry(row)).filter_map(|entry| match entry {
         Ok(Ok(entry)) => Some(Ok(entry)),
         Ok(Err(_)) => None,
         Err(failure) => Some(Err(failure)),
@@ -58,20 +60,47 @@ async fn page(call: &Call, version: RosterVersion, after: Option<&SlotName>) -> 
     Ok(RosterChange { version, full: true, more, upserts: upserts.collect::<Result<_, _>>()?, removals: vec![] })
 }
 
-/// A roster entry, or the name of a slot that is gone.
-fn entry(slot_key: &[u8], row: EntryRow) -> Result<Result<RosterEntry, SlotName>, Failure> {
-    let gate = match row.gate.as_str() {
-        "retired" => return Ok(Err(row.name)),
-        "open" => Gate::Open,
-        "vacant" => Gate::Vacant,
-        "month" => Gate::Month,
-        "total" => Gate::Total,
-        "expired" => Gate::Expired,
-        // An agent does the same for both, and need not know why.
-        "disabled" | "sharing" => Gate::Disabled,
-        other => return Err(Failure::Broken(format!("slot {} has the unknown gate {other}", row.name))),
-    };
-    let secret = SlotSecret::derive(slot_key, &row.name);
-    let EntryRow { name: slot, until, speed, devices, streams, plan, .. } = row;
-    Ok(Ok(RosterEntry { slot, secret, gate, until: until.map(Second::clamped), speed, devices, streams, plan }))
+/// What credentials are made from.
+struct Keys {
+    slots: Vec<u8>,
+    /// Only where credentials were set by hand.
+    credentials: Option<Vec<u8>>,
+}
+
+impl Keys {
+    fn of(call: &Call, rows: &[EntryRow]) -> Result<Self, Failure> {
+        let by_hand = rows.iter().any(|row| row.credentials.is_some());
+        let credentials = by_hand.then(|| call.secret("CREDENTIAL_KEY")).transpose()?;
+        Ok(Self { slots: call.secret("SLOT_KEY")?, credentials })
+    }
+
+    /// A roster entry, or the name of a slot that is gone.
+    fn entry(&self, row: EntryRow) -> Result<Result<RosterEntry, SlotName>, Failure> {
+        let gate = match row.gate.as_str() {
+            "retired" => return Ok(Err(row.name)),
+            "open" => Gate::Open,
+            "vacant" => Gate::Vacant,
+            "month" => Gate::Month,
+            "total" => Gate::Total,
+            "expired" => Gate::Expired,
+            // An agent does the same for both, and need not know why.
+            "disabled" | "sharing" => Gate::Disabled,
+            other => return Err(Failure::Broken(format!("slot {} has the unknown gate {other}", row.name))),
+        };
+        let by_hand = by_hand(self.credentials.as_deref(), &row.name, row.credentials.as_deref());
+        if by_hand.is_none() && row.credentials.is_some() {
+            console_error!("slot {}: its credentials were sealed under another CREDENTIAL_KEY", row.name);
+        }
+        Ok(Ok(RosterEntry {
+            secret: SlotSecret::derive(&self.slots, &row.name),
+            slot: row.name,
+            gate,
+            until: row.until.map(Second::clamped),
+            speed: row.speed,
+            devices: row.devices,
+            streams: row.streams,
+            plan: row.plan,
+            by_hand,
+        }))
+    }
 }

@@ -5,6 +5,7 @@ pub(crate) mod backups;
 pub(crate) mod bulk;
 pub(crate) mod channels;
 pub(crate) mod client_rules;
+pub(crate) mod credentials;
 pub(crate) mod deliveries;
 pub(crate) mod devices;
 pub(crate) mod explain;

@@ -1,6 +1,7 @@
 //! What callers say of a user when they create and change him.
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use weir_wire::{Bytes, Second};
 
 use crate::domain::limits::{Count, Days, HoldSeconds, HwidLimit};
@@ -36,6 +37,9 @@ const fn yes() -> bool {
 #[serde(deny_unknown_fields)]
 pub(super) struct NewUser {
     pub(super) name: UserName,
+    /// What was set of [`weir_wire::credential::ByHand`]. Not for the row of the user, and not for the log.
+    #[serde(default, skip_serializing)]
+    pub(super) credentials: Option<Map<String, Value>>,
     #[serde(default)]
     email: Option<Email>,
     #[serde(default)]

@@ -2,7 +2,6 @@
 
 use chrono::DateTime;
 use serde::{Deserialize, Serialize, Serializer};
-use weir_wire::credential::SlotSecret;
 use weir_wire::{Bytes, Second};
 
 use crate::domain::name::{Breaks, Email, UserName};
@@ -60,13 +59,13 @@ pub(super) struct UserJson {
 }
 
 impl UserJson {
-    /// The user at `now`. A quota that is no whole number of gigabytes is rounded up: 0 would mean unlimited.
-    pub(super) fn new(user: User, slot_key: &[u8], now: Second) -> Self {
+    /// The user at `now`, with his password of trojan. A quota that is no whole number of gigabytes is rounded up: 0 would mean unlimited.
+    pub(super) fn new(user: User, password: String, now: Second) -> Self {
         let standing = user.standing_at(now);
         let gate = gate(&standing, now);
         let created = DateTime::from_timestamp(user.created_at, 0).unwrap_or(DateTime::UNIX_EPOCH);
         Self {
-            password: SlotSecret::derive(slot_key, &user.slot).password(),
+            password,
             username: user.name,
             email: user.email,
             created_at: created.format("%Y-%m-%d %H:%M:%S").to_string(),

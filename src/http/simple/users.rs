@@ -1,7 +1,6 @@
 //! Users of the simple API.
 
 use serde_json::json;
-use weir_wire::credential::SlotSecret;
 use worker::{Request, Response};
 
 use super::user_json::{NewUser, UserChange, UserJson};
@@ -13,6 +12,7 @@ use crate::http::body;
 use crate::http::call::Call;
 use crate::http::failure::Failure;
 use crate::http::settings;
+use crate::http::ways::credentials;
 use crate::store::users::{Action, User};
 
 fn plain(name: &str) -> Result<String, Failure> {
@@ -23,7 +23,8 @@ fn plain(name: &str) -> Result<String, Failure> {
 pub(crate) async fn get(request: &Request, call: &Call, name: &str) -> Result<Response, Failure> {
     admit(request, call, "users:read").await?;
     let user = accounts::find(call, &plain(name)?).await?;
-    Ok(Response::from_json(&UserJson::new(user, &call.secret("SLOT_KEY")?, call.now))?)
+    let password = credentials(call, &user)?.trojan_password();
+    Ok(Response::from_json(&UserJson::new(user, password, call.now))?)
 }
 
 /// `POST /api/add_user`
@@ -33,8 +34,8 @@ pub(crate) async fn add(mut request: Request, call: &Call) -> Result<Response, F
     let actor = admit(&request, call, "users:write").await?;
     let mut new: NewUser = body::json(&mut request).await?;
     let period = new.settle(settings::zone(&call.env)).first(call.now);
-    let user = accounts::create(call, &actor, &new, new.username.as_str(), period).await?;
-    let password = SlotSecret::derive(&call.secret("SLOT_KEY")?, &user.slot).password();
+    let user = accounts::create(call, &actor, &new, new.username.as_str(), None, period).await?;
+    let password = credentials(call, &user)?.trojan_password();
     Ok(Response::from_json(&json!({ "success": true, "password": password }))?)
 }
 
@@ -45,10 +46,9 @@ pub(crate) async fn change(mut request: Request, call: &Call, name: &str) -> Res
     let actor = admit(&request, call, "users:write").await?;
     let change: UserChange = body::json(&mut request).await?;
     let name = plain(name)?;
-    let slot_key = call.secret("SLOT_KEY")?;
     let choose = |user: &User| {
-        let present = || SlotSecret::derive(&slot_key, &user.slot).password();
-        if change.password.as_ref().is_some_and(|password| *password != present()) {
+        let present = credentials(call, user)?.trojan_password();
+        if change.password.as_ref().is_some_and(|password| *password != present) {
             return Err(Failure::invalid("password", "the present one: it is derived from the user's slot"));
         }
         let day = change.reset_day.filter(|day| *day != user.cycle.day);

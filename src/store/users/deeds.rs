@@ -5,7 +5,8 @@ use weir_wire::Second;
 
 use super::{User, by_id};
 use crate::store::quotas::Roll;
-use crate::store::{Statement, gates, quotas, slots};
+use crate::store::slots::{self, ByHandSlot};
+use crate::store::{Statement, gates, quotas};
 
 // What is changed of users: `[{user, set, period_end}]`.
 macro_rules! given {
@@ -84,11 +85,11 @@ WHERE id IN (SELECT value FROM json_each(?1)) AND disabled_at IS NULL";
 // Rows per user: 4 read, 1 written. Without enough vacant slots it fails on NOT NULL, and the batch with it. The oldest vacant
 // slots are those that the nodes are most likely to have loaded.
 const RENEW: &str = "
-UPDATE users SET generation = generation + CAST(?2 AS INTEGER), slot = new_slot
-FROM (SELECT asked.value AS of_user, vacant.name AS new_slot
+UPDATE users SET generation = generation + CAST(?2 AS INTEGER), slot = new_slot, credentials = new_credentials
+FROM (SELECT asked.value AS of_user, vacant.name AS new_slot, vacant.credentials AS new_credentials
   FROM (SELECT value, row_number() OVER (ORDER BY key) AS place FROM json_each(?1)) AS asked
-  LEFT JOIN (SELECT name, row_number() OVER (ORDER BY born, name) AS place
-    FROM (SELECT name, born FROM slots WHERE gate = 'vacant' ORDER BY born, name LIMIT json_array_length(?1))) AS vacant
+  LEFT JOIN (SELECT name, credentials, row_number() OVER (ORDER BY born, name) AS place
+    FROM (SELECT name, born, credentials FROM slots WHERE gate = 'vacant' ORDER BY born, name LIMIT json_array_length(?1))) AS vacant
     ON vacant.place = asked.place)
 WHERE id = of_user AND deleted_at IS NULL";
 
@@ -114,6 +115,8 @@ pub enum Action<'a, T> {
     Reset,
     /// Gives him new credentials and revokes his links.
     Revoke,
+    /// Gives him these credentials, or new derived ones. His links stay. One user a batch.
+    Credentials(Option<ByHandSlot>),
 }
 
 /// Does `action`: one batch that decides his gate anew, makes every node that holds a limit for him ask, and returns him.
@@ -126,7 +129,7 @@ pub fn act<T: Serialize>(whole: &User, action: &Action<'_, T>, salt: u32, now: S
 
 /// The same to many users, without returning them. Periods of theirs that ended unnoticed are closed first.
 ///
-/// At most 13 statements. Rows written: at most 12 per user.
+/// At most 17 statements. Rows written: at most 12 per user.
 #[must_use]
 pub fn act_all<T: Serialize>(deeds: &[(&User, &Action<'_, T>)], salt: u32, now: Second) -> Vec<Statement> {
     let users: Vec<i64> = deeds.iter().map(|(user, _)| user.id).collect();
@@ -175,7 +178,17 @@ pub fn act_all<T: Serialize>(deeds: &[(&User, &Action<'_, T>)], salt: u32, now: 
         batch.push(gates::retire(&revoked));
         batch.push(renew(&revoked, true));
     }
-    let marked = [enabled, disabled, revoked].concat();
+    let by_hand = deeds.iter().filter_map(|(_, action)| match action {
+        Action::Credentials(slot) => slot.as_ref(),
+        _ => None,
+    });
+    let renewed = of(|action| matches!(action, Action::Credentials(_)));
+    if !renewed.is_empty() {
+        batch.push(gates::retire(&renewed));
+        batch.extend(by_hand.flat_map(slots::add_by_hand));
+        batch.push(renew(&renewed, false));
+    }
+    let marked = [enabled, disabled, revoked, renewed].concat();
     if !marked.is_empty() {
         batch.push(quotas::touch_all(&marked));
     }

@@ -8,7 +8,8 @@ pub use deeds::{Action, Put, act, act_all, delete, delete_read, describe};
 use serde::{Deserialize, Serialize};
 use weir_wire::{Bytes, Second, SlotName};
 
-use super::{Statement, gates, quotas, slots};
+use super::slots::{self, ByHandSlot};
+use super::{Statement, gates, quotas};
 use crate::domain::period::{Cycle, Period};
 use crate::domain::user::{Hold, Standing};
 
@@ -84,6 +85,8 @@ pub struct User {
     pub last_at: i64,
     /// `usage.revision`.
     pub revision: i64,
+    /// Credentials that were set by hand, sealed.
+    pub credentials: Option<String>,
 }
 
 impl User {
@@ -137,7 +140,7 @@ macro_rules! columns {
   plan, plan_version, speed_limit, device_limit, stream_limit, address_limit, hwid_limit, delete_after_days,
   next_plan, next_keeps_rest, next_on_either, hold, hold_until,
   monthly_quota, total_quota, month, lifetime, bonus_left, bonus_spent, reset_strategy, reset_day, time_zone,
-  period_start, period_end, last_at, revision "
+  period_start, period_end, last_at, revision, users.credentials "
     };
 }
 pub(super) use columns;
@@ -168,9 +171,9 @@ pub fn by_id(user: i64) -> Statement {
 // creations at once never take the same one; without any vacant slot nothing is inserted.
 // Rows: 2 read, 4 written (row, two indexes, the counter).
 const INSERT: &str = "
-INSERT INTO users (name, email, note, gate, slot, expires_at, created_at, plan, plan_version, speed_limit, device_limit,
+INSERT INTO users (name, email, note, gate, slot, credentials, expires_at, created_at, plan, plan_version, speed_limit, device_limit,
   stream_limit, address_limit, hwid_limit, delete_after_days, next_plan, next_keeps_rest, next_on_either)
-SELECT ?1 ->> 'name', ?1 ->> 'email', coalesce(?1 ->> 'note', ''), 'vacant', slots.name, ?1 ->> 'expires_at',
+SELECT ?1 ->> 'name', ?1 ->> 'email', coalesce(?1 ->> 'note', ''), 'vacant', slots.name, slots.credentials, ?1 ->> 'expires_at',
   CAST(?2 AS INTEGER), (SELECT plans.name FROM plans WHERE plans.name = ?1 ->> 'plan'),
   coalesce(?1 ->> 'plan_version', 0), coalesce(?1 ->> 'speed_limit', 0),
   coalesce(?1 ->> 'device_limit', 0), coalesce(?1 ->> 'stream_limit', 0), ?1 ->> 'address_limit', ?1 ->> 'hwid_limit', ?1 ->> 'delete_after_days',
@@ -179,16 +182,25 @@ SELECT ?1 ->> 'name', ?1 ->> 'email', coalesce(?1 ->> 'note', ''), 'vacant', slo
 FROM slots WHERE gate = 'vacant' ORDER BY born, slots.name LIMIT 1";
 
 /// Creates a user in his first period and opens his slot. The last statement returns him; no row comes back when no slot
-/// was vacant. `user` serialises to the fields of the API, with `plan` as [`crate::store::plans`] has it, and with `hold`,
+/// was vacant. `by_hand` is his slot, if it has credentials of its own. `user` serialises to the fields of the API, with `plan` as [`crate::store::plans`] has it, and with `hold`,
 /// `hold_since` and `hold_until` if his account waits; those of a plan, of limits and of a hold may be missing.
 #[must_use]
-pub fn create<T: Serialize>(user: &T, name: &str, period: (Second, Second), salt: u32, now: Second) -> Vec<Statement> {
-    vec![
+pub fn create<T: Serialize>(
+    user: &T,
+    name: &str,
+    by_hand: Option<&ByHandSlot>,
+    period: (Second, Second),
+    salt: u32,
+    now: Second,
+) -> Vec<Statement> {
+    let mut batch: Vec<Statement> = by_hand.map(slots::add_by_hand).into_iter().flatten().collect();
+    batch.extend([
         Statement::new(INSERT).bind_json(user).bind(now),
         quotas::open(user, period),
         gates::settle_new(name, now),
         slots::number_change(salt),
         gates::schedule_new(name, now),
         by_name(name),
-    ]
+    ]);
+    batch
 }

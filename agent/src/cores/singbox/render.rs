@@ -161,8 +161,8 @@ fn inbounds(
             return Err(wrong(&place, "the user name \"weir-nobody\" is the agent's"));
         }
         users.reserve(slots.len() + 1);
-        users.extend(slots.iter().map(|slot| scheme.user(slot.slot.as_str(), &slot.secret)));
-        users.push(scheme.user(NOBODY, &secret.nobody(&tag)?));
+        users.extend(slots.iter().map(|slot| scheme.user(slot.slot.as_str(), &slot.credentials)));
+        users.push(scheme.user(NOBODY, &secret.nobody(&tag)?.into()));
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Which inbounds have users, and what a user looks like in each.
 
 use serde_json::{Map, Value, json};
-use weir_wire::credential::SlotSecret;
+use weir_wire::credential::Credentials;
 
 /// Shadowsocks methods of before 2022 that sing-box serves to several users.
 const LEGACY_METHODS: [&str; 5] =
@@ -10,8 +10,14 @@ const LEGACY_METHODS: [&str; 5] =
 /// An inbound's way of naming users and telling them apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Scheme {
-    /// `name`, `password`: trojan, hysteria2, anytls, Shadowsocks of before 2022.
-    Password,
+    /// `name`, `password`: trojan.
+    Trojan,
+    /// `name`, `password`: hysteria2.
+    Hysteria2,
+    /// `name`, `password`: anytls.
+    Anytls,
+    /// `name`, `password`: Shadowsocks of before 2022.
+    Shadowsocks,
     /// `name`, `password` as a key of 16 bytes.
     Key16,
     /// `name`, `password` as a key of 32 bytes.
@@ -42,7 +48,9 @@ impl Scheme {
     pub(super) fn of(inbound: &Map<String, Value>) -> Result<Option<Self>, String> {
         let text = |key: &str| inbound.get(key).and_then(Value::as_str);
         Ok(Some(match text("type").unwrap_or_default() {
-            "trojan" | "hysteria2" | "anytls" => Self::Password,
+            "trojan" => Self::Trojan,
+            "hysteria2" => Self::Hysteria2,
+            "anytls" => Self::Anytls,
             "shadowsocks" => Self::shadowsocks(inbound, text("method").unwrap_or_default())?,
             "vless" => Self::Vless { vision: wants_vision(inbound) },
             "vmess" => Self::Vmess,
@@ -63,7 +71,7 @@ impl Scheme {
         match method {
             "2022-blake3-aes-128-gcm" => Ok(Self::Key16),
             "2022-blake3-aes-256-gcm" => Ok(Self::Key32),
-            legacy if LEGACY_METHODS.contains(&legacy) => Ok(Self::Password),
+            legacy if LEGACY_METHODS.contains(&legacy) => Ok(Self::Shadowsocks),
             other => Err(format!(
                 "method: {other:?} cannot serve several users; use 2022-blake3-aes-128-gcm or 2022-blake3-aes-256-gcm"
             )),
@@ -88,17 +96,20 @@ impl Scheme {
     }
 
     /// One user of the inbound.
-    pub(super) fn user(self, name: &str, secret: &SlotSecret) -> Value {
+    pub(super) fn user(self, name: &str, of: &Credentials) -> Value {
         match self {
-            Self::Password => json!({ "name": name, "password": secret.password() }),
-            Self::Key16 => json!({ "name": name, "password": secret.shadowsocks_key_16() }),
-            Self::Key32 => json!({ "name": name, "password": secret.shadowsocks_key_32() }),
-            Self::Vless { vision: false } => json!({ "name": name, "uuid": secret.uuid() }),
-            Self::Vless { vision: true } => json!({ "name": name, "uuid": secret.uuid(), "flow": VISION }),
-            Self::Vmess => json!({ "name": name, "uuid": secret.uuid(), "alterId": 0 }),
-            Self::Tuic => json!({ "name": name, "uuid": secret.uuid(), "password": secret.password() }),
-            Self::Hysteria => json!({ "name": name, "auth_str": secret.password() }),
-            Self::Login => json!({ "username": name, "password": secret.password() }),
+            Self::Trojan => json!({ "name": name, "password": of.trojan_password() }),
+            Self::Hysteria2 => json!({ "name": name, "password": of.hysteria_password() }),
+            Self::Anytls => json!({ "name": name, "password": of.anytls_password() }),
+            Self::Shadowsocks => json!({ "name": name, "password": of.shadowsocks_password() }),
+            Self::Key16 => json!({ "name": name, "password": of.shadowsocks_key_16() }),
+            Self::Key32 => json!({ "name": name, "password": of.shadowsocks_key_32() }),
+            Self::Vless { vision: false } => json!({ "name": name, "uuid": of.vless_uuid() }),
+            Self::Vless { vision: true } => json!({ "name": name, "uuid": of.vless_uuid(), "flow": VISION }),
+            Self::Vmess => json!({ "name": name, "uuid": of.vmess_uuid(), "alterId": 0 }),
+            Self::Tuic => json!({ "name": name, "uuid": of.tuic_uuid(), "password": of.tuic_password() }),
+            Self::Hysteria => json!({ "name": name, "auth_str": of.hysteria_password() }),
+            Self::Login => json!({ "username": name, "password": of.proxy_password() }),
         }
     }
 }
@@ -116,6 +127,8 @@ fn wants_vision(inbound: &Map<String, Value>) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use weir_wire::credential::SlotSecret;
+
     use super::*;
 
     fn scheme(inbound: &Value) -> Result<Option<Scheme>, String> {
@@ -138,7 +151,7 @@ mod tests {
         ] {
             assert_eq!(scheme(&other), Ok(Some(Scheme::Vless { vision: false })), "{other}");
         }
-        assert_eq!(Scheme::Vless { vision: true }.user("alice", &secret())["flow"], VISION);
+        assert_eq!(Scheme::Vless { vision: true }.user("alice", &secret().into())["flow"], VISION);
     }
 
     #[test]
@@ -158,16 +171,16 @@ mod tests {
     #[test]
     fn every_scheme_puts_the_name_and_the_proof_where_the_core_looks() {
         for (kind, scheme) in [
-            ("trojan", Scheme::Password),
+            ("trojan", Scheme::Trojan),
             ("vmess", Scheme::Vmess),
             ("tuic", Scheme::Tuic),
             ("hysteria", Scheme::Hysteria),
             ("mixed", Scheme::Login),
             ("naive", Scheme::Login),
-            ("anytls", Scheme::Password),
+            ("anytls", Scheme::Anytls),
         ] {
             assert_eq!(Scheme::of(json!({ "type": kind }).as_object().unwrap()), Ok(Some(scheme)));
-            let user = scheme.user("alice234", &secret());
+            let user = scheme.user("alice234", &secret().into());
             assert_eq!(user[scheme.name_key()], "alice234", "{kind}");
             assert!(user[scheme.proof_key()].as_str().is_some_and(|proof| proof.len() >= 22), "{kind}");
         }

@@ -201,7 +201,12 @@ fn one_user(place: &str, scheme: Scheme, user: &Value) -> Verdict {
         Scheme::Key16 | Scheme::Key32 => key_of(&format!("{place}.{key}"), scheme, proof)?,
         // A hysteria user of the operator's may have `auth` bytes instead.
         Scheme::Hysteria if user.get("auth").is_some() => {}
-        Scheme::Password | Scheme::Hysteria | Scheme::Login => {
+        Scheme::Trojan
+        | Scheme::Hysteria2
+        | Scheme::Anytls
+        | Scheme::Shadowsocks
+        | Scheme::Hysteria
+        | Scheme::Login => {
             if proof.is_empty() {
                 return Err(format!("{place}.{key}: must not be empty"));
             }

@@ -71,8 +71,10 @@ impl Panel {
         let slot: SlotName = name.parse().unwrap();
         let secret = secret(name);
         let (speed, devices, streams) = (Bytes::ZERO, 0, 0);
-        self.roster
-            .insert(slot.clone(), RosterEntry { slot, secret, gate, until, speed, devices, streams, plan: None });
+        self.roster.insert(
+            slot.clone(),
+            RosterEntry { slot, secret, gate, until, speed, devices, streams, plan: None, by_hand: None },
+        );
         self.changed();
     }
 

@@ -18,11 +18,11 @@ fn inbound(protocol: &str, fields: Value) -> Inbound {
 fn of_plan(plan: Option<&str>, node: &Value) -> Vec<Endpoint> {
     let node: NodeWays = serde_json::from_value(node.clone()).unwrap();
     let slot: SlotName = "abcd2345".parse().unwrap();
-    let secret = SlotSecret::derive(b"0123456789abcdef0123456789abcdef", &slot);
+    let credentials = SlotSecret::derive(b"0123456789abcdef0123456789abcdef", &slot).into();
     let standing = Standing::default();
     let account =
         Account { name: "ann", plan, standing: &standing, next_reset: None, zone: Zone::UTC, now: Second::EPOCH };
-    of_nodes(&[node], &Bearer { slot: &slot, secret: &secret, account })
+    of_nodes(&[node], &Bearer { slot: &slot, credentials: &credentials, account })
 }
 
 fn with(addresses: &Value, inbounds: &[Inbound]) -> Value {

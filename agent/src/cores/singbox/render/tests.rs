@@ -4,7 +4,7 @@ use super::*;
 
 fn slot(name: &str, open: bool) -> ConfiguredSlot {
     let slot: SlotName = name.parse().unwrap();
-    ConfiguredSlot { secret: SlotSecret::derive(b"key", &slot), slot, open }
+    ConfiguredSlot { credentials: SlotSecret::derive(b"key", &slot).into(), slot, open }
 }
 
 fn with(template: &Value, slots: &[ConfiguredSlot]) -> Result<Rendered, CoreError> {
@@ -128,7 +128,7 @@ fn the_digest_is_the_same_for_other_gate_states_and_orders_and_differs_for_every
     marked["weir"] = json!({ "stay_in_front": [1] });
     assert_ne!(first, digest(&marked, &both));
     let mut rekeyed = both.clone();
-    rekeyed[0].secret = SlotSecret::derive(b"other", &rekeyed[0].slot);
+    rekeyed[0].credentials = SlotSecret::derive(b"other", &rekeyed[0].slot).into();
     assert_ne!(first, digest(&template(), &rekeyed));
 }
 
