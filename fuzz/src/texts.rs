@@ -3,8 +3,6 @@
 //!
 //! An input is one text, which is read as each of them.
 
-use std::sync::LazyLock;
-
 use weir::domain::devices::{Hwid, told};
 use weir::domain::fetch::{family, is_news};
 use weir::domain::format::{Extra, Given, Rules};
@@ -133,7 +131,6 @@ fn remark(text: &str) {
 }
 
 fn rules(text: &str) {
-    static BUILT_IN: LazyLock<Rules> = LazyLock::new(|| Rules::built_in().expect("the built-in rules are rules"));
     if let Ok(rules) = Rules::read(text) {
         let written = serde_json::to_string(&rules).expect("rules are JSON");
         assert_eq!(Rules::read(&written).as_ref(), Ok(&rules), "{written}");

@@ -94,11 +94,11 @@ fn inbounds(inbounds: &[Inbound]) {
 
 fn node_ways(node: &NodeWays) {
     let slot: SlotName = "aaaaaaaa".parse().expect("a slot");
-    let secret = SlotSecret::derive(b"0123456789abcdef0123456789abcdef", &slot);
+    let credentials = SlotSecret::derive(b"0123456789abcdef0123456789abcdef", &slot).into();
     let standing = Standing::default();
     let account =
         Account { name: "ann", plan: Some("basic"), standing: &standing, next_reset: None, zone: Zone::UTC, now: NOW };
-    let endpoints = of_nodes(core::slice::from_ref(node), &Bearer { slot: &slot, secret: &secret, account });
+    let endpoints = of_nodes(core::slice::from_ref(node), &Bearer { slot: &slot, credentials: &credentials, account });
     for endpoint in &endpoints {
         links::again(endpoint);
     }

@@ -1,8 +1,9 @@
 //! Credentials that were set by hand, on real SQL: whose slot they are, what a sync and a list read, and that no two users have the same.
 
 use serde_json::json;
-use weir::store::slots::{self, ByHandSlot, Mark};
+use weir::store::slots::{self, ByHandSlot, EntryRow, Mark};
 use weir::store::users::{self, Action};
+use weir_wire::roster::RosterVersion;
 
 use crate::scene::Scene;
 
@@ -39,8 +40,9 @@ fn a_user_takes_the_slot_that_was_made_for_him_and_the_pool_keeps_its_own() {
     scene.create_with("ann", &slot("byhand22", &["m1", "m2"]));
     let ann = scene.user(scene.sqlite.value("SELECT id FROM users WHERE name = 'ann'")).unwrap();
     assert_eq!((ann.slot.as_str(), ann.credentials.as_deref()), ("byhand22", Some("sealed byhand22")));
-    let told = scene.changed_since(held);
-    let entry = &told[&"byhand22".parse().unwrap()];
+    let held = RosterVersion { number: held, salt: 0 };
+    let told: Vec<EntryRow> = scene.sqlite.all(&slots::changed_since(held)).unwrap();
+    let entry = told.iter().find(|entry| entry.name.as_str() == "byhand22").unwrap();
     assert_eq!((entry.gate.as_str(), entry.credentials.as_deref()), ("open", Some("sealed byhand22")));
     let bob = scene.create("bob", &json!({}));
     assert_eq!((bob.slot.as_str(), bob.credentials), ("slot0000", None));

@@ -63,6 +63,10 @@ impl Vmess {
         if url.user.is_empty() {
             return Err(Reason::UuidMissing);
         }
+        // So clients fill the JSON where nothing is meant, and there it is left out as well.
+        if url.params.clone().take(&["mode"]).as_deref() == Some("none") {
+            url.params.take(&["mode"]);
+        }
         let vmess = Self::take(decoded(&url.user), &mut url.params)?;
         let unknown = unknown(core::mem::take(&mut url.params));
         Ok(Endpoint { unknown, ..url.endpoint(port, Protocol::Vmess(vmess)) })
@@ -207,5 +211,7 @@ mod tests {
             [("a", "2"), ("b", ""), ("z", "1")].map(|(name, value)| (name.into(), value.into()))
         );
         assert_eq!(read(&endpoint.link()), endpoint);
+        let grpc = read("vmess://u@h.test:1?type=grpc&serviceName=s&mode=none");
+        assert_eq!(read(&grpc.link()), grpc);
     }
 }

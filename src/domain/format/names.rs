@@ -2,6 +2,8 @@
 
 use std::collections::HashSet;
 
+use crate::domain::link::NAME;
+
 /// Names that are taken.
 #[derive(Debug, Default)]
 pub(super) struct Names(HashSet<String>);
@@ -12,10 +14,13 @@ impl Names {
         Self(names.iter().map(|name| (*name).to_owned()).collect())
     }
 
-    /// `name`, or `name 2` if it is taken, and so on.
+    /// `name`, or `name 2` if it is taken, and so on; a long one gives way to its number, because who reads a list may cut names.
     pub(super) fn unique(&mut self, name: &str) -> String {
         let name = if name.is_empty() { "Server" } else { name };
-        let numbered = (2_u32..).map(|number| format!("{name} {number}"));
+        let numbered = (2_u32..).map(|number| {
+            let number = format!(" {number}");
+            name.chars().take(NAME.saturating_sub(number.len())).chain(number.chars()).collect()
+        });
         let free = core::iter::once(name.to_owned()).chain(numbered).find(|name| !self.0.contains(name));
         let free = free.unwrap_or_default();
         self.0.insert(free.clone());
@@ -36,6 +41,9 @@ mod tests {
     fn every_name_in_a_list_is_its_own_and_none_is_empty() {
         let mut names = Names::reserving(&["DIRECT"]);
         let given: Vec<String> = ["a", "a", "", "b", "a", "a 2", "DIRECT", ""].map(|name| names.unique(name)).into();
+        let long = "я".repeat(NAME);
+        assert_eq!(names.unique(&long), long);
+        assert_eq!(names.unique(&long), format!("{} 2", "я".repeat(NAME - 2)));
         assert_eq!(given, ["a", "a 2", "Server", "b", "a 3", "a 2 2", "DIRECT 2", "Server 2"]);
     }
 }

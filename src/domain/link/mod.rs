@@ -11,7 +11,7 @@ pub use base64::{lenient, lenient_text};
 pub use params::Params;
 pub use reason::Reason;
 pub(crate) use url::clean_name;
-pub use url::{Url, port_number};
+pub use url::{NAME, Url, port_number};
 
 use super::percent;
 

@@ -5,7 +5,7 @@ use crate::domain::endpoint::{Endpoint, Host, Protocol};
 use crate::domain::percent::encode;
 
 /// Longest name that is kept, in characters.
-const NAME: usize = 128;
+pub const NAME: usize = 128;
 
 /// A link in its parts.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,6 +3,8 @@
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use url::Url;
+
 use crate::domain::link::port_number;
 use crate::domain::reach::{is_public, labels};
 
@@ -25,7 +27,9 @@ pub fn may_send(url: &str, private: bool) -> bool {
     let clean =
         url.len() <= MAX && url.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'\\' | b'"' | b'<' | b'>'));
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    clean && !authority.contains('@') && host(authority).is_some_and(|host| is_host(host, private))
+    let named = !authority.contains('@') && host(authority).is_some_and(|host| is_host(host, private));
+    // What the runtime's `fetch` cannot read is told now, not with the first event: an `xn--` form of nothing, for example.
+    clean && named && Url::parse(url).is_ok()
 }
 
 /// The host of an authority whose port, if it names one, is a port.
@@ -102,6 +106,7 @@ mod tests {
             "https://example.org\\@127.0.0.1/",
             "https://exämple.org/",
             "https://example.org:0/",
+            "https://xn--e0afmkfd.xn--p1ai/hook",
             "https://example.org:99999/",
             "https://example.org:+443/",
             "https://example.org:/x",

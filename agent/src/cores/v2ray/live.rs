@@ -5,7 +5,7 @@ use std::fs;
 use std::sync::Arc;
 
 use weir_wire::SlotName;
-use weir_wire::credential::SlotSecret;
+use weir_wire::credential::Credentials;
 
 use super::render::Ours;
 use super::users::Scheme;
@@ -33,9 +33,9 @@ async fn add(
     core: &Connection,
     (tag, scheme): &(String, Scheme),
     slot: &SlotName,
-    secret: &SlotSecret,
+    credentials: &Credentials,
 ) -> Result<(), CoreError> {
-    let account = Some(scheme.account(core.dialect, secret));
+    let account = Some(scheme.account(core.dialect, credentials));
     let user = Some(User { level: 0, email: slot.to_string(), account });
     let name = format!("{}.app.proxyman.command.AddUserOperation", core.dialect.root());
     alter(core, tag, TypedMessage::of(name, &AddUser { user }), EXISTS).await
@@ -80,22 +80,22 @@ impl Inner {
     }
 
     /// Puts one slot into the state that is wanted, in every inbound.
-    async fn put(&self, calls: &Calls, slot: &SlotName, secret: Option<&SlotSecret>) -> Result<(), CoreError> {
+    async fn put(&self, calls: &Calls, slot: &SlotName, credentials: Option<&Credentials>) -> Result<(), CoreError> {
         let Some(core) = &calls.core else { return Err(CoreError::Unreachable("it is going down".into())) };
         let present = lock(&self.users).present.get(slot).cloned();
-        if present.as_ref().is_some_and(|present| present.as_ref() == secret) {
+        if present.as_ref().is_some_and(|present| present.as_ref() == credentials) {
             return Ok(());
         }
         for inbound in &calls.inbounds {
             // Other credentials under the same name are no other user to the core.
-            if secret.is_none() || matches!(present, Some(Some(_))) {
+            if credentials.is_none() || matches!(present, Some(Some(_))) {
                 remove(core, inbound, slot).await?;
             }
-            if let Some(secret) = secret {
-                add(core, inbound, slot, secret).await?;
+            if let Some(credentials) = credentials {
+                add(core, inbound, slot, credentials).await?;
             }
         }
-        lock(&self.users).present.insert(slot.clone(), secret.cloned());
+        lock(&self.users).present.insert(slot.clone(), credentials.cloned());
         Ok(())
     }
 
@@ -114,7 +114,8 @@ impl Inner {
         calls: &mut Calls,
         slots: &[ConfiguredSlot],
     ) -> Result<Vec<(SlotName, bool)>, CoreError> {
-        lock(&self.users).secrets = slots.iter().map(|slot| (slot.slot.clone(), slot.secret.clone())).collect();
+        lock(&self.users).credentials =
+            slots.iter().map(|slot| (slot.slot.clone(), slot.credentials.clone())).collect();
         self.ready(calls).await?;
         // Shut first: an open gate lets bytes through that nobody has granted.
         let named: BTreeSet<&SlotName> = slots.iter().map(|slot| &slot.slot).collect();
@@ -123,7 +124,7 @@ impl Inner {
             self.put(calls, slot, None).await?;
         }
         for slot in slots.iter().filter(|slot| slot.open) {
-            self.put(calls, &slot.slot, Some(&slot.secret)).await?;
+            self.put(calls, &slot.slot, Some(&slot.credentials)).await?;
         }
         calls.in_file.clear();
         let gates: Vec<_> = slots.iter().map(|slot| (slot.slot.clone(), slot.open)).collect();
@@ -133,13 +134,13 @@ impl Inner {
 
     /// [`crate::cores::Core::set_gate`].
     pub(super) async fn set_gate(self: &Arc<Self>, slot: &SlotName, open: bool) -> Result<(), CoreError> {
-        let secret = lock(&self.users).secrets.get(slot).cloned();
-        if open && secret.is_none() {
+        let credentials = lock(&self.users).credentials.get(slot).cloned();
+        if open && credentials.is_none() {
             return Err(CoreError::Config(format!("{slot} was not brought")));
         }
         let mut calls = self.calls.lock().await;
         let put = match self.ready(&mut calls).await {
-            Ok(()) => self.put(&calls, slot, secret.as_ref().filter(|_| open)).await,
+            Ok(()) => self.put(&calls, slot, credentials.as_ref().filter(|_| open)).await,
             Err(why) => Err(why),
         };
         if matches!(put, Err(CoreError::Unreachable(_))) {

@@ -24,7 +24,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Notify, mpsc, oneshot, watch as latest};
 use tokio::time::timeout;
 use weir_wire::SlotName;
-use weir_wire::credential::SlotSecret;
+use weir_wire::credential::Credentials;
 use weir_wire::sync::Inbound;
 
 use super::program::Family;
@@ -68,9 +68,9 @@ pub(crate) struct Settings {
 #[derive(Default)]
 struct Users {
     /// Everybody who may be let in.
-    secrets: BTreeMap<SlotName, SlotSecret>,
+    credentials: BTreeMap<SlotName, Credentials>,
     /// What was done in this incarnation: let in with these credentials, or kept out.
-    present: BTreeMap<SlotName, Option<SlotSecret>>,
+    present: BTreeMap<SlotName, Option<Credentials>>,
     /// Whose gate means something.
     loaded: BTreeSet<SlotName>,
 }

@@ -65,7 +65,7 @@ pub(super) fn render(
         if let Some(taken) = slots.iter().find(|slot| names.contains(slot.slot.as_str())) {
             return Err(wrong(&place, &format!("its own user {} has the name of a slot", taken.slot)));
         }
-        clients.push(ours(scheme.client(NOBODY, &additions.secret.nobody(&tag)?)));
+        clients.push(ours(scheme.client(NOBODY, &additions.secret.nobody(&tag)?.into())));
         clients.extend(open_clients(&scheme, slots));
         if let (Scheme::Vless { .. }, Some(settings)) =
             (&scheme, inbound.get_mut("settings").and_then(Value::as_object_mut))
@@ -86,7 +86,7 @@ fn ours(mut client: Map<String, Value>) -> Value {
 
 fn open_clients<'a>(scheme: &'a Scheme, slots: &'a [ConfiguredSlot]) -> impl Iterator<Item = Value> + 'a {
     let open = slots.iter().filter(|slot| slot.open);
-    open.map(|slot| ours(scheme.client(slot.slot.as_str(), &slot.secret)))
+    open.map(|slot| ours(scheme.client(slot.slot.as_str(), &slot.credentials)))
 }
 
 fn object<'a>(of: &'a mut Map<String, Value>, key: &str) -> Result<&'a mut Map<String, Value>, CoreError> {

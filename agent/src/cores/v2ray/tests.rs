@@ -18,7 +18,7 @@ fn run<T>(work: impl Future<Output = T>) -> T {
 
 fn slot(name: &str, open: bool) -> ConfiguredSlot {
     let slot: SlotName = name.parse().unwrap();
-    ConfiguredSlot { secret: SlotSecret::derive(b"key", &slot), slot, open }
+    ConfiguredSlot { credentials: SlotSecret::derive(b"key", &slot).into(), slot, open }
 }
 
 struct Rig {
@@ -119,7 +119,8 @@ fn whoever_is_there_already_or_gone_already_is_no_error_and_new_credentials_repl
         rig.core.0.forget_users().await;
         rig.core.bring(&slots).await.unwrap();
         let old = rig.server.with(|state| state.users.values().next().cloned()).unwrap();
-        let other = ConfiguredSlot { secret: SlotSecret::derive(b"other", &slots[0].slot), ..slots[0].clone() };
+        let other =
+            ConfiguredSlot { credentials: SlotSecret::derive(b"other", &slots[0].slot).into(), ..slots[0].clone() };
         rig.core.bring(&[other]).await.unwrap();
         let new = rig.server.with(|state| state.users.values().next().cloned()).unwrap();
         assert_ne!(old, new);

@@ -1,7 +1,7 @@
 //! Which inbounds have users, what a user looks like in each, and in the messages of the `HandlerService`.
 
 use serde_json::{Map, Value};
-use weir_wire::credential::SlotSecret;
+use weir_wire::credential::Credentials;
 
 use super::template::text;
 use crate::cores::program::Family;
@@ -80,21 +80,23 @@ impl Scheme {
         }
     }
 
-    fn proof(&self, secret: &SlotSecret) -> String {
+    fn proof(&self, of: &Credentials) -> String {
         match self {
-            Self::Vmess | Self::Vless { .. } => secret.uuid(),
-            Self::Trojan | Self::Shadowsocks { .. } => secret.password(),
-            Self::Shadowsocks2022 { wide: false } => secret.shadowsocks_key_16(),
-            Self::Shadowsocks2022 { wide: true } => secret.shadowsocks_key_32(),
+            Self::Vmess => of.vmess_uuid(),
+            Self::Vless { .. } => of.vless_uuid(),
+            Self::Trojan => of.trojan_password(),
+            Self::Shadowsocks { .. } => of.shadowsocks_password(),
+            Self::Shadowsocks2022 { wide: false } => of.shadowsocks_key_16(),
+            Self::Shadowsocks2022 { wide: true } => of.shadowsocks_key_32(),
         }
     }
 
     /// One user of the inbound's `clients`.
-    pub(super) fn client(&self, name: &str, secret: &SlotSecret) -> Map<String, Value> {
+    pub(super) fn client(&self, name: &str, of: &Credentials) -> Map<String, Value> {
         let mut client = Map::new();
         client.insert("email".into(), name.into());
         client.insert("level".into(), 0.into());
-        client.insert(self.proof_key().into(), self.proof(secret).into());
+        client.insert(self.proof_key().into(), self.proof(of).into());
         let own = match self {
             Self::Vmess => Some(("alterId", Value::from(0))),
             Self::Vless { vision: true } => Some(("flow", VISION.into())),
@@ -106,9 +108,9 @@ impl Scheme {
     }
 
     /// The user's account as the `HandlerService` takes it.
-    pub(super) fn account(&self, dialect: Dialect, secret: &SlotSecret) -> TypedMessage {
+    pub(super) fn account(&self, dialect: Dialect, of: &Credentials) -> TypedMessage {
         let root = format!("{}.proxy", dialect.root());
-        let proof = self.proof(secret);
+        let proof = self.proof(of);
         match self {
             Self::Vmess => TypedMessage::of(format!("{root}.vmess.Account"), &OneProof { proof }),
             Self::Vless { vision } => {
@@ -161,6 +163,8 @@ mod tests {
     use prost::Message as _;
     use serde_json::json;
 
+    use weir_wire::credential::SlotSecret;
+
     use super::*;
 
     fn scheme(inbound: &Value, family: Family) -> Result<Option<Scheme>, String> {
@@ -181,11 +185,11 @@ mod tests {
             (json!({ "protocol": "shadowsocks", "settings": { "method": "2022-blake3-aes-256-gcm" } }), Family::Xray),
         ] {
             let scheme = scheme(&inbound, family).unwrap().unwrap();
-            let client = scheme.client("alice234", &secret());
+            let client = scheme.client("alice234", &secret().into());
             assert_eq!(client["email"], "alice234", "{inbound}");
             let proof = client[scheme.proof_key()].as_str().unwrap();
             // The same proof in the file and in the message: whichever comes first, the client can connect.
-            let account = scheme.account(Dialect::Xray, &secret());
+            let account = scheme.account(Dialect::Xray, &secret().into());
             assert_eq!(OneProof::decode(account.value.as_slice()).unwrap().proof, proof, "{inbound}");
         }
         assert_eq!(scheme(&json!({ "protocol": "dokodemo-door" }), Family::Xray), Ok(None));
@@ -193,7 +197,7 @@ mod tests {
 
     #[test]
     fn accounts_are_named_as_each_core_names_them() {
-        let name = |scheme: &Scheme, dialect| scheme.account(dialect, &secret()).name;
+        let name = |scheme: &Scheme, dialect| scheme.account(dialect, &secret().into()).name;
         assert_eq!(name(&Scheme::Vmess, Dialect::V2Ray), "v2ray.core.proxy.vmess.Account");
         assert_eq!(name(&Scheme::Vless { vision: false }, Dialect::Xray), "xray.proxy.vless.Account");
         let wide = Scheme::Shadowsocks2022 { wide: true };
