@@ -38,10 +38,10 @@ pub fn check(data: &[u8]) {
             again(&more);
         }
     }
-    let Ok(Some(link)) = Link::read(&line) else { return };
-    assert_eq!(link.endpoint, endpoint);
-    let named = Link::read(&link.named("One")).expect("a link can be renamed").expect("a link stays one");
-    assert_eq!((named.endpoint.name.as_str(), named.key()), ("One", link.key()));
+    let Ok(Some(taken)) = Link::read(&line) else { return };
+    assert_eq!(taken.endpoint, endpoint);
+    let named = Link::read(&taken.named("One")).expect("a link can be renamed").expect("a link stays one");
+    assert_eq!((named.endpoint.name.as_str(), named.key()), ("One", taken.key()));
 }
 
 /// Writes an endpoint and reads what was written.

@@ -168,7 +168,8 @@ fn zone(text: &str) {
     for at in [Second::EPOCH, NOW, Second::clamped(4_000_000_000)] {
         let midnight = zone.midnight(zone.date(at));
         assert!(midnight <= at && at.since(midnight) < 90_000, "{text}: {at}");
-        assert!((0..86_400).contains(&zone.second_of_day(at)) && zone.written(at).contains(text));
+        // Its name is written as the database has it, however it was said.
+        assert!((0..86_400).contains(&zone.second_of_day(at)) && zone.written(at).contains(&zone.to_string()));
     }
     let _ = (zone.date(Second::LAST), zone.written(Second::LAST), zone.second_of_day(Second::LAST));
 }

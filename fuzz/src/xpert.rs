@@ -72,8 +72,9 @@ fn token(text: &str) {
 
 /// A token of whatever user and generation reads back, and with another seal it does not.
 fn forged(claim: [u8; 8], seal: &[u8]) {
-    let [a, b, c, d, e, f, g, h] = claim;
-    let made = Subscription { user: u32::from_be_bytes([a, b, c, d]), generation: u32::from_be_bytes([e, f, g, h]) };
+    let claim = u64::from_be_bytes(claim);
+    let half = |bits: u64| u32::try_from(bits & u64::from(u32::MAX)).expect("32 bits");
+    let made = Subscription { user: half(claim >> 32), generation: half(claim) };
     let token = made.token(KEY);
     assert_eq!(Subscription::read(&token, KEY), Some(made));
     let letters: Vec<u8> =

@@ -286,6 +286,10 @@ fn shadowsocks(inbound: &Inbound, of: &Credentials) -> Result<Shadowsocks, &'sta
     let password = match method.as_str() {
         "2022-blake3-aes-128-gcm" => format!("{}:{}", server_key(inbound)?, of.shadowsocks_key_16()),
         "2022-blake3-aes-256-gcm" => format!("{}:{}", server_key(inbound)?, of.shadowsocks_key_32()),
+        // A link would end it elsewhere.
+        odd if !odd.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') => {
+            return Err("its method is none");
+        }
         // Several users of one key: the core knows no such thing.
         other if other.starts_with("2022-") => return Err("its method knows no several users"),
         _ => of.shadowsocks_password(),
