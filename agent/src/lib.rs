@@ -19,6 +19,7 @@ mod loading;
 mod node;
 mod outbox;
 mod panel_url;
+mod presence;
 mod random;
 mod rate;
 mod roster;

@@ -35,6 +35,8 @@ const LEAVE_WITHIN: Duration = Duration::from_secs(10);
 const KEEP_WITHIN: Duration = Duration::from_secs(2);
 /// Calls to the core under way at once.
 const MOST_CALLS: usize = 32;
+/// Connections that are being ended at once.
+const MOST_ENDS: usize = 8;
 /// Events taken in before anything else is looked at.
 const MOST_EVENTS: usize = 64;
 
@@ -58,6 +60,8 @@ struct Running {
     client: PanelClient,
     identity: Identity,
     calls: Arc<Semaphore>,
+    /// For ends of single connections: a storm of them must not keep a gate open.
+    ends: Arc<Semaphore>,
     done: mpsc::UnboundedSender<Done>,
     saving: bool,
     /// A reload waits for the next save.
@@ -103,6 +107,7 @@ pub(crate) async fn run(config: &Config) -> Result<(), String> {
         client,
         identity,
         calls: Arc::new(Semaphore::new(MOST_CALLS)),
+        ends: Arc::new(Semaphore::new(MOST_ENDS)),
         done,
         saving: false,
         drained: None,
@@ -239,7 +244,8 @@ impl Running {
     }
 
     fn command(&self, command: Command) {
-        let (core, done, calls) = (Arc::clone(&self.core), self.done.clone(), Arc::clone(&self.calls));
+        let (core, done) = (Arc::clone(&self.core), self.done.clone());
+        let (calls, ends) = (Arc::clone(&self.calls), Arc::clone(&self.ends));
         match command {
             Command::SetTick(tick) => core.set_tick(tick.min(READ_EVERY)),
             Command::SetGate { slot, open } => drop(tokio::spawn(async move {
@@ -248,7 +254,7 @@ impl Running {
                 done.send(Done::GateSet(slot, open, outcome))
             })),
             Command::Close { id } => drop(tokio::spawn(async move {
-                let _turn = calls.acquire().await;
+                let _turn = ends.acquire().await;
                 // A connection that has ended meanwhile, or a core that is going down: both are what was wanted.
                 let _ = core.close(&id).await;
             })),

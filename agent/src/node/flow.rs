@@ -6,15 +6,17 @@ use weir_wire::SlotName;
 
 use super::ending::CatchUp;
 use super::trouble::Source;
-use super::{Command, CoreSeen, FAST, Node, READ_EVERY, SLOW};
+use super::{Command, CoreSeen, FAST, Node, READ_EVERY, SLOW, allowance};
 use crate::clock::{Moment, Reading};
-use crate::cores::{ConnectionEvent, CoreEvent};
+use crate::cores::{ConnectionEvent, CoreEvent, Origin};
 use crate::outbox::parcel::Stamp;
 
 /// A user who will reach his limit within so many seconds is looked at ten times a second.
 const NEAR_SECONDS: u64 = 2;
 /// Milliseconds between two looks at all gates: grants end, and no event tells when.
 const LOOK_AT_ALL: u64 = 60_000;
+/// Milliseconds for which ticks stay short after a storm of connections over a limit.
+const STORM_LASTS: u64 = 2_000;
 
 impl Node {
     /// Takes in what the core told.
@@ -29,6 +31,7 @@ impl Node {
                 self.file.forget = false;
                 self.gates.forget_core();
                 self.doors.core_down();
+                self.presence.core_down();
                 self.commands.push(Command::AskGates);
             }
             CoreEvent::Connections { reset, events } => self.connections(reset, &events, now),
@@ -90,11 +93,24 @@ impl Node {
         let (roster, gates) = (&self.roster, &self.gates);
         let may_pass = |slot: &SlotName| roster.get(slot).is_some() && !gates.is_shut(slot);
         self.addresses.connections(reset, events, now, may_pass);
+        self.show_out_crowds(reset, events, now);
         if reset && self.catch_up == CatchUp::FirstList {
             self.first_list(slots.iter().cloned().collect(), now);
         }
         self.moving.append(&mut slots);
         self.move_gates(now);
+    }
+
+    /// Ends connections of those who have too many devices or connections.
+    fn show_out_crowds(&mut self, reset: bool, events: &[ConnectionEvent], now: Moment) {
+        let (roster, gates, addresses) = (&self.roster, &self.gates, &self.addresses);
+        let allowance = |slot: &SlotName| roster.get(slot).filter(|_| !gates.is_shut(slot)).map(allowance);
+        let network = |origin: &Origin| addresses.network_of(origin);
+        let over = self.presence.connections(reset, events, now, network, allowance);
+        self.commands.extend(over.into_iter().map(|id| Command::Close { id }));
+        if self.presence.is_waiting() {
+            self.fast_until = self.fast_until.max(now.plus(STORM_LASTS));
+        }
     }
 
     pub(super) fn cut(&mut self, slots: Vec<SlotName>, to: Stamp, made: Option<Moment>) {
@@ -121,6 +137,11 @@ impl Node {
             if self.is_near(&slot, now) {
                 self.fast_until = now.plus(NEAR_SECONDS * 1_000);
             }
+        }
+        for id in self.presence.tick() {
+            self.commands.push(Command::Close { id });
+            // Those who come again meanwhile wait for the next tick.
+            self.fast_until = self.fast_until.max(now.plus(STORM_LASTS));
         }
         let tick = if now < self.fast_until { FAST } else { SLOW };
         if tick != self.tick {

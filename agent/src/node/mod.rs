@@ -20,6 +20,7 @@ mod trouble;
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
 
+use weir_wire::roster::RosterEntry;
 use weir_wire::sync::{Inbound, Policy, SyncRequest};
 use weir_wire::{Epoch, Second, SlotName};
 
@@ -37,6 +38,7 @@ use crate::limiter::Limiter;
 use crate::loading::Loading;
 use crate::outbox::parcel::Stamp;
 use crate::outbox::{Nobodys, Outbox};
+use crate::presence::{Allowance, Presence};
 use crate::rate::Rates;
 use crate::roster::Roster;
 use crate::tally::Tally;
@@ -66,7 +68,7 @@ pub(crate) enum Command {
         /// To what.
         open: bool,
     },
-    /// End one connection of a slot whose gate is shut, or whose user may not be on that inbound. Nothing comes back.
+    /// End one connection: of a slot whose gate is shut, whose user may not be on that inbound, or has too many. Nothing comes back.
     Close {
         /// The core's id of it.
         id: String,
@@ -111,6 +113,11 @@ pub(crate) struct Rules {
     pub(crate) behind_proxy: Vec<String>,
 }
 
+/// What a slot's user may have at once.
+const fn allowance(entry: &RosterEntry) -> Allowance {
+    Allowance { devices: entry.devices, streams: entry.streams }
+}
+
 /// Everything that the agent knows.
 pub(crate) struct Node {
     rules: Rules,
@@ -123,6 +130,7 @@ pub(crate) struct Node {
     gates: Gates,
     addresses: Addresses,
     doors: Doors,
+    presence: Presence,
     loading: Loading,
     rates: Rates,
     policy: Policy,
@@ -207,6 +215,7 @@ impl Node {
             departed,
             limiter: Limiter::load(&ledger, same_boot)?,
             doors: Doors::load(&ledger)?,
+            presence: Presence::default(),
             loading: Loading::load(&ledger, rules.reload_every)?,
             rules,
             policy: ledger.get(Table::Meta, POLICY.as_bytes())?.unwrap_or_default(),

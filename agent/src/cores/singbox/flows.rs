@@ -53,9 +53,11 @@ fn count(bytes: i64) -> u64 {
 
 impl Flows {
     /// Takes in what the core told and says it in absolute totals.
-    pub(super) fn apply(&mut self, message: daemon::ConnectionEvents) -> Vec<ConnectionEvent> {
+    pub(super) fn apply(&mut self, mut message: daemon::ConnectionEvents) -> Vec<ConnectionEvent> {
         if message.reset {
             self.lists_told = self.lists_asked;
+            // Who came first matters to whoever counts devices; the core lists its connections in no order.
+            message.events.sort_by_key(|event| event.connection.as_ref().map_or(0, |connection| connection.created_at));
         }
         let mut before = if message.reset { core::mem::take(&mut self.live) } else { HashMap::new() };
         let mut told = Vec::with_capacity(message.events.len());
@@ -298,6 +300,17 @@ mod tests {
         assert!(!flows.is_listed_after(asked));
         say(&mut flows, true, vec![named("a", 1, 0)]);
         assert!(flows.is_listed_after(asked));
+    }
+
+    #[test]
+    fn a_list_of_all_names_first_who_came_first() {
+        let mut flows = Flows::default();
+        let mut events = vec![named("c", 1, 0), named("a", 1, 0), named("b", 1, 0)];
+        for (event, created) in events.iter_mut().zip([30, 10, 20]) {
+            event.connection.as_mut().unwrap().created_at = created;
+        }
+        let told: Vec<_> = say(&mut flows, true, events).into_iter().map(|(id, ..)| id).collect();
+        assert_eq!(told, ["a", "b", "c"]);
     }
 
     #[test]
