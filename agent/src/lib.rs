@@ -22,6 +22,7 @@ mod panel_url;
 mod presence;
 mod random;
 mod rate;
+mod relay;
 mod roster;
 mod run;
 mod tally;

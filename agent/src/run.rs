@@ -18,11 +18,12 @@ use weir_wire::sync::{SyncReply, SyncRequest};
 use crate::client::{Failed, PanelClient};
 use crate::clock;
 use crate::config::Config;
-use crate::cores::{self, Core, CoreError, CoreEvent, Reload, Written};
+use crate::cores::{self, Core, CoreError, CoreEvent, Reload, Way, Written};
 use crate::faults::{self, Point};
 use crate::identity::Identity;
 use crate::ledger::{Batch, Ledger, LedgerError};
 use crate::node::{Command, Node, READ_EVERY, Rules, Step};
+use crate::relay::{self, Speeds};
 use crate::{bell, random};
 
 /// The ledger is written at most this often while nothing waits for it.
@@ -44,8 +45,10 @@ const MOST_EVENTS: usize = 64;
 enum Done {
     Saved(Result<(), (LedgerError, Batch)>),
     Synced(Result<SyncReply, Failed>),
-    GateSet(SlotName, bool, Result<(), CoreError>),
-    Gates(Result<Vec<(SlotName, bool)>, CoreError>),
+    GateSet(SlotName, Way, Result<(), CoreError>),
+    Gates(Result<Vec<(SlotName, Way)>, CoreError>),
+    /// Whether the relay has its port.
+    Relay(Result<(), String>),
     Written(bool, Result<Written, CoreError>),
     /// Every connection was ended for a reload. Told back when their bytes are in the ledger.
     Drained(oneshot::Sender<()>),
@@ -62,6 +65,7 @@ struct Running {
     calls: Arc<Semaphore>,
     /// For ends of single connections: a storm of them must not keep a gate open.
     ends: Arc<Semaphore>,
+    speeds: Speeds,
     done: mpsc::UnboundedSender<Done>,
     saving: bool,
     /// A reload waits for the next save.
@@ -91,6 +95,7 @@ pub(crate) async fn run(config: &Config) -> Result<(), String> {
         on_panel_loss: config.on_panel_loss,
         reload_every: u64::from(config.reload_every_seconds).saturating_mul(1_000),
         behind_proxy: config.addresses.behind_proxy.clone(),
+        relay: core.relay().is_some(),
     };
     let node = Node::load(ledger.clone(), rules, &boot, clock::read(), random::epoch());
     let node = node.map_err(|error| error.to_string())?;
@@ -108,6 +113,7 @@ pub(crate) async fn run(config: &Config) -> Result<(), String> {
         identity,
         calls: Arc::new(Semaphore::new(MOST_CALLS)),
         ends: Arc::new(Semaphore::new(MOST_ENDS)),
+        speeds: Speeds::default(),
         done,
         saving: false,
         drained: None,
@@ -132,6 +138,7 @@ impl Running {
         let core = Arc::clone(&self.core);
         core.set_tick(READ_EVERY);
         let watching = tokio::spawn(async move { core.watch(events_in).await });
+        self.start_relay();
         let (rings_in, mut rings) = mpsc::unbounded_channel();
         let identity = self.identity.clone();
         let ringing = tokio::spawn(async move { bell::listen(&identity, &rings_in).await });
@@ -153,6 +160,23 @@ impl Running {
         watching.abort();
         ringing.abort();
         self.finish(config).await;
+    }
+
+    /// Speed limits hold as soon as the core can be reached: before that the relay knows them.
+    fn start_relay(&mut self) {
+        self.follow();
+        let Some(plan) = self.core.relay() else { return };
+        let (told, mut outcomes) = mpsc::unbounded_channel();
+        let done = self.done.clone();
+        if let Err(error) = relay::start(plan, self.speeds.clone(), told) {
+            let _ = done.send(Done::Relay(Err(error.to_string())));
+            return;
+        }
+        tokio::spawn(async move {
+            while let Some(outcome) = outcomes.recv().await {
+                let _ = done.send(Done::Relay(outcome));
+            }
+        });
     }
 
     fn events(&mut self, first: CoreEvent, events: &mut mpsc::UnboundedReceiver<CoreEvent>) {
@@ -248,17 +272,19 @@ impl Running {
         let (calls, ends) = (Arc::clone(&self.calls), Arc::clone(&self.ends));
         match command {
             Command::SetTick(tick) => core.set_tick(tick.min(READ_EVERY)),
-            Command::SetGate { slot, open } => drop(tokio::spawn(async move {
+            Command::SetGate { slot, way } => drop(tokio::spawn(async move {
                 let _turn = calls.acquire().await;
-                let outcome = core.set_gate(&slot, open).await;
-                done.send(Done::GateSet(slot, open, outcome))
+                let outcome = core.set_way(&slot, way).await;
+                done.send(Done::GateSet(slot, way, outcome))
             })),
+            Command::SetSpeed { slot, speed } => self.speeds.set(&slot, speed),
+            Command::ForgetSpeed { slot } => self.speeds.forget(&slot),
             Command::Close { id } => drop(tokio::spawn(async move {
                 let _turn = ends.acquire().await;
                 // A connection that has ended meanwhile, or a core that is going down: both are what was wanted.
                 let _ = core.close(&id).await;
             })),
-            Command::AskGates => drop(tokio::spawn(async move { done.send(Done::Gates(core.gates().await)) })),
+            Command::AskGates => drop(tokio::spawn(async move { done.send(Done::Gates(core.ways().await)) })),
             Command::Write { slots, forget } => drop(tokio::spawn(async move {
                 let outcome = core.write(&slots, forget).await;
                 done.send(Done::Written(forget, outcome))
@@ -290,7 +316,8 @@ impl Running {
                 }
             }
             Done::Synced(outcome) => self.synced(outcome),
-            Done::GateSet(slot, open, outcome) => self.node.gate_set(&slot, open, &outcome, now),
+            Done::GateSet(slot, way, outcome) => self.node.gate_set(&slot, way, &outcome, now),
+            Done::Relay(outcome) => self.node.relay_told(outcome, now),
             Done::Gates(outcome) => self.node.gates_told(outcome, now),
             Done::Written(forget, outcome) => {
                 self.node.written(forget, outcome, now);

@@ -30,7 +30,7 @@ use self::trouble::Troubles;
 use crate::addresses::Addresses;
 use crate::clock::{BootId, Moment, PanelClock, Reading};
 use crate::config::OnPanelLoss;
-use crate::cores::ConfiguredSlot;
+use crate::cores::{ConfiguredSlot, Way};
 use crate::doors::Doors;
 use crate::gate::Gates;
 use crate::ledger::{Batch, Ledger, LedgerError, Table, put_meta};
@@ -66,7 +66,19 @@ pub(crate) enum Command {
         /// Whose.
         slot: SlotName,
         /// To what.
-        open: bool,
+        way: Way,
+    },
+    /// The relay holds a slot to so many bytes a second in each direction, 0 = unlimited. Nothing comes back.
+    SetSpeed {
+        /// Whose.
+        slot: SlotName,
+        /// How fast.
+        speed: u64,
+    },
+    /// The relay forgets a slot. Nothing comes back.
+    ForgetSpeed {
+        /// Whose.
+        slot: SlotName,
     },
     /// End one connection: of a slot whose gate is shut, whose user may not be on that inbound, or has too many. Nothing comes back.
     Close {
@@ -111,6 +123,8 @@ pub(crate) struct Rules {
     pub(crate) reload_every: u64,
     /// Tags of the inbounds that stand behind a proxy.
     pub(crate) behind_proxy: Vec<String>,
+    /// Users with a speed limit go through the relay.
+    pub(crate) relay: bool,
 }
 
 /// What a slot's user may have at once.
@@ -260,6 +274,7 @@ impl Node {
             totals: (0, 0),
             totals_told: ((0, 0), reading.now),
         };
+        node.tell_speeds();
         // Every gate is news to this process, so the core's file is written: an earlier one may have ended before that.
         node.decide_all(reading.now);
         Ok(node)

@@ -120,10 +120,12 @@ impl Node {
             let touched = self.roster.apply(change, &mut self.books.batch);
             for slot in &touched.upserts {
                 self.allow(slot, now);
+                self.tell_speed(slot);
                 self.departed.remove(slot);
                 self.limiter.press(slot, self.tally.count(slot).total());
             }
             for slot in &touched.removals {
+                self.commands.push(Command::ForgetSpeed { slot: slot.clone() });
                 self.departed.insert(slot.clone());
                 self.limiter.remove(slot, self.tally.count(slot).total());
             }

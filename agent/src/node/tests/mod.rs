@@ -2,6 +2,7 @@
 
 mod addresses;
 mod core;
+mod crowds;
 mod doors;
 mod ends;
 mod faults;
@@ -12,5 +13,6 @@ mod property;
 mod refusals;
 mod reports;
 mod rig;
+mod speeds;
 mod status;
 mod talk;

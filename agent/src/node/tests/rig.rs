@@ -1,6 +1,7 @@
 //! A node with everything around it: the scripted core, the model of the panel, a ledger on disk, and a clock that
 //! stands until it is moved. It does what the task in `run.rs` does, in the same order.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -52,6 +53,8 @@ pub(super) struct Rig {
     pub(super) sent: Option<SyncRequest>,
     pub(super) disk_fails: bool,
     pub(super) commits: usize,
+    /// What the relay was told.
+    pub(super) speeds: BTreeMap<SlotName, u64>,
     rules: Rules,
     boot: BootId,
     ledger: Ledger,
@@ -91,7 +94,8 @@ impl Rig {
         let folder = new_folder();
         let ledger = Ledger::open(&folder.path().join("ledger")).unwrap();
         let clock = Reading { now: Moment::from_millis(1_000_000), wall: 5_000_000, suspended: 0 };
-        let rules = Rules { on_panel_loss: OnPanelLoss::Hold, reload_every: 600_000, behind_proxy: Vec::new() };
+        let rules =
+            Rules { on_panel_loss: OnPanelLoss::Hold, reload_every: 600_000, behind_proxy: Vec::new(), relay: true };
         let boot = BootId("a boot".to_owned());
         let node = Node::load(ledger.clone(), rules.clone(), &boot, clock, Epoch::from_random(1)).unwrap();
         let mut panel = Panel::new();
@@ -105,6 +109,7 @@ impl Rig {
             sent: None,
             disk_fails: false,
             commits: 0,
+            speeds: BTreeMap::new(),
             rules,
             boot,
             ledger,
@@ -205,13 +210,15 @@ impl Rig {
         let told = "a scripted core never waits";
         match command {
             Command::SetTick(tick) => core.set_tick(tick),
-            Command::SetGate { slot, open } => {
-                let outcome = core.set_gate(&slot, open).now_or_never().expect(told);
-                self.node.gate_set(&slot, open, &outcome, now);
+            Command::SetGate { slot, way } => {
+                let outcome = core.set_way(&slot, way).now_or_never().expect(told);
+                self.node.gate_set(&slot, way, &outcome, now);
             }
+            Command::SetSpeed { slot, speed } => drop(self.speeds.insert(slot, speed)),
+            Command::ForgetSpeed { slot } => drop(self.speeds.remove(&slot)),
             Command::Close { id } => drop(core.close(&id).now_or_never().expect(told)),
             Command::AskGates => {
-                let outcome = core.gates().now_or_never().expect(told);
+                let outcome = core.ways().now_or_never().expect(told);
                 self.node.gates_told(outcome, now);
             }
             Command::Write { slots, forget } => {
