@@ -10,6 +10,7 @@ const SECOND = '127.0.0.3';
 const THIRD = '127.0.0.4';
 /** What nobody shows out goes on for so long at least. */
 const A_WHILE_MS = 1000;
+const RATE = 100_000;
 
 let limits;
 
@@ -26,7 +27,7 @@ before(async () => {
 });
 after(() => limits?.stop());
 
-const flood = (user, from) => limits.flood(user, 'down', from);
+const flood = (user, from) => limits.flood(user, 'down', { from, rate: RATE });
 const passes = (what, one) => until(`${what} passes bytes`, () => one.passed > 0);
 
 /** Nothing of these ends, and all of them go on. */

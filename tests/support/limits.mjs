@@ -3,6 +3,7 @@
  * loopback they like, straight to a SOCKS inbound of the real core.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
+import net from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -13,13 +14,15 @@ import { startTargets, tcpRequest } from './echo-server.mjs';
 import { LocalNode } from './node.mjs';
 import { startPanel } from './panel.mjs';
 import { QUICK, Site, until } from './site.mjs';
-import { socksAssociate, socksConnect } from './socks5.mjs';
+import { socksAssociate, socksConnect, SocksError } from './socks5.mjs';
 import { slotCredentials } from './wire.mjs';
 
 export { until };
 
 /** A handshake that takes longer hangs. */
 const HANG_LIMIT_MS = 60_000;
+/** The default of GRANT_FLOOR_BYTES. */
+const FLOOR = 2 ** 20;
 /** More than any test moves. */
 const ENDLESS = 2 ** 50;
 const CHUNK = Buffer.alloc(64 << 10, 0x77);
@@ -60,6 +63,18 @@ export class Limits extends Site {
       throw new Error(`${error.message}\n${await this.node.logs()}`, { cause: error });
     });
     this.#slots = await this.slots();
+    await Promise.all(users.filter((user) => !user.monthly_quota).map(({ name }) => this.#granted(name)));
+  }
+
+  /** Let a user move more than a node lets pass before the panel has granted anything: from then on no limit but his own cuts him. */
+  async #granted(user) {
+    await until(`${user} has a grant`, async () => {
+      const flood = await this.flood(user, 'down', { rate: 4 * FLOOR });
+      await Promise.race([flood.ended, until(`${user} passes`, () => flood.over || flood.passed > 2 * FLOOR)]);
+      const { over } = flood;
+      flood.end();
+      return !over;
+    });
   }
 
   /** @returns {number} the target's port for datagrams */
@@ -93,13 +108,18 @@ export class Limits extends Site {
    *
    * @param {string} user
    * @param {'up'|'down'} direction
-   * @param {string} [from] address of the client
-   * @returns {Promise<Flood>}
+   * @param {{from?: string, rate?: number}} [options] address of the client; the most bytes a second that the target sends
+   * @returns {Promise<Flood>} one that is over, if the connection was ended or refused before it stood
    */
-  async flood(user, direction, from) {
+  async flood(user, direction, { from, rate } = {}) {
     const entry = this.account.open({ user, protocol: 'mixed', network: 'tcp' });
-    const socket = await this.connect(user, from);
-    const flood = new Flood(socket, entry, direction);
+    const socket = await this.connect(user, from).catch((error) => {
+      if (!(error instanceof SocksError)) throw error;
+      const none = new net.Socket();
+      none.destroy();
+      return none;
+    });
+    const flood = new Flood(socket, entry, direction, rate);
     this.#streams.add(flood);
     return flood;
   }
@@ -141,7 +161,7 @@ export class Flood {
   #entry;
   #direction;
 
-  constructor(socket, entry, direction) {
+  constructor(socket, entry, direction, rate) {
     this.#socket = socket;
     this.#entry = entry;
     this.#direction = direction;
@@ -159,7 +179,7 @@ export class Flood {
     socket.on('end', () => socket.destroy());
     const up = direction === 'up';
     socket.on('data', (chunk) => (entry.clientReceived += chunk.length));
-    socket.write(tcpRequest({ id: entry.id, mode: 'duplex', up: up ? ENDLESS : 0, down: up ? 0 : ENDLESS }));
+    this.#write(tcpRequest({ id: entry.id, mode: rate ? 'paced' : 'duplex', up: up ? ENDLESS : 0, down: up ? 0 : (rate ?? ENDLESS) }));
     if (up) this.#pump();
     socket.resume();
   }
@@ -167,10 +187,15 @@ export class Flood {
   #pump() {
     const socket = this.#socket;
     const pump = () => {
-      while (socket.writable && socket.write(CHUNK));
+      while (socket.writable && this.#write(CHUNK));
     };
     socket.on('drain', pump);
     pump();
+  }
+
+  #write(bytes) {
+    this.#entry.clientSent += bytes.length;
+    return this.#socket.write(bytes);
   }
 
   /** @returns {number} bytes that have arrived where they go */

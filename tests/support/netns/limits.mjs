@@ -18,6 +18,7 @@ const WINDOW_MS = 10_000;
 const TOLERANCE = 0.05;
 const WINDOWS = 4;
 const DATAGRAM = 1200;
+const RATE = 100_000;
 
 let limits;
 let line;
@@ -49,7 +50,7 @@ after(async () => {
 });
 
 const sum = (numbers) => numbers.reduce((all, one) => all + one, 0);
-const floods = (user, direction, count) => Promise.all(Array.from({ length: count }, () => limits.flood(user, direction, CLIENTS[0])));
+const floods = (user, direction, count) => Promise.all(Array.from({ length: count }, () => limits.flood(user, direction, { from: CLIENTS[0] })));
 
 test('the line delays', async () => {
   const socket = line.open({ host: HOST, port: limits.node.ports.mixed });
@@ -126,9 +127,9 @@ test('datagrams pass at their user\'s speed and no faster', { timeout: 120_000 }
 });
 
 test('a device is an address, and the one over the limit is shown out', async () => {
-  const [first, second] = [await limits.flood('family', 'down', CLIENTS[0]), await limits.flood('family', 'down', CLIENTS[1])];
+  const [first, second] = [await limits.flood('family', 'down', { from: CLIENTS[0], rate: RATE }), await limits.flood('family', 'down', { from: CLIENTS[1], rate: RATE })];
   await until('both pass', () => first.passed > 0 && second.passed > 0);
-  await (await limits.flood('family', 'down', CLIENTS[2])).ended;
+  await (await limits.flood('family', 'down', { from: CLIENTS[2], rate: RATE })).ended;
   const { bytes } = await limits.during(1000, [first, second]);
   assert.ok(bytes.every((passed) => passed > 0) && !first.over && !second.over, `${bytes}`);
   limits.hush();
@@ -136,9 +137,9 @@ test('a device is an address, and the one over the limit is shown out', async ()
 
 test('addresses of one network of 64 bits are one device', async () => {
   limits.host = HOST6;
-  const [first, second] = [await limits.flood('modern', 'down', CLIENTS6[0]), await limits.flood('modern', 'down', CLIENTS6[1])];
+  const [first, second] = [await limits.flood('modern', 'down', { from: CLIENTS6[0], rate: RATE }), await limits.flood('modern', 'down', { from: CLIENTS6[1], rate: RATE })];
   await until('both pass', () => first.passed > 0 && second.passed > 0);
-  await (await limits.flood('modern', 'down', CLIENTS6[2])).ended;
+  await (await limits.flood('modern', 'down', { from: CLIENTS6[2], rate: RATE })).ended;
   const { bytes } = await limits.during(1000, [first, second]);
   assert.ok(bytes.every((passed) => passed > 0) && !first.over && !second.over, `${bytes}`);
   limits.hush();
