@@ -16,6 +16,7 @@ const TOLERANCE = 0.05;
 const WINDOWS = 4;
 const MANY = 16;
 const DATAGRAM = 1200;
+const TUNNEL = '127.0.0.9';
 const QUOTA = 6 * 2 ** 20;
 
 let limits;
@@ -34,6 +35,12 @@ before(async () => {
       { name: 'quota', speed_limit, monthly_quota: QUOTA },
       { name: 'free' },
     ],
+    // Whoever leaves by the final outbound comes from there.
+    change: (template) => ({
+      ...template,
+      outbounds: [...template.outbounds, { type: 'direct', tag: 'tunnel', inet4_bind_address: TUNNEL }],
+      route: { ...template.route, final: 'tunnel' },
+    }),
   });
 });
 after(() => limits?.stop());
@@ -62,6 +69,15 @@ test('a user is as fast as he may be within 5 % over 10 s, with 1 and 16 connect
   }
   assert.deepEqual([...fast].sort(), users.map(([user]) => user).sort());
   for (const [user, own] of users) assert.ok(own.every(({ over }) => !over), `${user} was not cut`);
+  limits.hush();
+});
+
+test('a limited user leaves by the final outbound of the template, as everybody does', async () => {
+  for (const user of ['down-one', 'free']) {
+    const flood = await limits.flood(user, 'down', { rate: SPEED });
+    await until(`${user} passes bytes`, () => flood.passed > 0);
+    assert.equal(flood.from, TUNNEL, user);
+  }
   limits.hush();
 });
 
@@ -140,7 +156,10 @@ test('his bytes are counted once, and nothing is unattributed or foreign', { tim
   const { up, down } = account();
   assert.ok(own.up >= up.low && own.up <= up.high, `${own.up} up`);
   assert.ok(own.down <= down.high, `${own.down} down of ${down.high} that were sent`);
-  const { foreign } = await limits.booksOf(limits.nodeId);
+  const { foreign } = await until('nothing is unattributed', async () => {
+    const books = await limits.booksOf(limits.nodeId);
+    return books.unattributed === 0 && books;
+  });
   assert.equal(foreign, 0);
 });
 

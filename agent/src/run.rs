@@ -134,11 +134,13 @@ impl Running {
         mut outcomes: mpsc::UnboundedReceiver<Done>,
         (mut terminate, mut interrupt): (Signal, Signal),
     ) {
+        // Before the first list of connections: it says where addresses can be trusted.
+        self.look_at_template(&config.core.template);
+        self.start_relay();
         let (events_in, mut events) = mpsc::unbounded_channel();
         let core = Arc::clone(&self.core);
         core.set_tick(READ_EVERY);
         let watching = tokio::spawn(async move { core.watch(events_in).await });
-        self.start_relay();
         let (rings_in, mut rings) = mpsc::unbounded_channel();
         let identity = self.identity.clone();
         let ringing = tokio::spawn(async move { bell::listen(&identity, &rings_in).await });

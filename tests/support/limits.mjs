@@ -203,6 +203,11 @@ export class Flood {
     return this.#direction === 'up' ? this.#entry.targetReceived : this.#entry.clientReceived;
   }
 
+  /** @returns {string|null} whom the target sees */
+  get from() {
+    return this.#entry.from;
+  }
+
   end() {
     this.#socket.destroy();
   }

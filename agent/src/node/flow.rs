@@ -36,7 +36,8 @@ impl Node {
             }
             CoreEvent::Connections { reset, events } => self.connections(reset, &events, now),
             CoreEvent::Totals { up, down } => {
-                self.totals = (up, down);
+                let (relayed_up, relayed_down) = self.tally.relayed();
+                self.totals = (up.saturating_sub(relayed_up), down.saturating_sub(relayed_down));
                 self.tally.totals(up, down, now);
             }
             CoreEvent::Down { reason } => {

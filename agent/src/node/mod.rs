@@ -187,7 +187,7 @@ pub(crate) struct Node {
     troubles: Troubles,
     /// When the agent was asked to end.
     leaving: Option<Moment>,
-    /// The core's own totals, and what they were when the panel was last told.
+    /// The core's own totals without what it has twice, and what they were when the panel was last told.
     totals: (u64, u64),
     totals_told: ((u64, u64), Moment),
 }

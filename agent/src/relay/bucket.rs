@@ -114,7 +114,7 @@ mod tests {
     fn what_was_not_used_lately_may_be_used_at_once_and_no_more() {
         let (mut pace, start) = (pace(1_000), Instant::now());
         pace.take(1, start);
-        let later = start + Duration::from_secs(60);
+        let later = start + Duration::from_mins(1);
         let at: Vec<_> = (0..4).map(|_| pace.take(50, later).saturating_duration_since(later).as_millis()).collect();
         assert_eq!(at, [0, 0, 0, 50], "two of a burst, the one that is due, and the next");
     }

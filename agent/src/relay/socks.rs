@@ -147,9 +147,9 @@ impl Reply {
     pub(super) fn bound(&self) -> Option<SocketAddr> {
         let (head, rest) = self.bytes.split_at_checked(4)?;
         let (address, port) = rest.split_last_chunk::<2>()?;
-        let ip = match head.last()? {
-            &IPV4 => IpAddr::from(Ipv4Addr::from(<[u8; 4]>::try_from(address).ok()?)),
-            &IPV6 => IpAddr::from(Ipv6Addr::from(<[u8; 16]>::try_from(address).ok()?)),
+        let ip = match *head.last()? {
+            IPV4 => IpAddr::from(Ipv4Addr::from(<[u8; 4]>::try_from(address).ok()?)),
+            IPV6 => IpAddr::from(Ipv6Addr::from(<[u8; 16]>::try_from(address).ok()?)),
             _ => return None,
         };
         let ip = if ip.is_unspecified() { IpAddr::from(Ipv4Addr::LOCALHOST) } else { ip };

@@ -21,6 +21,7 @@ impl Tally {
         self.whole.incarnation = Some(incarnation);
         self.baseline = running;
         self.live.clear();
+        self.relayed = (0, 0);
         self.finished.clear();
         self.changed.live.clear();
         self.changed.gone.clear();

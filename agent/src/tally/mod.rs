@@ -44,6 +44,8 @@ pub(crate) struct Tally {
     live: HashMap<ConnectionKey, Live>,
     finished: Finished,
     counts: BTreeMap<SlotName, Count>,
+    /// Bytes, up and down, that came back from the relay since the core or the agent started.
+    relayed: (u64, u64),
     /// The next complete list is a baseline: the core ran before the ledger was made.
     baseline: bool,
     changed: Changed,
@@ -227,7 +229,10 @@ impl Tally {
                 return;
             }
             // The core's totals have them twice, its users once.
-            Whose::Relay => return,
+            Whose::Relay => {
+                self.relayed = (self.relayed.0.saturating_add_signed(up), self.relayed.1.saturating_add_signed(down));
+                return;
+            }
         };
         self.counts.entry(slot.clone()).or_default().credit(up, down);
         self.changed.slots.insert(slot.clone());
@@ -272,6 +277,12 @@ impl Tally {
     #[must_use]
     pub(crate) fn has_changed(&self) -> bool {
         self.changed.whole || self.changed.incarnation || !self.changed.slots.is_empty()
+    }
+
+    /// Bytes, up and down, that came back from the relay since the core or the agent started: the core's totals have them twice.
+    #[must_use]
+    pub(crate) const fn relayed(&self) -> (u64, u64) {
+        self.relayed
     }
 
     /// Live connections of clients.

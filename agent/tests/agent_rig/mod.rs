@@ -133,7 +133,16 @@ impl Agent {
                 tokio::spawn(serve(stream, Arc::clone(&shared)));
             }
         });
-        let agent = Self { disk, rig, heard, address, relay_ports: (free_port(), free_port()), serving, child: None, log: Arc::default() };
+        let agent = Self {
+            disk,
+            rig,
+            heard,
+            address,
+            relay_ports: (free_port(), free_port()),
+            serving,
+            child: None,
+            log: Arc::default(),
+        };
         agent.write_settings();
         let (good, said) = agent.run_once(&["enroll", &agent.url(), "a-token"]).await;
         assert!(good && said.contains("enrolled as node 7 (\"paris\")"), "{said}");

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::api::daemon::{self, ConnectionEventType};
-use crate::cores::{ConnectionEvent, Origin};
+use crate::cores::{ConnectionEvent, Origin, RelayPlan};
 
 /// A live connection.
 #[derive(Debug, Default)]
@@ -158,6 +158,12 @@ impl Flows {
         self.live.iter().filter(|(_, flow)| flow.user == user).map(|(id, _)| id.clone()).collect()
     }
 
+    /// How many of these connections are clients' own: what comes back from the relay is the second half of one.
+    pub(super) fn clients(&self, ids: &[String]) -> usize {
+        let of_client = |id: &&String| self.live.get(*id).is_none_or(|flow| flow.user != RelayPlan::BACK_USER);
+        ids.iter().filter(of_client).count()
+    }
+
     /// Whether any of these connections lives.
     pub(super) fn has_any(&self, ids: &[String]) -> bool {
         ids.iter().any(|id| self.live.contains_key(id))
@@ -300,6 +306,15 @@ mod tests {
         assert!(!flows.is_listed_after(asked));
         say(&mut flows, true, vec![named("a", 1, 0)]);
         assert!(flows.is_listed_after(asked));
+    }
+
+    #[test]
+    fn what_comes_back_from_the_relay_is_no_client_s_connection() {
+        let mut flows = Flows::default();
+        let mut back = named("b", 1, 0);
+        back.connection.as_mut().unwrap().user = RelayPlan::BACK_USER.to_owned();
+        say(&mut flows, true, vec![named("a", 1, 0), back]);
+        assert_eq!(flows.clients(&["a".to_owned(), "b".to_owned()]), 1);
     }
 
     #[test]

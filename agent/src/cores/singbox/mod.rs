@@ -235,15 +235,15 @@ impl Inner {
             Way::Slow => return Err(CoreError::Config(format!("the core has no slow way for {slot} yet"))),
         };
         self.api.select(&render::gate_tag(slot), &member).await?;
-        if !way.is_open() {
+        if way != Way::Open {
             // The switch ends connections that it knows; one whose dial was under way, or that the operator's own
             // groups stand between, is ended by its id.
             let left = lock(&self.flows).ids_of(slot.as_str());
             for id in left {
                 self.api.close(&id).await?;
             }
-            self.forced.notify_one();
         }
+        self.forced.notify_one();
         Ok(())
     }
 

@@ -183,6 +183,14 @@ fn inbounds(
         users.push(scheme.user(NOBODY, &secret.nobody(&tag)?));
     }
     if let Some(ports) = relay {
+        let at_relay = |inbound: &Value| inbound.get("listen_port").and_then(Value::as_u64) == Some(ports.relay.into());
+        if let Some(taken) = list(config, "inbounds").iter().find(|inbound| at_relay(inbound)) {
+            let place = format!("inbound {:?}", text(taken, "tag"));
+            return Err(wrong(
+                &place,
+                &format!("port {} is the relay's: see speed.relay_port in the settings", ports.relay),
+            ));
+        }
         array(config, "inbounds")?.push(json!({
             "type": "socks", "tag": BACK, "listen": "127.0.0.1", "listen_port": ports.back,
             "users": [{ "username": RelayPlan::BACK_USER, "password": secret.back() }],

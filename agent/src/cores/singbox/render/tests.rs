@@ -103,6 +103,17 @@ fn only_a_reload_brings_the_relay_or_other_ports_of_it_and_a_speed_needs_none() 
 }
 
 #[test]
+fn an_inbound_at_a_port_of_the_relay_is_refused() {
+    for (port, why) in [(21_091, "speed.relay_port"), (21_092, "21092 is taken")] {
+        let mut template = template();
+        template["inbounds"][0]["listen_port"] = port.into();
+        let refusal = with_relay(&template, &[], PORTS).map(|_| ()).unwrap_err().to_string();
+        assert!(refusal.contains(why), "{refusal}");
+        assert!(with(&template, &[]).is_ok());
+    }
+}
+
+#[test]
 fn a_file_that_is_kept_gets_the_ways_that_it_has() {
     let open = [slot("alice234", true)];
     let slow = [ConfiguredSlot { slow: true, ..open[0].clone() }];
