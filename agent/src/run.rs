@@ -144,8 +144,10 @@ impl Running {
         let (rings_in, mut rings) = mpsc::unbounded_channel();
         let identity = self.identity.clone();
         let ringing = tokio::spawn(async move { bell::listen(&identity, &rings_in).await });
-        let mut tick = Instant::now();
+        let mut ticked: Option<Instant> = None;
         while !self.is_over() {
+            // Looked at each time: what an event has begun may not wait for the end of a long tick.
+            let tick = ticked.map_or_else(Instant::now, |ticked| ticked + self.node.tick_length());
             tokio::select! {
                 Some(event) = events.recv() => self.events(event, &mut events),
                 Some(done) = outcomes.recv() => self.done(done, &mut events),
@@ -154,7 +156,7 @@ impl Running {
                 _ = interrupt.recv() => self.leave(),
                 () = sleep_until(tick) => {
                     self.tick(config);
-                    tick = (tick + self.node.tick_length()).max(Instant::now());
+                    ticked = Some(Instant::now());
                 }
             }
             self.follow();

@@ -288,7 +288,7 @@ impl Node {
     /// The distance of ticks now.
     #[must_use]
     pub(crate) const fn tick_length(&self) -> Duration {
-        self.tick
+        if self.presence.is_waiting() { FAST } else { self.tick }
     }
 
     fn nobodys(&self) -> Nobodys {

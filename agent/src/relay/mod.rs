@@ -31,7 +31,7 @@ use self::bucket::Bucket;
 use self::socks::{Command, Request};
 use crate::cores::RelayPlan;
 
-/// What the kernel may hold of a connection before the bucket: bytes there have been counted, and are lost if it is cut.
+/// What the kernel may hold of a connection before the bucket on this side; the core's side of it holds more.
 const BUFFER: u32 = 64 << 10;
 /// Connections that wait to be taken in.
 const BACKLOG: u32 = 1_024;
