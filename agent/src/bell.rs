@@ -16,8 +16,8 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{Connector, MaybeTlsStream, WebSocketStream, client_async_tls_with_config};
 use tower_service::Service as _;
 
+use crate::egress::Egress;
 use crate::identity::Identity;
-use crate::way::Way;
 
 /// Back-off after the first failure and at most.
 const FIRST_RETRY: Duration = Duration::from_secs(1);
@@ -33,11 +33,11 @@ const OPEN_LIMIT: Duration = Duration::from_secs(20);
 
 /// Listens for as long as `rings` is heard, and reconnects with back-off. Sends on every ring, and whenever it has
 /// connected anew, because rings may have been missed before.
-pub(crate) async fn listen(identity: &Identity, way: &Way, rings: &UnboundedSender<()>) {
+pub(crate) async fn listen(identity: &Identity, egress: &Egress, rings: &UnboundedSender<()>) {
     let mut retry = FIRST_RETRY;
     while !rings.is_closed() {
         let began = tokio::time::Instant::now();
-        match timeout(OPEN_LIMIT, open(identity, way)).await {
+        match timeout(OPEN_LIMIT, open(identity, egress)).await {
             Ok(Ok(line)) => {
                 tracing::debug!("the doorbell is connected");
                 let why = hear(line, rings).await;
@@ -61,14 +61,14 @@ fn pause(retry: Duration, lasted: bool, dice: u8) -> Duration {
 
 type Line = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
-async fn open(identity: &Identity, way: &Way) -> Result<Line, Error> {
+async fn open(identity: &Identity, egress: &Egress) -> Result<Line, Error> {
     let url = identity.panel.join("/agent/v1/bell").replacen("http", "ws", 1);
     let mut request = url.into_client_request()?;
     let bearer = HeaderValue::from_str(&identity.key.bearer()).map_err(|error| Error::HttpFormat(error.into()))?;
     request.headers_mut().insert(AUTHORIZATION, bearer);
     let panel = identity.panel.join("").parse().map_err(|error: InvalidUri| Error::HttpFormat(error.into()))?;
-    let stream = way.dial.clone().call(panel).await.map_err(|error| Error::Io(io::Error::other(error)))?;
-    let tls = Connector::Rustls(Arc::clone(&way.tls));
+    let stream = egress.dial.clone().call(panel).await.map_err(|error| Error::Io(io::Error::other(error)))?;
+    let tls = Connector::Rustls(Arc::clone(&egress.tls));
     let (line, _) = client_async_tls_with_config(request, stream.into_inner(), None, Some(tls)).await?;
     Ok(line)
 }

@@ -9,11 +9,11 @@ use std::process::ExitCode;
 
 use crate::config::{Config, Log};
 use crate::detect::Host;
+use crate::egress::Egress;
 use crate::enroll::enroll;
 use crate::ledger::{self, Ledger};
 use crate::node::status::Report;
 use crate::panel_url::PanelUrl;
-use crate::way::Way;
 use crate::{VERSION, clock, cores, detect, doctor, health, run};
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::Layer as _;
@@ -129,9 +129,9 @@ fn obey(wanted: &Wanted, config: Option<&std::path::Path>) -> Result<String, Str
         Wanted::Health => health(&config),
         Wanted::Enroll { url, token, abandon } => {
             let url: PanelUrl = url.parse().map_err(|wrong| format!("{url:?}: {wrong}"))?;
-            let way = Way::new(&config, &url)?;
+            let egress = Egress::new(&config, &url)?;
             let ledger = Ledger::open(&config.ledger()).map_err(|error| error.to_string())?;
-            block_on(enroll(&ledger, url, &way, token, *abandon))?.map(|said| format!("{said}\n"))
+            block_on(enroll(&ledger, url, &egress, token, *abandon))?.map(|said| format!("{said}\n"))
         }
         Wanted::Run => {
             log(config.log);

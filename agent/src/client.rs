@@ -21,8 +21,8 @@ use weir_wire::refusal::Refusal;
 
 use crate::VERSION;
 use crate::civil::http_date;
+use crate::egress::{Dial, Egress};
 use crate::panel_url::PanelUrl;
-use crate::way::{Dial, Way};
 
 /// A request and its whole answer take at most this long.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -65,11 +65,11 @@ pub(crate) struct PanelClient {
 }
 
 impl PanelClient {
-    /// A client of the panel that this way leads to.
-    pub(crate) fn new(panel: PanelUrl, way: &Way) -> Self {
-        let tls = ClientConfig::clone(&way.tls);
+    /// A client of the panel that this egress leads to.
+    pub(crate) fn new(panel: PanelUrl, egress: &Egress) -> Self {
+        let tls = ClientConfig::clone(&egress.tls);
         let connector = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1();
-        let connector = connector.wrap_connector(way.dial.clone());
+        let connector = connector.wrap_connector(egress.dial.clone());
         Self { http: Client::builder(TokioExecutor::new()).build(connector), panel }
     }
 

@@ -12,12 +12,13 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::cores::program::Family;
-use crate::cores::{nginx, singbox, v2ray};
+use crate::cores::singbox::{self, RelayPorts};
+use crate::cores::{nginx, v2ray};
+use crate::egress::{Pin, Proxy};
 use crate::panel_url::PanelUrl;
-use crate::way::{Pin, Proxy};
 
-/// How long a core may take to answer after a reload before the last good file is put back: 10,000 slots take 1.5 s.
-const START_LIMIT: Duration = Duration::from_secs(5);
+/// How long a core may take to answer after a reload before the last good file is put back: 10,000 slots take 3 s.
+const START_LIMIT: Duration = Duration::from_secs(10);
 
 /// Where the settings are unless `--config` says otherwise.
 pub(crate) const DEFAULT_PATH: &str = "/etc/weir/agent.toml";
@@ -48,6 +49,26 @@ pub(crate) struct Config {
     pub(crate) core: CoreConfig,
     /// Whose addresses clients come from.
     pub(crate) addresses: AddressConfig,
+    /// How users are held to their speed.
+    pub(crate) speed: SpeedConfig,
+}
+
+/// `[speed]`: limits of speed. Ports are on 127.0.0.1.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct SpeedConfig {
+    /// Whether users can be held to a speed on this host. Costs the core 3 KB a user. Default true.
+    pub(crate) limits: bool,
+    /// Where the agent's relay listens. Default 21091.
+    pub(crate) relay_port: u16,
+    /// Where the core takes back what went through it. Default 21092.
+    pub(crate) back_port: u16,
+}
+
+impl Default for SpeedConfig {
+    fn default() -> Self {
+        Self { limits: true, relay_port: 21_091, back_port: 21_092 }
+    }
 }
 
 /// `[addresses]`: how many devices a user has.
@@ -150,6 +171,7 @@ impl Default for Config {
             log: Log::Info,
             core: CoreConfig::default(),
             addresses: AddressConfig::default(),
+            speed: SpeedConfig::default(),
         }
     }
 }
@@ -268,6 +290,18 @@ impl Config {
         if self.core.api_port == 0 {
             wrong.push(("core.api_port", "must be from 1 to 65535".to_owned()));
         }
+        let SpeedConfig { relay_port, back_port, .. } = self.speed;
+        for (field, port) in [("speed.relay_port", relay_port), ("speed.back_port", back_port)] {
+            if port == 0 {
+                wrong.push((field, "must be from 1 to 65535".to_owned()));
+            }
+            if self.speed.limits && port == self.core.api_port {
+                wrong.push((field, "must be another port than core.api_port".to_owned()));
+            }
+        }
+        if relay_port == back_port {
+            wrong.push(("speed.back_port", "must be another port than speed.relay_port".to_owned()));
+        }
         let commands =
             [("core.reload_command", &self.core.reload_command), ("core.start_command", &self.core.start_command)];
         for (field, argv) in commands {
@@ -318,6 +352,7 @@ impl Config {
             cache_file: core.cache_file.clone(),
             working_dir: Some(core.working_dir.clone()),
             api_port: core.api_port,
+            relay: self.speed.limits.then_some(RelayPorts { relay: self.speed.relay_port, back: self.speed.back_port }),
             reload: if core.pid_file.is_some() { hangup() } else { core.reload_command.clone() },
             start: core.start_command.clone(),
             pid_file: core.pid_file.clone(),
@@ -405,11 +440,17 @@ mod tests {
             api_port = 9000
             [addresses]
             behind_proxy = ["vless-ws"]
+            [speed]
+            limits = false
+            relay_port = 9001
+            back_port = 9002
         "#;
         let config = Config::parse(text).unwrap();
         assert_eq!(config.on_panel_loss, OnPanelLoss::Open);
         assert_eq!(config.core.api_port, 9000);
         assert_eq!(config.addresses.behind_proxy, ["vless-ws"]);
+        assert_eq!(config.speed, SpeedConfig { limits: false, relay_port: 9001, back_port: 9002 });
+        assert_eq!(config.sing_box().relay, None);
         assert_eq!(config.ledger(), Path::new("/srv/weir/ledger.redb"));
     }
 
@@ -429,6 +470,10 @@ mod tests {
             ("addresses.trusted = []", "trusted"),
             ("core.kind = \"squid\"", "kind"),
             ("core.kind = \"xray\"\ncore.pid_file = \"/run/x\"", "core.pid_file: is for sing-box alone"),
+            ("speed.relay_port = 0", "speed.relay_port: must be from 1 to 65535"),
+            ("speed.relay_port = 21092", "speed.back_port: must be another port than speed.relay_port"),
+            ("speed.back_port = 21090", "speed.back_port: must be another port than core.api_port"),
+            ("speed.limit = true", "limit"),
             ("core.reload_command = []", "core.reload_command"),
             ("core.output = \"/etc/weir/template.json\"", "core.output: must be another file"),
         ];
@@ -488,10 +533,11 @@ mod tests {
             list.split('`').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>()
         };
         let (top, core) = (known("nonsense = 1"), known("core.nonsense = 1"));
-        assert!(top.len() == 10 && core.len() == 10, "{top:?} {core:?}");
+        let speed = known("speed.nonsense = 1");
+        assert!(top.len() == 11 && core.len() == 10 && speed.len() == 3, "{top:?} {core:?} {speed:?}");
         let example = whole_example();
-        for key in top.iter().chain(&core) {
-            let is_table = matches!(key.as_str(), "core" | "addresses");
+        for key in top.iter().chain(&core).chain(&speed) {
+            let is_table = matches!(key.as_str(), "core" | "addresses" | "speed");
             let start = if is_table { format!("[{key}]") } else { format!("{key} = ") };
             let place = example.lines().position(|line| line.starts_with(&start));
             let place = place.unwrap_or_else(|| panic!("the example lacks {key}"));

@@ -5,6 +5,7 @@ use weir_wire::enroll::{EnrollReply, EnrollRequest};
 
 use crate::VERSION;
 use crate::client::PanelClient;
+use crate::egress::Egress;
 use crate::faults::{self, Point};
 use crate::identity::{Identity, Pending};
 use crate::ledger::{Batch, Ledger, Table};
@@ -12,7 +13,6 @@ use crate::outbox::Outbox;
 use crate::panel_url::PanelUrl;
 use crate::random;
 use crate::tally::Tally;
-use crate::way::Way;
 
 /// Enrols with a one-time token and binds the ledger to the node. With `abandon`, a ledger that belongs to another node
 /// gives up what it has not reported. Returns a sentence for the operator.
@@ -25,7 +25,7 @@ use crate::way::Way;
 pub(crate) async fn enroll(
     ledger: &Ledger,
     panel: PanelUrl,
-    way: &Way,
+    egress: &Egress,
     token: &str,
     abandon: bool,
 ) -> Result<String, String> {
@@ -41,7 +41,7 @@ pub(crate) async fn enroll(
         token: token.to_owned(),
         key_hash: pending.key.hash(),
     };
-    let client = PanelClient::new(panel.clone(), way);
+    let client = PanelClient::new(panel.clone(), egress);
     let reply: EnrollReply =
         client.post("/agent/v1/enroll", None, &request).await.map_err(|failure| failure.to_string())?;
     faults::pass(Point::EnrolAnswered);

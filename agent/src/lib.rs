@@ -11,6 +11,7 @@ pub mod cores;
 mod detect;
 mod doctor;
 mod doors;
+mod egress;
 mod enroll;
 mod faults;
 mod gate;
@@ -23,12 +24,13 @@ mod monitor;
 mod node;
 mod outbox;
 mod panel_url;
+mod presence;
 mod random;
 mod rate;
+mod relay;
 mod roster;
 mod run;
 mod tally;
-mod way;
 
 /// This version of the agent.
 const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -18,13 +18,14 @@ use weir_wire::sync::{SyncReply, SyncRequest};
 use crate::client::{Failed, PanelClient};
 use crate::clock;
 use crate::config::Config;
-use crate::cores::{self, Core, CoreError, CoreEvent, Reload, Written};
+use crate::cores::{self, Core, CoreError, CoreEvent, Reload, Way, Written};
+use crate::egress::Egress;
 use crate::faults::{self, Point};
 use crate::identity::Identity;
 use crate::ledger::{Batch, Ledger, LedgerError};
 use crate::node::status::Report;
 use crate::node::{Command, Node, Rules, Step};
-use crate::way::Way;
+use crate::relay::{self, Speeds};
 use crate::{bell, monitor, random};
 
 /// The ledger is written at most this often while nothing waits for it.
@@ -37,6 +38,8 @@ const LEAVE_WITHIN: Duration = Duration::from_secs(10);
 const KEEP_WITHIN: Duration = Duration::from_secs(2);
 /// Calls to the core under way at once.
 const MOST_CALLS: usize = 32;
+/// Connections that are being ended at once.
+const MOST_ENDS: usize = 8;
 /// Events taken in before anything else is looked at.
 const MOST_EVENTS: usize = 64;
 
@@ -44,8 +47,10 @@ const MOST_EVENTS: usize = 64;
 enum Done {
     Saved(Result<(), (LedgerError, Batch)>),
     Synced(Result<SyncReply, Failed>),
-    GateSet(SlotName, bool, Result<(), CoreError>),
-    Gates(Result<Vec<(SlotName, bool)>, CoreError>),
+    GateSet(SlotName, Way, Result<(), CoreError>),
+    Gates(Result<Vec<(SlotName, Way)>, CoreError>),
+    /// Whether the relay has its port.
+    Relay(Result<(), String>),
     Written(bool, Result<Written, CoreError>),
     /// Every connection was ended for a reload. Told back when their bytes are in the ledger.
     Drained(oneshot::Sender<()>),
@@ -60,6 +65,9 @@ struct Running {
     client: PanelClient,
     identity: Identity,
     calls: Arc<Semaphore>,
+    /// For ends of single connections: a storm of them must not keep a gate open.
+    ends: Arc<Semaphore>,
+    speeds: Speeds,
     done: mpsc::UnboundedSender<Done>,
     saving: bool,
     /// A reload waits for the next save.
@@ -92,12 +100,13 @@ pub(crate) async fn run(config: &Config) -> Result<(), String> {
         reload_every: u64::from(config.reload_every_seconds).saturating_mul(1_000),
         behind_proxy: config.addresses.behind_proxy.clone(),
         core: core.traits(),
+        relay: core.relay().is_some(),
     };
     let node = Node::load(ledger.clone(), rules, &boot, clock::read(), random::epoch());
     let node = node.map_err(|error| error.to_string())?;
     core.resume(node.incarnation());
-    let way = Way::new(config, &identity.panel)?;
-    let client = PanelClient::new(identity.panel.clone(), &way);
+    let egress = Egress::new(config, &identity.panel)?;
+    let client = PanelClient::new(identity.panel.clone(), &egress);
     let stop = |kind| signal(kind).map_err(|error| format!("signals cannot be heard: {error}"));
     let signals = (stop(SignalKind::terminate())?, stop(SignalKind::interrupt())?);
 
@@ -110,6 +119,8 @@ pub(crate) async fn run(config: &Config) -> Result<(), String> {
         client,
         identity,
         calls: Arc::new(Semaphore::new(MOST_CALLS)),
+        ends: Arc::new(Semaphore::new(MOST_ENDS)),
+        speeds: Speeds::default(),
         done,
         saving: false,
         drained: None,
@@ -119,7 +130,7 @@ pub(crate) async fn run(config: &Config) -> Result<(), String> {
         leaving: None,
         reports: watch::Sender::new(None),
     };
-    running.live(config, way, outcomes, signals).await;
+    running.live(config, egress, outcomes, signals).await;
     tracing::info!("ended");
     Ok(())
 }
@@ -128,21 +139,26 @@ impl Running {
     async fn live(
         mut self,
         config: &Config,
-        way: Way,
+        egress: Egress,
         mut outcomes: mpsc::UnboundedReceiver<Done>,
         (mut terminate, mut interrupt): (Signal, Signal),
     ) {
+        // Before the first list of connections: it says where addresses can be trusted.
+        self.look_at_template(&config.core.template);
+        self.start_relay();
         let (events_in, mut events) = mpsc::unbounded_channel();
         let core = Arc::clone(&self.core);
         core.set_tick(core.traits().read_every);
         let watching = tokio::spawn(async move { core.watch(events_in).await });
         let (rings_in, mut rings) = mpsc::unbounded_channel();
         let identity = self.identity.clone();
-        let ringing = tokio::spawn(async move { bell::listen(&identity, &way, &rings_in).await });
+        let ringing = tokio::spawn(async move { bell::listen(&identity, &egress, &rings_in).await });
         let reports = self.reports.subscribe();
         let monitored = config.monitor.map(|address| tokio::spawn(monitor::serve(address, reports)));
-        let mut tick = Instant::now();
+        let mut ticked: Option<Instant> = None;
         while !self.is_over() {
+            // Looked at each time: what an event has begun may not wait for the end of a long tick.
+            let tick = ticked.map_or_else(Instant::now, |ticked| ticked + self.node.tick_length());
             tokio::select! {
                 Some(event) = events.recv() => self.events(event, &mut events),
                 Some(done) = outcomes.recv() => self.done(done, &mut events),
@@ -151,7 +167,7 @@ impl Running {
                 _ = interrupt.recv() => self.leave(),
                 () = sleep_until(tick) => {
                     self.tick(config);
-                    tick = (tick + self.node.tick_length()).max(Instant::now());
+                    ticked = Some(Instant::now());
                 }
             }
             self.follow();
@@ -162,6 +178,23 @@ impl Running {
             monitored.abort();
         }
         self.finish(config).await;
+    }
+
+    /// Speed limits hold as soon as the core can be reached: before that the relay knows them.
+    fn start_relay(&mut self) {
+        self.follow();
+        let Some(plan) = self.core.relay() else { return };
+        let (told, mut outcomes) = mpsc::unbounded_channel();
+        let done = self.done.clone();
+        if let Err(error) = relay::start(plan, self.speeds.clone(), told) {
+            let _ = done.send(Done::Relay(Err(error.to_string())));
+            return;
+        }
+        tokio::spawn(async move {
+            while let Some(outcome) = outcomes.recv().await {
+                let _ = done.send(Done::Relay(outcome));
+            }
+        });
     }
 
     fn events(&mut self, first: CoreEvent, events: &mut mpsc::UnboundedReceiver<CoreEvent>) {
@@ -254,23 +287,28 @@ impl Running {
     }
 
     fn command(&self, command: Command) {
-        let (core, done, calls) = (Arc::clone(&self.core), self.done.clone(), Arc::clone(&self.calls));
+        let (core, done) = (Arc::clone(&self.core), self.done.clone());
+        let (calls, ends) = (Arc::clone(&self.calls), Arc::clone(&self.ends));
         match command {
             Command::SetTick(tick) => core.set_tick(tick.min(core.traits().read_every)),
-            Command::SetGate { slot, open } => drop(tokio::spawn(async move {
+            Command::SetGate { slot, way } => drop(tokio::spawn(async move {
                 let _turn = calls.acquire().await;
-                let outcome = core.set_gate(&slot, open).await;
-                done.send(Done::GateSet(slot, open, outcome))
+                let outcome = core.set_way(&slot, way).await;
+                done.send(Done::GateSet(slot, way, outcome))
             })),
+            Command::SetSpeed { slot, speed } => self.speeds.set(&slot, speed),
+            Command::ForgetSpeed { slot } => self.speeds.forget(&slot),
             Command::Close { id } => drop(tokio::spawn(async move {
-                let _turn = calls.acquire().await;
+                let _turn = ends.acquire().await;
                 // A connection that has ended meanwhile, or a core that is going down: both are what was wanted.
                 let _ = core.close(&id).await;
             })),
-            Command::AskGates => drop(tokio::spawn(async move { done.send(Done::Gates(core.gates().await)) })),
-            Command::Bring { slots } => {
-                drop(tokio::spawn(async move { done.send(Done::Gates(core.bring(&slots).await)) }));
-            }
+            Command::AskGates => drop(tokio::spawn(async move { done.send(Done::Gates(core.ways().await)) })),
+            Command::Bring { slots } => drop(tokio::spawn(async move {
+                let way = |(slot, open)| (slot, if open { Way::Open } else { Way::Shut });
+                let brought = core.bring(&slots).await;
+                done.send(Done::Gates(brought.map(|gates| gates.into_iter().map(way).collect())))
+            })),
             Command::Write { slots, forget } => drop(tokio::spawn(async move {
                 let outcome = core.write(&slots, forget).await;
                 done.send(Done::Written(forget, outcome))
@@ -302,7 +340,8 @@ impl Running {
                 }
             }
             Done::Synced(outcome) => self.synced(outcome),
-            Done::GateSet(slot, open, outcome) => self.node.gate_set(&slot, open, &outcome, now),
+            Done::GateSet(slot, way, outcome) => self.node.gate_set(&slot, way, &outcome, now),
+            Done::Relay(outcome) => self.node.relay_told(outcome, now),
             Done::Gates(outcome) => self.node.gates_told(outcome, now),
             Done::Written(forget, outcome) => {
                 self.node.written(forget, outcome, now);

@@ -37,13 +37,18 @@ export class AgentHost {
     return path.join(this.folder, name);
   }
 
-  /** @param {Record<string, unknown>} top @param {Record<string, unknown>} core what stands under `[core]` */
-  async writeSettings(top, core) {
+  /**
+   * @param {Record<string, unknown>} top
+   * @param {Record<string, unknown>} core what stands under `[core]`
+   * @param {Record<string, Record<string, unknown>>} [tables] what stands under others
+   */
+  async writeSettings(top, core, tables = {}) {
     if (!existsSync(this.#program)) throw new Error(`${path.relative(ROOT, this.#program)} is missing: run make build build-faults`);
     await mkdir(this.in('state'), { recursive: true });
     const lines = (settings) => Object.entries(settings).map(([name, value]) => `${name} = ${JSON.stringify(value)}`);
     const all = { state_dir: this.in('state'), reload_every_seconds: 1, ...top };
-    await writeFile(this.in('agent.toml'), [...lines(all), '[core]', ...lines(core), ''].join('\n'));
+    const written = Object.entries({ core, ...tables }).flatMap(([name, table]) => [`[${name}]`, ...lines(table)]);
+    await writeFile(this.in('agent.toml'), [...lines(all), ...written, ''].join('\n'));
   }
 
   /** @returns {boolean} whether this folder's ledger belongs to a node already */

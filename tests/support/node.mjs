@@ -35,6 +35,8 @@ export class LocalNode extends AgentHost {
       const [apiPort, ...inbounds] = await freePorts(1 + protocols.length);
       kept = { apiPort, ports: Object.fromEntries(protocols.map((protocol, index) => [protocol, inbounds[index]])), ssServerKey: makeSsKey() };
     }
+    // A folder of an earlier version has none.
+    if (!kept.relayPort) [kept.relayPort, kept.backPort] = await freePorts(2);
     const node = new LocalNode(folder, { ...kept, faults });
     await mkdir(path.join(folder, 'core'), { recursive: true });
     await writeFile(file, JSON.stringify(kept), { mode: 0o600 });
@@ -43,9 +45,11 @@ export class LocalNode extends AgentHost {
     return node;
   }
 
-  constructor(folder, { apiPort, ports, ssServerKey, faults }) {
+  constructor(folder, { apiPort, relayPort, backPort, ports, ssServerKey, faults }) {
     super(folder, { faults });
     this.ports = ports;
+    /** Of the relay of speed limits, and of the core's inbound behind it. */
+    this.relay = { relay_port: relayPort, back_port: backPort };
     this.ssServerKey = ssServerKey;
     this.api = { apiPort, apiSecret: 'of the operator' };
   }
@@ -64,8 +68,8 @@ export class LocalNode extends AgentHost {
       `echo $! >${quote(this.in('core.pid'))}`,
     ];
     await writeFile(this.in('start-core'), `${script.join('\n')}\n`);
-    const { core = {}, ...top } = settings;
-    await this.writeSettings(top, {
+    const { core = {}, speed = {}, ...top } = settings;
+    const ofCore = {
       binary: enginePath('sing-box'),
       template: this.in('template.json'),
       output: this.in('core/config.json'),
@@ -75,7 +79,8 @@ export class LocalNode extends AgentHost {
       start_command: ['sh', this.in('start-core')],
       api_port: this.api.apiPort,
       ...core,
-    });
+    };
+    await this.writeSettings(top, ofCore, { speed: { ...this.relay, ...speed } });
   }
 
   /** @returns {number|undefined} the core's process id while it runs */

@@ -12,20 +12,23 @@ const IPV4 = 1;
 export class SocksError extends Error {}
 
 /**
- * @typedef {{socksPort: number, username: string, password: string, signal?: AbortSignal}} Proxy
- * a SOCKS5 proxy on 127.0.0.1; `signal` ends a handshake that hangs
+ * @typedef {{socksPort: number, username: string, password: string, signal?: AbortSignal, localAddress?: string, host?: string,
+ *   open?: (to: object) => net.Socket}} Proxy
+ * a SOCKS5 proxy, on 127.0.0.1 unless `host` says otherwise; `signal` ends a handshake that hangs; `localAddress` is what the proxy
+ * sees as its client's; `open` makes the connection, instead of `net.connect`
  */
 
 /**
  * Open a TCP connection through the proxy.
  *
  * @param {Proxy} proxy
- * @param {number} port of the target on 127.0.0.1
+ * @param {number} port of the target
+ * @param {string} [target] its IPv4 address
  * @returns {Promise<net.Socket>} paused, half-open allowed; the first payload byte is the first that a 'data' listener sees
  * @throws {SocksError}
  */
-export async function socksConnect(proxy, port) {
-  const { socket } = await handshake(proxy, CONNECT, port);
+export async function socksConnect(proxy, port, target = HOST) {
+  const { socket } = await handshake(proxy, CONNECT, port, target);
   return socket;
 }
 
@@ -42,11 +45,12 @@ export async function socksAssociate(proxy) {
 }
 
 /**
- * @param {number} port of the target on 127.0.0.1
+ * @param {number} port of the target
+ * @param {string} [target] its IPv4 address
  * @returns {Buffer} the header that stands before each datagram to the relay (RFC 1928, section 7)
  */
-export function datagramHeader(port) {
-  return Buffer.from([0, 0, 0, IPV4, 127, 0, 0, 1, port >>> 8, port & 255]);
+export function datagramHeader(port, target = HOST) {
+  return Buffer.concat([Buffer.from([0, 0, 0, IPV4]), ipv4(target), Buffer.from([port >>> 8, port & 255])]);
 }
 
 /**
@@ -59,12 +63,12 @@ export function datagramPayload(datagram) {
   return datagram.subarray(10);
 }
 
-function handshake({ socksPort, username, password, signal }, command, port) {
+function handshake({ socksPort, username, password, signal, localAddress, host = HOST, open = net.connect }, command, port, target = '0.0.0.0') {
   const name = Buffer.from(username);
   const secret = Buffer.from(password);
-  const request = Buffer.concat([Buffer.from([VERSION, command, 0, IPV4]), targetAddress(command), Buffer.from([port >>> 8, port & 255])]);
+  const request = Buffer.concat([Buffer.from([VERSION, command, 0, IPV4]), ipv4(target), Buffer.from([port >>> 8, port & 255])]);
   return new Promise((resolve, reject) => {
-    const socket = net.connect({ host: HOST, port: socksPort, allowHalfOpen: true, noDelay: true });
+    const socket = open({ host, port: socksPort, localAddress, allowHalfOpen: true, noDelay: true });
     let received = Buffer.alloc(0);
     let step = 0;
     const fail = (reason) => {
@@ -114,6 +118,6 @@ function handshake({ socksPort, username, password, signal }, command, port) {
 }
 
 /** An association names no target: datagrams do. */
-function targetAddress(command) {
-  return command === CONNECT ? Buffer.from([127, 0, 0, 1]) : Buffer.from([0, 0, 0, 0]);
+function ipv4(address) {
+  return Buffer.from(address.split('.').map(Number));
 }

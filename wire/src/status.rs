@@ -30,6 +30,8 @@ pub struct NodeStatus {
     pub rate_down: u64,
     /// Gates that are shut.
     pub gates_shut: u32,
+    /// Connections that were ended since the agent started, because their users had too many devices or connections.
+    pub held_back: u64,
     /// Open slots that wait for a reload of the core.
     pub pending_reload: u32,
     /// Reloads since the ledger was made.

@@ -18,7 +18,7 @@ use weir_wire::address::{
 
 pub(crate) use self::place::Places;
 use crate::clock::Moment;
-use crate::cores::ConnectionEvent;
+use crate::cores::{ConnectionEvent, Origin};
 use crate::tally::connection::ConnectionKey;
 
 /// Milliseconds for which an address counts after its last connection has ended.
@@ -120,6 +120,11 @@ impl Addresses {
     /// The template was read: these inbounds take a client's address from a header.
     pub(crate) fn by_header(&mut self, inbounds: Vec<String>) {
         self.places.by_header(inbounds);
+    }
+
+    /// The network of a connection's client, if the core's word for it can be trusted.
+    pub(crate) fn network_of(&self, origin: &Origin) -> Option<IpAddr> {
+        self.places.network_of(origin)
     }
 
     /// Takes in a list of events. `may_pass` tells the slots whose use counts: a connection that a shut gate refuses is

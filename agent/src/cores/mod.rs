@@ -4,7 +4,7 @@ use core::fmt;
 use core::future::Future;
 use core::pin::Pin;
 use core::time::Duration;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
@@ -135,6 +135,48 @@ pub struct Origin {
     pub source: String,
 }
 
+/// The tag of the inbound at which a core takes back what went through the agent's relay. No template can have it. The bytes were
+/// counted where their user came in.
+pub const BACK: &str = "weir-back";
+
+/// Where a slot's gate leads.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Way {
+    /// Nowhere.
+    #[default]
+    Shut,
+    /// Out, as fast as the host can.
+    Open,
+    /// Out through the agent's relay, which holds the user to his speed.
+    Slow,
+}
+
+impl Way {
+    /// Whether the user gets out.
+    #[must_use]
+    pub fn is_open(self) -> bool {
+        self != Self::Shut
+    }
+}
+
+/// How a core and the agent's relay find each other.
+#[derive(Clone)]
+pub struct RelayPlan {
+    /// Where the core connects to. Its user's name is the slot's.
+    pub listen: SocketAddr,
+    /// What the core proves itself with.
+    pub password: String,
+    /// The core's inbound [`BACK`].
+    pub back: SocketAddr,
+    /// What the relay proves itself with there.
+    pub back_password: String,
+}
+
+impl RelayPlan {
+    /// The relay's name at the inbound [`BACK`], which can be no slot's.
+    pub const BACK_USER: &'static str = "weir-back";
+}
+
 /// A slot as the core's configuration must have it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfiguredSlot {
@@ -144,6 +186,20 @@ pub struct ConfiguredSlot {
     pub credentials: Credentials,
     /// The gate's state at writing, which the core starts with.
     pub open: bool,
+    /// When it is open, it leads through the relay.
+    pub slow: bool,
+}
+
+impl ConfiguredSlot {
+    /// Where the gate leads at the core's start.
+    #[must_use]
+    pub const fn way(&self) -> Way {
+        match (self.open, self.slow) {
+            (false, _) => Way::Shut,
+            (true, false) => Way::Open,
+            (true, true) => Way::Slow,
+        }
+    }
 }
 
 /// What a reload did.
@@ -280,6 +336,23 @@ pub trait Core: Send + Sync {
     fn bring<'a>(&'a self, slots: &'a [ConfiguredSlot]) -> Boxed<'a, Result<Vec<(SlotName, bool)>, CoreError>> {
         let _ = slots;
         self.gates()
+    }
+
+    /// How the core reaches the agent's relay; `None` when its users cannot be sent there, and so have no speed limits.
+    fn relay(&self) -> Option<RelayPlan> {
+        None
+    }
+
+    /// Like [`Core::set_gate`], for cores that have a way through the relay. Fails with [`CoreError::Config`] when the running
+    /// core has none for this slot.
+    fn set_way<'a>(&'a self, slot: &'a SlotName, way: Way) -> Boxed<'a, Result<(), CoreError>> {
+        self.set_gate(slot, way.is_open())
+    }
+
+    /// Like [`Core::gates`], for cores that have a way through the relay.
+    fn ways(&self) -> Boxed<'_, Result<Vec<(SlotName, Way)>, CoreError>> {
+        let way = |(slot, open)| (slot, if open { Way::Open } else { Way::Shut });
+        Box::pin(async move { Ok(self.gates().await?.into_iter().map(way).collect()) })
     }
 
     /// Whether the running core was started from something else than [`Core::write`] would write with these slots, the

@@ -7,6 +7,7 @@ use weir_wire::status::ReloadReason;
 
 use super::status::Report;
 use crate::civil::rfc3339;
+use crate::presence::HeldBack;
 
 impl Report {
     /// What could not be counted, granted or told exactly.
@@ -70,6 +71,10 @@ impl fmt::Display for Report {
             "users      {} online, {} connections, {} gates shut",
             node.online, node.connections, node.gates_shut
         )?;
+        for HeldBack { slot, devices, streams } in &self.held_back {
+            write!(f, "held back  {slot}: {devices} connections from one device too many, ")?;
+            writeln!(f, "{streams} over the limit of connections")?;
+        }
         write!(f, "slots      {}, {} waiting for a reload", self.slots, node.pending_reload)?;
         if node.pending_reload > 0 {
             write!(f, ": {}", Figure::PendingReload.advice())?;

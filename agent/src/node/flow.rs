@@ -6,9 +6,9 @@ use weir_wire::SlotName;
 
 use super::ending::CatchUp;
 use super::trouble::Source;
-use super::{Bringing, Command, CoreSeen, FAST, Node, SLOW};
+use super::{Bringing, Command, CoreSeen, FAST, Node, SLOW, allowance};
 use crate::clock::{Moment, Reading};
-use crate::cores::{ConnectionEvent, CoreEvent, Counter, Fallen};
+use crate::cores::{ConnectionEvent, CoreEvent, Counter, Fallen, Origin};
 use crate::outbox::parcel::Stamp;
 
 /// A user who will reach his limit within so many seconds is looked at ten times a second.
@@ -17,6 +17,8 @@ const NEAR_SECONDS: u64 = 2;
 const LOOK_AT_ALL: u64 = 60_000;
 /// Milliseconds for which a slot counts as online after it moved bytes, where no connections are told.
 const ACTIVE: u64 = 60_000;
+/// Milliseconds for which ticks stay short after a storm of connections over a limit.
+const STORM_LASTS: u64 = 2_000;
 
 impl Node {
     /// Takes in what the core told.
@@ -31,6 +33,7 @@ impl Node {
                 self.file.forget = false;
                 self.gates.forget_core();
                 self.doors.core_down();
+                self.presence.core_down();
                 if self.rules.core.users_live {
                     self.bringing = Bringing::Due(now);
                 } else {
@@ -45,7 +48,8 @@ impl Node {
             CoreEvent::Counters { users, fallen } => self.counters(&users, fallen, now),
             CoreEvent::Connections { reset, events } => self.connections(reset, &events, now),
             CoreEvent::Totals { up, down } => {
-                self.totals = (up, down);
+                let (relayed_up, relayed_down) = self.tally.relayed();
+                self.totals = (up.saturating_sub(relayed_up), down.saturating_sub(relayed_down));
                 self.tally.totals(up, down, now);
             }
             CoreEvent::Down { reason } => {
@@ -100,6 +104,7 @@ impl Node {
         let (roster, gates) = (&self.roster, &self.gates);
         let may_pass = |slot: &SlotName| roster.get(slot).is_some() && !gates.is_shut(slot);
         self.addresses.connections(reset, events, now, may_pass);
+        self.show_out_crowds(reset, events, now);
         if reset && self.catch_up == CatchUp::FirstList {
             self.first_list(slots.iter().cloned().collect(), now);
         }
@@ -141,6 +146,18 @@ impl Node {
         }
     }
 
+    /// Ends connections of those who have too many devices or connections.
+    fn show_out_crowds(&mut self, reset: bool, events: &[ConnectionEvent], now: Moment) {
+        let (roster, gates, addresses) = (&self.roster, &self.gates, &self.addresses);
+        let allowance = |slot: &SlotName| roster.get(slot).filter(|_| !gates.is_shut(slot)).map(allowance);
+        let network = |origin: &Origin| addresses.network_of(origin);
+        let over = self.presence.connections(reset, events, now, network, allowance);
+        self.commands.extend(over.into_iter().map(|id| Command::Close { id }));
+        if self.presence.is_waiting() {
+            self.fast_until = self.fast_until.max(now.plus(STORM_LASTS));
+        }
+    }
+
     pub(super) fn cut(&mut self, slots: Vec<SlotName>, to: Stamp, made: Option<Moment>) {
         for slot in &slots {
             self.unreported.remove(slot);
@@ -165,6 +182,11 @@ impl Node {
             if self.is_near(&slot, now) {
                 self.fast_until = now.plus(NEAR_SECONDS * 1_000);
             }
+        }
+        for id in self.presence.tick() {
+            self.commands.push(Command::Close { id });
+            // Those who come again meanwhile wait for the next tick.
+            self.fast_until = self.fast_until.max(now.plus(STORM_LASTS));
         }
         let tick = if now < self.fast_until { FAST } else { SLOW };
         if tick != self.tick {

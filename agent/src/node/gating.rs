@@ -7,7 +7,7 @@ use super::trouble::Source;
 use super::{Bringing, Command, CoreSeen, Node, TemplateSeen};
 use crate::clock::Moment;
 use crate::config::OnPanelLoss;
-use crate::cores::{ConfiguredSlot, CoreError, Reload, Written};
+use crate::cores::{ConfiguredSlot, CoreError, Reload, Way, Written};
 use crate::loading::{Ended, Pending, Seen, Template};
 
 /// Milliseconds from a gate's change to the writing of the core's file: several changes share one writing.
@@ -23,8 +23,42 @@ impl Node {
         let unlimited = self.rules.on_panel_loss == OnPanelLoss::Open && self.is_panel_lost();
         let within = self.left(slot, now).is_none_or(|left| left > 0);
         let open = !self.deleted && (within || unlimited) && self.roster.is_open(slot, self.clock.second(now));
-        if self.gates.want(slot, open) && self.gates.may_be_loaded(slot) {
+        let way = match (open, self.speed(slot)) {
+            (false, _) => Way::Shut,
+            (true, 0) => Way::Open,
+            (true, _) => Way::Slow,
+        };
+        if self.gates.want(slot, way) && self.gates.may_be_loaded(slot) {
             self.gate_changed(now);
+        }
+    }
+
+    /// Bytes a second that a slot's user may pass in each direction, 0 = unlimited.
+    fn speed(&self, slot: &SlotName) -> u64 {
+        self.roster.get(slot).filter(|_| self.rules.relay).map_or(0, |entry| entry.speed.get())
+    }
+
+    /// Tells the relay a slot's speed, before the gate leads there.
+    pub(super) fn tell_speed(&mut self, slot: &SlotName) {
+        if self.rules.relay {
+            self.commands.push(Command::SetSpeed { slot: slot.clone(), speed: self.speed(slot) });
+        }
+    }
+
+    /// Tells the relay every speed.
+    pub(super) fn tell_speeds(&mut self) {
+        let limited = self.roster.entries().filter(|entry| !entry.speed.is_zero());
+        let slots: Vec<_> = limited.map(|entry| entry.slot.clone()).collect();
+        for slot in &slots {
+            self.tell_speed(slot);
+        }
+    }
+
+    /// The relay has its port, or has not.
+    pub(crate) fn relay_told(&mut self, outcome: Result<(), String>, now: Moment) {
+        match outcome {
+            Ok(()) => self.troubles.end(Source::Relay),
+            Err(why) => self.troubles.meet(Source::Relay, format!("the relay of speed limits has no port: {why}"), now),
         }
     }
 
@@ -55,13 +89,13 @@ impl Node {
 
     /// Tells the core which gates to move.
     pub(super) fn move_gates(&mut self, now: Moment) {
-        for (slot, open) in self.gates.moves(now) {
-            self.commands.push(Command::SetGate { slot, open });
+        for (slot, way) in self.gates.moves(now) {
+            self.commands.push(Command::SetGate { slot, way });
         }
     }
 
     /// A gate was set, or was not.
-    pub(crate) fn gate_set(&mut self, slot: &SlotName, open: bool, outcome: &Result<(), CoreError>, now: Moment) {
+    pub(crate) fn gate_set(&mut self, slot: &SlotName, way: Way, outcome: &Result<(), CoreError>, now: Moment) {
         let done = match outcome {
             Ok(()) => {
                 self.troubles.end(Source::Gate);
@@ -73,12 +107,12 @@ impl Node {
                 None
             }
         };
-        self.gates.moved(slot, open, done, now);
+        self.gates.moved(slot, way, done, now);
         self.move_gates(now);
     }
 
     /// The core told which slots it has loaded and how their gates are.
-    pub(crate) fn gates_told(&mut self, outcome: Result<Vec<(SlotName, bool)>, CoreError>, now: Moment) {
+    pub(crate) fn gates_told(&mut self, outcome: Result<Vec<(SlotName, Way)>, CoreError>, now: Moment) {
         match outcome {
             Ok(gates) => {
                 self.troubles.end(Source::Gate);
@@ -154,6 +188,7 @@ impl Node {
         for entry in self.roster.entries() {
             if self.gates.is_loaded(&entry.slot) {
                 pending.any_loaded = true;
+                pending.open += usize::from(self.gates.is_too_fast(&entry.slot));
             } else if entry.gate.is_open() {
                 pending.open += 1;
             } else {
@@ -205,6 +240,7 @@ impl Node {
             slot: entry.slot.clone(),
             credentials: entry.credentials(),
             open: !self.gates.is_shut(&entry.slot),
+            slow: self.gates.is_slow(&entry.slot),
         };
         self.roster.entries().map(slot).collect()
     }

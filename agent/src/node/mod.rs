@@ -20,6 +20,7 @@ mod trouble;
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
 
+use weir_wire::roster::RosterEntry;
 use weir_wire::sync::{Inbound, Policy, SyncRequest};
 use weir_wire::{Epoch, Second, SlotName};
 
@@ -29,7 +30,7 @@ use self::trouble::Troubles;
 use crate::addresses::Addresses;
 use crate::clock::{BootId, Moment, PanelClock, Reading};
 use crate::config::OnPanelLoss;
-use crate::cores::{ConfiguredSlot, Traits};
+use crate::cores::{ConfiguredSlot, Traits, Way};
 use crate::doors::Doors;
 use crate::gate::Gates;
 use crate::ledger::{Batch, Ledger, LedgerError, Table, put_meta};
@@ -37,6 +38,7 @@ use crate::limiter::Limiter;
 use crate::loading::Loading;
 use crate::outbox::parcel::Stamp;
 use crate::outbox::{Nobodys, Outbox};
+use crate::presence::{Allowance, Presence};
 use crate::rate::Rates;
 use crate::roster::Roster;
 use crate::tally::Tally;
@@ -59,9 +61,21 @@ pub(crate) enum Command {
         /// Whose.
         slot: SlotName,
         /// To what.
-        open: bool,
+        way: Way,
     },
-    /// End one connection of a slot whose gate is shut, or whose user may not be on that inbound. Nothing comes back.
+    /// The relay holds a slot to so many bytes a second in each direction, 0 = unlimited. Nothing comes back.
+    SetSpeed {
+        /// Whose.
+        slot: SlotName,
+        /// How fast.
+        speed: u64,
+    },
+    /// The relay forgets a slot. Nothing comes back.
+    ForgetSpeed {
+        /// Whose.
+        slot: SlotName,
+    },
+    /// End one connection: of a slot whose gate is shut, whose user may not be on that inbound, or has too many. Nothing comes back.
     Close {
         /// The core's id of it.
         id: String,
@@ -111,6 +125,13 @@ pub(crate) struct Rules {
     pub(crate) behind_proxy: Vec<String>,
     /// The core's.
     pub(crate) core: Traits,
+    /// Users with a speed limit go through the relay.
+    pub(crate) relay: bool,
+}
+
+/// What a slot's user may have at once.
+const fn allowance(entry: &RosterEntry) -> Allowance {
+    Allowance { devices: entry.devices, streams: entry.streams }
 }
 
 /// Everything that the agent knows.
@@ -125,6 +146,7 @@ pub(crate) struct Node {
     gates: Gates,
     addresses: Addresses,
     doors: Doors,
+    presence: Presence,
     loading: Loading,
     rates: Rates,
     policy: Policy,
@@ -170,7 +192,7 @@ pub(crate) struct Node {
     troubles: Troubles,
     /// When the agent was asked to end.
     leaving: Option<Moment>,
-    /// The core's own totals, and what they were when the panel was last told.
+    /// The core's own totals without what it has twice, and what they were when the panel was last told.
     totals: (u64, u64),
     totals_told: ((u64, u64), Moment),
 }
@@ -212,6 +234,7 @@ impl Node {
             departed,
             limiter: Limiter::load(&ledger, same_boot)?,
             doors: Doors::load(&ledger)?,
+            presence: Presence::default(),
             loading: Loading::load(&ledger, rules.reload_every)?,
             rules,
             policy: ledger.get(Table::Meta, POLICY.as_bytes())?.unwrap_or_default(),
@@ -258,6 +281,7 @@ impl Node {
             totals: (0, 0),
             totals_told: ((0, 0), reading.now),
         };
+        node.tell_speeds();
         // Every gate is news to this process, so the core's file is written: an earlier one may have ended before that.
         node.decide_all(reading.now);
         Ok(node)
@@ -271,7 +295,7 @@ impl Node {
     /// The distance of ticks now.
     #[must_use]
     pub(crate) const fn tick_length(&self) -> Duration {
-        self.tick
+        if self.presence.is_waiting() { FAST } else { self.tick }
     }
 
     /// The incarnation of the core that was counted last.

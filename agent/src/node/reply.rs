@@ -7,7 +7,7 @@ use weir_wire::{Epoch, SlotName};
 use super::ending::Ending;
 use super::schedule::{Sight, sight};
 use super::trouble::Source;
-use super::{Command, DELETED, Node, POLICY, Phase};
+use super::{Command, DELETED, Node, POLICY, Phase, allowance};
 use crate::client::Failed;
 use crate::clock::{Moment, Reading};
 use crate::faults::{self, Point};
@@ -119,10 +119,13 @@ impl Node {
         if let Some(change) = reply.roster {
             let touched = self.roster.apply(change, &mut self.books.batch);
             for slot in &touched.upserts {
+                self.allow(slot, now);
+                self.tell_speed(slot);
                 self.departed.remove(slot);
                 self.limiter.press(slot, self.tally.count(slot).total());
             }
             for slot in &touched.removals {
+                self.commands.push(Command::ForgetSpeed { slot: slot.clone() });
                 self.departed.insert(slot.clone());
                 self.limiter.remove(slot, self.tally.count(slot).total());
             }
@@ -158,6 +161,13 @@ impl Node {
         let more = self.outbox.is_waiting() || self.ending.is_some();
         self.talk.now |= self.roster.cursor().is_some() || (more && !self.awaits_catch_up());
         changed
+    }
+
+    /// Ends what a user has too much of, if his limits were lowered.
+    fn allow(&mut self, slot: &SlotName, now: Moment) {
+        let Some(allowed) = self.roster.get(slot).map(allowance) else { return };
+        let over = self.presence.allow(slot, allowed, now);
+        self.commands.extend(over.into_iter().map(|id| Command::Close { id }));
     }
 
     /// Ends the connections of those who may not be where they are any more.

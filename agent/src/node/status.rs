@@ -8,6 +8,10 @@ use super::{CoreSeen, Node};
 use crate::VERSION;
 use crate::clock::Reading;
 use crate::cores::incarnation;
+use crate::presence::HeldBack;
+
+/// Users in the list of those who were held back.
+const MOST_HELD_BACK: usize = 20;
 
 /// What `weir-agent status` shows: the file that `run` rewrites every few seconds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,6 +48,9 @@ pub(crate) struct Report {
     /// Bytes of this epoch whose slots the panel does not know or nobody has, as the panel last said.
     #[serde(default)]
     pub(crate) unknown: Bytes,
+    /// Users who were held back since the agent started, the latest first.
+    #[serde(default)]
+    pub(crate) held_back: Vec<HeldBack>,
     /// What is wrong now, the gravest first, each with its beginning by the panel's clock.
     pub(crate) troubles: Vec<String>,
     /// What the panel is told as well.
@@ -77,6 +84,7 @@ impl Node {
             rate_up: rate(self.totals.0, self.totals_told.0.0),
             rate_down: rate(self.totals.1, self.totals_told.0.1),
             gates_shut: count(self.gates.shut()),
+            held_back: self.presence.total(),
             pending_reload: count(self.pending().open),
             reloads: self.loading.reloads(),
             cut: self.loading.cut(),
@@ -117,6 +125,7 @@ impl Node {
             core_bytes: self.totals,
             deleted: self.deleted,
             unknown: self.talk.unknown,
+            held_back: self.presence.held_back(MOST_HELD_BACK),
             troubles: self.troubles.told(&self.clock).collect(),
             node: self.status(reading),
         }

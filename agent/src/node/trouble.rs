@@ -19,6 +19,8 @@ pub(super) enum Source {
     Core,
     /// A gate could not be moved.
     Gate,
+    /// Users with a speed limit cannot connect.
+    Relay,
     /// The core's file could not be written.
     File,
     /// The core has not loaded its file.

@@ -80,6 +80,9 @@ pub(crate) struct Live {
     /// Bytes to the client that were credited.
     #[serde(rename = "d")]
     pub(crate) down: u64,
+    /// It came back from the agent's relay: its bytes were counted where their user came in.
+    #[serde(rename = "r", default, skip_serializing_if = "core::ops::Not::not")]
+    pub(crate) back: bool,
     /// The ledger has a row of it.
     #[serde(skip)]
     pub(crate) written: bool,

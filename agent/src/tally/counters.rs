@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use weir_wire::SlotName;
 
-use super::{Moved, Tally, signed};
+use super::{Moved, Tally, Whose, signed};
 use crate::cores::{Counter, Fallen};
 use crate::ledger::{Batch, Ledger, LedgerError, Table};
 
@@ -96,7 +96,7 @@ impl Tally {
                 continue;
             }
             let owner = SlotName::try_from(counter.user.clone()).ok();
-            self.credit(owner.as_ref().filter(|slot| ours(slot)), signed(up), signed(down), &mut moved);
+            self.credit(Whose::of(owner.as_ref(), false, &ours), signed(up), signed(down), &mut moved);
         }
         // A reading that moved nobody may still be a baseline, or have forgotten somebody.
         self.changed.whole |= !self.counters.changed.is_empty();

@@ -41,6 +41,8 @@ struct Ended {
 pub(crate) struct Credited {
     /// The slot that its inbound named; `None` for a name that can be no slot.
     pub(crate) owner: Option<SlotName>,
+    /// It came back from the agent's relay.
+    pub(crate) back: bool,
     /// Bytes from the client.
     pub(crate) up: u64,
     /// Bytes to the client.
@@ -49,7 +51,7 @@ pub(crate) struct Credited {
 
 impl Credited {
     /// Of a connection whose totals nobody kept: nothing more of it is ever credited.
-    const UNKNOWN: Self = Self { owner: None, up: u64::MAX, down: u64::MAX };
+    const UNKNOWN: Self = Self { owner: None, back: false, up: u64::MAX, down: u64::MAX };
 }
 
 /// A row of the ledger. A ledger of format 1 has the first two fields alone.
@@ -60,6 +62,7 @@ struct Row(
     #[serde(default)] Option<SlotName>,
     #[serde(default = "unknown")] u64,
     #[serde(default = "unknown")] u64,
+    #[serde(default)] bool,
 );
 
 const fn unknown() -> u64 {
@@ -70,10 +73,10 @@ impl Finished {
     /// Reads what the ledger holds.
     pub(crate) fn load(ledger: &Ledger) -> Result<Self, LedgerError> {
         let mut finished = Self::default();
-        for (order, Row(key, lists_without, owner, up, down)) in ledger.all(Table::Finished)? {
+        for (order, Row(key, lists_without, owner, up, down, back)) in ledger.all(Table::Finished)? {
             let order = number(&order);
             finished.order.push_back(Ended { order, key, lists_without });
-            finished.credited.insert(key, Credited { owner, up, down });
+            finished.credited.insert(key, Credited { owner, back, up, down });
             finished.next = order + 1;
         }
         finished.unwritten = finished.next;
@@ -88,7 +91,7 @@ impl Finished {
 
     /// An ended connection is told with these totals: whose it was, and how much more that is than was told before, up and
     /// down. Totals that are older than those say nothing.
-    pub(crate) fn told_late(&mut self, key: ConnectionKey, up: u64, down: u64) -> Option<(Option<SlotName>, u64, u64)> {
+    pub(crate) fn told_late(&mut self, key: ConnectionKey, up: u64, down: u64) -> Option<Credited> {
         let credited = self.credited.get_mut(&key)?;
         let more = (up.saturating_sub(credited.up), down.saturating_sub(credited.down));
         if more == (0, 0) {
@@ -102,7 +105,7 @@ impl Finished {
         {
             self.rewritten.push(ended.order);
         }
-        Some((credited.owner.clone(), more.0, more.1))
+        Some(Credited { up: more.0, down: more.1, ..credited.clone() })
     }
 
     /// Remembers an ended connection, and what was credited of it.
@@ -163,8 +166,13 @@ impl Finished {
         // New ones are at the end: without rewritten ones the walk stops at the first that is written.
         let walk = self.order.iter().rev().take_while(|ended| ended.order >= unwritten || !rewritten.is_empty());
         for ended in walk.filter(changed) {
-            let Credited { owner, up, down } = self.credited.get(&ended.key).cloned().unwrap_or(Credited::UNKNOWN);
-            batch.put(Table::Finished, &ordered(ended.order), &Row(ended.key, ended.lists_without, owner, up, down));
+            let Credited { owner, back, up, down } =
+                self.credited.get(&ended.key).cloned().unwrap_or(Credited::UNKNOWN);
+            batch.put(
+                Table::Finished,
+                &ordered(ended.order),
+                &Row(ended.key, ended.lists_without, owner, up, down, back),
+            );
         }
         self.unwritten = self.next;
     }
@@ -228,8 +236,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let ledger = Ledger::open(&folder.path().join("ledger")).unwrap();
         let mut finished = Finished::default();
-        let alice: SlotName = "alice".parse().unwrap();
-        finished.insert(key(1), Some(Credited { owner: Some(alice.clone()), up: 10, down: 20 }));
+        let of_alice = |up, down| Credited { owner: Some("alice".parse().unwrap()), back: false, up, down };
+        finished.insert(key(1), Some(of_alice(10, 20)));
         let flush = |finished: &mut Finished| {
             let mut batch = Batch::default();
             finished.write(&mut batch);
@@ -238,10 +246,10 @@ mod tests {
         };
         let mut loaded = flush(&mut finished);
         assert_eq!(loaded.told_late(key(1), 10, 20), None);
-        assert_eq!(loaded.told_late(key(1), 9, 25), Some((Some(alice.clone()), 0, 5)));
+        assert_eq!(loaded.told_late(key(1), 9, 25), Some(of_alice(0, 5)));
         let mut loaded = flush(&mut loaded);
         assert_eq!(loaded.told_late(key(1), 10, 25), None);
-        assert_eq!(loaded.told_late(key(1), 11, 25), Some((Some(alice), 1, 0)));
+        assert_eq!(loaded.told_late(key(1), 11, 25), Some(of_alice(1, 0)));
         assert_eq!(loaded.told_late(key(2), 11, 25), None);
     }
 

@@ -22,6 +22,7 @@ impl Tally {
         self.whole.incarnation = Some(incarnation);
         self.baseline = running;
         self.live.clear();
+        self.relayed = (0, 0);
         self.finished.clear();
         self.counters.clear();
         self.changed.live.clear();

@@ -25,7 +25,7 @@ use self::counters::Counters;
 use self::finished::{Credited, Finished};
 use self::gap::Gap;
 use crate::clock::Moment;
-use crate::cores::ConnectionEvent;
+use crate::cores::{BACK, ConnectionEvent};
 use crate::ledger::{Batch, Ledger, LedgerError, Table, put_meta};
 
 const META: &str = "tally";
@@ -47,9 +47,31 @@ pub(crate) struct Tally {
     finished: Finished,
     counters: Counters,
     counts: BTreeMap<SlotName, Count>,
+    /// Bytes, up and down, that came back from the relay since the core or the agent started.
+    relayed: (u64, u64),
     /// The next complete list is a baseline: the core ran before the ledger was made.
     baseline: bool,
     changed: Changed,
+}
+
+/// Whose bytes these are.
+#[derive(Clone, Copy)]
+enum Whose<'a> {
+    Slot(&'a SlotName),
+    /// A user's who is in no roster of ours.
+    Foreign,
+    /// Those of a connection that came back from the agent's relay.
+    Relay,
+}
+
+impl<'a> Whose<'a> {
+    fn of(owner: Option<&'a SlotName>, back: bool, ours: &impl Fn(&SlotName) -> bool) -> Self {
+        match owner.filter(|slot| ours(slot)) {
+            _ if back => Self::Relay,
+            Some(slot) => Self::Slot(slot),
+            None => Self::Foreign,
+        }
+    }
 }
 
 /// What is counted over all connections.
@@ -169,9 +191,10 @@ impl Tally {
         let key = ConnectionKey::of(&event.id);
         if self.finished.contains(key) {
             if event.closed
-                && let Some((owner, up, down)) = self.finished.told_late(key, event.up, event.down)
+                && let Some(Credited { owner, back, up, down }) = self.finished.told_late(key, event.up, event.down)
             {
-                self.credit(owner.as_ref().filter(|slot| ours(slot)), signed(up), signed(down), moved);
+                let whose = Whose::of(owner.as_ref(), back, ours);
+                self.credit(whose, signed(up), signed(down), moved);
             }
             return;
         }
@@ -182,17 +205,17 @@ impl Tally {
             let owner = SlotName::try_from(origin.user.clone()).ok();
             let (up, down) = if baseline { (event.up, event.down) } else { (0, 0) };
             self.whole.gap.credit(signed(up).saturating_add(signed(down)));
-            self.live.insert(key, Live { owner, up, down, written: false });
+            self.live.insert(key, Live { owner, back: origin.inbound == BACK, up, down, written: false });
         }
         let Some(live) = self.live.get_mut(&key) else { return };
         let up = signed(event.up).saturating_sub(signed(live.up));
         let down = signed(event.down).saturating_sub(signed(live.down));
         live.up = event.up;
         live.down = event.down;
-        let owner = live.owner.clone();
+        let (owner, back) = (live.owner.clone(), live.back);
         if new || up != 0 || down != 0 {
             self.changed.live.insert(key);
-            self.credit(owner.as_ref().filter(|slot| ours(slot)), up, down, moved);
+            self.credit(Whose::of(owner.as_ref(), back, ours), up, down, moved);
             if let Some(slot) = owner.filter(|_| !event.closed) {
                 moved.alive.push((event.id.clone(), slot));
             }
@@ -202,15 +225,23 @@ impl Tally {
         }
     }
 
-    fn credit(&mut self, slot: Option<&SlotName>, up: i64, down: i64, moved: &mut Moved) {
+    fn credit(&mut self, whose: Whose<'_>, up: i64, down: i64, moved: &mut Moved) {
         let bytes = up.saturating_add(down);
         self.whole.gap.credit(bytes);
         if up == 0 && down == 0 {
             return;
         }
-        let Some(slot) = slot else {
-            self.whole.foreign = self.whole.foreign.saturating_add_signed(bytes);
-            return;
+        let slot = match whose {
+            Whose::Slot(slot) => slot,
+            Whose::Foreign => {
+                self.whole.foreign = self.whole.foreign.saturating_add_signed(bytes);
+                return;
+            }
+            // The core's totals have them twice, its users once.
+            Whose::Relay => {
+                self.relayed = (self.relayed.0.saturating_add_signed(up), self.relayed.1.saturating_add_signed(down));
+                return;
+            }
         };
         self.counts.entry(slot.clone()).or_default().credit(up, down);
         self.changed.slots.insert(slot.clone());
@@ -218,12 +249,12 @@ impl Tally {
     }
 
     fn end(&mut self, key: ConnectionKey) {
-        let credited = self.live.remove(&key).map(|Live { owner, up, down, written }| {
+        let credited = self.live.remove(&key).map(|Live { owner, back, up, down, written }| {
             self.changed.live.remove(&key);
             if written {
                 self.changed.gone.push(key);
             }
-            Credited { owner, up, down }
+            Credited { owner, back, up, down }
         });
         self.finished.insert(key, credited);
     }
@@ -257,10 +288,16 @@ impl Tally {
         self.changed.whole || self.changed.incarnation || !self.changed.slots.is_empty()
     }
 
-    /// Live connections.
+    /// Bytes, up and down, that came back from the relay since the core or the agent started: the core's totals have them twice.
+    #[must_use]
+    pub(crate) const fn relayed(&self) -> (u64, u64) {
+        self.relayed
+    }
+
+    /// Live connections of clients.
     #[must_use]
     pub(crate) fn live(&self) -> usize {
-        self.live.len()
+        self.live.values().filter(|live| !live.back).count()
     }
 
     /// Slots with a live connection.

@@ -31,7 +31,7 @@ use weir_wire::status::NodeStatus;
 use weir_wire::sync::SyncRequest;
 use weir_wire::{Bytes, Second};
 
-use crate::singbox_rig::{HANG, Rig, binary};
+use crate::singbox_rig::{HANG, Rig, binary, free_port};
 
 /// What the panel was told, and what it will say.
 pub struct Heard {
@@ -101,6 +101,7 @@ pub struct Agent {
     pub rig: Rig,
     pub heard: Arc<Mutex<Heard>>,
     address: SocketAddr,
+    relay_ports: (u16, u16),
     serving: JoinHandle<()>,
     child: Option<Child>,
     log: Arc<Mutex<String>>,
@@ -132,7 +133,16 @@ impl Agent {
                 tokio::spawn(serve(stream, Arc::clone(&shared)));
             }
         });
-        let agent = Self { disk, rig, heard, address, serving, child: None, log: Arc::default() };
+        let agent = Self {
+            disk,
+            rig,
+            heard,
+            address,
+            relay_ports: (free_port(), free_port()),
+            serving,
+            child: None,
+            log: Arc::default(),
+        };
         agent.write_settings();
         let (good, said) = agent.run_once(&["enroll", &agent.url(), "a-token"]).await;
         assert!(good && said.contains("enrolled as node 7 (\"paris\")"), "{said}");
@@ -156,7 +166,7 @@ impl Agent {
         let settings = format!(
             "state_dir = {state}\nreload_every_seconds = 0\n[core]\nbinary = {binary}\ntemplate = {template}\n\
              output = {output}\npid_file = {pid}\nstart_command = [\"sh\", {start}]\ncache_file = {cache}\n\
-             working_dir = {core}\napi_port = {api}\n",
+             working_dir = {core}\napi_port = {api}\n[speed]\nrelay_port = {relay}\nback_port = {back}\n",
             state = text("state"),
             binary = json!(binary()),
             template = text("template"),
@@ -166,6 +176,8 @@ impl Agent {
             cache = text("cache.db"),
             core = text("core"),
             api = self.rig.api,
+            relay = self.relay_ports.0,
+            back = self.relay_ports.1,
         );
         fs::write(self.path("agent.toml"), settings).unwrap();
     }

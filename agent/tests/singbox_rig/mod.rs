@@ -34,7 +34,7 @@ pub fn free_port() -> u16 {
 
 pub fn slot(name: &str, open: bool) -> ConfiguredSlot {
     let slot: SlotName = name.parse().unwrap();
-    ConfiguredSlot { credentials: SlotSecret::derive(b"slot-key-of-the-tests", &slot).into(), slot, open }
+    ConfiguredSlot { credentials: SlotSecret::derive(b"slot-key-of-the-tests", &slot).into(), slot, open, slow: false }
 }
 
 /// For a reload that waits for no ledger.
@@ -164,6 +164,7 @@ fn settings(dir: &Path, api_port: u16) -> Settings {
         cache_file: dir.join("state/cache.db"),
         working_dir: Some(core),
         api_port,
+        relay: None,
         reload: ["kill", "-HUP", "{pid}"].map(str::to_owned).to_vec(),
         start: vec!["sh".into(), start.to_string_lossy().into_owned()],
         pid_file: Some(dir.join("pid")),

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::api::daemon::{self, ConnectionEventType};
-use crate::cores::{ConnectionEvent, Origin};
+use crate::cores::{ConnectionEvent, Origin, RelayPlan};
 
 /// A live connection.
 #[derive(Debug, Default)]
@@ -53,9 +53,11 @@ fn count(bytes: i64) -> u64 {
 
 impl Flows {
     /// Takes in what the core told and says it in absolute totals.
-    pub(super) fn apply(&mut self, message: daemon::ConnectionEvents) -> Vec<ConnectionEvent> {
+    pub(super) fn apply(&mut self, mut message: daemon::ConnectionEvents) -> Vec<ConnectionEvent> {
         if message.reset {
             self.lists_told = self.lists_asked;
+            // Who came first matters to whoever counts devices; the core lists its connections in no order.
+            message.events.sort_by_key(|event| event.connection.as_ref().map_or(0, |connection| connection.created_at));
         }
         let mut before = if message.reset { core::mem::take(&mut self.live) } else { HashMap::new() };
         let mut told = Vec::with_capacity(message.events.len());
@@ -154,6 +156,12 @@ impl Flows {
     /// Ids of one user's live connections.
     pub(super) fn ids_of(&self, user: &str) -> Vec<String> {
         self.live.iter().filter(|(_, flow)| flow.user == user).map(|(id, _)| id.clone()).collect()
+    }
+
+    /// How many of these connections are clients' own: what comes back from the relay is the second half of one.
+    pub(super) fn clients(&self, ids: &[String]) -> usize {
+        let of_client = |id: &&String| self.live.get(*id).is_none_or(|flow| flow.user != RelayPlan::BACK_USER);
+        ids.iter().filter(of_client).count()
     }
 
     /// Whether any of these connections lives.
@@ -298,6 +306,26 @@ mod tests {
         assert!(!flows.is_listed_after(asked));
         say(&mut flows, true, vec![named("a", 1, 0)]);
         assert!(flows.is_listed_after(asked));
+    }
+
+    #[test]
+    fn what_comes_back_from_the_relay_is_no_client_s_connection() {
+        let mut flows = Flows::default();
+        let mut back = named("b", 1, 0);
+        back.connection.as_mut().unwrap().user = RelayPlan::BACK_USER.to_owned();
+        say(&mut flows, true, vec![named("a", 1, 0), back]);
+        assert_eq!(flows.clients(&["a".to_owned(), "b".to_owned()]), 1);
+    }
+
+    #[test]
+    fn a_list_of_all_names_first_who_came_first() {
+        let mut flows = Flows::default();
+        let mut events = vec![named("c", 1, 0), named("a", 1, 0), named("b", 1, 0)];
+        for (event, created) in events.iter_mut().zip([30, 10, 20]) {
+            event.connection.as_mut().unwrap().created_at = created;
+        }
+        let told: Vec<_> = say(&mut flows, true, events).into_iter().map(|(id, ..)| id).collect();
+        assert_eq!(told, ["a", "b", "c"]);
     }
 
     #[test]

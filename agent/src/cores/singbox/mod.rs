@@ -16,6 +16,7 @@ mod watch;
 
 use core::time::Duration;
 use std::fs;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -23,7 +24,7 @@ use tokio::sync::{Notify, mpsc, watch as latest};
 use weir_wire::SlotName;
 use weir_wire::sync::Inbound;
 
-use super::{Boxed, ConfiguredSlot, Core, CoreError, CoreEvent, Reload, Written};
+use super::{Boxed, ConfiguredSlot, Core, CoreError, CoreEvent, RelayPlan, Reload, Way, Written};
 use flows::Flows;
 use render::{Additions, Rendered};
 use secrets::HostSecret;
@@ -50,6 +51,9 @@ pub struct Settings {
     pub working_dir: Option<PathBuf>,
     /// Port on 127.0.0.1 of the core's `api` service, unless the template has one.
     pub api_port: u16,
+    /// Ports on 127.0.0.1 of the agent's relay and of the core's inbound behind it, for users with a speed limit; `None` for a
+    /// core without such limits.
+    pub relay: Option<RelayPorts>,
     /// Makes the running core load its file: `["systemctl", "reload", "sing-box"]` or `["kill", "-HUP", "{pid}"]`.
     pub reload: Vec<String>,
     /// Starts the core; must return when it is asked to, and do nothing when it runs: `["systemctl", "start", "sing-box"]`.
@@ -61,12 +65,23 @@ pub struct Settings {
     pub start_limit: Duration,
 }
 
+/// See [`Settings::relay`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RelayPorts {
+    /// Where the relay listens.
+    pub relay: u16,
+    /// Where the core takes back what went through it.
+    pub back: u16,
+}
+
 /// What the core told of itself when it last came up.
 #[derive(Default)]
 struct Seen {
     loaded: Vec<SlotName>,
     /// The outbound that its open gates lead to.
     open: String,
+    /// Its gates can lead through the relay.
+    relays: bool,
     /// The digest of the configuration that it runs.
     digest: Option<String>,
 }
@@ -150,7 +165,8 @@ impl SingBox {
 
 fn rendered(settings: &Settings, secret: &HostSecret, slots: &[ConfiguredSlot]) -> Result<Rendered, CoreError> {
     let template = Template::read(&settings.template)?;
-    let additions = Additions { secret, api_port: settings.api_port, cache_file: &settings.cache_file };
+    let additions =
+        Additions { secret, api_port: settings.api_port, cache_file: &settings.cache_file, relay: settings.relay };
     render::render(&template, slots, &additions)
 }
 
@@ -196,8 +212,12 @@ impl Inner {
         let mut seen = Seen::default();
         for group in groups {
             if let Some(slot) = render::slot_of_gate(&group.tag) {
-                if let Some(open) = group.items.iter().find(|item| item.tag != render::REFUSE) {
-                    seen.open.clone_from(&open.tag);
+                for item in &group.items {
+                    match render::way_of(&item.tag) {
+                        Way::Open => seen.open.clone_from(&item.tag),
+                        Way::Slow => seen.relays = true,
+                        Way::Shut => {}
+                    }
                 }
                 seen.loaded.push(slot);
             } else if let Some(digest) = render::stated_digest(&group.tag) {
@@ -207,18 +227,23 @@ impl Inner {
         *lock(&self.seen) = seen;
     }
 
-    async fn set_gate(&self, slot: &SlotName, open: bool) -> Result<(), CoreError> {
-        let member = if open { lock(&self.seen).open.clone() } else { render::REFUSE.to_owned() };
+    async fn set_way(&self, slot: &SlotName, way: Way) -> Result<(), CoreError> {
+        let member = match way {
+            Way::Shut => render::REFUSE.to_owned(),
+            Way::Open => lock(&self.seen).open.clone(),
+            Way::Slow if lock(&self.seen).relays => render::relay_tag(slot),
+            Way::Slow => return Err(CoreError::Config(format!("the core has no slow way for {slot} yet"))),
+        };
         self.api.select(&render::gate_tag(slot), &member).await?;
-        if !open {
+        if way != Way::Open {
             // The switch ends connections that it knows; one whose dial was under way, or that the operator's own
             // groups stand between, is ended by its id.
             let left = lock(&self.flows).ids_of(slot.as_str());
             for id in left {
                 self.api.close(&id).await?;
             }
-            self.forced.notify_one();
         }
+        self.forced.notify_one();
         Ok(())
     }
 
@@ -228,10 +253,10 @@ impl Inner {
         Ok(())
     }
 
-    async fn gates(&self) -> Result<Vec<(SlotName, bool)>, CoreError> {
+    async fn ways(&self) -> Result<Vec<(SlotName, Way)>, CoreError> {
         let groups = self.api.groups().await?;
         let gate = |group: &api::daemon::Group| {
-            render::slot_of_gate(&group.tag).map(|slot| (slot, render::is_open(&group.selected)))
+            render::slot_of_gate(&group.tag).map(|slot| (slot, render::way_of(&group.selected)))
         };
         Ok(groups.iter().filter_map(gate).collect())
     }
@@ -257,7 +282,7 @@ impl Core for SingBox {
     }
 
     fn set_gate<'a>(&'a self, slot: &'a SlotName, open: bool) -> Boxed<'a, Result<(), CoreError>> {
-        Box::pin(self.0.set_gate(slot, open))
+        Box::pin(self.0.set_way(slot, if open { Way::Open } else { Way::Shut }))
     }
 
     fn close<'a>(&'a self, id: &'a str) -> Boxed<'a, Result<(), CoreError>> {
@@ -277,7 +302,27 @@ impl Core for SingBox {
     }
 
     fn gates(&self) -> Boxed<'_, Result<Vec<(SlotName, bool)>, CoreError>> {
-        Box::pin(self.0.gates())
+        let open = |(slot, way): (SlotName, Way)| (slot, way.is_open());
+        Box::pin(async move { Ok(self.0.ways().await?.into_iter().map(open).collect()) })
+    }
+
+    fn relay(&self) -> Option<RelayPlan> {
+        let ports = self.0.settings.relay?;
+        let loopback = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        Some(RelayPlan {
+            listen: loopback(ports.relay),
+            password: self.0.secret.relay(),
+            back: loopback(ports.back),
+            back_password: self.0.secret.back(),
+        })
+    }
+
+    fn set_way<'a>(&'a self, slot: &'a SlotName, way: Way) -> Boxed<'a, Result<(), CoreError>> {
+        Box::pin(self.0.set_way(slot, way))
+    }
+
+    fn ways(&self) -> Boxed<'_, Result<Vec<(SlotName, Way)>, CoreError>> {
+        Box::pin(self.0.ways())
     }
 
     fn outdated<'a>(&'a self, slots: &'a [ConfiguredSlot]) -> Boxed<'a, Result<bool, CoreError>> {

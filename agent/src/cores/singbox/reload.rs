@@ -208,7 +208,7 @@ async fn running(core: &Inner) -> Option<String> {
 async fn drain(core: &Inner) -> u32 {
     let first = lock(&core.flows).ids();
     let mut cut = sweep(core, &first, DRAIN).await;
-    if cut > 0 {
+    if !first.is_empty() {
         list(core).await;
     }
     // Clients come back at once; what they moved meanwhile is told as well.
@@ -221,11 +221,12 @@ async fn drain(core: &Inner) -> u32 {
 }
 
 async fn sweep(core: &Inner, ids: &[String], limit: Duration) -> u32 {
+    let clients = lock(&core.flows).clients(ids);
     // A core that does not answer has nothing left to tell; the reload goes on.
     if core.api.close_all().await.is_ok() {
         let _ = timeout(limit, until_flows(core, |flows| !flows.has_any(ids))).await;
     }
-    u32::try_from(ids.len()).unwrap_or(u32::MAX)
+    u32::try_from(clients).unwrap_or(u32::MAX)
 }
 
 /// Waits until the core has told what it counted after it had told the ends.

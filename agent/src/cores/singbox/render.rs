@@ -1,6 +1,6 @@
 //! From the operator's template and the slots to the file that sing-box reads.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
@@ -10,8 +10,8 @@ use weir_wire::SlotName;
 use super::api::Target;
 use super::secrets::HostSecret;
 use super::template::{Template, list, text, wrong};
-use super::validate;
-use crate::cores::{ConfiguredSlot, CoreError};
+use super::{RelayPorts, validate};
+use crate::cores::{BACK, ConfiguredSlot, CoreError, RelayPlan, Way};
 use crate::faults::{self, Line};
 
 /// What a shut gate leads to.
@@ -22,11 +22,27 @@ const DIRECT: &str = "weir-direct";
 /// server key alone in (Shadowsocks 2022) or does not start (naive). No slot can have this name, and it leads nowhere.
 const NOBODY: &str = "weir-nobody";
 const GATE: &str = "weir:";
+/// What a slow gate leads to: a connection to the agent's relay, named by the slot.
+const RELAY: &str = "weir-relay:";
 const STATED: &str = "weir-config:";
 
 /// The selector of a slot.
 pub(super) fn gate_tag(slot: &SlotName) -> String {
     format!("{GATE}{slot}")
+}
+
+/// The outbound through the relay of a slot.
+pub(super) fn relay_tag(slot: &SlotName) -> String {
+    format!("{RELAY}{slot}")
+}
+
+/// Where a gate leads that has this member selected.
+pub(super) fn way_of(member: &str) -> Way {
+    match member {
+        REFUSE => Way::Shut,
+        relay if relay.starts_with(RELAY) => Way::Slow,
+        _ => Way::Open,
+    }
 }
 
 /// The slot of a selector, if it is a gate.
@@ -51,6 +67,8 @@ pub(super) struct Additions<'a> {
     pub(super) api_port: u16,
     /// Where the core keeps its choices, when the template does not say.
     pub(super) cache_file: &'a Path,
+    /// The relay's ports, when users may have a speed limit.
+    pub(super) relay: Option<RelayPorts>,
 }
 
 /// A complete configuration.
@@ -81,11 +99,11 @@ pub(super) fn render(
     let mut config = template.config.clone();
     let target = api_service(&mut config, additions)?;
     let cache_file = cache_file(&mut config, additions)?;
-    let of_template = digest_of_template(template, &config);
-    inbounds(template, &mut config, &slots, additions.secret)?;
+    let of_template = digest_of_template(template, &config, additions.relay);
+    inbounds(template, &mut config, &slots, additions)?;
     let digest = format!("{of_template}-{}", digest_of_users(&slots, &config));
-    outbounds(template, &mut config, &slots, &digest)?;
-    rules(template, &mut config, &slots);
+    outbounds(template, &mut config, &slots, &digest, additions)?;
+    rules(template, &mut config, &slots, additions)?;
     let config = Value::Object(config);
     validate::validate(&config)?;
     let json = serde_json::to_vec(&config).map_err(|why| CoreError::Config(why.to_string()))?;
@@ -146,7 +164,7 @@ fn inbounds(
     template: &Template,
     config: &mut Map<String, Value>,
     slots: &[&ConfiguredSlot],
-    secret: &HostSecret,
+    Additions { secret, relay, .. }: &Additions<'_>,
 ) -> Result<(), CoreError> {
     for inbound in array(config, "inbounds")?.iter_mut().filter_map(Value::as_object_mut) {
         let tag = inbound.get("tag").and_then(Value::as_str).unwrap_or_default().to_owned();
@@ -164,6 +182,20 @@ fn inbounds(
         users.extend(slots.iter().map(|slot| scheme.user(slot.slot.as_str(), &slot.credentials)));
         users.push(scheme.user(NOBODY, &secret.nobody(&tag)?.into()));
     }
+    if let Some(ports) = relay {
+        let at_relay = |inbound: &Value| inbound.get("listen_port").and_then(Value::as_u64) == Some(ports.relay.into());
+        if let Some(taken) = list(config, "inbounds").iter().find(|inbound| at_relay(inbound)) {
+            let place = format!("inbound {:?}", text(taken, "tag"));
+            return Err(wrong(
+                &place,
+                &format!("port {} is the relay's: see speed.relay_port in the settings", ports.relay),
+            ));
+        }
+        array(config, "inbounds")?.push(json!({
+            "type": "socks", "tag": BACK, "listen": "127.0.0.1", "listen_port": ports.back,
+            "users": [{ "username": RelayPlan::BACK_USER, "password": secret.back() }],
+        }));
+    }
     Ok(())
 }
 
@@ -172,6 +204,7 @@ fn outbounds(
     config: &mut Map<String, Value>,
     slots: &[&ConfiguredSlot],
     digest: &str,
+    Additions { secret, relay, .. }: &Additions<'_>,
 ) -> Result<(), CoreError> {
     let open = template.final_outbound()?;
     let outbounds = array(config, "outbounds")?;
@@ -181,10 +214,21 @@ fn outbounds(
     }
     let open = open.as_deref().unwrap_or(DIRECT);
     outbounds.push(json!({ "type": "block", "tag": REFUSE }));
+    let relay = relay.map(|ports| (ports.relay, secret.relay()));
+    if let Some((port, password)) = &relay {
+        outbounds.extend(slots.iter().map(|slot| {
+            json!({
+                "type": "socks", "tag": relay_tag(&slot.slot), "server": "127.0.0.1", "server_port": port,
+                "username": slot.slot.as_str(), "password": password,
+            })
+        }));
+    }
     outbounds.extend(slots.iter().map(|slot| {
+        let mut members = vec![open.to_owned(), REFUSE.to_owned()];
+        members.extend(relay.is_some().then(|| relay_tag(&slot.slot)));
         json!({
-            "type": "selector", "tag": gate_tag(&slot.slot), "outbounds": [open, REFUSE],
-            "default": if starts_open(slot.open) { open } else { REFUSE }, "interrupt_exist_connections": true,
+            "type": "selector", "tag": gate_tag(&slot.slot), "default": starts_with(&members, slot.way()),
+            "outbounds": members, "interrupt_exist_connections": true,
         })
     }));
     // Nothing routes here: the core repeats the tag when it is asked for its groups, and so states which file it runs.
@@ -192,15 +236,28 @@ fn outbounds(
     Ok(())
 }
 
-fn rules(template: &Template, config: &mut Map<String, Value>, slots: &[&ConfiguredSlot]) {
+fn rules(
+    template: &Template,
+    config: &mut Map<String, Value>,
+    slots: &[&ConfiguredSlot],
+    additions: &Additions<'_>,
+) -> Result<(), CoreError> {
     let sorted = template.rules();
+    // What comes back from the relay was sniffed, resolved and let through when its user came in; only how it is dialled was left
+    // behind. Behind this rule nothing meets it: a sniffer would wait a second time for what a server says first.
+    let mut back = Vec::new();
+    if additions.relay.is_some() {
+        let open = template.final_outbound()?;
+        back.extend(sorted.leading.iter().filter(|rule| text(rule, "action") == "route-options").cloned());
+        back.push(json!({ "inbound": [BACK], "action": "route", "outbound": open.as_deref().unwrap_or(DIRECT) }));
+    }
     let gates = slots
         .iter()
         .map(|slot| json!({ "auth_user": [slot.slot.as_str()], "action": "route", "outbound": gate_tag(&slot.slot) }));
     let nobody = json!({ "auth_user": [NOBODY], "action": "route", "outbound": REFUSE });
-    let all: Vec<Value> = sorted
-        .leading
+    let all: Vec<Value> = back
         .into_iter()
+        .chain(sorted.leading)
         .chain(sorted.in_front)
         .chain(gates)
         .chain(core::iter::once(nobody))
@@ -209,16 +266,20 @@ fn rules(template: &Template, config: &mut Map<String, Value>, slots: &[&Configu
     if let Some(route) = entry(config, "route", json!({})).as_object_mut() {
         route.insert("rules".into(), Value::Array(all));
     }
+    Ok(())
 }
 
 /// The digest of all that comes from the template and the agent's settings: `config` has no users of ours yet.
-fn digest_of_template(template: &Template, config: &Map<String, Value>) -> String {
+fn digest_of_template(template: &Template, config: &Map<String, Value>, relay: Option<RelayPorts>) -> String {
     let sorted = template.rules();
     let mut hash = Sha256::new();
     hash.update(b"weir/sing-box/template/1\n");
     hash.update(Value::Object(config.clone()).to_string());
     for rules in [sorted.leading, sorted.in_front, sorted.behind] {
         hash.update(Value::Array(rules).to_string());
+    }
+    if let Some(RelayPorts { relay, back }) = relay {
+        hash.update(format!("\n{relay} {back}"));
     }
     cut(hash)
 }
@@ -246,15 +307,12 @@ fn cut(hash: Sha256) -> String {
 pub(super) fn with_gates(json: &[u8], slots: &[ConfiguredSlot]) -> Option<(Vec<u8>, Option<PathBuf>)> {
     let mut config: Map<String, Value> = serde_json::from_slice(json).ok()?;
     digest_of(&config)?;
-    let open: BTreeSet<&SlotName> = slots.iter().filter(|slot| slot.open).map(|slot| &slot.slot).collect();
+    let ways: BTreeMap<&SlotName, Way> = slots.iter().map(|slot| (&slot.slot, slot.way())).collect();
     for outbound in config.get_mut("outbounds")?.as_array_mut()? {
         let Some(slot) = slot_of_gate(text(outbound, "tag")) else { continue };
         let members = outbound.get("outbounds").and_then(Value::as_array)?;
-        let member = members
-            .iter()
-            .filter_map(Value::as_str)
-            .find(|member| is_open(member) == starts_open(open.contains(&slot)))?;
-        let member = member.to_owned();
+        let members: Vec<String> = members.iter().filter_map(Value::as_str).map(str::to_owned).collect();
+        let member = starts_with(&members, ways.get(&slot).copied().unwrap_or_default());
         outbound.as_object_mut()?.insert("default".into(), member.into());
     }
     let cache = config.get("experimental").and_then(|of| of.get("cache_file")).map(|of| text(of, "path"));
@@ -262,14 +320,11 @@ pub(super) fn with_gates(json: &[u8], slots: &[ConfiguredSlot]) -> Option<(Vec<u
     Some((serde_json::to_vec(&config).ok()?, cache))
 }
 
-/// What a gate's state in the file is: the gate's own, unless a test takes that line out.
-fn starts_open(open: bool) -> bool {
-    open || faults::lacks(Line::GateDefault)
-}
-
-/// Whether a gate with this member selected lets its user through.
-pub(super) fn is_open(selected: &str) -> bool {
-    selected != REFUSE
+/// The member that a gate starts with: that of its way, unless a test takes that line out. A file of before may have no slow way.
+fn starts_with(members: &[String], way: Way) -> String {
+    let way = if faults::lacks(Line::GateDefault) { way.max(Way::Open) } else { way };
+    let member = |way| members.iter().find(|member| way_of(member) == way);
+    member(way).or_else(|| member(Way::Open).filter(|_| way.is_open())).map_or_else(|| REFUSE.to_owned(), String::clone)
 }
 
 /// Where the core answers that was started with this file, as far as the file tells.

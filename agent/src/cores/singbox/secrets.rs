@@ -53,6 +53,16 @@ impl HostSecret {
         hex::encode(hmac_sha256(&self.0, b"weir/api/1"))
     }
 
+    /// What the core proves itself with at the agent's relay: no other process of the host may pass in a user's name.
+    pub(super) fn relay(&self) -> String {
+        hex::encode(hmac_sha256(&self.0, b"weir/relay/1"))
+    }
+
+    /// What the relay proves itself with when it gives back to the core, whose inbound lets out whoever knows it.
+    pub(super) fn back(&self) -> String {
+        hex::encode(hmac_sha256(&self.0, b"weir/relay/back/1"))
+    }
+
     /// The secret of the user that keeps an inbound's list from being empty, which nobody is ever told.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 //! real one does.
 
 use core::time::Duration;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 
 use tokio::sync::mpsc::UnboundedSender;
@@ -10,17 +10,21 @@ use weir_wire::SlotName;
 use weir_wire::sync::Inbound;
 
 use crate::cores::{
-    Boxed, ConfiguredSlot, ConnectionEvent, Core, CoreError, CoreEvent, Counter, Fallen, Origin, Reload, Traits,
-    Written,
+    BACK, Boxed, ConfiguredSlot, ConnectionEvent, Core, CoreError, CoreEvent, Counter, Fallen, Origin, RelayPlan,
+    Reload, Traits, Way, Written,
 };
 
 /// What the agent has made the core do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Call {
     Gate(SlotName, bool),
+    /// A gate that leads through the relay.
+    Slow(SlotName),
     Close(String),
     Tick(Duration),
-    Write { forget: bool },
+    Write {
+        forget: bool,
+    },
     Reload,
     Bring,
 }
@@ -28,6 +32,8 @@ pub(super) enum Call {
 #[derive(Clone, Debug)]
 struct Connection {
     user: String,
+    inbound: &'static str,
+    source: String,
     up: u64,
     down: u64,
     closed: bool,
@@ -45,6 +51,11 @@ struct State {
     choices: BTreeMap<SlotName, bool>,
     connections: BTreeMap<String, Connection>,
     told: Vec<CoreEvent>,
+    /// Gates that lead through the relay, and how the file has them.
+    slow: BTreeSet<SlotName>,
+    slow_in_file: BTreeSet<SlotName>,
+    /// It runs without a way through the relay, and will after its next start.
+    lacks_relay: (bool, bool),
     calls: Vec<Call>,
     refuses: Option<CoreError>,
     /// It counts users, not connections, and takes them live.
@@ -56,7 +67,7 @@ impl State {
     fn event(&self, id: &str, named: bool) -> ConnectionEvent {
         let of = &self.connections[id];
         let origin =
-            named.then(|| Origin { user: of.user.clone(), inbound: "in".to_owned(), source: "192.0.2.1:5".to_owned() });
+            named.then(|| Origin { user: of.user.clone(), inbound: of.inbound.to_owned(), source: of.source.clone() });
         ConnectionEvent { id: id.to_owned(), origin, up: of.up, down: of.down, closed: of.closed }
     }
 
@@ -91,12 +102,19 @@ impl State {
         self.connections.clear();
         self.counters.clear();
         self.gates.clone_from(&self.file);
+        self.slow.clone_from(&self.slow_in_file);
+        self.lacks_relay.0 = self.lacks_relay.1;
         for (slot, open) in &self.choices {
             if let Some(gate) = self.gates.get_mut(slot) {
                 *gate = *open;
             }
         }
         self.tell_all();
+    }
+
+    fn file_is(&mut self, slots: &[ConfiguredSlot]) {
+        self.file = slots.iter().map(|slot| (slot.slot.clone(), slot.open)).collect();
+        self.slow_in_file = slots.iter().filter(|slot| slot.way() == Way::Slow).map(|slot| slot.slot.clone()).collect();
     }
 
     fn end(&mut self, id: &str) {
@@ -178,6 +196,8 @@ impl ScriptedCore {
             let named = !state.connections.contains_key(id);
             let connection = state.connections.entry(id.to_owned()).or_insert_with(|| Connection {
                 user: user.to_owned(),
+                inbound: "in",
+                source: "192.0.2.1:5".to_owned(),
                 up: 0,
                 down: 0,
                 closed: false,
@@ -190,6 +210,43 @@ impl ScriptedCore {
             state.tell(id, named);
             true
         })
+    }
+
+    /// A client begins a connection from somewhere, if its user's gate is open.
+    pub(super) fn come(&self, id: &str, user: &str, source: &str) -> bool {
+        if !self.is_open(user) {
+            return false;
+        }
+        self.begin(id, user, "in", source, 0);
+        true
+    }
+
+    /// What a slow user moves comes back from the relay.
+    pub(super) fn come_back(&self, id: &str, bytes: u64) {
+        self.begin(id, RelayPlan::BACK_USER, BACK, "127.0.0.1:9", bytes);
+    }
+
+    fn begin(&self, id: &str, user: &str, inbound: &'static str, source: &str, up: u64) {
+        let (user, source) = (user.to_owned(), source.to_owned());
+        self.with(|state| {
+            state.connections.insert(id.to_owned(), Connection { user, inbound, source, up, down: 0, closed: false });
+            state.tell(id, true);
+        });
+    }
+
+    /// The core's own totals.
+    pub(super) fn tell_totals(&self, up: u64, down: u64) {
+        self.with(|state| state.told.push(CoreEvent::Totals { up, down }));
+    }
+
+    /// The running core has no way through the relay, or has one from its next start on.
+    pub(super) fn has_relay(&self, now: bool, later: bool) {
+        self.with(|state| state.lacks_relay = (!now, !later));
+    }
+
+    /// Whether a gate leads through the relay.
+    pub(super) fn is_slow(&self, user: &str) -> bool {
+        self.with(|state| state.slow.contains(&user.parse::<SlotName>().unwrap()))
     }
 
     /// The client ends a connection.
@@ -262,6 +319,7 @@ impl Core for ScriptedCore {
             state.answers()?;
             let gate = state.gates.get_mut(slot).ok_or_else(|| CoreError::Config("no such gate".to_owned()))?;
             *gate = open;
+            state.slow.remove(slot);
             state.choices.insert(slot.clone(), open);
             state.calls.push(Call::Gate(slot.clone(), open));
             let ended: Vec<String> = state
@@ -274,6 +332,34 @@ impl Core for ScriptedCore {
                 state.end(&id);
             }
             Ok(())
+        }))
+    }
+
+    fn set_way<'a>(&'a self, slot: &'a SlotName, way: Way) -> Boxed<'a, Result<(), CoreError>> {
+        if way != Way::Slow {
+            return self.set_gate(slot, way.is_open());
+        }
+        ready(self.with(|state| {
+            state.answers()?;
+            if state.lacks_relay.0 || !state.gates.contains_key(slot) {
+                return Err(CoreError::Config("no way through the relay".to_owned()));
+            }
+            state.gates.insert(slot.clone(), true);
+            state.slow.insert(slot.clone());
+            state.calls.push(Call::Slow(slot.clone()));
+            Ok(())
+        }))
+    }
+
+    fn ways(&self) -> Boxed<'_, Result<Vec<(SlotName, Way)>, CoreError>> {
+        ready(self.with(|state| {
+            state.answers()?;
+            let way = |slot: &SlotName, open: bool| match (open, state.slow.contains(slot)) {
+                (false, _) => Way::Shut,
+                (true, false) => Way::Open,
+                (true, true) => Way::Slow,
+            };
+            Ok(state.gates.iter().map(|(slot, open)| (slot.clone(), way(slot, *open))).collect())
         }))
     }
 
@@ -291,7 +377,7 @@ impl Core for ScriptedCore {
                 return Err(error.clone());
             }
             state.calls.push(Call::Write { forget });
-            state.file = slots.iter().map(|slot| (slot.slot.clone(), slot.open)).collect();
+            state.file_is(slots);
             if forget && state.incarnation.is_none() {
                 state.choices.clear();
             }
@@ -305,7 +391,7 @@ impl Core for ScriptedCore {
                 return Err(error.clone());
             }
             state.calls.push(Call::Reload);
-            state.file = slots.iter().map(|slot| (slot.slot.clone(), slot.open)).collect();
+            state.file_is(slots);
             let live: Vec<String> =
                 state.connections.iter().filter(|(_, of)| !of.closed).map(|(id, _)| id.clone()).collect();
             for id in &live {

@@ -3,6 +3,7 @@
 mod addresses;
 mod core;
 mod counters;
+mod crowds;
 mod doors;
 mod ends;
 mod faults;
@@ -13,5 +14,6 @@ mod property;
 mod refusals;
 mod reports;
 mod rig;
+mod speeds;
 mod status;
 mod talk;

@@ -67,6 +67,14 @@ impl Panel {
         self.changed();
     }
 
+    /// What a user may have: bytes a second, devices, connections.
+    pub(crate) fn allow(&mut self, name: &str, speed: u64, devices: u32, streams: u32) {
+        if let Some(entry) = self.roster.get_mut(&name.parse::<SlotName>().unwrap()) {
+            (entry.speed, entry.devices, entry.streams) = (Bytes::saturating(speed), devices, streams);
+        }
+        self.changed();
+    }
+
     pub(crate) fn user(&mut self, name: &str, gate: Gate, until: Option<Second>) {
         let slot: SlotName = name.parse().unwrap();
         let secret = secret(name);

@@ -1,6 +1,7 @@
 //! A node with everything around it: the scripted core, the model of the panel, a ledger on disk, and a clock that
 //! stands until it is moved. It does what the task in `run.rs` does, in the same order.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -14,7 +15,7 @@ use super::core::ScriptedCore;
 use super::panel::Panel;
 use crate::clock::{BootId, Moment, Reading};
 use crate::config::OnPanelLoss;
-use crate::cores::Core;
+use crate::cores::{Core, Way};
 use crate::ledger::{Batch, Ledger, LedgerError};
 use crate::node::reply::Dice;
 use crate::node::{Command, Node, Rules, Step};
@@ -52,6 +53,8 @@ pub(super) struct Rig {
     pub(super) sent: Option<SyncRequest>,
     pub(super) disk_fails: bool,
     pub(super) commits: usize,
+    /// What the relay was told.
+    pub(super) speeds: BTreeMap<SlotName, u64>,
     rules: Rules,
     boot: BootId,
     ledger: Ledger,
@@ -125,6 +128,7 @@ impl Rig {
             reload_every: 600_000,
             behind_proxy: Vec::new(),
             core: core.traits(),
+            relay: true,
         };
         let boot = BootId("a boot".to_owned());
         let node = Node::load(ledger.clone(), rules.clone(), &boot, clock, Epoch::from_random(1)).unwrap();
@@ -139,6 +143,7 @@ impl Rig {
             sent: None,
             disk_fails: false,
             commits: 0,
+            speeds: BTreeMap::new(),
             rules,
             boot,
             ledger,
@@ -239,18 +244,21 @@ impl Rig {
         let told = "a scripted core never waits";
         match command {
             Command::SetTick(tick) => core.set_tick(tick),
-            Command::SetGate { slot, open } => {
-                let outcome = core.set_gate(&slot, open).now_or_never().expect(told);
-                self.node.gate_set(&slot, open, &outcome, now);
+            Command::SetGate { slot, way } => {
+                let outcome = core.set_way(&slot, way).now_or_never().expect(told);
+                self.node.gate_set(&slot, way, &outcome, now);
             }
+            Command::SetSpeed { slot, speed } => drop(self.speeds.insert(slot, speed)),
+            Command::ForgetSpeed { slot } => drop(self.speeds.remove(&slot)),
             Command::Close { id } => drop(core.close(&id).now_or_never().expect(told)),
             Command::AskGates => {
-                let outcome = core.gates().now_or_never().expect(told);
+                let outcome = core.ways().now_or_never().expect(told);
                 self.node.gates_told(outcome, now);
             }
             Command::Bring { slots } => {
                 let outcome = core.bring(&slots).now_or_never().expect(told);
-                self.node.gates_told(outcome, now);
+                let way = |(slot, open)| (slot, if open { Way::Open } else { Way::Shut });
+                self.node.gates_told(outcome.map(|gates| gates.into_iter().map(way).collect()), now);
             }
             Command::Write { slots, forget } => {
                 let outcome = core.write(&slots, forget).now_or_never().expect(told);

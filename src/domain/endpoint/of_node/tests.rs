@@ -70,6 +70,7 @@ fn an_inbound_that_clients_would_choke_on_becomes_no_way_in_and_says_why() {
         (method("2022-blake3-aes-128-gcm", Some("AAAA")), "key"),
         (method("2022-blake3-aes-256-gcm", Some("AAAAAAAAAAAAAAAAAAAAAA==")), "key"),
         (method("2022-blake3-chacha20-poly1305", Some("AAAAAAAAAAAAAAAAAAAAAA==")), "several users"),
+        (method("20:aes-256-gcm", None), "none"),
         (reality(json!({ "public_key": "" }), Some("a.example")), "key"),
         (reality(key.clone(), None), "server_name"),
         (reality(json!({ "public_key": PUBLIC_KEY, "short_ids": ["abc"] }), Some("a.example")), "short id"),

@@ -4,12 +4,19 @@ use super::*;
 
 fn slot(name: &str, open: bool) -> ConfiguredSlot {
     let slot: SlotName = name.parse().unwrap();
-    ConfiguredSlot { credentials: SlotSecret::derive(b"key", &slot).into(), slot, open }
+    ConfiguredSlot { credentials: SlotSecret::derive(b"key", &slot).into(), slot, open, slow: false }
 }
 
 fn with(template: &Value, slots: &[ConfiguredSlot]) -> Result<Rendered, CoreError> {
+    with_relay(template, slots, None)
+}
+
+const PORTS: Option<RelayPorts> = Some(RelayPorts { relay: 21_091, back: 21_092 });
+
+fn with_relay(template: &Value, slots: &[ConfiguredSlot], relay: Option<RelayPorts>) -> Result<Rendered, CoreError> {
     let secret = HostSecret::fixed([7; 32]);
-    let additions = Additions { secret: &secret, api_port: 21_090, cache_file: Path::new("/var/lib/weir/cache.db") };
+    let cache_file = Path::new("/var/lib/weir/cache.db");
+    let additions = Additions { secret: &secret, api_port: 21_090, cache_file, relay };
     render(&Template::parse(&template.to_string()).unwrap(), slots, &additions)
 }
 
@@ -47,6 +54,79 @@ fn a_gate_starts_in_its_slot_s_state_and_leads_to_the_final_outbound() {
     assert_eq!(gate("weir:bob23456")["default"], REFUSE);
     assert_eq!(gate("weir:bob23456")["outbounds"], json!(["direct", REFUSE]));
     assert_eq!(gate("weir:bob23456")["interrupt_exist_connections"], true);
+}
+
+#[test]
+fn with_the_relay_every_gate_has_a_slow_way_in_the_slot_s_name_and_starts_with_it_where_it_is_wanted() {
+    let slots = [slot("alice234", true), ConfiguredSlot { slow: true, ..slot("bob23456", true) }];
+    let config: Value = serde_json::from_slice(&with_relay(&template(), &slots, PORTS).unwrap().json).unwrap();
+    let outbounds = config["outbounds"].as_array().unwrap();
+    let outbound = |tag: &str| outbounds.iter().find(|of| text(of, "tag") == tag).unwrap();
+    assert_eq!(outbound("weir:bob23456")["outbounds"], json!(["direct", REFUSE, "weir-relay:bob23456"]));
+    assert_eq!(outbound("weir:bob23456")["default"], "weir-relay:bob23456");
+    assert_eq!(outbound("weir:alice234")["default"], "direct");
+    let relay = outbound("weir-relay:bob23456");
+    assert_eq!((text(relay, "type"), &relay["server_port"]), ("socks", &json!(21_091)));
+    assert_eq!(text(relay, "username"), "bob23456");
+    assert_eq!(["weir-refuse", "direct", "weir-relay:bob23456"].map(way_of), [Way::Shut, Way::Open, Way::Slow]);
+    // The secret of the one way in is not that of the other.
+    let back = config["inbounds"].as_array().unwrap().last().unwrap();
+    assert_eq!((text(back, "tag"), text(back, "listen"), &back["listen_port"]), (BACK, "127.0.0.1", &json!(21_092)));
+    assert_eq!(back["users"].as_array().unwrap().len(), 1);
+    assert_ne!(back["users"][0]["password"], relay["password"]);
+}
+
+#[test]
+fn what_comes_back_from_the_relay_leaves_by_the_final_outbound_and_meets_no_other_rule() {
+    let mut template = template();
+    template["route"]["rules"]
+        .as_array_mut()
+        .unwrap()
+        .insert(0, json!({ "action": "route-options", "udp_connect": true }));
+    template["route"]["final"] = "warp".into();
+    let config: Value =
+        serde_json::from_slice(&with_relay(&template, &[slot("alice234", true)], PORTS).unwrap().json).unwrap();
+    let rules = config["route"]["rules"].as_array().unwrap();
+    let actions: Vec<&str> = rules.iter().map(|rule| text(rule, "action")).collect();
+    assert_eq!(actions, ["route-options", "route", "route-options", "sniff", "route", "route", ""]);
+    assert_eq!(rules[1], json!({ "inbound": [BACK], "action": "route", "outbound": "warp" }));
+}
+
+#[test]
+fn only_a_reload_brings_the_relay_or_other_ports_of_it_and_a_speed_needs_none() {
+    let slots = [slot("alice234", true)];
+    let digest = |slots: &[ConfiguredSlot], relay| with_relay(&template(), slots, relay).unwrap().digest;
+    let slow = [ConfiguredSlot { slow: true, ..slots[0].clone() }];
+    assert_eq!(digest(&slots, PORTS), digest(&slow, PORTS));
+    assert_ne!(digest(&slots, PORTS), digest(&slots, None));
+    assert_ne!(digest(&slots, PORTS), digest(&slots, Some(RelayPorts { relay: 21_091, back: 21_093 })));
+}
+
+#[test]
+fn an_inbound_at_a_port_of_the_relay_is_refused() {
+    for (port, why) in [(21_091, "speed.relay_port"), (21_092, "21092 is taken")] {
+        let mut template = template();
+        template["inbounds"][0]["listen_port"] = port.into();
+        let refusal = with_relay(&template, &[], PORTS).map(|_| ()).unwrap_err().to_string();
+        assert!(refusal.contains(why), "{refusal}");
+        assert!(with(&template, &[]).is_ok());
+    }
+}
+
+#[test]
+fn a_file_that_is_kept_gets_the_ways_that_it_has() {
+    let open = [slot("alice234", true)];
+    let slow = [ConfiguredSlot { slow: true, ..open[0].clone() }];
+    let started = |relay, slots: &[ConfiguredSlot]| {
+        let file = with_relay(&template(), &open, relay).unwrap().json;
+        let config: Value = serde_json::from_slice(&with_gates(&file, slots).unwrap().0).unwrap();
+        let outbounds = config["outbounds"].as_array().unwrap();
+        outbounds.iter().find(|of| text(of, "tag") == "weir:alice234").unwrap()["default"].clone()
+    };
+    assert_eq!(started(PORTS, &slow), "weir-relay:alice234");
+    assert_eq!(started(PORTS, &open), "direct");
+    assert_eq!(started(PORTS, &[]), REFUSE);
+    assert_eq!(started(None, &slow), "direct");
 }
 
 #[test]

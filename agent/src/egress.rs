@@ -26,14 +26,14 @@ type Failed = Box<dyn core::error::Error + Send + Sync>;
 
 /// How the panel is reached: what opens the connection, and what secures it.
 #[derive(Clone)]
-pub(crate) struct Way {
+pub(crate) struct Egress {
     /// Opens connections.
     pub(crate) dial: Dial,
     /// Secures them.
     pub(crate) tls: Arc<ClientConfig>,
 }
 
-impl Way {
+impl Egress {
     /// The way that settings and environment tell.
     ///
     /// # Errors
