@@ -75,14 +75,17 @@ impl Shadowsocks {
         let mut url = Url::parse(text)?;
         let port = url.port_or(None)?;
         let (method, password) = method_and_password(&url.user)?;
-        let params = &mut url.params;
+        let shadowsocks = Self::with(method, password, &mut url.params)?;
+        Ok(url.endpoint(port, Protocol::Shadowsocks(shadowsocks)))
+    }
+
+    fn with(method: String, password: String, params: &mut Params) -> Result<Self, Reason> {
         let plugin = params.take(&["plugin"]).map(|plugin| {
             let (name, options) = plugin.split_once(';').unwrap_or((&plugin, ""));
             Plugin { name: name.to_owned(), options: options.to_owned() }
         });
         let udp_over_tcp = params.take_flag(&["uot", "udp-over-tcp"]);
-        let shadowsocks = Self { method, password, plugin, udp_over_tcp }.checked()?;
-        Ok(url.endpoint(port, Protocol::Shadowsocks(shadowsocks)))
+        Self { method, password, plugin, udp_over_tcp }.checked()
     }
 
     fn read_legacy(text: &str) -> Result<Endpoint, Reason> {
@@ -91,10 +94,10 @@ impl Shadowsocks {
         // The password may hold anything, `@`, `#` and `%` included.
         let (login, place) = plain.rsplit_once('@').ok_or(Reason::MethodMissing)?;
         let (method, password) = login.split_once(':').ok_or(Reason::MethodMissing)?;
-        let url = Url::parse(&format!("{place}#{name}"))?;
+        let mut url = Url::parse(&format!("{place}#{name}"))?;
         let port = url.port_or(None)?;
-        let shadowsocks =
-            Self { method: method.into(), password: password.into(), plugin: None, udp_over_tcp: false }.checked()?;
+        // The older form had no parameters; whoever writes some means what they mean elsewhere.
+        let shadowsocks = Self::with(method.into(), password.into(), &mut url.params)?;
         Ok(url.endpoint(port, Protocol::Shadowsocks(shadowsocks)))
     }
 
@@ -150,6 +153,15 @@ fn method_and_password(user: &str) -> Result<(String, String), Reason> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn parameters_mean_the_same_in_the_older_form() {
+        let read = |link: &str| Endpoint::read(link).unwrap().unwrap();
+        let place = "aes-256-gcm:pw@h.test:1?plugin=v2ray-plugin&uot=1&x=y";
+        let older = read(&format!("ss://{}", STANDARD.encode(place)));
+        assert_eq!(read(&older.link()), older);
+        assert_eq!(older.unknown, [("x".to_owned(), "y".to_owned())]);
+    }
 
     #[test]
     fn plugin_options_unescape() {
