@@ -286,7 +286,9 @@ install_agent() {
 }
 
 upgrade_agent() {
-  [ -f "$BIN" ] && [ -f "$SETTINGS" ] || die "there is no agent to upgrade: run this with a token"
+  if ! [ -f "$BIN" ] || ! [ -f "$SETTINGS" ]; then
+    die "there is no agent to upgrade: run this with a token"
+  fi
   fetch
   if cmp -s "$BIN" "$new" && unit | cmp -s - "$UNIT"; then
     say "this is the version that runs already"
