@@ -199,7 +199,8 @@ impl From<IpAddr> for NodeAddress {
     }
 }
 
-/// RFC 1123 host names.
+/// RFC 1123 host names that a URL can hold: in one, a last label that is a number in any notation makes the whole an IPv4 address
+/// (WHATWG URL 3.5), and a label that begins with `xn--` must be punycode.
 fn is_host_name(text: &str) -> bool {
     let label = |label: &str| {
         (1..=63).contains(&label.len())
@@ -207,9 +208,9 @@ fn is_host_name(text: &str) -> bool {
             && !label.starts_with('-')
             && !label.ends_with('-')
     };
-    // Four numbers that are not an address are a mistyped address, not a name.
-    let last_is_number = text.rsplit('.').next().is_some_and(|last| last.bytes().all(|b| b.is_ascii_digit()));
-    text.len() <= 253 && text.split('.').all(label) && !last_is_number
+    text.len() <= 253
+        && text.split('.').all(label)
+        && matches!(url::Host::parse(text), Ok(url::Host::Domain(name)) if name.eq_ignore_ascii_case(text))
 }
 
 #[cfg(test)]
@@ -235,7 +236,7 @@ mod tests {
         for good in ["example.org", "a-b.c", "localhost", "127.0.0.1", "2001:db8::1", "xn--mnchen-3ya.de"] {
             assert!(fits::<NodeAddress>(good), "{good}");
         }
-        for bad in ["", "http://a", "a:1", "a b", "-a.b", "münchen.de", "1.2.3", "1.2.3.400", "a..b"] {
+        for bad in ["", "http://a", "a:1", "a b", "-a.b", "münchen.de", "1.2.3", "1.2.3.400", "a..b", "0x7f", "a.0x", "xn--a.b"] {
             assert!(!fits::<NodeAddress>(bad), "{bad}");
         }
         assert_eq!(NodeAddress::try_from("2001:db8::1".to_owned()).unwrap().in_url(), "[2001:db8::1]");

@@ -10,6 +10,7 @@ use weir_wire::credential::{Credentials, SlotSecret};
 use weir_wire::inbound::{InboundObfs, InboundReality, InboundTransport};
 use weir_wire::sync::Inbound;
 
+use super::super::link::clean_name;
 use super::super::name::{Country, Fingerprint, NodeAddress};
 use super::super::remark::{Account, Place, fill};
 use super::{
@@ -101,7 +102,8 @@ fn endpoint(node: &NodeWays, inbound: &Inbound, address: Option<&Address>, beare
     };
     let remark = address.and_then(|address| address.remark.as_ref()).map_or(REMARK, |remark| remark.as_str());
     Some(Endpoint {
-        name: fill(remark, &bearer.account, &place),
+        // What is filled in may be longer than what a list shows.
+        name: clean_name(&fill(remark, &bearer.account, &place)),
         server: Host::from(address.and_then(|address| address.address.as_ref()).unwrap_or(&node.address)),
         port: inbound.port,
         protocol,
