@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 
 import { startBrowser } from './support/browser.mjs';
+import { jwt } from './support/jwt.mjs';
 import { sha256Hex, startPanel } from './support/panel.mjs';
 import { seedUsers } from './support/seed.mjs';
 import { startSource } from './support/sources.mjs';
@@ -11,6 +12,8 @@ import { authKeyOf, BASE, reportOf, send, tokenOf } from './support/xpert.mjs';
 const GB = 2 ** 30;
 const WHERE = `${BASE}/marzban-traffic-stats?days=7`;
 const KEY = 'weir_stats';
+/** `jwt.secret_key` of a Marzban. */
+const SECRET = 'c0ffee'.padEnd(64, '0');
 
 let panel;
 let browser;
@@ -26,6 +29,7 @@ before(async () => {
   const add = (key, scope) => panel.db.prepare('INSERT INTO api_keys (hash, name, scopes, created_at) VALUES (?1, ?2, ?2, 1)').bind(sha256Hex(key), scope).run();
   await add(KEY, 'stats:read');
   await add('weir_others', 'nodes:read');
+  assert.equal((await panel.api('PUT', '/api/v1/settings/marzban', { jwt_secret_key: SECRET })).status, 200);
   const [user] = await seedUsers(panel, 1);
   const report = reportOf(tokenOf(await authKeyOf(panel), user), { bytes_uploaded: GB, bytes_downloaded: 2 * GB });
   assert.equal((await send(panel, report)).status, 200);
@@ -65,14 +69,23 @@ async function session() {
   return { name, value, url: panel.url };
 }
 
-test('the page of a listed dashboard reads the figures with an API key', async () => {
-  const { status, body } = await seen(dashboard, { credential: KEY });
-  assert.equal(status, 200);
-  assert.deepEqual([body.users_traffic.total_users, body.users_traffic.total_gb_used, body.users_traffic.integration_type], [1, 3, 'xpert_panel']);
-});
+/** What a Marzban gives to one of its admins. */
+const marzbanToken = (access = 'sudo') => jwt(SECRET, { sub: 'boss', access, iat: Math.floor(Date.now() / 1_000) });
+
+const credentials = {
+  'an API key': () => KEY,
+  'a token of the Marzban whose secret was imported': marzbanToken,
+};
+for (const [what, credential] of Object.entries(credentials)) {
+  test(`the page of a listed dashboard reads the figures with ${what}`, async () => {
+    const { status, body } = await seen(dashboard, { credential: await credential() });
+    assert.equal(status, 200);
+    assert.deepEqual([body.users_traffic.total_users, body.users_traffic.total_gb_used, body.users_traffic.integration_type], [1, 3, 'xpert_panel']);
+  });
+}
 
 test('without a right credential it reads why not', async () => {
-  for (const [credential, status] of [[undefined, 401], ['weir_wrong', 401], ['weir_others', 403]]) {
+  for (const [credential, status] of [[undefined, 401], ['weir_wrong', 401], ['weir_others', 403], [marzbanToken('admin'), 403], [jwt('0'.repeat(64), {}), 401]]) {
     const answer = await seen(dashboard, { credential });
     assert.equal(answer.status, status);
     assert.equal(typeof answer.body.detail, 'string');
@@ -80,7 +93,7 @@ test('without a right credential it reads why not', async () => {
 });
 
 test('a page of any other origin sees nothing, with whatever credential', async () => {
-  for (const credential of [undefined, KEY]) assert.deepEqual(await seen(stranger, { credential }), { refused: 'TypeError' });
+  for (const credential of [undefined, KEY, marzbanToken()]) assert.deepEqual(await seen(stranger, { credential }), { refused: 'TypeError' });
 });
 
 test("an operator's session lends no page of another host his eyes, listed or not", async () => {

@@ -12,6 +12,7 @@ pub mod fetch;
 pub mod format;
 pub mod history;
 pub mod jalali;
+pub mod jwt;
 pub mod ledgers;
 pub mod limits;
 pub mod link;

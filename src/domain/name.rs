@@ -236,7 +236,20 @@ mod tests {
         for good in ["example.org", "a-b.c", "localhost", "127.0.0.1", "2001:db8::1", "xn--mnchen-3ya.de"] {
             assert!(fits::<NodeAddress>(good), "{good}");
         }
-        for bad in ["", "http://a", "a:1", "a b", "-a.b", "münchen.de", "1.2.3", "1.2.3.400", "a..b", "0x7f", "a.0x", "xn--a.b"] {
+        for bad in [
+            "",
+            "http://a",
+            "a:1",
+            "a b",
+            "-a.b",
+            "münchen.de",
+            "1.2.3",
+            "1.2.3.400",
+            "a..b",
+            "0x7f",
+            "a.0x",
+            "xn--a.b",
+        ] {
             assert!(!fits::<NodeAddress>(bad), "{bad}");
         }
         assert_eq!(NodeAddress::try_from("2001:db8::1".to_owned()).unwrap().in_url(), "[2001:db8::1]");

@@ -53,7 +53,7 @@ pub(crate) async fn authorize(request: &Request, call: &Call, scope: &'static st
 }
 
 /// Who sends this request, for the audit log. The address is the one that the platform saw.
-fn actor(request: &Request, kind: ActorKind, name: String) -> Result<Actor, Failure> {
+pub(crate) fn actor(request: &Request, kind: ActorKind, name: String) -> Result<Actor, Failure> {
     Ok(Actor { kind, name, address: request.headers().get(ADDRESS)? })
 }
 

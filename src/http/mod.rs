@@ -14,6 +14,7 @@ mod devices;
 pub(crate) mod failure;
 pub(crate) mod fetch_log;
 mod install;
+mod marzban;
 pub(crate) mod panel;
 pub(crate) mod settings;
 pub(crate) mod simple;
@@ -121,6 +122,7 @@ async fn dispatch(request: Request, path: &str, call: &Call) -> Result<Response,
         Ok(Route::ApplyPlan(name)) => api::plan_changes::apply(request, call, name).await,
         Ok(Route::Jobs) => api::jobs::list(&request, call).await,
         Ok(Route::RunJob(name)) => api::jobs::run(&request, call, name).await,
+        Ok(Route::Settings("marzban")) => marzban::answer(request, call).await,
         Ok(Route::Settings(area)) => api::settings::answer(request, call, area).await,
         Ok(Route::ClientRules) => api::client_rules::show(&request, call).await,
         Ok(Route::ChangeClientRules) => api::client_rules::replace(request, call).await,

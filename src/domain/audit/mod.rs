@@ -29,6 +29,8 @@ pub enum ActorKind {
     ApiKey,
     /// An operator in a browser.
     Operator,
+    /// An admin of the Marzban whose secret was imported.
+    Marzban,
     /// The panel itself, by the clock.
     Job,
     /// Somebody who is not signed in.
@@ -42,6 +44,7 @@ impl ActorKind {
         match self {
             Self::ApiKey => "api_key",
             Self::Operator => "operator",
+            Self::Marzban => "marzban",
             Self::Job => "job",
             Self::Stranger => "stranger",
         }

@@ -8,9 +8,9 @@ use super::{STATS, days};
 use crate::domain::percent;
 use crate::domain::xpert::figures::{DAYS, first_day, gigabytes, stamp};
 use crate::domain::xpert::servers::{Server, add_up};
-use crate::http::auth::authorize;
 use crate::http::call::Call;
 use crate::http::failure::Failure;
+use crate::http::marzban::authorize;
 use crate::store::xpert_reports::Sender;
 use crate::store::xpert_stats::{self as store, AllRow, DayRow};
 

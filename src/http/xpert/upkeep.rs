@@ -7,9 +7,10 @@ use super::{STATS, WRITE, days, settings, variables};
 use crate::domain::audit::{Entry, Facts};
 use crate::domain::xpert::figures::{first_day, gigabytes};
 use crate::http::audit::{Deed, recorded};
-use crate::http::auth::authorize;
+
 use crate::http::call::Call;
 use crate::http::failure::Failure;
+use crate::http::marzban::authorize;
 use crate::store::d1::Db;
 use crate::store::fetch_log;
 use crate::store::xpert_stats::{self as store, AllRow};
