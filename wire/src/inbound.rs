@@ -1,9 +1,9 @@
 //! A way into a node, as the core is configured: everything that a client of it must know, and nothing that must stay on the
 //! host.
 //!
-//! What a field says by being absent is what an agent says that is older than the field. Unknown fields are tolerated.
+//! An empty text is as good as none: cores take both for the same. What a field says by being absent is what an agent says that is older than the field. Unknown fields are tolerated.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// One way into a node.
 #[expect(clippy::struct_excessive_bools, reason = "each is a field of the message, and independent of the others")]
@@ -22,7 +22,7 @@ pub struct Inbound {
     #[serde(default)]
     pub tls: bool,
     /// Name that the certificate is for.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "text", skip_serializing_if = "Option::is_none")]
     pub server_name: Option<String>,
     /// The certificate is self-signed: clients must be told not to check it.
     #[serde(default)]
@@ -37,31 +37,31 @@ pub struct Inbound {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transport: Option<InboundTransport>,
     /// Vless: the flow that every user of the inbound has and every client must have.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "text", skip_serializing_if = "Option::is_none")]
     pub flow: Option<String>,
     /// Streams of one client may share a connection. Clients work without it.
     #[serde(default, skip_serializing_if = "is_false")]
     pub multiplex: bool,
     /// Shadowsocks: the method.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "text", skip_serializing_if = "Option::is_none")]
     pub method: Option<String>,
     /// Shadowsocks 2022: the server's key, which every client of the inbound needs as well.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "text", skip_serializing_if = "Option::is_none")]
     pub server_key: Option<String>,
     /// Hysteria 2: what hides that it is QUIC.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub obfs: Option<InboundObfs>,
     /// Hysteria 2: ports and ranges that lead to `port`, such as `20000-21000,443`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "text", skip_serializing_if = "Option::is_none")]
     pub hop_ports: Option<String>,
     /// Seconds between two hops.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hop_interval: Option<u32>,
     /// TUIC: `cubic`, `new_reno` or `bbr`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "text", skip_serializing_if = "Option::is_none")]
     pub congestion_control: Option<String>,
     /// `tcp` or `udp`, for an inbound that serves only one of two.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "text", skip_serializing_if = "Option::is_none")]
     pub network: Option<String>,
 }
 
@@ -74,7 +74,7 @@ pub struct InboundReality {
     #[serde(default)]
     pub short_ids: Vec<String>,
     /// Whose handshake the server borrows, for people.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "text", skip_serializing_if = "Option::is_none")]
     pub handshake: Option<String>,
 }
 
@@ -85,16 +85,16 @@ pub struct InboundTransport {
     #[serde(rename = "type")]
     pub kind: String,
     /// Path of the request.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "text", skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
     /// Host header that the server wants; several are separated by commas.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "text", skip_serializing_if = "Option::is_none")]
     pub host: Option<String>,
     /// Method of the request that the server wants.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "text", skip_serializing_if = "Option::is_none")]
     pub method: Option<String>,
     /// gRPC: name of the service.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "text", skip_serializing_if = "Option::is_none")]
     pub service: Option<String>,
     /// WebSocket: bytes that may travel in the handshake, in the header `Sec-WebSocket-Protocol`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -128,6 +128,11 @@ impl InboundPlans {
     }
 }
 
+/// A text that says something.
+fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    Ok(Option::<String>::deserialize(deserializer)?.filter(|text| !text.is_empty()))
+}
+
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
 const fn is_false(flag: &bool) -> bool {
     !*flag
@@ -156,5 +161,12 @@ mod tests {
         let new = r#"{"tag":"in","protocol":"vless","port":443,"transport":{"type":"ws","later":1},"later":{"a":[1]}}"#;
         let read: Inbound = serde_json::from_str(new).unwrap();
         assert_eq!(read.transport, Some(InboundTransport { kind: "ws".into(), ..InboundTransport::default() }));
+    }
+
+    #[test]
+    fn an_empty_text_is_none() {
+        let inbound = r#"{"tag":"in","protocol":"vless","port":443,"flow":"","server_name":"","transport":{"type":"ws","path":""}}"#;
+        let inbound: Inbound = serde_json::from_str(inbound).unwrap();
+        assert_eq!((inbound.flow, inbound.server_name, inbound.transport.unwrap().path), (None, None, None));
     }
 }

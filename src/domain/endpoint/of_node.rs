@@ -169,7 +169,7 @@ fn protocol(
             Protocol::Vless(Vless {
                 uuid: of.vless_uuid(),
                 encryption: "none".into(),
-                flow: inbound.flow.clone().filter(|_| takes_flow),
+                flow: inbound.flow.clone().filter(|flow| takes_flow && flow != "none"),
                 packet_encoding: None,
                 stream,
             })
