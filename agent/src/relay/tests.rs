@@ -51,6 +51,7 @@ impl Scene {
             password: PASSWORD.to_owned(),
             back: back.local_addr().unwrap(),
             back_password: BACK_PASSWORD.to_owned(),
+            meter: None,
         };
         let speeds = Speeds::default();
         speeds.set(&ALICE.parse().unwrap(), speed);
