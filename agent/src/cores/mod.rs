@@ -370,6 +370,11 @@ pub trait Core: Send + Sync {
         Box::pin(core::future::ready(Ok(false)))
     }
 
+    /// The agent ends: ends what would end with it, and tells all of that.
+    fn leave(&self) -> Boxed<'_, ()> {
+        Box::pin(core::future::ready(()))
+    }
+
     /// Makes a configuration of the template and has the core's program check it, as a reload would, and leaves nothing
     /// behind.
     fn try_out(&self) -> Boxed<'_, Result<(), CoreError>> {

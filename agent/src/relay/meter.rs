@@ -115,12 +115,16 @@ impl Meter {
         }
     }
 
-    /// Refuses everybody from now on and ends all connections. Returns how many there were.
-    pub(crate) fn hold(&self) -> usize {
+    /// Refuses everybody from now on and ends all connections.
+    pub(crate) fn hold(&self) {
         let mut book = self.book();
         book.is_held = true;
         book.cut(|_| true);
-        book.flows.len()
+    }
+
+    /// How many connections there are.
+    pub(crate) fn live(&self) -> usize {
+        self.book().flows.len()
     }
 
     /// Ends what [`Meter::hold`] began.
@@ -289,7 +293,8 @@ mod tests {
         let meter = Meter::new("a".into());
         meter.set(&alice(), true);
         let passage = meter.admit(&alice()).unwrap();
-        assert_eq!(meter.hold(), 1);
+        assert_eq!(meter.live(), 1);
+        meter.hold();
         assert!(meter.admit(&alice()).is_none());
         let ending = tokio::spawn(async move { passage.cut().await });
         meter.drained().await;

@@ -211,6 +211,10 @@ impl Core for Relayed {
         Box::pin(core::future::ready(self.0.set_way(slot, way)))
     }
 
+    fn leave(&self) -> Boxed<'_, ()> {
+        Box::pin(reload::end_all(&self.0))
+    }
+
     fn try_out(&self) -> Boxed<'_, Result<(), CoreError>> {
         Box::pin(reload::try_out(&self.0))
     }

@@ -114,9 +114,8 @@ pub(super) async fn reload(
     }
     let settings = &core.settings;
     // Whatever becomes of it, nobody may come in by half of it.
-    let cut = u32::try_from(core.meter.hold()).unwrap_or(u32::MAX);
-    let _ = timeout(DRAIN, core.meter.drained()).await;
-    core.tell(None);
+    let cut = u32::try_from(core.meter.live()).unwrap_or(u32::MAX);
+    end_all(core).await;
     let asked = if is_up {
         kept.await;
         command::run(&settings.reload, settings.pid_file.as_deref(), None).await
@@ -139,6 +138,13 @@ pub(super) async fn reload(
     core.meter.release();
     core.look.notify_one();
     outcome
+}
+
+/// Lets nobody in any more, ends every connection and tells what it has moved.
+pub(super) async fn end_all(core: &Inner) {
+    core.meter.hold();
+    let _ = timeout(DRAIN, core.meter.drained()).await;
+    core.tell(None);
 }
 
 /// Counting begins anew: everything before has ended and was told.

@@ -42,6 +42,8 @@ impl Seeded {
 struct User {
     slot: String,
     limited: bool,
+    /// Of his long connection: no two have the same.
+    connection: u64,
 }
 
 #[derive(Debug, Default)]
@@ -95,7 +97,7 @@ impl Life {
         };
         for number in 0..USERS {
             let name = life.new_user(number % 3 == 0);
-            life.users.push(User { slot: name, limited: number % 3 == 0 });
+            life.users.push(User { slot: name, limited: number % 3 == 0, connection: 0 });
         }
         life.rig.sync();
         life.rig.core.kill();
@@ -122,14 +124,21 @@ impl Life {
         let number = usize::try_from(self.chance.below(USERS)).unwrap();
         let user = self.users[number].slot.clone();
         let bytes = 1 + self.chance.below(LARGEST);
-        let passed = self.rig.core.is_open(&user)
-            && if self.chance.one_in(3) {
-                self.connections += 1;
+        let passed = self.rig.core.is_open(&user) && {
+            self.connections += 1;
+            if self.chance.one_in(3) {
                 self.rig.flow_once(&format!("short {}", self.connections), &user, bytes)
             } else {
-                // A new one after each restart of the core, which ended the others.
-                self.rig.flow_on(&format!("{user} {}", self.seen.core_restarts), &user, bytes)
-            };
+                let long = self.users[number].connection;
+                // When a gate or a reload has ended it, the client begins another one the next time.
+                let passed = self.rig.flow_on(&format!("{user} {long}"), &user, bytes);
+                if !passed || self.chance.one_in(50) {
+                    self.rig.core.end(&format!("{user} {long}"));
+                    self.users[number].connection = self.connections;
+                }
+                passed
+            }
+        };
         self.seen.flows += 1;
         if passed {
             *self.moved.entry(slot(&user)).or_default() += bytes;
