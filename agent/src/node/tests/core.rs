@@ -254,6 +254,10 @@ impl ScriptedCore {
         self.with(|state| state.end(id));
     }
 
+    pub(super) fn is_live(&self, id: &str) -> bool {
+        self.with(|state| state.connections.get(id).is_some_and(|connection| !connection.closed))
+    }
+
     /// Forgets connections that have ended, as it does when it collects its garbage.
     pub(super) fn forget_ended(&self) {
         self.with(|state| state.connections.retain(|_, connection| !connection.closed));

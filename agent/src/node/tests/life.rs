@@ -42,8 +42,8 @@ impl Seeded {
 struct User {
     slot: String,
     limited: bool,
-    /// Of his long connection: no two have the same.
-    connection: u64,
+    /// His long connection.
+    connection: String,
 }
 
 #[derive(Debug, Default)]
@@ -97,7 +97,7 @@ impl Life {
         };
         for number in 0..USERS {
             let name = life.new_user(number % 3 == 0);
-            life.users.push(User { slot: name, limited: number % 3 == 0, connection: 0 });
+            life.users.push(User { slot: name, limited: number % 3 == 0, connection: String::new() });
         }
         life.rig.sync();
         life.rig.core.kill();
@@ -129,14 +129,15 @@ impl Life {
             if self.chance.one_in(3) {
                 self.rig.flow_once(&format!("short {}", self.connections), &user, bytes)
             } else {
-                let long = self.users[number].connection;
-                // When a gate or a reload has ended it, the client begins another one the next time.
-                let passed = self.rig.flow_on(&format!("{user} {long}"), &user, bytes);
-                if !passed || self.chance.one_in(50) {
-                    self.rig.core.end(&format!("{user} {long}"));
-                    self.users[number].connection = self.connections;
+                if self.chance.one_in(50) {
+                    self.rig.core.end(&self.users[number].connection);
                 }
-                passed
+                // When a gate, a reload or the client itself has ended it, he begins another one: no two have the same id.
+                if !self.rig.core.is_live(&self.users[number].connection) {
+                    self.users[number].connection = format!("long {}", self.connections);
+                }
+                let long = self.users[number].connection.clone();
+                self.rig.flow_on(&long, &user, bytes)
             }
         };
         self.seen.flows += 1;
