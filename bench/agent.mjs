@@ -1,4 +1,8 @@
-/** What the agent takes of its host: 1,000 and 2,000 users, and 500 new connections a second through a `mixed` inbound of a real sing-box. */
+/**
+ * What the agent takes of its host: 1,000 and 2,000 users, and 500 new connections a second through a `mixed` inbound of a real sing-box;
+ * and the same beside a release before 1.14, all of whose traffic goes through the agent. A machine that has to do something else
+ * meanwhile does not make so many: `--rate` asks for fewer.
+ */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -7,6 +11,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Account } from '../tests/support/account.mjs';
 import { makeCertificate } from '../tests/support/certificate.mjs';
 import { startTargets, tcpRequest } from '../tests/support/echo-server.mjs';
+import { enginePath, olderReaders } from '../tests/support/engines.mjs';
 import { LocalNode } from '../tests/support/node.mjs';
 import { seedNode } from '../tests/support/seed.mjs';
 import { settledStatus } from '../tests/support/singbox-status.mjs';
@@ -17,12 +22,12 @@ import { panelWithUsers } from './panels.mjs';
 import { cpuSeconds, memory, used } from './process.mjs';
 import { figure, mebibytes, median, verdict } from './report.mjs';
 
-/** Hosts, and what the agent may take of each: bytes of memory, % of a core. */
+/** Hosts, and what the agent may take of each: bytes of memory, % of a core. What has no aim is measured all the same. */
 const HOSTS = [
   { count: 1000, rssAim: 12 * 1024 ** 2, cpuAim: 10 },
   { count: 2000, rssAim: 24 * 1024 ** 2, cpuAim: 25 },
+  { count: 1000, relayed: true },
 ];
-const RATE = 500;
 /** Payload of a connection, beside the request of 32 bytes: about a small page. */
 const UP = 500;
 const DOWN = 8000;
@@ -31,10 +36,10 @@ const WARM_UP_S = 20;
 const HEARD_MS = 3000;
 const HANG_LIMIT_MS = 60_000;
 
-/** @param {{say: (line: string) => void, seconds?: number}} options of measuring @returns {Promise<import('./report.mjs').Section>} */
-export async function run({ say, seconds = 60 }) {
+/** @param {{say: (line: string) => void, seconds?: number, rate?: number}} options seconds of measuring, connections a second @returns {Promise<import('./report.mjs').Section>} */
+export async function run({ say, seconds = 60, rate = 500 }) {
   const measured = [];
-  for (const host of HOSTS) measured.push(await measure(host, { say, seconds }));
+  for (const host of HOSTS) measured.push(await measure(host, { say, seconds, rate }));
   return {
     title: 'The agent',
     tables: measured.map(({ table }) => table),
@@ -46,9 +51,10 @@ export async function run({ say, seconds = 60 }) {
 }
 
 /** One host. */
-async function measure(host, { say, seconds }) {
-  const { count } = host;
-  say(`a panel with ${count} users, and a node`);
+async function measure(host, { say, seconds, rate: wanted }) {
+  const { count, relayed = false } = host;
+  const release = relayed ? olderReaders().at(-1) : { name: 'sing-box-1.14', path: enginePath('sing-box') };
+  say(`a panel with ${count} users, and a node of ${release.name}`);
   const { panel, users } = await panelWithUsers(count);
   const folder = await mkdtemp(path.join(tmpdir(), 'weir-bench-'));
   const certificate = await makeCertificate();
@@ -56,7 +62,7 @@ async function measure(host, { say, seconds }) {
   const targets = await startTargets(account);
   let node;
   try {
-    node = await LocalNode.make({ folder, certificate, protocols: ['mixed'] });
+    node = await LocalNode.make({ folder, certificate, protocols: ['mixed'], binary: release.path, change: relayed ? ({ services: _, ...template }) => template : undefined });
     const { token } = await seedNode(panel);
     await node.enroll(panel.url, token);
     node.startAgent();
@@ -64,23 +70,24 @@ async function measure(host, { say, seconds }) {
     say(`at rest for ${seconds} s`);
     const rest = await watch(node, seconds);
     const people = users.map(({ slot }) => ({ slot, password: slotCredentials(panel.slotKey, slot).password }));
-    const load = new Load({ people, account, socksPort: node.ports.mixed, targetPort: targets.tcpPort });
+    const load = new Load({ people, account, socksPort: node.ports.mixed, targetPort: targets.tcpPort, rate: wanted });
     const loading = load.run(WARM_UP_S + seconds);
-    say(`${RATE} connections a second: warming up for ${WARM_UP_S} s`);
+    say(`${wanted} connections a second: warming up for ${WARM_UP_S} s`);
     await sleep(WARM_UP_S * 1000);
-    say(`${RATE} connections a second for ${seconds} s`);
+    say(`${wanted} connections a second for ${seconds} s`);
     const begun = load.begun;
     const busy = await watch(node, seconds);
     const rate = (load.begun - begun) / busy.wall;
     await loading;
     say('until the agent has heard of every connection');
-    const core = await settledStatus(node.api);
+    // One of before 1.14 has no word for it.
+    const core = relayed ? null : await settledStatus(node.api);
     const last = await statusAfter(node, Date.now() + HEARD_MS);
     say('until the panel has all of it');
     // The agent reports the last of it before it ends.
     await node.stopAgent();
     const wrong = wrongly(await new Site(panel).history(), users, account);
-    return told(host, { rest, busy, rate, load, core, last, wrong });
+    return told(host, release, { rest, busy, rate, load, core, last, wrong });
   } catch (error) {
     throw new Error(`${error.message}\n${(await node?.logs()) ?? ''}`, { cause: error });
   } finally {
@@ -140,7 +147,7 @@ async function watch(node, seconds) {
 class Load {
   #options;
 
-  /** @param {{people: Array<{slot: string, password: string}>, account: Account, socksPort: number, targetPort: number}} options */
+  /** @param {{people: Array<{slot: string, password: string}>, rate: number, account: Account, socksPort: number, targetPort: number}} options */
   constructor(options) {
     this.#options = options;
     this.begun = 0;
@@ -153,7 +160,7 @@ class Load {
     const start = performance.now();
     const open = new Set();
     for (let elapsed = 0; elapsed < seconds; elapsed = (performance.now() - start) / 1000) {
-      while (this.begun < elapsed * RATE) {
+      while (this.begun < elapsed * this.#options.rate) {
         const connection = this.#exchange(this.begun).finally(() => open.delete(connection));
         open.add(connection);
         this.begun += 1;
@@ -223,7 +230,7 @@ function wrongly(history, users, account) {
   }).length;
 }
 
-function told({ count, rssAim, cpuAim }, { rest, busy, rate, load, core, last, wrong }) {
+function told({ count, rssAim = Infinity, cpuAim = Infinity }, release, { rest, busy, rate, load, core, last, wrong }) {
   const row = (what, usage) => [
     what,
     mebibytes(usage.rss),
@@ -234,15 +241,16 @@ function told({ count, rssAim, cpuAim }, { rest, busy, rate, load, core, last, w
     [verdict(usage.rss, rssAim) && 'RSS', verdict(usage.cpu, cpuAim) && 'CPU'].filter(Boolean).map((name) => `${name} missed`).join(', '),
   ];
   const failed = [...load.failures].map(([reason, times]) => `${times} (${reason})`).join(', ') || 'none';
-  const all = count.toLocaleString('en');
+  const all = `${release.name}, ${count.toLocaleString('en')} users`;
+  const aims = Number.isFinite(rssAim) ? ` (RSS at most ${mebibytes(rssAim)}, CPU ${cpuAim} %)` : '';
   return {
     table: {
-      head: [`${all} users (RSS at most ${mebibytes(rssAim)}, CPU ${cpuAim} %)`, 'RSS', 'of it anonymous', 'RSS peak', 'agent CPU %', 'sing-box CPU %', ''],
+      head: [`${all}${aims}`, 'RSS', 'of it anonymous', 'RSS peak', 'agent CPU %', 'sing-box CPU %', ''],
       rows: [row('at rest', rest), row(`${figure(rate)} connections/s`, busy)],
     },
     note:
-      `${all} users: ${load.begun.toLocaleString('en')} connections, failed: ${failed}. Both ends counted ${load.bytes.toLocaleString('en')} bytes,` +
-      ` the core ${(core.uplinkTotal + core.downlinkTotal).toLocaleString('en')}; the agent left ${last.unattributed} unattributed, and` +
+      `${all}: ${load.begun.toLocaleString('en')} connections, failed: ${failed}. Both ends counted ${load.bytes.toLocaleString('en')} bytes,` +
+      `${core ? ` the core ${(core.uplinkTotal + core.downlinkTotal).toLocaleString('en')}` : ' the relay what it passed'}; the agent left ${last.unattributed} unattributed, and` +
       ` ${wrong === 0 ? 'the panel has every user exactly' : `${wrong} users are not exact in the panel`}.`,
   };
 }
