@@ -1,7 +1,7 @@
 /**
  * `make bench`: measures what README and docs quote, and prints each figure beside its aim with the command that repeats it.
  *
- *     node bench/run.mjs [PART...] [--rounds N] [--seconds N]
+ *     node bench/run.mjs [PART...] [--rounds N] [--seconds N] [--rate N]
  *
  * Without a part all of them. Nothing here fails because something was slow: a missed aim is printed as such, and who reads it decides.
  */
@@ -50,9 +50,9 @@ async function main() {
 }
 
 function readArguments() {
-  const usage = `usage: node bench/run.mjs [${PARTS.join('|')}...] [--rounds N] [--seconds N]`;
+  const usage = `usage: node bench/run.mjs [${PARTS.join('|')}...] [--rounds N] [--seconds N] [--rate N]`;
   try {
-    const options = { rounds: { type: 'string' }, seconds: { type: 'string' } };
+    const options = { rounds: { type: 'string' }, seconds: { type: 'string' }, rate: { type: 'string' } };
     const { values, positionals } = parseArgs({ options, allowPositionals: true });
     const unknown = positionals.find((name) => !PARTS.includes(name));
     if (unknown) throw new Error(`there is no part ${unknown}`);

@@ -65,6 +65,14 @@ pub(crate) struct SpeedConfig {
     pub(crate) back_port: u16,
 }
 
+impl SpeedConfig {
+    /// Where core and relay find each other.
+    #[must_use]
+    pub(crate) const fn ports(&self) -> RelayPorts {
+        RelayPorts { relay: self.relay_port, back: self.back_port }
+    }
+}
+
 impl Default for SpeedConfig {
     fn default() -> Self {
         Self { limits: true, relay_port: 21_091, back_port: 21_092 }
@@ -109,7 +117,7 @@ pub(crate) enum Log {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct CoreConfig {
-    /// `"auto"` (default): whichever is found. `"sing-box"`, version 1.14 or later; `"v2ray"`, 4.34 or later; `"xray"`; `"nginx"` with vts. What the
+    /// `"auto"` (default): whichever is found. `"sing-box"`, version 1.14 or later; `"sing-box-relayed"`, 1.12 and 1.13; `"v2ray"`, 4.34 or later; `"xray"`; `"nginx"` with vts. What the
     /// other fields default to is of this kind; said here for sing-box, in `docs/cores.md` for all.
     pub(crate) kind: CoreKind,
     /// The core's program, for `check`. Default `/usr/bin/sing-box`.
@@ -143,6 +151,9 @@ pub(crate) enum CoreKind {
     /// sing-box through its `api` service.
     #[serde(rename = "sing-box")]
     SingBox,
+    /// sing-box before 1.14, which tells nobody whose bytes a connection moves: all of its users go through the agent's relay.
+    #[serde(rename = "sing-box-relayed")]
+    Relayed,
     /// V2Ray through its api.
     #[serde(rename = "v2ray")]
     V2Ray,
@@ -275,7 +286,7 @@ impl Config {
         if self.core.template == self.core.output {
             wrong.push(("core.output", "must be another file than core.template, which is never written".to_owned()));
         }
-        let takes_hangup = matches!(self.core.kind, CoreKind::SingBox | CoreKind::Auto);
+        let takes_hangup = matches!(self.core.kind, CoreKind::SingBox | CoreKind::Relayed | CoreKind::Auto);
         if !takes_hangup && self.core.pid_file.is_some() {
             let rule =
                 "is for sing-box alone: set core.reload_command to what restarts V2Ray or Xray, or reloads nginx";
@@ -352,7 +363,7 @@ impl Config {
             cache_file: core.cache_file.clone(),
             working_dir: Some(core.working_dir.clone()),
             api_port: core.api_port,
-            relay: self.speed.limits.then_some(RelayPorts { relay: self.speed.relay_port, back: self.speed.back_port }),
+            relay: self.speed.limits.then(|| self.speed.ports()),
             reload: if core.pid_file.is_some() { hangup() } else { core.reload_command.clone() },
             start: core.start_command.clone(),
             pid_file: core.pid_file.clone(),

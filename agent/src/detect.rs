@@ -33,10 +33,14 @@ impl fmt::Display for Found {
     }
 }
 
+/// The first release of sing-box that tells whose bytes a connection moves.
+pub(crate) const TELLS: (u32, u32) = (1, 14);
+
 /// The kind whose adapter speaks to a program.
 #[must_use]
-pub(crate) const fn kind_of(family: Family) -> CoreKind {
-    match family {
+pub(crate) fn kind_of(program: &Program) -> CoreKind {
+    match program.family {
+        Family::SingBox if program.release() < TELLS => CoreKind::Relayed,
         Family::SingBox => CoreKind::SingBox,
         Family::V2Ray => CoreKind::V2Ray,
         Family::Xray => CoreKind::Xray,
@@ -115,7 +119,7 @@ pub(crate) async fn settle(config: &mut Config, host: &Host) -> Result<(), Strin
         None => choose(host.cores().await)?,
     };
     if let Some(found) = found {
-        config.core.settle(kind_of(found.program.family));
+        config.core.settle(kind_of(&found.program));
         config.core.binary = found.binary;
     }
     Ok(())
@@ -188,6 +192,18 @@ mod tests {
         let core = fake.settled("").unwrap();
         assert_eq!((core.kind, &core.binary), (CoreKind::V2Ray, &binary));
         assert_eq!(core.reload_command.join(" "), "systemctl restart v2ray");
+    }
+
+    #[test]
+    fn a_sing_box_that_tells_no_users_is_counted_by_the_relay() {
+        let fake = Fake::new();
+        for (says, kind) in
+            [("1.13.14", CoreKind::Relayed), ("1.12.23", CoreKind::Relayed), ("1.14.0", CoreKind::SingBox)]
+        {
+            fake.program("usr/bin/sing-box", &format!("sing-box version {says}"));
+            let core = fake.settled("").unwrap();
+            assert_eq!((core.kind, core.reload_command.join(" ").as_str()), (kind, "systemctl reload sing-box"));
+        }
     }
 
     #[test]

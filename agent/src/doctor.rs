@@ -10,8 +10,8 @@ use tokio::time::timeout;
 
 use crate::config::{Config, CoreKind};
 use crate::cores::program::{Family, Program};
-use crate::cores::{self, nginx, stats};
-use crate::detect::{Found, Host, kind_of};
+use crate::cores::{self, nginx, relayed, stats};
+use crate::detect::{Found, Host, TELLS, kind_of};
 use crate::node::status::Report;
 use crate::{clock, detect};
 
@@ -107,7 +107,7 @@ fn of_core(config: &Config, named: Option<&Found>, cores: &[Found], settled: boo
     }
     let runs = found.pid.map_or_else(|| "does not run now".to_owned(), |pid| format!("runs (process {pid})"));
     findings.push(Good(format!("The core is {found}, and {runs}.")));
-    if config.core.kind != kind_of(found.program.family) && config.core.kind != CoreKind::Auto {
+    if config.core.kind != kind_of(&found.program) && config.core.kind != CoreKind::Auto {
         findings
             .push(Missing(format!("core.kind names another core than {}: set it to \"auto\".", found.program.family)));
     }
@@ -123,19 +123,24 @@ fn of_core(config: &Config, named: Option<&Found>, cores: &[Found], settled: boo
 fn abilities(program: &Program) -> Vec<Finding> {
     let mut findings = Vec::new();
     match program.family {
-        Family::SingBox if program.release() >= (1, 14) => findings.push(Good(
+        Family::SingBox if program.release() >= TELLS => findings.push(Good(
             "It tells every connection: each user's bytes are counted to the byte, a user is cut within milliseconds without \
              touching anybody else, and devices are counted."
                 .into(),
         )),
         Family::SingBox => {
-            let counted = if program.has("with_v2ray_api") {
-                "This build has v2ray_api, which counts users, but cannot cut one without the rest"
-            } else {
-                "A stock build before 1.14 tells nobody whose bytes a connection moves: reading its list every second sees \
-                 less than a tenth of the bytes of short connections"
-            };
-            findings.push(Missing(format!("{counted}. Install sing-box 1.14 or later for exact counting.")));
+            if program.release() < (1, 12) {
+                findings.push(Missing("sing-box 1.12 is the oldest that is known to take what the agent writes.".into()));
+            }
+            findings.push(Good(
+                "A release before 1.14 tells nobody whose bytes a connection moves, so all users go through the agent's relay: \
+                 each user's bytes are counted to the byte there, and a user is cut at once without touching anybody else."
+                    .into(),
+            ));
+            findings.extend(relayed::LIMITS.iter().map(|limit| Note((*limit).to_owned())));
+            if program.has("with_v2ray_api") {
+                findings.push(Note("This build's v2ray_api is not needed, and not used: it counts users, but cannot cut one.".into()));
+            }
         }
         Family::V2Ray | Family::Xray => {
             if program.family == Family::V2Ray && program.release() < (4, 34) {
@@ -189,7 +194,9 @@ async fn of_template(config: &Config) -> Vec<Finding> {
 }
 
 async fn of_api(config: &Config) -> Finding {
-    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, config.core.api_port));
+    // A core without an api is known by its inbound behind the relay.
+    let port = if config.core.kind == CoreKind::Relayed { config.speed.back_port } else { config.core.api_port };
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let answers = match config.core.kind {
         CoreKind::V2Ray | CoreKind::Xray => stats::connect(address).await.map(drop).map_err(|why| why.to_string()),
         _ => match timeout(ANSWER, TcpStream::connect(address)).await {
@@ -264,11 +271,12 @@ mod tests {
         let of = |family, version, tags: &[&str]| abilities(&program(family, version, tags));
         assert!(matches!(of(Family::SingBox, "1.14.0", &[]).as_slice(), [Good(_)]));
         assert!(
-            matches!(of(Family::SingBox, "1.13.9", &["with_v2ray_api"]).as_slice(), [Missing(why)] if why.contains("v2ray_api"))
+            matches!(of(Family::SingBox, "1.12.0", &[]).as_slice(), [Good(how), notes @ ..] if how.contains("relay") && notes.len() == relayed::LIMITS.len())
         );
         assert!(
-            matches!(of(Family::SingBox, "1.12.0", &[]).as_slice(), [Missing(why)] if why.contains("less than a tenth"))
+            matches!(of(Family::SingBox, "1.13.9", &["with_v2ray_api"]).as_slice(), [Good(_), .., Note(why)] if why.contains("v2ray_api"))
         );
+        assert!(matches!(of(Family::SingBox, "1.11.9", &[]).as_slice(), [Missing(_), Good(_), ..]));
         assert!(matches!(of(Family::V2Ray, "4.34.0", &[]).as_slice(), [Good(_), Note(_)]));
         assert!(matches!(of(Family::V2Ray, "4.20.0", &[]).as_slice(), [Missing(_), Good(_), Note(_)]));
         assert!(matches!(of(Family::Xray, "25.1.30", &[]).as_slice(), [Good(_), Note(_)]));

@@ -172,12 +172,22 @@ impl Running {
             }
             self.follow();
         }
+        self.part(&mut events).await;
         watching.abort();
         ringing.abort();
         if let Some(monitored) = monitored {
             monitored.abort();
         }
         self.finish(config).await;
+    }
+
+    /// What ends with the agent is counted before: the ledger keeps it for the next run.
+    async fn part(&mut self, events: &mut mpsc::UnboundedReceiver<CoreEvent>) {
+        self.core.leave().await;
+        let now = clock::now();
+        while let Ok(event) = events.try_recv() {
+            self.node.core_event(event, now);
+        }
     }
 
     /// Speed limits hold as soon as the core can be reached: before that the relay knows them.

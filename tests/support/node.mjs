@@ -22,10 +22,11 @@ export class LocalNode extends AgentHost {
    * @param {string[]} [options.protocols] of the template's inbounds
    * @param {Record<string, unknown>} [options.settings] of the agent, beside those that this machine needs
    * @param {boolean} [options.faults] the agent that is built with faults on demand
+   * @param {string} [options.binary] another release of the core than the usual one
    * @param {(template: object) => object} [options.change] makes the operator's template from the usual one
    * @returns {Promise<LocalNode>}
    */
-  static async make({ folder, certificate, protocols = USER_PROTOCOLS, settings = {}, faults = false, change = (template) => template }) {
+  static async make({ folder, certificate, protocols = USER_PROTOCOLS, settings = {}, faults = false, binary = enginePath('sing-box'), change = (template) => template }) {
     const file = path.join(folder, 'node.json');
     let kept;
     try {
@@ -37,7 +38,7 @@ export class LocalNode extends AgentHost {
     }
     // A folder of an earlier version has none.
     if (!kept.relayPort) [kept.relayPort, kept.backPort] = await freePorts(2);
-    const node = new LocalNode(folder, { ...kept, faults });
+    const node = new LocalNode(folder, { ...kept, faults, binary });
     await mkdir(path.join(folder, 'core'), { recursive: true });
     await writeFile(file, JSON.stringify(kept), { mode: 0o600 });
     await node.writeTemplate(change(serverTemplate({ ...kept, certificate, apiSecret: 'of the operator' })));
@@ -45,9 +46,10 @@ export class LocalNode extends AgentHost {
     return node;
   }
 
-  constructor(folder, { apiPort, relayPort, backPort, ports, ssServerKey, faults }) {
+  constructor(folder, { apiPort, relayPort, backPort, ports, ssServerKey, faults, binary }) {
     super(folder, { faults });
     this.ports = ports;
+    this.binary = binary;
     /** Of the relay of speed limits, and of the core's inbound behind it. */
     this.relay = { relay_port: relayPort, back_port: backPort };
     this.ssServerKey = ssServerKey;
@@ -64,13 +66,13 @@ export class LocalNode extends AgentHost {
     // Started the way a service manager would: in its own session, its number in a file. A core that runs is left alone.
     const script = [
       `test -f ${quote(this.in('core.pid'))} && grep -aqF ${quote(this.in('core'))} /proc/$(cat ${quote(this.in('core.pid'))})/cmdline 2>/dev/null && exit 0`,
-      `setsid ${quote(enginePath('sing-box'))} --disable-color -D ${quote(this.in('core'))} -c ${quote(this.in('core/config.json'))} run >>${quote(this.in('core.log'))} 2>&1 </dev/null &`,
+      `setsid ${quote(this.binary)} --disable-color -D ${quote(this.in('core'))} -c ${quote(this.in('core/config.json'))} run >>${quote(this.in('core.log'))} 2>&1 </dev/null &`,
       `echo $! >${quote(this.in('core.pid'))}`,
     ];
     await writeFile(this.in('start-core'), `${script.join('\n')}\n`);
     const { core = {}, speed = {}, ...top } = settings;
     const ofCore = {
-      binary: enginePath('sing-box'),
+      binary: this.binary,
       template: this.in('template.json'),
       output: this.in('core/config.json'),
       cache_file: this.in('state/cache.db'),

@@ -13,10 +13,12 @@ use weir_wire::credential::Credentials;
 use weir_wire::sync::Inbound;
 
 use crate::config::{Config, CoreKind};
+use crate::relay::meter::Meter;
 
 pub(crate) mod incarnation;
 pub(crate) mod nginx;
 pub(crate) mod program;
+pub(crate) mod relayed;
 #[cfg(feature = "faults")]
 pub mod scripted;
 pub mod singbox;
@@ -170,6 +172,9 @@ pub struct RelayPlan {
     pub back: SocketAddr,
     /// What the relay proves itself with there.
     pub back_password: String,
+    /// Where everything that goes through is counted, and who may pass: for a core that tells neither. Without it only users
+    /// with a speed limit pass, and the core counts them.
+    pub(crate) meter: Option<Meter>,
 }
 
 impl RelayPlan {
@@ -258,6 +263,7 @@ impl std::error::Error for CoreError {}
 pub(crate) fn of(config: &Config) -> Result<Arc<dyn Core>, CoreError> {
     match config.core.kind {
         CoreKind::SingBox | CoreKind::Auto => Ok(Arc::new(singbox::SingBox::new(config.sing_box())?)),
+        CoreKind::Relayed => Ok(Arc::new(relayed::Relayed::new(config.sing_box(), config.speed.ports())?)),
         CoreKind::V2Ray | CoreKind::Xray => Ok(Arc::new(v2ray::V2Ray::new(config.v2ray())?)),
         CoreKind::Nginx => Ok(Arc::new(nginx::Nginx::new(config.nginx()))),
         #[cfg(feature = "faults")]
@@ -272,6 +278,7 @@ pub(crate) fn of(config: &Config) -> Result<Arc<dyn Core>, CoreError> {
 pub(crate) fn for_a_look(config: &Config) -> Result<Arc<dyn Core>, CoreError> {
     match config.core.kind {
         CoreKind::SingBox | CoreKind::Auto => Ok(Arc::new(singbox::SingBox::for_a_look(config.sing_box())?)),
+        CoreKind::Relayed => Ok(Arc::new(relayed::Relayed::for_a_look(config.sing_box(), config.speed.ports())?)),
         CoreKind::V2Ray | CoreKind::Xray => Ok(Arc::new(v2ray::V2Ray::for_a_look(config.v2ray())?)),
         CoreKind::Nginx => of(config),
         #[cfg(feature = "faults")]
@@ -361,6 +368,11 @@ pub trait Core: Send + Sync {
     fn outdated<'a>(&'a self, slots: &'a [ConfiguredSlot]) -> Boxed<'a, Result<bool, CoreError>> {
         let _ = slots;
         Box::pin(core::future::ready(Ok(false)))
+    }
+
+    /// The agent ends: ends what would end with it, and tells all of that.
+    fn leave(&self) -> Boxed<'_, ()> {
+        Box::pin(core::future::ready(()))
     }
 
     /// Makes a configuration of the template and has the core's program check it, as a reload would, and leaves nothing

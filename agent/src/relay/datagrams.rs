@@ -7,14 +7,14 @@ use tokio::io::AsyncReadExt as _;
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::sync::watch;
 
-use super::Account;
+use super::Guest;
 use super::socks;
 
 /// The longest datagram that IP carries.
 const LONGEST: usize = 65_535;
 
 /// Relays datagrams for as long as both sides keep their connection.
-pub(super) async fn both(mut core: TcpStream, mut back: TcpStream, account: &Account) -> io::Result<()> {
+pub(super) async fn both(mut core: TcpStream, mut back: TcpStream, guest: &Guest) -> io::Result<()> {
     socks::write(&mut back, &socks::associate()).await?;
     let reply = socks::read_reply(&mut back).await?;
     if !reply.is_good() {
@@ -26,8 +26,8 @@ pub(super) async fn both(mut core: TcpStream, mut back: TcpStream, account: &Acc
     socks::write(&mut core, &socks::bound_at(near.local_addr()?)).await?;
     let (client, _) = watch::channel(None);
     tokio::select! {
-        ended = up(&near, &far, account, &client) => ended,
-        ended = down(&far, &near, account, &client) => ended,
+        ended = up(&near, &far, guest, &client) => ended,
+        ended = down(&far, &near, guest, &client) => ended,
         ended = end(&mut core) => ended,
         ended = end(&mut back) => ended,
     }
@@ -43,7 +43,7 @@ async fn end(stream: &mut TcpStream) -> io::Result<()> {
 async fn up(
     near: &UdpSocket,
     far: &UdpSocket,
-    account: &Account,
+    guest: &Guest,
     client: &watch::Sender<Option<SocketAddr>>,
 ) -> io::Result<()> {
     loop {
@@ -59,7 +59,7 @@ async fn up(
         if *client.borrow() == Some(from) {
             // It waits as long as it is, not as long as it might have been.
             datagram.shrink_to_fit();
-            account.up.take(socks::payload(&datagram)).await;
+            guest.up(socks::payload(&datagram)).await;
             let _ = far.send(&datagram).await;
         }
     }
@@ -68,7 +68,7 @@ async fn up(
 async fn down(
     far: &UdpSocket,
     near: &UdpSocket,
-    account: &Account,
+    guest: &Guest,
     client: &watch::Sender<Option<SocketAddr>>,
 ) -> io::Result<()> {
     loop {
@@ -81,8 +81,10 @@ async fn down(
         }
         let Some(to) = *client.borrow() else { continue };
         datagram.shrink_to_fit();
-        account.down.take(socks::payload(&datagram)).await;
-        let _ = near.send_to(&datagram, to).await;
+        guest.account.down.take(socks::payload(&datagram)).await;
+        if near.send_to(&datagram, to).await.is_ok() {
+            guest.gave(socks::payload(&datagram));
+        }
     }
 }
 

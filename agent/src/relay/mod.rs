@@ -5,12 +5,15 @@
 //! but back, and the user's bytes are counted where he came in, as everybody's. All of his connections draw from one bucket in
 //! each direction.
 //!
+//! A core that does not say whose bytes it moves sends all of its users here, and they are counted and let in here ([`meter`]).
+//!
 //! It has a thread of its own: copying must hold up neither the reader of the core's events nor a gate.
 
 mod bucket;
 mod copy;
 mod datagrams;
-mod socks;
+pub(crate) mod meter;
+pub(crate) mod socks;
 #[cfg(test)]
 mod tests;
 
@@ -28,6 +31,7 @@ use tokio::time::{sleep, timeout};
 use weir_wire::SlotName;
 
 use self::bucket::Bucket;
+use self::meter::Passage;
 use self::socks::{Command, Request};
 use crate::cores::RelayPlan;
 
@@ -80,8 +84,53 @@ impl Speeds {
         self.accounts().remove(slot);
     }
 
-    fn of(&self, slot: &str) -> Option<Arc<Account>> {
-        self.accounts().get(&slot.parse().ok()?).cloned()
+    fn of(&self, slot: &SlotName) -> Option<Arc<Account>> {
+        self.accounts().get(slot).cloned()
+    }
+
+    /// The same for somebody who may have no limit, so that one that comes later holds for what he has open.
+    fn of_anybody(&self, slot: &SlotName) -> Arc<Account> {
+        Arc::clone(self.accounts().entry(slot.clone()).or_default())
+    }
+}
+
+/// A user who was let in: his buckets, and his place in the account of a relay that keeps one.
+struct Guest {
+    account: Arc<Account>,
+    passage: Option<Passage>,
+}
+
+impl Guest {
+    /// The user of this name, if he may pass.
+    fn of(name: &str, plan: &RelayPlan, speeds: &Speeds) -> Option<Self> {
+        let slot = name.parse().ok()?;
+        match &plan.meter {
+            None => Some(Self { account: speeds.of(&slot)?, passage: None }),
+            Some(meter) => Some(Self { passage: Some(meter.admit(&slot)?), account: speeds.of_anybody(&slot) }),
+        }
+    }
+
+    /// These bytes came from the client. Waits until they may pass.
+    async fn up(&self, bytes: usize) {
+        if let Some(passage) = &self.passage {
+            passage.up(bytes);
+        }
+        self.account.up.take(bytes).await;
+    }
+
+    /// These bytes were given to the client.
+    fn gave(&self, bytes: usize) {
+        if let Some(passage) = &self.passage {
+            passage.down(bytes);
+        }
+    }
+
+    /// Waits until the connection must end.
+    async fn cut(&self) {
+        match &self.passage {
+            Some(passage) => passage.cut().await,
+            None => core::future::pending().await,
+        }
     }
 }
 
@@ -165,22 +214,29 @@ async fn connection(mut core: TcpStream, plan: &RelayPlan, speeds: &Speeds) -> i
     core.set_nodelay(true)?;
     let greeting = async {
         let user = socks::welcome(&mut core, &plan.password).await?;
-        let account = speeds.of(&user);
-        let account = account.ok_or_else(|| io::Error::new(io::ErrorKind::PermissionDenied, "nobody's slot"))?;
+        let guest = Guest::of(&user, plan, speeds);
+        let guest = guest.ok_or_else(|| io::Error::new(io::ErrorKind::PermissionDenied, "nobody's slot"))?;
         let request = Request::read(&mut core).await?;
         let mut back = TcpStream::connect(plan.back).await?;
         back.set_nodelay(true)?;
         socks::log_in(&mut back, RelayPlan::BACK_USER, &plan.back_password).await?;
-        Ok::<_, io::Error>((account, request, back))
+        Ok::<_, io::Error>((guest, request, back))
     };
-    let (account, request, mut back) = timeout(GREETING, greeting).await.map_err(io::Error::from)??;
+    let (guest, request, back) = timeout(GREETING, greeting).await.map_err(io::Error::from)??;
+    tokio::select! {
+        ended = pass(core, back, &request, &guest) => ended,
+        () = guest.cut() => Ok(()),
+    }
+}
+
+async fn pass(mut core: TcpStream, mut back: TcpStream, request: &Request, guest: &Guest) -> io::Result<()> {
     match request.command {
         Command::Connect => {
             socks::write(&mut back, &request.bytes).await?;
             let reply = socks::read_reply(&mut back).await?;
             socks::write(&mut core, &reply.bytes).await?;
-            if reply.is_good() { copy::both(core, back, &account).await } else { Ok(()) }
+            if reply.is_good() { copy::both(core, back, guest).await } else { Ok(()) }
         }
-        Command::Associate => datagrams::both(core, back, &account).await,
+        Command::Associate => datagrams::both(core, back, guest).await,
     }
 }

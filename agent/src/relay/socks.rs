@@ -87,7 +87,7 @@ fn same(a: &[u8], b: &[u8]) -> bool {
 }
 
 /// Logs in at a server that takes a password.
-pub(super) async fn log_in(stream: &mut TcpStream, name: &str, password: &str) -> io::Result<()> {
+pub(crate) async fn log_in(stream: &mut TcpStream, name: &str, password: &str) -> io::Result<()> {
     let length = |text: &str| u8::try_from(text.len()).map_err(|_| malformed("a login that is too long"));
     let mut said = vec![VERSION, 1, BY_PASSWORD, LOGIN_VERSION, length(name)?];
     said.extend(name.as_bytes());

@@ -44,6 +44,10 @@ async fn back_door(mut stream: TcpStream) -> io::Result<()> {
 
 impl Scene {
     async fn new(speed: u64) -> Self {
+        Self::with(speed, None).await
+    }
+
+    async fn with(speed: u64, meter: Option<meter::Meter>) -> Self {
         let back = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let listener = listen((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
         let plan = RelayPlan {
@@ -51,6 +55,7 @@ impl Scene {
             password: PASSWORD.to_owned(),
             back: back.local_addr().unwrap(),
             back_password: BACK_PASSWORD.to_owned(),
+            meter,
         };
         let speeds = Speeds::default();
         speeds.set(&ALICE.parse().unwrap(), speed);
@@ -189,4 +194,30 @@ async fn datagrams_go_on_as_they_come_at_the_speed_of_their_user() {
     };
     timeout(HANG, ended).await.unwrap();
     drop(scene.tasks);
+}
+
+#[tokio::test]
+async fn a_relay_that_keeps_an_account_lets_in_whose_gate_is_open_and_counts_him_to_the_byte() {
+    const BYTES: usize = 1_000_000;
+    let (meter, alice) = (meter::Meter::new("relay".into()), ALICE.parse().unwrap());
+    let scene = Scene::with(0, Some(meter.clone())).await;
+    assert!(scene.request(&[5, 1, 0, 1, 127, 0, 0, 1, 0, 7]).await.is_err(), "shut until somebody opens it");
+    meter.set(&alice, true);
+    assert_eq!(exchange(scene.connect().await, BYTES).await, BYTES);
+    meter.drained().await;
+    let ended = meter.tell(false);
+    assert_eq!(
+        ended.iter().map(|event| (event.up, event.down, event.closed)).collect::<Vec<_>>(),
+        [(1_000_000, 1_000_000, true)]
+    );
+    // A limit that comes later holds for what is open, and a gate that shuts ends it.
+    let mut stream = scene.connect().await;
+    scene.speeds.set(&alice, 1_000);
+    stream.write_all(&[1; 10]).await.unwrap();
+    stream.read_exact(&mut [0; 10]).await.unwrap();
+    meter.set(&alice, false);
+    assert!(timeout(HANG, stream.read(&mut [0; 1])).await.unwrap().is_ok_and(|read| read == 0));
+    meter.drained().await;
+    assert_eq!(meter.totals(), (1_000_010, 1_000_010));
+    assert!(scene.request(&[5, 1, 0, 1, 127, 0, 0, 1, 0, 7]).await.is_err());
 }

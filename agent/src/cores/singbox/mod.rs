@@ -6,12 +6,12 @@ pub(in crate::cores) mod command;
 mod describe;
 pub(in crate::cores) mod files;
 mod flows;
-mod reload;
-mod render;
+pub(in crate::cores) mod reload;
+pub(in crate::cores) mod render;
 pub(in crate::cores) mod secrets;
-mod template;
+pub(in crate::cores) mod template;
 mod users;
-mod validate;
+pub(in crate::cores) mod validate;
 mod watch;
 
 use core::time::Duration;
@@ -171,7 +171,7 @@ fn rendered(settings: &Settings, secret: &HostSecret, slots: &[ConfiguredSlot]) 
 }
 
 /// Runs what computes or waits for the disk where it does not hold up the reader of the core's events.
-async fn aside<T: Send + 'static>(
+pub(in crate::cores) async fn aside<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, CoreError> + Send + 'static,
 ) -> Result<T, CoreError> {
     match tokio::task::spawn_blocking(work).await {
@@ -314,6 +314,7 @@ impl Core for SingBox {
             password: self.0.secret.relay(),
             back: loopback(ports.back),
             back_password: self.0.secret.back(),
+            meter: None,
         })
     }
 

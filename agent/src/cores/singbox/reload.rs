@@ -9,12 +9,12 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::files::{self, Staged};
 use super::flows::Flows;
-use super::{Inner, aside, command, lock, render, rendered};
+use super::{Inner, Settings, aside, command, lock, render, rendered};
 use crate::cores::{Boxed, ConfiguredSlot, CoreError, Reload, Written};
 use crate::faults::{self, Point};
 
 /// Readable by the core's group: the file holds every user's credentials.
-const MODE: u32 = 0o640;
+pub(in crate::cores) const MODE: u32 = 0o640;
 const POLL: Duration = Duration::from_millis(20);
 /// A core whose port is taken answers for a moment before it gives up; it must still be the same after this.
 const SETTLE: Duration = Duration::from_millis(250);
@@ -46,15 +46,18 @@ async fn prepare(core: &Arc<Inner>, slots: &[ConfiguredSlot], passed: &mut Optio
     faults::pass(Point::ReloadStaged);
     // States of gates cannot fail the check, and it costs a second of processor time for 10,000 slots.
     if passed.as_ref() != Some(&ready.digest) {
-        check(core, &ready.staged).await?;
+        check(&core.settings, &ready.staged).await?;
         *passed = Some(ready.digest.clone());
     }
     faults::pass(Point::ReloadChecked);
     Ok(ready)
 }
 
-async fn check(core: &Inner, staged: &Staged) -> Result<(), CoreError> {
-    let settings = &core.settings;
+/// Has the core's program check a file.
+///
+/// # Errors
+/// [`CoreError::Config`] with what it says.
+pub(in crate::cores) async fn check(settings: &Settings, staged: &Staged) -> Result<(), CoreError> {
     let text = |path: &std::path::Path| path.to_string_lossy().into_owned();
     let mut argv = vec![text(&settings.binary), "check".into(), "--disable-color".into(), "-c".into()];
     // Absolute, because the core changes into its working directory before it reads.

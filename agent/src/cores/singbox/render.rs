@@ -15,15 +15,15 @@ use crate::cores::{BACK, ConfiguredSlot, CoreError, RelayPlan, Way};
 use crate::faults::{self, Line};
 
 /// What a shut gate leads to.
-pub(super) const REFUSE: &str = "weir-refuse";
+pub(in crate::cores) const REFUSE: &str = "weir-refuse";
 /// What an open gate leads to when the template has no outbound.
-const DIRECT: &str = "weir-direct";
+pub(in crate::cores) const DIRECT: &str = "weir-direct";
 /// The user that keeps an inbound's list from being empty: an empty list is an open proxy (socks, http, mixed), lets the
 /// server key alone in (Shadowsocks 2022) or does not start (naive). No slot can have this name, and it leads nowhere.
 const NOBODY: &str = "weir-nobody";
 const GATE: &str = "weir:";
 /// What a slow gate leads to: a connection to the agent's relay, named by the slot.
-const RELAY: &str = "weir-relay:";
+pub(in crate::cores) const RELAY: &str = "weir-relay:";
 const STATED: &str = "weir-config:";
 
 /// The selector of a slot.
@@ -32,7 +32,7 @@ pub(super) fn gate_tag(slot: &SlotName) -> String {
 }
 
 /// The outbound through the relay of a slot.
-pub(super) fn relay_tag(slot: &SlotName) -> String {
+pub(in crate::cores) fn relay_tag(slot: &SlotName) -> String {
     format!("{RELAY}{slot}")
 }
 
@@ -51,7 +51,7 @@ pub(super) fn slot_of_gate(tag: &str) -> Option<SlotName> {
 }
 
 /// The part of a digest that is of the template alone.
-pub(super) fn of_template(digest: &str) -> &str {
+pub(in crate::cores) fn of_template(digest: &str) -> &str {
     digest.split_once('-').map_or(digest, |(template, _)| template)
 }
 
@@ -61,14 +61,14 @@ pub(super) fn stated_digest(tag: &str) -> Option<&str> {
 }
 
 /// What the agent adds, apart from slots.
-pub(super) struct Additions<'a> {
-    pub(super) secret: &'a HostSecret,
+pub(in crate::cores) struct Additions<'a> {
+    pub(in crate::cores) secret: &'a HostSecret,
     /// Port of the `api` service on 127.0.0.1, when the template has none.
-    pub(super) api_port: u16,
+    pub(in crate::cores) api_port: u16,
     /// Where the core keeps its choices, when the template does not say.
-    pub(super) cache_file: &'a Path,
+    pub(in crate::cores) cache_file: &'a Path,
     /// The relay's ports, when users may have a speed limit.
-    pub(super) relay: Option<RelayPorts>,
+    pub(in crate::cores) relay: Option<RelayPorts>,
 }
 
 /// A complete configuration.
@@ -103,7 +103,7 @@ pub(super) fn render(
     inbounds(template, &mut config, &slots, additions)?;
     let digest = format!("{of_template}-{}", digest_of_users(&slots, &config));
     outbounds(template, &mut config, &slots, &digest, additions)?;
-    rules(template, &mut config, &slots, additions)?;
+    rules(template, &mut config, &slots, additions, gate_tag)?;
     let config = Value::Object(config);
     validate::validate(&config)?;
     let json = serde_json::to_vec(&config).map_err(|why| CoreError::Config(why.to_string()))?;
@@ -118,7 +118,11 @@ fn object<'a>(of: &'a mut Map<String, Value>, key: &str) -> Result<&'a mut Map<S
     entry(of, key, json!({})).as_object_mut().ok_or_else(|| wrong(key, "must be an object"))
 }
 
-fn array<'a>(of: &'a mut Map<String, Value>, key: &str) -> Result<&'a mut Vec<Value>, CoreError> {
+/// The list under `key`, made when it is absent.
+///
+/// # Errors
+/// [`CoreError::Config`]: it is something else.
+pub(in crate::cores) fn array<'a>(of: &'a mut Map<String, Value>, key: &str) -> Result<&'a mut Vec<Value>, CoreError> {
     entry(of, key, json!([])).as_array_mut().ok_or_else(|| wrong(key, "must be a list"))
 }
 
@@ -160,7 +164,11 @@ fn cache_file(config: &mut Map<String, Value>, additions: &Additions<'_>) -> Res
     Ok(path)
 }
 
-fn inbounds(
+/// Writes the users into every inbound that takes some, and adds the one behind the relay.
+///
+/// # Errors
+/// [`CoreError::Config`] naming the place and the rule.
+pub(in crate::cores) fn inbounds(
     template: &Template,
     config: &mut Map<String, Value>,
     slots: &[&ConfiguredSlot],
@@ -236,11 +244,16 @@ fn outbounds(
     Ok(())
 }
 
-fn rules(
+/// Puts the users' rules between the template's. Each is led to the outbound that `way` names.
+///
+/// # Errors
+/// [`CoreError::Config`] naming the place and the rule.
+pub(in crate::cores) fn rules(
     template: &Template,
     config: &mut Map<String, Value>,
     slots: &[&ConfiguredSlot],
     additions: &Additions<'_>,
+    way: fn(&SlotName) -> String,
 ) -> Result<(), CoreError> {
     let sorted = template.rules();
     // What comes back from the relay was sniffed, resolved and let through when its user came in; only how it is dialled was left
@@ -253,7 +266,7 @@ fn rules(
     }
     let gates = slots
         .iter()
-        .map(|slot| json!({ "auth_user": [slot.slot.as_str()], "action": "route", "outbound": gate_tag(&slot.slot) }));
+        .map(|slot| json!({ "auth_user": [slot.slot.as_str()], "action": "route", "outbound": way(&slot.slot) }));
     let nobody = json!({ "auth_user": [NOBODY], "action": "route", "outbound": REFUSE });
     let all: Vec<Value> = back
         .into_iter()
@@ -270,7 +283,11 @@ fn rules(
 }
 
 /// The digest of all that comes from the template and the agent's settings: `config` has no users of ours yet.
-fn digest_of_template(template: &Template, config: &Map<String, Value>, relay: Option<RelayPorts>) -> String {
+pub(in crate::cores) fn digest_of_template(
+    template: &Template,
+    config: &Map<String, Value>,
+    relay: Option<RelayPorts>,
+) -> String {
     let sorted = template.rules();
     let mut hash = Sha256::new();
     hash.update(b"weir/sing-box/template/1\n");
@@ -285,7 +302,7 @@ fn digest_of_template(template: &Template, config: &Map<String, Value>, relay: O
 }
 
 /// The digest of the slots and their credentials: `config` has the users in its inbounds.
-fn digest_of_users(slots: &[&ConfiguredSlot], config: &Map<String, Value>) -> String {
+pub(in crate::cores) fn digest_of_users(slots: &[&ConfiguredSlot], config: &Map<String, Value>) -> String {
     let mut hash = Sha256::new();
     hash.update(b"weir/sing-box/users/1\n");
     for inbound in list(config, "inbounds") {

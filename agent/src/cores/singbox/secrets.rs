@@ -54,13 +54,19 @@ impl HostSecret {
     }
 
     /// What the core proves itself with at the agent's relay: no other process of the host may pass in a user's name.
-    pub(super) fn relay(&self) -> String {
+    pub(in crate::cores) fn relay(&self) -> String {
         hex::encode(hmac_sha256(&self.0, b"weir/relay/1"))
     }
 
     /// What the relay proves itself with when it gives back to the core, whose inbound lets out whoever knows it.
-    pub(super) fn back(&self) -> String {
+    pub(in crate::cores) fn back(&self) -> String {
         hex::encode(hmac_sha256(&self.0, b"weir/relay/back/1"))
+    }
+
+    /// What a core that was started with a configuration of this digest lets in, which no other process of the host knows: so
+    /// it says which one it runs.
+    pub(in crate::cores) fn stated(&self, digest: &str) -> String {
+        hex::encode(hmac_sha256(&self.0, format!("weir/stated/1:{digest}").as_bytes()))
     }
 
     /// The secret of the user that keeps an inbound's list from being empty, which nobody is ever told.

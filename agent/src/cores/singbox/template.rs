@@ -32,9 +32,9 @@ struct Marks {
 
 /// A template that was read and understood.
 #[derive(Clone, Debug)]
-pub(super) struct Template {
+pub(in crate::cores) struct Template {
     /// The configuration without the key `weir`.
-    pub(super) config: Map<String, Value>,
+    pub(in crate::cores) config: Map<String, Value>,
     marks: Marks,
 }
 
@@ -49,17 +49,17 @@ pub(super) struct Rules {
 }
 
 /// A [`CoreError::Config`] that says where in the template the fault is.
-pub(super) fn wrong(place: &str, rule: &str) -> CoreError {
+pub(in crate::cores) fn wrong(place: &str, rule: &str) -> CoreError {
     CoreError::Config(format!("template {place}: {rule}"))
 }
 
 /// The list under `key`, empty when it is absent.
-pub(super) fn list<'a>(of: &'a Map<String, Value>, key: &str) -> &'a [Value] {
+pub(in crate::cores) fn list<'a>(of: &'a Map<String, Value>, key: &str) -> &'a [Value] {
     of.get(key).and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 
 /// The text under `key`, empty when it is absent.
-pub(super) fn text<'a>(of: &'a Value, key: &str) -> &'a str {
+pub(in crate::cores) fn text<'a>(of: &'a Value, key: &str) -> &'a str {
     of.get(key).and_then(Value::as_str).unwrap_or_default()
 }
 
@@ -68,7 +68,7 @@ impl Template {
     ///
     /// # Errors
     /// [`CoreError::Config`] when it cannot be read or understood.
-    pub(super) fn read(path: &Path) -> Result<Self, CoreError> {
+    pub(in crate::cores) fn read(path: &Path) -> Result<Self, CoreError> {
         let json =
             fs::read_to_string(path).map_err(|why| CoreError::Config(format!("template {}: {why}", path.display())))?;
         Self::parse(&json)
@@ -78,7 +78,7 @@ impl Template {
     ///
     /// # Errors
     /// [`CoreError::Config`] naming the place and the rule.
-    pub(super) fn parse(json: &str) -> Result<Self, CoreError> {
+    pub(in crate::cores) fn parse(json: &str) -> Result<Self, CoreError> {
         let mut config: Map<String, Value> = serde_json::from_str(json)
             .map_err(|why| CoreError::Config(format!("the template is not a JSON object without comments: {why}")))?;
         let marks = match config.remove(MARKS) {
@@ -199,7 +199,7 @@ impl Template {
     ///
     /// # Errors
     /// [`CoreError::Config`] when the final outbound has no tag to name it by.
-    pub(super) fn final_outbound(&self) -> Result<Option<String>, CoreError> {
+    pub(in crate::cores) fn final_outbound(&self) -> Result<Option<String>, CoreError> {
         if let Some(tag) = self.config.get("route").map(|route| text(route, "final")).filter(|tag| !tag.is_empty()) {
             return Ok(Some(tag.to_owned()));
         }
@@ -213,7 +213,7 @@ impl Template {
     }
 
     /// What clients can connect to.
-    pub(super) fn inbounds(&self) -> Vec<Inbound> {
+    pub(in crate::cores) fn inbounds(&self) -> Vec<Inbound> {
         let of = |inbound: &Map<String, Value>| {
             let scheme = self.scheme(inbound).ok().flatten()?;
             let tag = inbound.get("tag").and_then(Value::as_str)?;
@@ -225,7 +225,7 @@ impl Template {
 
     /// Tags of the inbounds that speak HTTP: sing-box takes the client's address from `X-Forwarded-For` there, whoever
     /// wrote it.
-    pub(super) fn by_header(&self) -> Vec<String> {
+    pub(in crate::cores) fn by_header(&self) -> Vec<String> {
         let speaks_http = |inbound: &&Value| {
             let transport = inbound.get("transport").map_or("", |transport| text(transport, "type"));
             matches!(text(inbound, "type"), "http" | "mixed" | "naive")
@@ -236,7 +236,7 @@ impl Template {
     }
 
     /// What lets bytes pass without asking the gate, in words.
-    pub(super) fn bypasses(&self) -> Vec<String> {
+    pub(in crate::cores) fn bypasses(&self) -> Vec<String> {
         let rules = self.rules();
         let dns = rules.leading.iter().filter(|rule| text(rule, "action") == "hijack-dns");
         // Such a query ends in the core: no outbound is asked, so neither a gate nor a counter ever sees it.

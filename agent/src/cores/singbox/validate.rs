@@ -16,7 +16,7 @@ use crate::cores::CoreError;
 ///
 /// # Errors
 /// [`CoreError::Config`] naming the place and the rule that it breaks.
-pub(super) fn validate(config: &Value) -> Result<(), CoreError> {
+pub(in crate::cores) fn validate(config: &Value) -> Result<(), CoreError> {
     let Some(config) = config.as_object() else {
         return Err(CoreError::Config("the configuration must be an object".into()));
     };

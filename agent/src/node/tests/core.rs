@@ -254,6 +254,15 @@ impl ScriptedCore {
         self.with(|state| state.end(id));
     }
 
+    pub(super) fn is_live(&self, id: &str) -> bool {
+        self.with(|state| state.connections.get(id).is_some_and(|connection| !connection.closed))
+    }
+
+    /// Forgets connections that have ended, as it does when it collects its garbage.
+    pub(super) fn forget_ended(&self) {
+        self.with(|state| state.connections.retain(|_, connection| !connection.closed));
+    }
+
     /// From now on every call fails with this, or none.
     pub(super) fn refuse(&self, error: Option<CoreError>) {
         self.with(|state| state.refuses = error);

@@ -8,6 +8,7 @@ mod doors;
 mod ends;
 mod faults;
 mod gates;
+mod life;
 mod limits;
 mod panel;
 mod property;

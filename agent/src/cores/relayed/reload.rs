@@ -1,0 +1,207 @@
+//! How a new configuration reaches the disk and the core.
+
+use core::time::Duration;
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+use weir_wire::SlotName;
+
+use super::render::{self, Rendered};
+use super::watch::{ask, tell_up};
+use super::{Inner, lock};
+use crate::cores::singbox::files::{self, Staged};
+use crate::cores::singbox::reload::{MODE, check};
+use crate::cores::singbox::render::of_template;
+use crate::cores::singbox::template::Template;
+use crate::cores::singbox::{aside, command};
+use crate::cores::{Boxed, ConfiguredSlot, CoreError, Reload, Written};
+
+const POLL: Duration = Duration::from_millis(20);
+/// A core whose port is taken answers for a moment before it gives up; it must still be there after this.
+const SETTLE: Duration = Duration::from_millis(250);
+/// Connections of the relay end at once when they are told to.
+const DRAIN: Duration = Duration::from_secs(2);
+
+/// The last configuration that the core came up with before the present one.
+pub(super) fn last_good(core: &Inner) -> PathBuf {
+    core.settings.state_dir.join("last-good")
+}
+
+/// A configuration that passed every check and waits on disk.
+struct Ready {
+    staged: Staged,
+    digest: String,
+}
+
+async fn prepare(core: &Arc<Inner>, slots: &[ConfiguredSlot], passed: &mut Option<String>) -> Result<Ready, CoreError> {
+    let (inner, slots) = (Arc::clone(core), slots.to_vec());
+    let ready = aside(move || {
+        let settings = &inner.settings;
+        let template = Template::read(&settings.template)?;
+        let Rendered { json, digest } = render::render(&template, &slots, &inner.secret, inner.ports)?;
+        let staged = Staged::write(&settings.output, settings.staging_dir.as_deref(), &json, MODE)?;
+        Ok(Ready { staged, digest })
+    })
+    .await?;
+    if passed.as_ref() != Some(&ready.digest) {
+        check(&core.settings, &ready.staged).await?;
+        *passed = Some(ready.digest.clone());
+    }
+    Ok(ready)
+}
+
+/// Replaces the output. A configuration that the core came up with is kept as the last good one; so is what was there before
+/// anything of ours.
+async fn commit(core: &Arc<Inner>, ready: Ready) -> Result<(), CoreError> {
+    let (inner, proven) = (Arc::clone(core), lock(&core.state).running.clone());
+    aside(move || {
+        let old = fs::read(&inner.settings.output).unwrap_or_default();
+        let good = last_good(&inner);
+        let keep = match render::of_file(&old) {
+            Some((digest, _)) => proven.as_ref() == Some(&digest) && digest != ready.digest,
+            None => !old.is_empty() && !good.exists(),
+        };
+        if keep {
+            files::place(&good, &old, MODE)?;
+        }
+        ready.staged.commit()
+    })
+    .await
+}
+
+/// [`crate::cores::Core::try_out`].
+pub(super) async fn try_out(core: &Arc<Inner>) -> Result<(), CoreError> {
+    let mut passed = core.output.lock().await;
+    prepare(core, &[], &mut passed).await.map(drop)
+}
+
+/// [`crate::cores::Core::write`]. Gates are not in the file.
+pub(super) async fn write(core: &Arc<Inner>, slots: &[ConfiguredSlot]) -> Result<Written, CoreError> {
+    let mut passed = core.output.lock().await;
+    let inner = Arc::clone(core);
+    let there = aside(move || Ok(fs::read(&inner.settings.output).unwrap_or_default())).await?;
+    let old = render::of_file(&there).map(|(digest, _)| digest);
+    match prepare(core, slots, &mut passed).await {
+        Ok(ready) if old.as_ref() == Some(&ready.digest) => Ok(Written::Whole),
+        Ok(ready) if there.is_empty() || old.is_some_and(|old| of_template(&old) == of_template(&ready.digest)) => {
+            commit(core, ready).await.map(|()| Written::Whole)
+        }
+        Ok(_) => Ok(Written::GatesAlone(None)),
+        Err(why @ CoreError::Config(_)) => Ok(Written::GatesAlone(Some(why))),
+        Err(why) => Err(why),
+    }
+}
+
+/// [`crate::cores::Core::reload`].
+pub(super) async fn reload(
+    core: &Arc<Inner>,
+    slots: &[ConfiguredSlot],
+    kept: Boxed<'_, ()>,
+) -> Result<Reload, CoreError> {
+    let mut passed = core.output.lock().await;
+    let ready = prepare(core, slots, &mut passed).await?;
+    let digest = ready.digest.clone();
+    let running = lock(&core.state).running.clone();
+    let is_up = match &running {
+        Some(running) => ask(core, running).await.is_ok(),
+        None => false,
+    };
+    commit(core, ready).await?;
+    if is_up && running.as_ref() == Some(&digest) {
+        return Ok(Reload { incarnation: lock(&core.state).incarnation, cut: 0 });
+    }
+    let settings = &core.settings;
+    // Whatever becomes of it, nobody may come in by half of it.
+    let cut = u32::try_from(core.meter.live()).unwrap_or(u32::MAX);
+    end_all(core).await;
+    let asked = if is_up {
+        kept.await;
+        command::run(&settings.reload, settings.pid_file.as_deref(), None).await
+    } else {
+        command::run(&settings.start, settings.pid_file.as_deref(), None).await
+    };
+    let came_up = match asked {
+        Ok(()) => comes_up(core, &digest).await,
+        Err(why) => Err(why),
+    };
+    let outcome = match came_up {
+        Ok(()) => {
+            let incarnation = begin(core, &digest, slots);
+            // Before anybody is let in: what moves from now on belongs to it.
+            tell_up(core).await;
+            Ok(Reload { incarnation, cut })
+        }
+        Err(why) => Err(roll_back(core, is_up, why).await),
+    };
+    core.meter.release();
+    core.look.notify_one();
+    outcome
+}
+
+/// Lets nobody in any more, ends every connection and tells what it has moved.
+pub(super) async fn end_all(core: &Inner) {
+    core.meter.hold();
+    let _ = timeout(DRAIN, core.meter.drained()).await;
+    core.tell(None);
+}
+
+/// Counting begins anew: everything before has ended and was told.
+fn begin(core: &Inner, digest: &str, slots: &[ConfiguredSlot]) -> i64 {
+    core.meter.begin();
+    let mut state = lock(&core.state);
+    state.incarnation = state.incarnation.saturating_add(1);
+    state.running = Some(digest.to_owned());
+    state.loaded = slots.iter().map(|slot| slot.slot.clone()).collect::<Vec<SlotName>>();
+    state.incarnation
+}
+
+/// Waits until the core runs the configuration of a digest, and stays.
+async fn comes_up(core: &Inner, digest: &str) -> Result<(), String> {
+    let until = Instant::now() + core.settings.start_limit;
+    let mut last = String::from("the core never answered");
+    while Instant::now() < until {
+        match ask(core, digest).await {
+            Ok(_) => {
+                sleep(SETTLE).await;
+                match ask(core, digest).await {
+                    Ok(_) => return Ok(()),
+                    Err(why) => last = format!("the core came up and went away again: {why}"),
+                }
+            }
+            Err(why) => last = why.to_string(),
+        }
+        sleep_until(until.min(Instant::now() + POLL)).await;
+    }
+    Err(last)
+}
+
+/// Puts the last good file back, and starts the core when it is down.
+async fn roll_back(core: &Arc<Inner>, was_up: bool, why: String) -> CoreError {
+    let inner = Arc::clone(core);
+    let restored = aside(move || {
+        let Ok(good) = fs::read(last_good(&inner)) else { return Ok(None) };
+        files::place(&inner.settings.output, &good, MODE)?;
+        Ok(Some(render::of_file(&good)))
+    })
+    .await;
+    let digest = match restored {
+        Ok(Some(Some((digest, _)))) => digest,
+        Ok(Some(None)) => return CoreError::RolledBack(why),
+        Ok(None) => return CoreError::NotTaken(why),
+        Err(disk) => return CoreError::NotTaken(format!("{why}; and the last good configuration is not back: {disk}")),
+    };
+    if was_up && ask(core, &digest).await.is_ok() {
+        return CoreError::RolledBack(why);
+    }
+    let settings = &core.settings;
+    let started = match command::run(&settings.start, settings.pid_file.as_deref(), None).await {
+        Ok(()) => comes_up(core, &digest).await,
+        Err(failed) => Err(failed),
+    };
+    match started {
+        Ok(()) => CoreError::RolledBack(why),
+        Err(failed) => CoreError::RolledBack(format!("{why}; and the core does not start with it either: {failed}")),
+    }
+}
