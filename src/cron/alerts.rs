@@ -10,7 +10,7 @@ use crate::http::failure::Failure;
 use crate::store::alerts;
 use crate::store::jobs::{self, Job};
 
-/// Rows read: 1, 4 per node, 1 per job that exists, and 2 per account whose expiry came near since the last run. That run's
+/// Rows read: 2, 4 per node, 1 per job that exists, and 2 per account whose expiry came near since the last run. That run's
 /// instant is noted, so that a missed one is caught up. The first run of an hour counts what the dashboard shows ([`summary`]).
 pub(super) async fn run(call: &Call, job: &Job) -> Result<Next, Failure> {
     let settings: Alerts = settings::read(call).await?;
@@ -22,8 +22,6 @@ pub(super) async fn run(call: &Call, job: &Job) -> Result<Next, Failure> {
     batch.extend(alerts::nodes(now.plus(-60 * i64::from(settings.silent_minutes)), now));
     batch.push(jobs::keep(&job.name, Some(&now.get().to_string())));
     call.db.batch(&batch).await?;
-    if last.hour() < now.hour() || job.cursor.is_none() {
-        summary::count(call).await?;
-    }
+    summary::count_hourly(call).await?;
     Ok(Next::Regular)
 }
