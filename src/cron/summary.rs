@@ -1,6 +1,5 @@
 //! The count of the hour for the dashboard.
 
-
 use crate::domain::history::{self, Range, Span, buckets};
 use crate::http::call::Call;
 use crate::http::failure::Failure;

@@ -1,5 +1,7 @@
 //! What the overview page shows: totals, nodes, and users in the order of their creation.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 use weir_wire::{Bytes, NodeId, Second};
 
@@ -78,11 +80,9 @@ macro_rules! events {
       FROM (SELECT at, kind, detail FROM node_events WHERE node = n.id ORDER BY id DESC LIMIT 10)) ELSE '[]' END"
     };
 }
-// Rows read: 1 per node, deleted ones included, and 1 per ledger of it.
-const GLANCE: &str = nodes!("'[]'", "'[]'", "");
-// Rows read: as many, and 1 per event shown, of which a node that is well has none.
+// Rows read: 1 per node, deleted ones included, 2 per ledger of it, and 1 per event shown, of which a node that is well has none.
 const NODES: &str = nodes!(events!(), "'[]'", "");
-// Rows read: 1, 1 per ledger, 10 events at most.
+// Rows read: 1, 2 per ledger, 10 events at most.
 const NODE: &str = nodes!(events!(), "n.inbounds", "WHERE n.id = ?1 AND n.deleted_at IS NULL");
 
 /// A node with its ledgers.
@@ -134,10 +134,75 @@ impl Node {
     }
 }
 
-/// The same without what happened to them.
+// Rows read: 1 per node, deleted ones included.
+const GLANCE: &str = "SELECT id, name, address, coefficient, country, deleted_at FROM nodes";
+// Rows read: 1 per ledger. A join of the two would read each ledger twice.
+const LEDGERS: &str = "
+SELECT node, max(seen_at) AS seen_at, agent, status, clock_off,
+  min(sum(up + down), 9007199254740991) AS bytes, min(sum(unattributed), 9007199254740991) AS unattributed,
+  min(sum(unknown), 9007199254740991) AS unknown, min(sum(outside), 9007199254740991) AS foreign_bytes,
+  json_group_array(json_array(created_at, seen_at)) AS ledgers FROM epochs GROUP BY node";
+
+/// A node without what its ledgers say.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+pub struct Bare {
+    id: u32,
+    name: String,
+    address: String,
+    coefficient: u32,
+    country: Option<String>,
+    deleted_at: Option<i64>,
+}
+
+/// What the ledgers of a node say together.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+pub struct Ledgers {
+    node: u32,
+    seen_at: i64,
+    agent: String,
+    status: String,
+    clock_off: i64,
+    bytes: Bytes,
+    unattributed: Bytes,
+    unknown: Bytes,
+    foreign_bytes: Bytes,
+    ledgers: String,
+}
+
+/// All nodes without what happened to them: two statements, whose rows [`glanced`] puts together.
 #[must_use]
-pub fn glance() -> Statement {
-    Statement::new(GLANCE)
+pub fn glance() -> [Statement; 2] {
+    [Statement::new(GLANCE), Statement::new(LEDGERS)]
+}
+
+/// The nodes of [`glance`], in the order of their creation.
+#[must_use]
+pub fn glanced(nodes: Vec<Bare>, ledgers: Vec<Ledgers>) -> Vec<Node> {
+    let mut ledgers: BTreeMap<u32, Ledgers> = ledgers.into_iter().map(|ledger| (ledger.node, ledger)).collect();
+    let node = |node: Bare| {
+        let told = ledgers.remove(&node.id);
+        let sum = |of: fn(&Ledgers) -> Bytes| told.as_ref().map(of).unwrap_or_default();
+        Node {
+            id: node.id,
+            name: node.name,
+            address: node.address,
+            coefficient: node.coefficient,
+            country: node.country,
+            deleted_at: node.deleted_at,
+            bytes: sum(|told| told.bytes),
+            unattributed: sum(|told| told.unattributed),
+            unknown: sum(|told| told.unknown),
+            foreign_bytes: sum(|told| told.foreign_bytes),
+            seen_at: told.as_ref().map(|told| told.seen_at),
+            clock_off: told.as_ref().map_or(0, |told| told.clock_off),
+            agent: told.as_ref().map(|told| told.agent.clone()).unwrap_or_default(),
+            status: told.as_ref().map_or_else(|| "{}".to_owned(), |told| told.status.clone()),
+            ledgers: told.map_or_else(|| "[]".to_owned(), |told| told.ledgers),
+            events: "[]".to_owned(),
+            inbounds: "[]".to_owned(),
+        }
+    };
+    nodes.into_iter().map(node).collect()
 }
 
 /// One node that is not deleted.

@@ -10,8 +10,11 @@ use crate::domain::history::Row;
 /// Where it stands.
 const AREA: &str = "summary";
 
+/// Users that are kept beside those that are shown: some may be deleted within the hour.
+const SPARE: u32 = 4;
+
 /// Users of the list of those with the most traffic.
-pub const TOP: usize = 8;
+const TOP: u32 = 8;
 
 /// The count of an hour.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,14 +72,14 @@ pub struct Most {
 /// The users with the most traffic in a period that goes on. Some of them may have been deleted.
 #[must_use]
 pub fn most(now: Second) -> Statement {
-    Statement::new(MOST).bind(now).bind(u32::try_from(2 * TOP).unwrap_or(u32::MAX))
+    Statement::new(MOST).bind(now).bind(TOP + SPARE)
 }
 
-// Rows read: 2, and at most 3 for each of the 16 users of the list.
+// Rows read: 2, and at most 3 for each of the 12 users of the list.
 const TOP_NOW: &str = "
 SELECT users.name, u.month FROM json_each((SELECT value ->> '$.top' FROM settings WHERE area = 'summary')) AS top
   CROSS JOIN usage AS u ON u.user = top.value CROSS JOIN users ON users.id = u.user
-WHERE users.deleted_at IS NULL ORDER BY u.month DESC, users.id LIMIT 8";
+WHERE users.deleted_at IS NULL ORDER BY u.month DESC, users.id LIMIT ?1";
 
 /// A user of the list as he stands now.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -90,7 +93,7 @@ pub struct Top {
 /// The users of the last count, with what they used by now.
 #[must_use]
 pub fn top() -> Statement {
-    Statement::new(TOP_NOW)
+    Statement::new(TOP_NOW).bind(TOP)
 }
 
 // Rows read: 1 per job that exists.

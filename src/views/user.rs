@@ -200,7 +200,8 @@ mod tests {
 
     #[test]
     fn whoever_was_heard_of_a_moment_ago_is_online() {
-        let view = |ago: i64| UserView::new(&UserFacts { last_at: NOW.plus(-ago), ..facts(Standing::default()) }, &say());
+        let view =
+            |ago: i64| UserView::new(&UserFacts { last_at: NOW.plus(-ago), ..facts(Standing::default()) }, &say());
         assert!(view(600).is_online);
         assert!(!view(601).is_online);
         let never = UserView::new(&UserFacts { last_at: Second::EPOCH, ..facts(Standing::default()) }, &say());

@@ -47,4 +47,3 @@ pub(super) fn node_facts(node: &Node, now: Second) -> NodeFacts<'_> {
         events: serde_json::from_str(&node.events).unwrap_or_default(),
     }
 }
-

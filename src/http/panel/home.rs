@@ -17,18 +17,19 @@ use crate::views::panel::{Cost, Dashboard, DashboardFacts, DashboardLive, Failed
 
 /// `GET /`, also HEAD
 ///
-/// Queries: 7. Rows read: 2 for the session, 2 totals, 1 per node and ledger, the count of the hour, 26 for its top users, 1 for the
+/// Queries: 8. Rows read: 2 for the session, 2 totals, 1 per node and ledger, the count of the hour, 38 for its top users, 1 for the
 /// day's cost, and 1 per job that exists.
 pub(crate) async fn show(request: &Request, call: &Call) -> Result<Response, Failure> {
     let Some(visit) = Visit::of(request, call).await? else { return go_to("/login") };
     let today = call.now.get() / 86_400;
+    let [nodes, ledgers] = overview::glance();
     let batch =
-        [overview::totals(), overview::glance(), summary::read(), summary::top(), day::spent(today), summary::failed()];
+        [overview::totals(), nodes, ledgers, summary::read(), summary::top(), day::spent(today), summary::failed()];
     let outcomes = call.db.batch(&batch).await?;
-    let [totals, nodes, counted, top, spent, failed] = outcomes.as_slice() else {
-        return Err(Failure::Broken("a batch of six gave other".into()));
+    let [totals, nodes, ledgers, counted, top, spent, failed] = outcomes.as_slice() else {
+        return Err(Failure::Broken("a batch of seven gave other".into()));
     };
-    let nodes: Vec<overview::Node> = nodes.rows()?;
+    let nodes = overview::glanced(nodes.rows()?, ledgers.rows()?);
     let totals: overview::Totals = totals.rows()?.pop().unwrap_or_default();
     let traffic: Bytes = nodes.iter().map(|node| node.bytes).sum();
     let facts: Vec<NodeFacts<'_>> =

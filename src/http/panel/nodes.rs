@@ -12,9 +12,9 @@ use crate::domain::history::{Bucket, Span, buckets};
 use crate::http::call::Call;
 use crate::http::failure::Failure;
 use crate::store::d1::Outcome;
+use crate::store::node_addresses;
 use crate::store::overview::{self, Node};
 use crate::store::user_page::{self, Rows};
-use crate::store::node_addresses;
 use crate::views::NodeView;
 use crate::views::panel::{AddNode, AddressLine, NodePage, NodePageLive, Nodes, NodesLive, Section};
 

@@ -146,7 +146,9 @@ mod tests {
 
     #[test]
     fn a_search_an_order_and_a_filter_go_on_by_offset() {
-        for query in ["q=ann&offset=50", "sort=used&offset=50", "status=limited&offset=50&older=3", "plan=basic&offset=50"] {
+        for query in
+            ["q=ann&offset=50", "sort=used&offset=50", "status=limited&offset=50&older=3", "plan=basic&offset=50"]
+        {
             assert_eq!(places(query).0, Place::Offset(50), "{query}");
         }
         assert_eq!(places("q=a%26b+c").1.search, "a&b c");

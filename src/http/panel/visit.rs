@@ -35,7 +35,10 @@ impl Visit {
     pub(super) async fn of(request: &Request, call: &Call) -> Result<Option<Self>, Failure> {
         let Some(session) = auth::session(request, call).await? else { return Ok(None) };
         let url = request.inner().url();
-        let path = url.find("://").and_then(|at| url.get(at + 3..)).and_then(|rest| rest.find('/').and_then(|at| rest.get(at..)));
+        let path = url
+            .find("://")
+            .and_then(|at| url.get(at + 3..))
+            .and_then(|rest| rest.find('/').and_then(|at| rest.get(at..)));
         Ok(Some(Self {
             say: Say::new(language(request)?, settings::zone(&call.env), call.now),
             wants_part: request.headers().get("weir-part")?.as_deref() == Some("live"),

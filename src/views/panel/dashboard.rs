@@ -146,11 +146,8 @@ impl<'a> DashboardLive<'a> {
 
 fn top(users: Vec<TopUser>, say: &Say) -> Vec<Top> {
     let most = users.first().map_or(1, |user| user.bytes.get().max(1));
-    let line = |user: TopUser| Top {
-        size: say.size(user.bytes),
-        share: per_mille(user.bytes.get(), most),
-        name: user.name,
-    };
+    let line =
+        |user: TopUser| Top { size: say.size(user.bytes), share: per_mille(user.bytes.get(), most), name: user.name };
     users.into_iter().map(line).collect()
 }
 
@@ -169,13 +166,7 @@ fn meters(cost: Cost, say: &Say) -> Vec<Meter> {
             800.. => "high",
             _ => "low",
         };
-        Meter {
-            label,
-            value: say.count(value),
-            of: words.of.replace("{quota}", &say.count(limit)),
-            filled,
-            level,
-        }
+        Meter { label, value: say.count(value), of: words.of.replace("{quota}", &say.count(limit)), filled, level }
     };
     lines.into_iter().zip(FREE).map(meter).collect()
 }
@@ -186,12 +177,7 @@ fn alerts(nodes: &[NodeFacts<'_>], failed: &[FailedJob], say: &Say) -> Vec<Alert
     let mut alerts = Vec::new();
     for node in nodes {
         let mut tell = |text: String, is_urgent| {
-            alerts.push(Alert {
-                name: node.name.to_owned(),
-                path: format!("/nodes/{}", node.id),
-                text,
-                is_urgent,
-            });
+            alerts.push(Alert { name: node.name.to_owned(), path: format!("/nodes/{}", node.id), text, is_urgent });
         };
         if node.state(say.now) == State::Silent {
             tell(say.timed(words.is_silent, node.seen_at.unwrap_or(Second::EPOCH)), true);
@@ -246,17 +232,18 @@ mod tests {
     #[test]
     fn what_presses_comes_first() {
         let status = NodeStatus { last_error: "<b>".into(), ..NodeStatus::default() };
-        let late = NodeFacts {
-            seen_at: Some(NOW.plus(-7_200)),
-            clock_off: 3_600,
-            ..NodeFacts::of_a_well_node(status)
-        };
+        let late = NodeFacts { seen_at: Some(NOW.plus(-7_200)), clock_off: 3_600, ..NodeFacts::of_a_well_node(status) };
         let nodes = [NodeFacts { seen_at: Some(NOW), ..NodeFacts::of_a_well_node(NodeStatus::default()) }, late];
         let live = live(&nodes);
         let told: Vec<&str> = live.alerts.iter().map(|alert| alert.text.as_str()).collect();
         assert_eq!(
             told,
-            ["Not heard of since 2 h ago", "<b>", "Its clock is off by 1 h", "The job “backup” has failed 3 times in a row"]
+            [
+                "Not heard of since 2 h ago",
+                "<b>",
+                "Its clock is off by 1 h",
+                "The job “backup” has failed 3 times in a row"
+            ]
         );
         let html = live.render().unwrap();
         assert!(!html.contains("<b>"), "{html}");
@@ -266,10 +253,9 @@ mod tests {
     fn bars_are_as_long_as_their_share() {
         let live = live(&[]);
         assert_eq!(live.top.iter().map(|top| top.share).collect::<Vec<_>>(), [1_000, 250]);
-        assert_eq!(live.cost.iter().map(|meter| (meter.filled, meter.level)).collect::<Vec<_>>(), [
-            (500, "low"),
-            (900, "high"),
-            (1_000, "full")
-        ]);
+        assert_eq!(
+            live.cost.iter().map(|meter| (meter.filled, meter.level)).collect::<Vec<_>>(),
+            [(500, "low"), (900, "high"), (1_000, "full")]
+        );
     }
 }

@@ -107,7 +107,10 @@ mod tests {
     #[test]
     fn times_are_told_from_now() {
         assert_eq!(each(|say| say.moment(NOW.plus(-7_200)).words), ["2 h ago", "2 小时前", "2 ч назад", "۲ ساعت پیش"]);
-        assert_eq!(each(|say| say.moment(NOW.plus(600)).words), ["in 10 min", "10 分钟后", "через 10 мин", "۱۰ دقیقه دیگر"]);
+        assert_eq!(
+            each(|say| say.moment(NOW.plus(600)).words),
+            ["in 10 min", "10 分钟后", "через 10 мин", "۱۰ دقیقه دیگر"]
+        );
         assert_eq!(each(|say| say.timed(say.words.resets, NOW)).first().unwrap(), "resets just now");
     }
 }

@@ -118,7 +118,10 @@ mod tests {
         let paging = Paging { search: "a&b c".into(), status: "limited", sort: "used", ..Paging::default() };
         assert_eq!(paging.page("offset=50"), "/users?q=a%26b%20c&status=limited&sort=used&offset=50");
         assert_eq!(paging.with_status(""), "/users?q=a%26b%20c&sort=used");
-        assert_eq!(Paging { plan: "basic".into(), ..paging }.with_sort(""), "/users?q=a%26b%20c&status=limited&plan=basic");
+        assert_eq!(
+            Paging { plan: "basic".into(), ..paging }.with_sort(""),
+            "/users?q=a%26b%20c&status=limited&plan=basic"
+        );
         assert_eq!(Paging::default().page(""), "/users");
     }
 }
