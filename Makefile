@@ -4,7 +4,7 @@ SHELL := /bin/bash
 # What dev/setup found: Node.js 22, sing-box, mihomo, cargo-deny.
 ENV := . .weir/env &&
 
-.PHONY: help setup build build-worker build-faults build-agent build-deb agent-files up test test-rust test-js test-long check fuzz deploy backup restore bench clean
+.PHONY: help setup build build-worker build-faults build-agent build-deb agent-files up test test-rust test-js test-long check screenshots fuzz deploy backup restore bench clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/' | expand -t 14
@@ -50,6 +50,9 @@ agent-files: setup ## the agents that the panel serves to hosts that install, in
 
 build-deb: ## a Debian package of the agent
 	@dev/build-deb
+
+screenshots: build ## the pictures of the panel's pages, into docs/images/
+	@$(ENV) node dev/screenshots.mjs
 
 fuzz: ## look for inputs that break a reader: docs/fuzzing.md. TARGET= (all), SECONDS= (60 each)
 	@dev/fuzz $(or $(TARGET),all) $(or $(SECONDS),60)

@@ -52,7 +52,7 @@ export async function run({ say }) {
     const fetched = async () => (await panel.request('GET', subscription)).cost;
     enter('subscription fetch, first of the hour', await fetched(), { written: 1, read: 4, queries: 2 });
     enter('subscription fetch, later', await fetched(), { written: 0, read: 4, queries: 2 });
-    const page = await panel.request('GET', '/', { headers: { cookie: await signIn(panel) } });
+    const page = await panel.request('GET', '/users', { headers: { cookie: await signIn(panel) } });
     enter(`users page, 50 of ${USERS.toLocaleString('en')}`, page.cost, { written: 0, read: 150, queries: 4 });
     say(`a sweep over ${SWEPT} ended periods`);
     // The first one fills the pool of vacant slots.

@@ -42,7 +42,7 @@ async function prepare(panel, users, empty) {
     await syncs('sync with a report of 100 users', 100),
     await syncs('sync with a report of 1,000 users', 1000),
     gets('subscription of five links', panel, { path: await subscriptionPath(panel, users[0].name) }),
-    gets('users page, 50 of 10,000', panel, { path: '/', headers: { cookie } }),
+    gets('users page, 50 of 10,000', panel, { path: '/users', headers: { cookie } }),
   ];
 }
 

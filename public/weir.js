@@ -1,4 +1,4 @@
-// Keeps the numbers of the overview fresh. Without it the page works the same and stands still.
+// Keeps the numbers of a page fresh. Without it the page works the same and stands still.
 const EVERY = 5_000; // ms
 const IDLE = 60_000; // ms between refreshes once nobody has touched the page for a while: each one reads rows that are billed
 const IDLE_AFTER = 600_000; // ms
@@ -14,7 +14,7 @@ function morph(now, next) {
   const isSameKind = now.nodeType === next.nodeType && now.nodeName === next.nodeName;
   if (!isSameKind) return void now.replaceWith(next);
   if (now.nodeType !== Node.ELEMENT_NODE) return void (now.nodeValue = next.nodeValue);
-  if (now.localName === 'input') return; // what is being typed
+  if (['input', 'select', 'textarea'].includes(now.localName)) return; // what is being typed
   const isOpened = (name) => name === 'open' && now.localName === 'details'; // by a person
   for (const { name } of [...now.attributes]) if (!next.hasAttribute(name) && !isOpened(name)) now.removeAttribute(name);
   for (const { name, value } of next.attributes) if (now.getAttribute(name) !== value) now.setAttribute(name, value);
@@ -30,16 +30,16 @@ async function refresh() {
     if (!answer.ok) throw new Error(`status ${answer.status}`);
     const next = new DOMParser().parseFromString(`<div id="live">\n${await answer.text()}\n</div>`, 'text/html');
     morph(live, next.getElementById('live'));
-    if (pulse.textContent) pulse.textContent = '';
+    if (pulse.textContent === pulse.dataset.offline) pulse.textContent = '';
   } catch {
-    pulse.textContent = 'No connection. Trying again.';
+    pulse.textContent = pulse.dataset.offline;
   }
   plan();
 }
 
 function plan() {
   clearTimeout(timer);
-  if (document.hidden) return;
+  if (!live || document.hidden) return;
   timer = setTimeout(refresh, Date.now() - touched > IDLE_AFTER ? IDLE : EVERY);
 }
 
@@ -50,5 +50,7 @@ for (const event of ['pointermove', 'pointerdown', 'keydown', 'wheel', 'touchsta
     if (wasIdle) plan();
   }, { passive: true });
 }
-document.addEventListener('visibilitychange', () => (document.hidden ? clearTimeout(timer) : refresh()));
+document.addEventListener('visibilitychange', () => (document.hidden || !live ? clearTimeout(timer) : refresh()));
+// Something was done: what it changed is shown at once.
+document.addEventListener('weir:done', () => live && refresh());
 plan();

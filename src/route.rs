@@ -27,8 +27,24 @@ pub enum Route<'a> {
     Install,
     /// `GET /health`
     Health,
-    /// `GET /`
+    /// `GET /`, also HEAD, as all pages
     Home,
+    /// `GET /users`
+    UsersPage,
+    /// `GET /users/{name}`
+    UserPage(&'a str),
+    /// `GET /users/{name}/edit`
+    EditUserPage(&'a str),
+    /// `GET /new/user`
+    AddUserPage,
+    /// `GET /nodes`
+    NodesPage,
+    /// `GET /nodes/{id}`
+    NodePage(&'a str),
+    /// `GET /new/node`
+    AddNodePage,
+    /// `POST /language`
+    Language,
     /// `GET /login`
     LoginPage,
     /// `POST /login`
@@ -258,6 +274,10 @@ pub fn route<'a>(method: &str, path: &'a str) -> Result<Route<'a>, NoRoute> {
         (["install.sh"], _) => Err(Method("GET, HEAD")),
         ([""], "GET" | "HEAD") => Ok(Route::Home),
         ([""], _) => Err(Method("GET, HEAD")),
+        (["users" | "nodes" | "new", ..], "GET" | "HEAD") => page(&segments),
+        (["users" | "nodes" | "new", ..], _) => page(&segments).and(Err(Method("GET, HEAD"))),
+        (["language"], "POST") => Ok(Route::Language),
+        (["language"], _) => Err(Method("POST")),
         (["health"], "GET" | "HEAD") => Ok(Route::Health),
         (["health"], _) => Err(Method("GET, HEAD")),
         (["login"], "GET" | "HEAD") => Ok(Route::LoginPage),
@@ -328,6 +348,20 @@ pub fn route<'a>(method: &str, path: &'a str) -> Result<Route<'a>, NoRoute> {
     }
 }
 
+/// Pages for people.
+fn page<'a>(segments: &[&'a str]) -> Result<Route<'a>, NoRoute> {
+    match segments {
+        ["users"] => Ok(Route::UsersPage),
+        ["users", name] => Ok(Route::UserPage(name)),
+        ["users", name, "edit"] => Ok(Route::EditUserPage(name)),
+        ["new", "user"] => Ok(Route::AddUserPage),
+        ["nodes"] => Ok(Route::NodesPage),
+        ["nodes", id] => Ok(Route::NodePage(id)),
+        ["new", "node"] => Ok(Route::AddNodePage),
+        _ => Err(NoRoute::Path),
+    }
+}
+
 /// `/api/v1/client-rules...`
 fn client_rules(method: &str, rest: &[&str]) -> Result<Route<'static>, NoRoute> {
     match (rest, method) {
@@ -351,6 +385,15 @@ mod tests {
         assert_eq!(route("PUT", "/api/v1/users/ann"), Err(NoRoute::Method("GET, PATCH, DELETE")));
         assert_eq!(route("POST", "/api/v1/users/ann/fly"), Err(NoRoute::Path));
         assert_eq!(route("GET", "/nowhere"), Err(NoRoute::Path));
+    }
+
+    #[test]
+    fn pages_are_read_and_never_written() {
+        assert_eq!(route("GET", "/users/ann/edit"), Ok(Route::EditUserPage("ann")));
+        assert_eq!(route("HEAD", "/nodes/7"), Ok(Route::NodePage("7")));
+        assert_eq!(route("POST", "/users"), Err(NoRoute::Method("GET, HEAD")));
+        assert_eq!(route("POST", "/users/ann/fly"), Err(NoRoute::Path));
+        assert_eq!(route("GET", "/language"), Err(NoRoute::Method("POST")));
     }
 
     #[test]

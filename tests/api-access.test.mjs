@@ -117,7 +117,7 @@ test('signing in sets a cookie that scripts and other sites cannot use, and open
   const [cookie, ...attributes] = answer.headers.get('set-cookie').split('; ');
   assert.match(cookie, /^sid=[0-9a-f]{64}$/);
   assert.deepEqual(attributes, ['Path=/', 'HttpOnly', 'SameSite=Lax', `Max-Age=${30 * 86_400}`]);
-  const page = await panel.request('GET', '/', { headers: { cookie } });
+  const page = await panel.request('GET', '/users', { headers: { cookie } });
   assert.equal(page.status, 200);
   assert.match(page.text, /ann/);
   assert.equal((await panel.request('GET', '/login', { headers: { cookie } })).headers.get('location'), '/');

@@ -40,11 +40,11 @@ const lastError = async () => {
 
 /** The problems on the nodes page of an operator who is signed in, as a reader sees them. */
 async function problems() {
-  const { status, text } = await loop.panel.request('GET', '/', { headers: { cookie } });
+  const { status, text } = await loop.panel.request('GET', '/nodes', { headers: { cookie } });
   assert.equal(status, 200);
   const entities = { lt: '<', gt: '>', amp: '&', quot: '"' };
   const plain = (html) => html.replace(/&#(\d+);/g, (_, code) => String.fromCharCode(code)).replace(/&(lt|gt|amp|quot);/g, (_, name) => entities[name]);
-  return [...text.matchAll(/<p class="problem">([^]*?)<\/p>/g)].map(([, problem]) => plain(problem));
+  return [...text.matchAll(/<p class="problem" dir="auto">([^]*?)<\/p>/g)].map(([, problem]) => plain(problem));
 }
 
 /** Wait until the reason is what the API tells, and see it on the page. */

@@ -80,6 +80,9 @@ test('telling two hundred events to two channels costs what is stated', async (t
 });
 
 test('a look at 5,000 accounts with an expiry reads only those that come near', async (t) => {
+  // The first look of an hour counts for the dashboard besides.
+  assert.equal(await panel.cron('alerts'), 'ok');
+  await panel.db.prepare("UPDATE jobs SET cursor = NULL WHERE name = 'alerts'").run();
   await panel.db.prepare('UPDATE users SET expires_at = ?1 + id * 60').bind(now() + 40 * 86_400).run();
   const near = 7;
   await panel.db.prepare('UPDATE users SET expires_at = ?1 WHERE id IN (SELECT id FROM users LIMIT ?2)').bind(now() + 86_400, near).run();

@@ -113,6 +113,8 @@ test('the largest count is taken, and sums stick at their end: every list that s
   const { username: name, password } = panel.operator;
   const headers = { origin: panel.url, 'content-type': 'application/x-www-form-urlencoded' };
   const signedIn = await panel.request('POST', '/login', { headers, body: new URLSearchParams({ name, password }).toString() });
-  const page = await panel.request('GET', '/', { headers: { cookie: signedIn.headers.get('set-cookie').split(';')[0] } });
-  assert.equal(page.status, 200);
+  const cookie = signedIn.headers.get('set-cookie').split(';')[0];
+  for (const where of ['/', '/users', '/nodes', `/nodes/${glutton.node}`, `/users/${body.items[0].name}`]) {
+    assert.equal((await panel.request('GET', where, { headers: { cookie } })).status, 200, where);
+  }
 });

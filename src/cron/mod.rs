@@ -16,6 +16,7 @@ mod reports;
 mod retention;
 mod rollup;
 mod sources;
+mod summary;
 mod sweep;
 
 use weir_wire::Second;

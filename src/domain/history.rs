@@ -126,7 +126,7 @@ impl Range {
 }
 
 /// Bytes of one stored row: its begin, its node, up and down. Without a node it is the sum over all of them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Row(pub Second, pub Option<u32>, pub Bytes, pub Bytes);
 
 /// Bytes of one bucket.

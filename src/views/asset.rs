@@ -21,8 +21,10 @@ macro_rules! asset {
 
 /// The style sheet of every page.
 pub(crate) const STYLE: Asset = asset!("/weir.css");
+/// Does what forms and buttons of the panel say, where scripts are allowed.
+pub(crate) const PANEL_SCRIPT: Asset = asset!("/panel.js");
 /// Refreshes numbers where scripts are allowed.
-pub(crate) const SCRIPT: Asset = asset!("/weir.js");
+pub(crate) const LIVE_SCRIPT: Asset = asset!("/weir.js");
 /// The style sheet of subscriptions' pages, on top of the one of every page.
 pub(crate) const SUBSCRIPTION_STYLE: Asset = asset!("/subscription.css");
 /// Copies links where scripts are allowed.

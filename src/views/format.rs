@@ -1,15 +1,9 @@
 //! How pages write sizes and times.
 
 use chrono::{DateTime, Utc};
-use weir_wire::{Bytes, Second};
+use weir_wire::Second;
 
 pub(crate) use crate::domain::size::size;
-
-/// A rate in bytes per second.
-#[must_use]
-pub(crate) fn rate(bytes: u64) -> String {
-    size(Bytes::saturating(bytes)) + "/s"
-}
 
 /// A number with its thousands apart.
 #[must_use]
@@ -73,11 +67,6 @@ pub(crate) fn span(seconds: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_rate_is_a_size_a_second() {
-        assert_eq!(rate(2048), "2 KB/s");
-    }
 
     #[test]
     fn thousands_stand_apart() {

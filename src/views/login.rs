@@ -13,3 +13,14 @@ pub(crate) struct Login {
     /// Why the sign-in was refused.
     pub(crate) problem: Option<String>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_escaped_wherever_they_stand() {
+        let html = Login { name: "\"><script>".into(), problem: Some("<b>".into()) }.render().unwrap();
+        assert!(!html.contains("<script>") && !html.contains("<b>"), "{html}");
+    }
+}

@@ -2,16 +2,15 @@
 
 mod asset;
 mod format;
-mod home;
 mod install;
 mod login;
 mod node;
 mod note;
+pub(crate) mod panel;
 mod refusal;
 mod subscription;
 mod user;
 
-pub(crate) use home::{Cards, Home, Live, Paging};
 pub(crate) use install::{Programs, digest, script};
 pub(crate) use login::Login;
 pub(crate) use node::{NodeFacts, NodeView};

@@ -3,13 +3,17 @@
 use weir_wire::status::{NodeStatus, Reload, ReloadReason};
 use weir_wire::{Bytes, Second};
 
-use super::format::{Moment, count, rate, size};
-use super::note::{Event, Note, clock, notes};
+use super::format::{Moment, count};
+use super::note::{Event, Note, notes};
+use super::panel::Say;
+use super::panel::words::State;
 
 /// A node that has said nothing for so many seconds is silent: twice the time after which one that lives is stored again.
 const SILENT_AFTER: i64 = 180;
 /// What is known of a node.
 pub(crate) struct NodeFacts<'a> {
+    /// Number.
+    pub(crate) id: u32,
     /// Name.
     pub(crate) name: &'a str,
     /// What clients connect to.
@@ -41,6 +45,7 @@ impl NodeFacts<'static> {
     /// A node about which there is nothing to say, and that has not been heard of.
     pub(crate) fn of_a_well_node(status: NodeStatus) -> Self {
         Self {
+            id: 1,
             name: "fra",
             address: "vpn.example",
             seen_at: None,
@@ -79,18 +84,22 @@ pub(crate) struct LastReload {
 
 /// A card.
 pub(crate) struct NodeView<'a> {
+    /// Number.
+    pub(crate) id: u32,
     /// Name.
     pub(crate) name: &'a str,
     /// What clients connect to.
     pub(crate) address: &'a str,
     /// `online`, `silent` or `new`.
     pub(crate) state: &'static str,
-    /// Its last sync.
-    pub(crate) seen: Option<Moment>,
+    /// The same for people.
+    pub(crate) state_name: &'static str,
+    /// Its last sync, and that in words.
+    pub(crate) seen: Option<(Moment, String)>,
     /// "sing-box 1.14.4".
     pub(crate) core: String,
-    /// Version of its agent.
-    pub(crate) agent: &'a str,
+    /// "agent 0.1.0".
+    pub(crate) agent: String,
     /// Its numbers.
     pub(crate) facts: Vec<Fact>,
     /// The last reload of its core.
@@ -101,8 +110,6 @@ pub(crate) struct NodeView<'a> {
     pub(crate) notes: Vec<Note>,
     /// What happened, the newest first.
     pub(crate) events: Vec<Event>,
-    /// What that list is called.
-    pub(crate) events_title: String,
 }
 
 impl NodeFacts<'_> {
@@ -112,66 +119,78 @@ impl NodeFacts<'_> {
     }
 }
 
+impl NodeFacts<'_> {
+    /// How it stands.
+    pub(crate) fn state(&self, now: Second) -> State {
+        match self.seen_at {
+            None => State::New,
+            Some(_) if self.is_online(now) => State::Online,
+            Some(_) => State::Silent,
+        }
+    }
+}
+
 impl<'a> NodeView<'a> {
-    /// The card at second `now`.
-    pub(crate) fn new(facts: &NodeFacts<'a>, now: Second) -> Self {
-        let state = match facts.seen_at {
-            None => "new",
-            Some(_) if facts.is_online(now) => "online",
-            Some(_) => "silent",
-        };
+    /// The card in this language. Notes and events are the operator's log: they are in English, as the API tells them.
+    pub(crate) fn new(facts: &NodeFacts<'a>, say: &Say) -> Self {
+        let (state, now) = (facts.state(say.now), say.now);
+        let seen = |at| (say.moment(at), say.timed(say.words.seen, at));
         Self {
+            id: facts.id,
             name: facts.name,
             address: facts.address,
-            state,
-            seen: facts.seen_at.map(|at| Moment::new(at, now)),
-            core: core(&facts.status),
-            agent: facts.agent,
-            facts: if state == "new" { Vec::new() } else { lines(facts, state == "online") },
+            state: state.name(),
+            state_name: (say.words.state_of)(state),
+            seen: facts.seen_at.map(seen),
+            core: core(&facts.status, say),
+            agent: say.words.agent.replace("{version}", facts.agent),
+            facts: if state == State::New { Vec::new() } else { lines(facts, state == State::Online, say) },
             reload: facts.status.reloaded.map(|last| reload(last, now)),
             problems: Some(facts.status.last_error.clone()).filter(|error| !error.is_empty()).into_iter().collect(),
             notes: notes(facts, now),
             events: facts.events.iter().map(|event| told(event, now)).collect(),
-            events_title: match facts.events.as_slice() {
-                [_] => "1 event".to_owned(),
-                events => format!("Last {} events", events.len()),
-            },
         }
     }
 }
 
 /// A core that does not answer has no version.
-fn core(status: &NodeStatus) -> String {
+fn core(status: &NodeStatus, say: &Say) -> String {
     match (status.core.as_str(), status.core_version.as_str()) {
-        ("", _) => "no core".to_owned(),
-        (core, "") => format!("{core}, not running"),
+        ("", _) => say.words.no_core.to_owned(),
+        (core, "") => say.words.core_down.replace("{core}", core),
         (core, version) => format!("{core} {version}"),
     }
 }
 
-fn lines(facts: &NodeFacts<'_>, is_online: bool) -> Vec<Fact> {
-    let status = &facts.status;
+/// "right", or by how much the clock is ahead or behind.
+fn clock(off: i64, say: &Say) -> String {
+    let words = match off {
+        -1..=1 => return say.words.clock_right.to_owned(),
+        2.. => say.words.ahead,
+        _ => say.words.behind,
+    };
+    words.replace("{time}", &say.span(off.saturating_abs()))
+}
+
+fn lines(facts: &NodeFacts<'_>, is_online: bool, say: &Say) -> Vec<Fact> {
+    let (status, words) = (&facts.status, say.words);
     let line = |name, value, title| Fact { name, value, title };
     let mut lines = Vec::with_capacity(7);
     if is_online {
-        lines.push(line("Online users", count(status.online.into()), "users with a live connection"));
-        lines.push(line("Connections", count(status.connections.into()), ""));
+        lines.push(line(words.online_users, say.count(status.online.into()), words.online_users_how));
+        lines.push(line(words.connections, say.count(status.connections.into()), ""));
         // May break before the second arrow and nowhere else.
-        let [up, down] = [status.rate_up, status.rate_down].map(|bytes| rate(bytes).replace(' ', "\u{a0}"));
-        lines.push(line("Speed", format!("↑\u{a0}{up} ↓\u{a0}{down}"), ""));
+        let [up, down] = [status.rate_up, status.rate_down].map(|bytes| say.rate(bytes).replace(' ', "\u{a0}"));
+        lines.push(line(words.speed, format!("↑\u{a0}{up} ↓\u{a0}{down}"), ""));
     }
-    lines.push(line("Traffic", size(facts.bytes), "all users, up and down, since the node was made"));
+    lines.push(line(words.traffic, say.size(facts.bytes), words.node_traffic_how));
     if is_online {
-        lines.push(line("Reloads", count(status.reloads.into()), "of the core, since its ledger was made"));
-        lines.push(line("Clock", clock(facts.clock_off), "of the host, against the panel's"));
+        lines.push(line(words.reloads, say.count(status.reloads.into()), words.reloads_how));
+        lines.push(line(words.clock, clock(facts.clock_off, say), words.clock_how));
     }
     // A figure that is not zero is a note.
     if facts.unattributed.is_zero() {
-        lines.push(line(
-            "Unattributed",
-            size(facts.unattributed),
-            "bytes that the core counted and no user could be credited with",
-        ));
+        lines.push(line(words.unattributed, say.size(facts.unattributed), words.unattributed_how));
     }
     lines
 }
@@ -192,8 +211,14 @@ fn told((at, kind, detail): &(i64, String, String), now: Second) -> Event {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::notice::texts::Language;
+    use crate::domain::zone::Zone;
 
     const NOW: Second = Second::clamped(1_796_083_200);
+
+    fn say() -> Say {
+        Say::new(Language::En, Zone::UTC, NOW)
+    }
 
     fn facts(seen_at: Option<Second>) -> NodeFacts<'static> {
         let status = NodeStatus { core: "sing-box".into(), core_version: "1.14.4".into(), ..NodeStatus::default() };
@@ -202,7 +227,7 @@ mod tests {
 
     #[test]
     fn a_node_is_new_then_online_and_silent_when_it_says_nothing() {
-        let state = |seen| NodeView::new(&facts(seen), NOW).state;
+        let state = |seen| NodeView::new(&facts(seen), &say()).state;
         assert_eq!(state(None), "new");
         assert_eq!(state(Some(NOW.plus(-SILENT_AFTER))), "online");
         assert_eq!(state(Some(NOW.plus(-SILENT_AFTER - 1))), "silent");
@@ -211,17 +236,17 @@ mod tests {
     #[test]
     fn a_core_that_does_not_run_has_no_version() {
         let mut node = facts(Some(NOW));
-        assert_eq!(NodeView::new(&node, NOW).core, "sing-box 1.14.4");
+        assert_eq!(NodeView::new(&node, &say()).core, "sing-box 1.14.4");
         node.status.core_version.clear();
-        assert_eq!(NodeView::new(&node, NOW).core, "sing-box, not running");
+        assert_eq!(NodeView::new(&node, &say()).core, "sing-box, not running");
         node.status.core.clear();
-        assert_eq!(NodeView::new(&node, NOW).core, "no core");
+        assert_eq!(NodeView::new(&node, &say()).core, "no core");
     }
 
     #[test]
     fn a_silent_node_shows_no_numbers_that_are_over() {
         let names = |seen| {
-            let view = NodeView::new(&facts(Some(seen)), NOW);
+            let view = NodeView::new(&facts(Some(seen)), &say());
             view.facts.iter().map(|fact| fact.name).collect::<Vec<_>>()
         };
         assert!(names(NOW).contains(&"Online users"));
@@ -231,18 +256,18 @@ mod tests {
 
     #[test]
     fn trouble_is_said_and_nothing_else() {
-        assert_eq!(NodeView::new(&facts(Some(NOW)), NOW).problems, Vec::<String>::new());
+        assert_eq!(NodeView::new(&facts(Some(NOW)), &say()).problems, Vec::<String>::new());
         let mut odd = facts(Some(NOW));
         odd.status.last_error = "core does not answer".into();
-        assert_eq!(NodeView::new(&odd, NOW).problems, ["core does not answer"]);
+        assert_eq!(NodeView::new(&odd, &say()).problems, ["core does not answer"]);
     }
 
     #[test]
     fn the_last_reload_says_when_why_and_what_it_cut() {
         let mut node = facts(Some(NOW));
-        assert!(NodeView::new(&node, NOW).reload.is_none());
+        assert!(NodeView::new(&node, &say()).reload.is_none());
         node.status.reloaded = Some(Reload { at: NOW.plus(-3_600), why: ReloadReason::Template, cut: 1 });
-        let last = NodeView::new(&node, NOW).reload.unwrap();
+        let last = NodeView::new(&node, &say()).reload.unwrap();
         let told = format!("{}: {}; {}", last.at.words, last.why, last.cut);
         assert_eq!(told, "1 h ago: the template was saved; 1 connection");
     }
@@ -251,7 +276,7 @@ mod tests {
     fn an_unattributed_byte_moves_from_the_facts_to_the_notes() {
         let mut node = facts(Some(NOW));
         node.unattributed = Bytes::mib(1);
-        let view = NodeView::new(&node, NOW);
+        let view = NodeView::new(&node, &say());
         assert!(view.facts.iter().all(|fact| fact.name != "Unattributed"));
         assert_eq!(view.notes.into_iter().map(|note| note.what).collect::<Vec<_>>(), ["1 MB unattributed"]);
     }

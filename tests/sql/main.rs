@@ -16,6 +16,7 @@ mod lives;
 mod node_addresses;
 mod notices;
 mod packages;
+mod pages;
 mod plans;
 mod reports;
 mod scene;

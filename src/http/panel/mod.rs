@@ -1,7 +1,12 @@
 //! The panel's face: pages for an operator's browser, signed in by a session cookie.
 
+mod figures;
 pub(crate) mod home;
+pub(crate) mod nodes;
 pub(crate) mod sign_in;
+pub(crate) mod user;
+pub(crate) mod users;
+pub(crate) mod visit;
 
 use askama::Template;
 use worker::Response;

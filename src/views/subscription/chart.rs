@@ -9,34 +9,34 @@ use crate::domain::page::calendar;
 use crate::domain::page::language::written;
 
 /// Days that are shown.
-pub(super) const DAYS: i64 = 30;
+pub(in crate::views) const DAYS: i64 = 30;
 const DAY: i64 = 86_400;
 /// Units of the picture: a day is 10 wide, the highest bar 100 high.
 const WIDTH: i64 = 10;
 const HEIGHT: u64 = 100;
 
 /// Bars of the last 30 days of UTC.
-pub(super) struct Chart {
-    pub(super) bars: Vec<Bar>,
+pub(in crate::views) struct Chart {
+    pub(in crate::views) bars: Vec<Bar>,
     /// The largest day.
-    pub(super) most: String,
-    pub(super) first: String,
-    pub(super) last: String,
+    pub(in crate::views) most: String,
+    pub(in crate::views) first: String,
+    pub(in crate::views) last: String,
     /// Days with traffic, the newest first.
-    pub(super) table: Vec<(String, String)>,
+    pub(in crate::views) table: Vec<(String, String)>,
 }
 
 /// A day.
-pub(super) struct Bar {
-    pub(super) x: i64,
-    pub(super) y: u64,
-    pub(super) height: u64,
+pub(in crate::views) struct Bar {
+    pub(in crate::views) x: i64,
+    pub(in crate::views) y: u64,
+    pub(in crate::views) height: u64,
     /// Day and size.
-    pub(super) text: String,
+    pub(in crate::views) text: String,
 }
 
 /// None when there was no traffic at all.
-pub(super) fn chart(days: &[Bucket], now: Second, language: Language) -> Option<Chart> {
+pub(in crate::views) fn chart(days: &[Bucket], now: Second, language: Language) -> Option<Chart> {
     let today = Span::Day.start(now);
     let begin = |back: i64| today.plus(-back * DAY);
     let of =

@@ -1,6 +1,6 @@
 //! The page that a browser gets at a subscription's address.
 
-mod chart;
+pub(super) mod chart;
 mod words;
 
 use askama::Template;

@@ -1,0 +1,100 @@
+//! Who visits a page, and in which language.
+
+use worker::{Request, Response};
+
+use super::go_to;
+use crate::domain::notice::texts::Language;
+use crate::domain::page::language::{code, named, preferred};
+use crate::domain::percent::form_field;
+use crate::http::auth;
+use crate::http::body;
+use crate::http::call::Call;
+use crate::http::failure::Failure;
+use crate::http::settings;
+use crate::views::panel::{Say, Section, Shell};
+
+/// The cookie that keeps a language that was chosen. It is no secret and decides nothing else.
+const COOKIE: &str = "language";
+/// Seconds for which it is kept: a year.
+const KEPT: u32 = 31_536_000;
+/// Largest form, in bytes.
+const MAX_FORM: usize = 4 << 10;
+
+/// An operator who looks at a page.
+pub(super) struct Visit {
+    /// How to speak to him.
+    pub(super) say: Say,
+    /// Whether a script asks for the part of the page that refreshes itself.
+    pub(super) wants_part: bool,
+    operator: String,
+    path: String,
+}
+
+impl Visit {
+    /// The visit, if somebody is signed in. Rows read: 2.
+    pub(super) async fn of(request: &Request, call: &Call) -> Result<Option<Self>, Failure> {
+        let Some(session) = auth::session(request, call).await? else { return Ok(None) };
+        let url = request.inner().url();
+        let path = url
+            .find("://")
+            .and_then(|at| url.get(at + 3..))
+            .and_then(|rest| rest.find('/').and_then(|at| rest.get(at..)));
+        Ok(Some(Self {
+            say: Say::new(language(request)?, settings::zone(&call.env), call.now),
+            wants_part: request.headers().get("weir-part")?.as_deref() == Some("live"),
+            operator: session.name,
+            path: path.unwrap_or("/").to_owned(),
+        }))
+    }
+
+    /// What stands around a page of a section.
+    pub(super) fn shell(&self, section: Section) -> Shell<'_> {
+        Shell::new(&self.say, &self.operator, &self.path, section)
+    }
+}
+
+/// The language that was chosen, else the one that the browser prefers.
+fn language(request: &Request) -> Result<Language, Failure> {
+    let cookies = request.headers().get("cookie")?.unwrap_or_default();
+    let mut pairs = cookies.split(';').filter_map(|pair| pair.trim().split_once('='));
+    let chosen = pairs.find(|(key, _)| *key == COOKIE).and_then(|(_, value)| named(value));
+    let accepted = request.headers().get("accept-language")?.unwrap_or_default();
+    Ok(chosen.unwrap_or_else(|| preferred(&accepted)))
+}
+
+/// `POST /language`
+///
+/// Keeps the `language` in a cookie and goes `back` to a page of the panel. Rows read: 0.
+pub(crate) async fn choose(mut request: Request) -> Result<Response, Failure> {
+    if !auth::is_own_origin(&request)? {
+        return Err(Failure::Foreign);
+    }
+    let form = body::read(&mut request, MAX_FORM).await?;
+    let form = String::from_utf8(form).map_err(|_| Failure::Malformed("the form is not UTF-8".into()))?;
+    let chosen = form_field(&form, "language").and_then(|code| named(&code));
+    let chosen = chosen.ok_or_else(|| Failure::invalid("language", "en, zh, ru or fa"))?;
+    let response = go_to(own_path(&form_field(&form, "back").unwrap_or_default()))?;
+    let cookie = format!("{COOKIE}={}; Path=/; HttpOnly; SameSite=Lax; Max-Age={KEPT}", code(chosen));
+    response.headers().set("set-cookie", &cookie)?;
+    Ok(response)
+}
+
+/// A path of this panel, whatever was asked for: never the address of another site.
+fn own_path(asked: &str) -> &str {
+    let is_path = asked.starts_with('/') && !asked.starts_with("//");
+    let is_plain = asked.bytes().all(|b| b.is_ascii_graphic() && b != b'\\');
+    if is_path && is_plain { asked } else { "/" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_way_back_never_leaves_the_panel() {
+        assert_eq!(own_path("/users?q=ann"), "/users?q=ann");
+        for foreign in ["", "//evil.example", "/\\evil.example", "https://evil.example", "users", "/a\nb", "/\tb"] {
+            assert_eq!(own_path(foreign), "/", "{foreign}");
+        }
+    }
+}

@@ -1,0 +1,18 @@
+//! The panel's pages in the reader's language.
+
+mod dashboard;
+mod form;
+mod nodes;
+mod say;
+mod shell;
+mod user;
+mod users;
+pub(crate) mod words;
+
+pub(crate) use dashboard::{Cost, Dashboard, DashboardFacts, DashboardLive, FailedJob, TopUser, Totals};
+pub(crate) use form::{AddNode, AddUser, EditUser};
+pub(crate) use nodes::{AddressLine, NodePage, NodePageLive, Nodes, NodesLive};
+pub(crate) use say::Say;
+pub(crate) use shell::{Section, Shell};
+pub(crate) use user::{DeviceFacts, NodeShare, PackageFacts, UserPage, UserPageFacts, UserPageLive};
+pub(crate) use users::{Paging, Users, UsersLive};
