@@ -20,6 +20,7 @@ pub(crate) mod simple;
 pub(crate) mod slots;
 pub(crate) mod sub;
 mod turn;
+pub(crate) mod two_factor;
 mod ways;
 pub(crate) mod xpert;
 
@@ -102,6 +103,12 @@ async fn dispatch(request: Request, path: &str, call: &Call) -> Result<Response,
         Ok(Route::ForgetDevice(name, id)) => api::devices::forget(&request, call, name, Some(id)).await,
         Ok(Route::Suspicious) => api::sharing::suspicious(&request, call).await,
         Ok(Route::Nodes(route)) => api::nodes::answer(request, call, route).await,
+        Ok(Route::Operators(route)) => api::operators::answer(request, call, route).await,
+        Ok(Route::Keys) => api::keys::list(&request, call).await,
+        Ok(Route::CreateKey) => api::keys::create(request, call).await,
+        Ok(Route::DeleteKey(id)) => api::keys::delete(&request, call, id).await,
+        Ok(Route::Me(route)) => api::me::answer(request, call, route).await,
+        Ok(Route::OwnUser(name)) => api::owner::set(request, call, name).await,
         Ok(Route::Backups) => api::backups::list(&request, call).await,
         Ok(Route::MakeBackup) => api::backups::make(&request, call).await,
         Ok(Route::Backup(instant)) => api::backups::show(&request, call, instant).await,
@@ -187,12 +194,14 @@ fn refuse(face: Face, failure: &Failure, id: &str) -> worker::Result<Response> {
 
 /// Headers of every answer. The static assets carry the same ones through `public/_headers`.
 fn harden(response: &mut Response) {
-    const HEADERS: [(&str, &str); 5] = [
+    const HEADERS: [(&str, &str); 6] = [
         (
             "content-security-policy",
             "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
              form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
         ),
+        // For browsers that do not know `frame-ancestors`.
+        ("x-frame-options", "DENY"),
         ("x-content-type-options", "nosniff"),
         ("referrer-policy", "no-referrer"),
         ("strict-transport-security", "max-age=31536000"),

@@ -139,7 +139,9 @@ mod tests {
 
     #[test]
     fn names_are_escaped_wherever_they_stand() {
-        let html = super::super::Login { name: "\"><script>".into(), problem: Some("<b>".into()) }.render().unwrap();
+        let html = super::super::Login { name: "\"><script>".into(), problem: Some("<b>".into()), ticket: None }
+            .render()
+            .unwrap();
         assert!(!html.contains("<script>") && !html.contains("<b>"), "{html}");
     }
 }

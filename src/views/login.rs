@@ -12,4 +12,6 @@ pub(crate) struct Login {
     pub(crate) name: String,
     /// Why the sign-in was refused.
     pub(crate) problem: Option<String>,
+    /// Name and password were right: what comes back with the second factor, which is asked for.
+    pub(crate) ticket: Option<String>,
 }

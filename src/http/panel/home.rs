@@ -28,6 +28,7 @@ const PAGE_LENGTH: usize = 50;
 /// ledgers and at most 10 events each. A search, a filter, and the other orders scan the users once.
 pub(crate) async fn show(request: &Request, call: &Call) -> Result<Response, Failure> {
     let Some(session) = auth::session(request, call).await? else { return go_to("/login") };
+    session.ask("stats:read")?;
     let url = request.inner().url();
     let wish = Wish::read(url.split_once('?').map_or("", |(_, query)| query));
     let outcomes = call.db.batch(&[wish.users(call.now), overview::totals(), overview::nodes()]).await?;
@@ -148,7 +149,7 @@ impl Wish {
                 };
                 let search = self.paging.search.clone();
                 let status = Status::named(self.paging.status);
-                let query = Query { search, status, plan: None, order, limit: PAGE + 1, offset };
+                let query = Query { search, status, plan: None, order, limit: PAGE + 1, offset, owner: None };
                 user_list::list(&query, now)
             }
         }
