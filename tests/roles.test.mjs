@@ -102,7 +102,7 @@ const READS = [
   ['/api/v1/usage', 'AV'],
   ['/api/v1/plans', 'ARV'],
   ['/api/v1/plans/free', 'ARV'],
-  ['/api/v1/plans/free/changes', 'ARV'],
+  ['/api/v1/plans/free/changes', 'AV'],
   ['/api/v1/nodes', 'AV'],
   ['/api/v1/nodes/1', 'AV'],
   ['/api/v1/nodes/1/usage', 'AV'],
@@ -282,6 +282,7 @@ test('a reseller hands out as many bytes as he may, and finds no way round it', 
   await refused('POST', '/api/v1/users', { name: 'b-daily', monthly_quota: GIB, reset_strategy: 'day' });
   await refused('POST', '/api/v1/users', { name: 'b-plan', plan: 'unlimited' });
   assert.equal((await shop.api('POST', '/api/v1/users', { name: 'b-one', monthly_quota: 6 * GIB })).status, 201);
+  assert.equal((await shop.api('PATCH', '/api/v1/users/b-one', { reset_day: 1, reset_strategy: 'calendar_month' })).status, 200, 'as it is');
   await refused('POST', '/api/v1/users', { name: 'b-two', monthly_quota: 5 * GIB });
   assert.equal((await shop.api('POST', '/api/v1/users', { name: 'b-two', total_quota: 3 * GIB })).status, 201);
   await refused('PATCH', '/api/v1/users/b-two', { total_quota: 5 * GIB });
@@ -311,4 +312,20 @@ test('a user is handed to a reseller within his allowance, and taken back', asyn
   assert.equal((await shop.api('GET', '/api/v1/users')).body.items[0].name, 'give-1');
   assert.equal((await hand('give-1', null)).status, 204);
   assert.equal((await shop.api('GET', '/api/v1/users')).body.total, 0);
+});
+
+test('an allowance costs three rows read for each of his users, and writes none', async () => {
+  const shop = await addOperator(panel, owner, { name: 'budget', role: 'reseller', user_allowance: 50, byte_allowance: 50 * GIB });
+  const create = async (name) => {
+    const { status, cost, text } = await shop.api('POST', '/api/v1/users', { name, monthly_quota: GIB });
+    assert.equal(status, 201, text);
+    return cost;
+  };
+  // The first may have to make slots.
+  await create('budget-0');
+  const few = await create('budget-1');
+  for (let at = 2; at < 11; at += 1) await create(`budget-${at}`);
+  const many = await create('budget-11');
+  assert.ok(many.read - few.read <= 3 * 10, JSON.stringify([few, many]));
+  assert.deepEqual([many.written, many.queries], [few.written, few.queries]);
 });

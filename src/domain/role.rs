@@ -49,9 +49,9 @@ const OWN: Reach = Reach::Own;
 const NONE: Reach = Reach::None;
 
 /// Role x action. A link, like a credential, lets in whoever has it: so they are apart from the rest of what is read. A backup has
-/// everything in it, and the log has the addresses of operators.
+/// everything in it, the log has the addresses of operators, and what a changed plan would change names everybody's users.
 #[rustfmt::skip]
-const TABLE: [Row; 21] = [
+const TABLE: [Row; 22] = [
     //   action            scope of a key     owner admin reseller viewer
     row("users:read",      "users:read",      [ALL, ALL,  OWN,     ALL]),
     row("users:write",     "users:write",     [ALL, ALL,  OWN,     NONE]),
@@ -59,6 +59,7 @@ const TABLE: [Row; 21] = [
     row("users:own",       "users:write",     [ALL, ALL,  NONE,    NONE]),
     row("plans:read",      "plans:read",      [ALL, ALL,  ALL,     ALL]),
     row("plans:write",     "plans:write",     [ALL, ALL,  NONE,    NONE]),
+    row("plans:changes",   "plans:read",      [ALL, ALL,  NONE,    ALL]),
     row("nodes:read",      "nodes:read",      [ALL, ALL,  NONE,    ALL]),
     row("nodes:write",     "nodes:write",     [ALL, ALL,  NONE,    NONE]),
     row("nodes:links",     "nodes:read",      [ALL, ALL,  NONE,    NONE]),
@@ -150,7 +151,8 @@ mod tests {
             };
             assert_eq!(reach(Role::Reseller), reseller, "{action}");
             let secret = ["audit:read", "backup:read", "operators:read", "keys:read"].contains(action);
-            let viewer = if action.ends_with(":read") && !secret { Reach::All } else { Reach::None };
+            let looks = action.ends_with(":read") || *action == "plans:changes";
+            let viewer = if looks && !secret { Reach::All } else { Reach::None };
             assert_eq!(reach(Role::Viewer), viewer, "{action}");
         }
     }
@@ -204,7 +206,7 @@ mod tests {
         }
         fn is_action(word: &str) -> bool {
             let verb = word.split_once(':').map(|(_, verb)| verb);
-            verb.is_some_and(|verb| ["read", "write", "links", "own"].contains(&verb))
+            verb.is_some_and(|verb| ["read", "write", "links", "own", "changes"].contains(&verb))
         }
         let mut asked = Vec::new();
         walk(&std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/http"), &mut asked);

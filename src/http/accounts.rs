@@ -89,7 +89,9 @@ pub(crate) async fn act<'a, T: Serialize + 'a>(
             refill_empty(call).await?;
         }
         let mut batch = users::act(&user, &action, random::salt()?, call.now);
-        if let (Some(operator), Action::Reset | Action::Change(_, Some(_))) = (actor.only, &action) {
+        if let Some(operator) = actor.only
+            && begins_sooner(&user, &action)
+        {
             batch.insert(0, allowances::no_new_period(operator));
         }
         hold_to_allowance(actor, &mut batch, call.now);
@@ -99,6 +101,15 @@ pub(crate) async fn act<'a, T: Serialize + 'a>(
     let user = last(&outcomes)?.ok_or(Failure::NotFound("user"))?;
     bell::ring(&call.env).await;
     Ok(user)
+}
+
+/// Whether a period begins before its time, and with it the quota anew.
+fn begins_sooner<T>(user: &User, action: &Action<'_, T>) -> bool {
+    match action {
+        Action::Reset => true,
+        Action::Change(_, Some(end)) => end.get() < user.period_end,
+        _ => false,
+    }
 }
 
 /// Gives a user other credentials: those of the slot that `choose` makes, else new derived ones. His links stay.

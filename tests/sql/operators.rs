@@ -59,10 +59,10 @@ impl Scene {
     fn give(&self, name: &str, set: &Value, owner: i64) -> Result<(), StoreError> {
         self.create(name, set);
         self.sqlite.run(&allowances::own(name, Some(owner)))?;
-        self.hold(owner)
+        self.hold_to_allowance(owner)
     }
 
-    fn hold(&self, owner: i64) -> Result<(), StoreError> {
+    fn hold_to_allowance(&self, owner: i64) -> Result<(), StoreError> {
         let now = self.now.get();
         allowances::hold(owner, now).iter().try_for_each(|statement| self.sqlite.run(statement))
     }
@@ -85,7 +85,7 @@ fn a_reseller_has_as_many_users_as_he_may() {
     assert_eq!(scene.give("three", &json!({}), shop), Err(StoreError::Allowance("users")));
     let two: i64 = scene.sqlite.value("SELECT id FROM users WHERE name = 'two'");
     scene.sqlite.batch(&weir::store::users::delete(two, scene.salt(), scene.now.get())).unwrap();
-    scene.hold(shop).unwrap();
+    scene.hold_to_allowance(shop).unwrap();
 }
 
 #[test]
@@ -134,13 +134,13 @@ fn packages_and_queued_plans_count_as_well() {
     let shop = scene.reseller(None, Some(5));
     scene.give("one", &json!({ "monthly_quota": 4 * GIB }), shop).unwrap();
     scene.sqlite.execute(&format!("UPDATE usage SET bonus_left = {}, bonus_spent = {}", GIB / 2, GIB / 2));
-    scene.hold(shop).unwrap();
+    scene.hold_to_allowance(shop).unwrap();
     scene.sqlite.execute("UPDATE usage SET bonus_spent = bonus_spent + 1");
-    assert_eq!(scene.hold(shop), BYTES, "spent bonus was handed out too");
+    assert_eq!(scene.hold_to_allowance(shop), BYTES, "spent bonus was handed out too");
     scene.sqlite.execute("UPDATE usage SET bonus_left = 0, bonus_spent = 0");
-    scene.hold(shop).unwrap();
+    scene.hold_to_allowance(shop).unwrap();
     scene.sqlite.execute("UPDATE users SET next_plan = 'free'");
-    assert_eq!(scene.hold(shop), BYTES);
+    assert_eq!(scene.hold_to_allowance(shop), BYTES);
     assert_eq!(scene.sqlite.run(&allowances::no_new_period(shop)), BYTES);
     let free = operator(&scene.sqlite, "free", &fields(Role::Reseller)).id;
     scene.sqlite.run(&allowances::no_new_period(free)).unwrap();
