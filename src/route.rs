@@ -2,9 +2,11 @@
 
 mod accounts;
 mod nodes;
+mod operators;
 mod xpert;
 
 pub use nodes::Nodes;
+pub use operators::{Me, Operators};
 pub use xpert::Xpert;
 
 /// What a request wants. Path parameters are borrowed as they stand in the path, still percent-encoded.
@@ -113,6 +115,18 @@ pub enum Route<'a> {
     Stats,
     /// `/api/v1/nodes...`
     Nodes(Nodes<'a>),
+    /// `/api/v1/operators...`
+    Operators(Operators<'a>),
+    /// `GET /api/v1/keys`
+    Keys,
+    /// `POST /api/v1/keys`
+    CreateKey,
+    /// `DELETE /api/v1/keys/{id}`
+    DeleteKey(&'a str),
+    /// `/api/v1/me...`
+    Me(Me<'a>),
+    /// `PUT /api/v1/users/{name}/owner`
+    OwnUser(&'a str),
     /// `GET /api/v1/backups`
     Backups,
     /// `POST /api/v1/backups`
@@ -302,6 +316,14 @@ pub fn route<'a>(method: &str, path: &'a str) -> Result<Route<'a>, NoRoute> {
         (["api", "stats"], _) => Err(Method("GET")),
 
         (["api", "v1", "nodes", rest @ ..], method) => nodes::route(method, rest).map(Route::Nodes),
+
+        (["api", "v1", "operators", rest @ ..], method) => operators::route(method, rest).map(Route::Operators),
+        (["api", "v1", "keys"], "GET") => Ok(Route::Keys),
+        (["api", "v1", "keys"], "POST") => Ok(Route::CreateKey),
+        (["api", "v1", "keys"], _) => Err(Method("GET, POST")),
+        (["api", "v1", "keys", id], "DELETE") => Ok(Route::DeleteKey(id)),
+        (["api", "v1", "keys", _], _) => Err(Method("DELETE")),
+        (["api", "v1", "me", rest @ ..], method) => operators::me(method, rest).map(Route::Me),
 
         (["api", "v1", "backups"], "GET") => Ok(Route::Backups),
         (["api", "v1", "backups"], "POST") => Ok(Route::MakeBackup),

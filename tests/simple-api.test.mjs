@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 
+import { signInOwner } from './support/operators.mjs';
 import { startPanel } from './support/panel.mjs';
 import { seedAgent } from './support/seed.mjs';
 import { slotCredentials } from './support/wire.mjs';
@@ -111,6 +112,33 @@ test('without a credential the paths of its own say so, and the shared ones in b
   assert.deepEqual([status, body, headers.get('www-authenticate')], [401, { detail: 'Not authenticated', error: 'Unauthorized' }, 'Bearer']);
   const wrong = await panel.request('GET', '/api/stats', { key: 'weir_wrong' });
   assert.deepEqual([wrong.status, wrong.body], [401, { error: 'Unauthorized' }]);
+});
+
+test('a session does the same as a key, and changes nothing from another page', async () => {
+  const browser = await signInOwner(panel);
+  const [as, foreign] = [(...ask) => browser.api(...ask), (method, where, body) => browser.api(method, where, body, { origin: 'https://evil.example' })];
+  const steps = [
+    ['POST', '/api/add_user', { username: 'by-session', monthly_quota: 3 }],
+    ['PUT', '/api/user/by-session', { status: 'disabled' }],
+    ['POST', '/api/reset_traffic/by-session', undefined],
+    ['DELETE', '/api/user/by-session', undefined],
+  ];
+  for (const [method, where, body] of steps) {
+    const refused = await foreign(method, where, body);
+    assert.deepEqual([refused.status, Object.keys(refused.body)], [403, ['error']], where);
+    const done = await as(method, where, body);
+    assert.deepEqual([done.status, done.body.success], [200, true], where);
+    if (method === 'PUT') assert.equal((await as('GET', '/api/user/by-session')).body.reason, 'person');
+  }
+  assert.equal((await as('GET', '/api/stats')).status, 200);
+});
+
+test('a user without anything said has 100 GB a month and no limit over his lifetime', async () => {
+  await add({ username: 'plain' });
+  const { monthly_quota: month, total_quota: total, email, reset_day: day } = await get('plain');
+  assert.deepEqual([month, total, email, day], [100, 0, null, 1]);
+  await add({ username: 'free', monthly_quota: 0 });
+  assert.equal((await get('free')).monthly_quota, 0, '0 is no limit');
 });
 
 test('bad values name their field and change nothing', async () => {

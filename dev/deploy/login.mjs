@@ -58,7 +58,10 @@ export function enterStatements({ username, password, api_key: apiKey, replaces 
   }
   return [
     // "WHERE true": without it the parser takes ON for a part of a join.
-    `${intoOperators} ${operator} WHERE true ON CONFLICT (name) DO UPDATE SET password_hash = excluded.password_hash`,
+    // Whoever is locked out of his own panel may have lost his second factor too, or was shut out by another owner.
+    `${intoOperators} ${operator} WHERE true ON CONFLICT (name) DO UPDATE SET password_hash = excluded.password_hash,
+      role = 'owner', disabled_at = NULL, user_allowance = NULL, byte_allowance = NULL, totp = NULL, totp_since = NULL`,
+    `DELETE FROM recovery_codes WHERE operator = (SELECT id FROM operators WHERE name = '${username}')`,
     'DELETE FROM sessions',
     // Somebody may have been locked out by guesses.
     'DELETE FROM sign_ins',

@@ -66,6 +66,16 @@ text!(
 );
 
 text!(
+    /// An operator's name, unique without case. It needs no escaping in a path but for `@`.
+    OperatorName,
+    "1 to 32 of A-Z a-z 0-9 _ . @ -",
+    |text| {
+        (1..=32).contains(&text.len())
+            && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'@' | b'-'))
+    }
+);
+
+text!(
     /// An e-mail address, as far as its form tells; only a delivered mail proves one.
     Email,
     "an e-mail address of at most 254 characters, such as ann@example.org",

@@ -14,14 +14,29 @@ use super::slots::refill_empty;
 use crate::domain::audit::{Actor, Entry, Facts};
 use crate::domain::period::Period;
 use crate::domain::token::Subscription;
+use crate::store::Statement;
+use crate::store::allowances;
 use crate::store::d1::Outcome;
 use crate::store::slots::ByHandSlot;
 use crate::store::users::{self, Action, User};
 use crate::{bell, random};
 
-/// A user by name, without case.
-pub(crate) async fn find(call: &Call, name: &str) -> Result<User, Failure> {
-    call.db.first(users::by_name(name)).await?.ok_or(Failure::NotFound("user"))
+/// A user by name, without case. Another's user is to a reseller as one whom nobody has.
+pub(crate) async fn find(call: &Call, actor: &Actor, name: &str) -> Result<User, Failure> {
+    let found: Option<User> = call.db.first(users::by_name(name)).await?;
+    found.filter(|user| actor.only.is_none() || user.owner == actor.only).ok_or(Failure::NotFound("user"))
+}
+
+/// What fails a batch if a reseller goes beyond his allowances; nothing for anybody else. Behind what is changed.
+pub(crate) fn allowance(actor: &Actor, now: Second) -> impl Iterator<Item = Statement> {
+    actor.only.into_iter().flat_map(move |operator| allowances::hold(operator, now))
+}
+
+/// Puts it into a batch whose last statement returns the user, and stays the last.
+fn hold_to_allowance(actor: &Actor, batch: &mut Vec<Statement>, now: Second) {
+    let last = batch.pop();
+    batch.extend(allowance(actor, now));
+    batch.extend(last);
 }
 
 /// Creates a user in his first period. `new` serialises as [`users::create`] wants it. He takes a slot that the nodes have
@@ -44,7 +59,13 @@ pub(crate) async fn create<T: Serialize>(
             refill_empty(call).await?;
         }
         let entry = Entry::new("user.create", subject(name)).after(Facts::of(new, &PLAIN));
-        let batch = users::create(new, name, slot.as_ref(), (period.start, period.end), random::salt()?, call.now);
+        let mut batch = users::create(new, name, slot.as_ref(), (period.start, period.end), random::salt()?, call.now);
+        if actor.only.is_some() {
+            let last = batch.pop();
+            batch.push(allowances::own(name, actor.only));
+            batch.extend(last);
+        }
+        hold_to_allowance(actor, &mut batch, call.now);
         Ok(Deed::new(entry, batch, ()))
     };
     let (outcomes, ()) = recorded(call, actor, prepare).await?;
@@ -62,18 +83,33 @@ pub(crate) async fn act<'a, T: Serialize + 'a>(
     choose: impl Fn(&User) -> Result<Action<'a, T>, Failure>,
 ) -> Result<User, Failure> {
     let prepare = async || {
-        let user = find(call, name).await?;
+        let user = find(call, actor, name).await?;
         let action = choose(&user)?;
         if matches!(action, Action::Revoke) {
             refill_empty(call).await?;
         }
-        let batch = users::act(&user, &action, random::salt()?, call.now);
+        let mut batch = users::act(&user, &action, random::salt()?, call.now);
+        if let Some(operator) = actor.only
+            && begins_sooner(&user, &action)
+        {
+            batch.insert(0, allowances::no_new_period(operator));
+        }
+        hold_to_allowance(actor, &mut batch, call.now);
         Ok(Deed::new(entry(&user, &action, call.now), batch, ()))
     };
     let (outcomes, ()) = recorded(call, actor, prepare).await?;
     let user = last(&outcomes)?.ok_or(Failure::NotFound("user"))?;
     bell::ring(&call.env).await;
     Ok(user)
+}
+
+/// Whether a period begins before its time, and with it the quota anew.
+fn begins_sooner<T>(user: &User, action: &Action<'_, T>) -> bool {
+    match action {
+        Action::Reset => true,
+        Action::Change(_, Some(end)) => end.get() < user.period_end,
+        _ => false,
+    }
 }
 
 /// Gives a user other credentials: those of the slot that `choose` makes, else new derived ones. His links stay.
@@ -84,7 +120,7 @@ pub(crate) async fn renew(
     choose: impl AsyncFn(&User) -> Result<Option<ByHandSlot>, Failure>,
 ) -> Result<User, Failure> {
     let prepare = async || {
-        let user = find(call, name).await?;
+        let user = find(call, actor, name).await?;
         let slot = choose(&user).await?;
         if slot.is_none() {
             refill_empty(call).await?;
@@ -107,7 +143,7 @@ pub(crate) async fn describe<T: Serialize>(
     changes: &T,
 ) -> Result<User, Failure> {
     let prepare = async || {
-        let user = find(call, name).await?;
+        let user = find(call, actor, name).await?;
         Ok(Deed::new(changed(&user, changes), users::describe(user.id, changes), ()))
     };
     let (outcomes, ()) = recorded(call, actor, prepare).await?;
@@ -117,7 +153,7 @@ pub(crate) async fn describe<T: Serialize>(
 /// Deletes a user. His history stays, and bytes that are still to be reported are credited to it.
 pub(crate) async fn delete(call: &Call, actor: &Actor, name: &str) -> Result<(), Failure> {
     let prepare = async || {
-        let user = find(call, name).await?;
+        let user = find(call, actor, name).await?;
         let entry = Entry::new("user.delete", subject(&user.name)).before(facts(&user));
         Ok(Deed::new(entry, users::delete(user.id, random::salt()?, call.now), ()))
     };
@@ -162,6 +198,7 @@ fn facts(user: &User) -> Facts {
         .plain("hold_until", user.hold_until)
         .plain("generation", user.generation)
         .plain("credentials_by_hand", user.credentials.is_some())
+        .plain("owner", user.owner)
         .plain("monthly_used", user.month.get())
         .plain("total_used", user.lifetime.get())
         .plain("period_start", user.period_start)

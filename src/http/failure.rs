@@ -1,5 +1,6 @@
 //! Everything that can go wrong with a request, by who must act, and its one mapping to HTTP.
 
+use crate::domain::role::Role;
 use crate::store::StoreError;
 
 /// Why a request was not done. Nothing was changed.
@@ -11,6 +12,15 @@ pub(crate) enum Failure {
     Unauthorized,
     /// The credential does not reach this far: the scope that is missing.
     Forbidden(&'static str),
+    /// The operator's role does not reach this far.
+    Role {
+        /// What he is.
+        role: Role,
+        /// What he asked for, as [`crate::domain::role`] names it.
+        action: &'static str,
+    },
+    /// It is about the caller's own sign-in, and he has none: he holds an API key.
+    Keyed,
     /// A browser sent the session's cookie from a page that is none of ours.
     Foreign,
     /// There is no such thing: what was looked for.
@@ -74,6 +84,10 @@ impl Failure {
             Self::Malformed(why) => (400, "malformed", why.clone()),
             Self::Unauthorized => (401, "unauthorized", "a valid credential is needed".into()),
             Self::Forbidden(scope) => (403, "forbidden", format!("the credential lacks the scope {scope}")),
+            Self::Role { role, action } => {
+                (403, "forbidden", format!("the role {} does not reach {action}", role.name()))
+            }
+            Self::Keyed => (403, "forbidden", "an operator who is signed in is needed here, not an API key".into()),
             Self::Foreign => (403, "foreign", "the request does not come from a page of this site".into()),
             Self::NotFound(what) => (404, "not_found", format!("{what} not found")),
             Self::Method(allow) => (405, "method_not_allowed", format!("this path knows {allow}")),
@@ -111,6 +125,17 @@ impl From<StoreError> for Failure {
         match error {
             StoreError::Stale => Self::Busy("the row changed again and again".into()),
             StoreError::Taken => Self::Conflict { code: "taken", message: "the name is taken".into() },
+            StoreError::Allowance("users") => Self::Conflict {
+                code: "user_allowance",
+                message: "the reseller has as many users as his allowance has".into(),
+            },
+            StoreError::Allowance(_) => Self::Conflict {
+                code: "byte_allowance",
+                message: "it would let the reseller's users use more bytes than his allowance has".into(),
+            },
+            StoreError::LastOwner => {
+                Self::Conflict { code: "last_owner", message: "no owner would be left who is not disabled".into() }
+            }
             StoreError::Busy(text) => Self::Busy(text),
             StoreError::Broken(text) => Self::Broken(text),
         }

@@ -21,6 +21,7 @@ pub(crate) mod simple;
 pub(crate) mod slots;
 pub(crate) mod sub;
 mod turn;
+pub(crate) mod two_factor;
 mod ways;
 pub(crate) mod xpert;
 
@@ -103,6 +104,12 @@ async fn dispatch(request: Request, path: &str, call: &Call) -> Result<Response,
         Ok(Route::ForgetDevice(name, id)) => api::devices::forget(&request, call, name, Some(id)).await,
         Ok(Route::Suspicious) => api::sharing::suspicious(&request, call).await,
         Ok(Route::Nodes(route)) => api::nodes::answer(request, call, route).await,
+        Ok(Route::Operators(route)) => api::operators::answer(request, call, route).await,
+        Ok(Route::Keys) => api::keys::list(&request, call).await,
+        Ok(Route::CreateKey) => api::keys::create(request, call).await,
+        Ok(Route::DeleteKey(id)) => api::keys::delete(&request, call, id).await,
+        Ok(Route::Me(route)) => api::me::answer(request, call, route).await,
+        Ok(Route::OwnUser(name)) => api::owner::set(request, call, name).await,
         Ok(Route::Backups) => api::backups::list(&request, call).await,
         Ok(Route::MakeBackup) => api::backups::make(&request, call).await,
         Ok(Route::Backup(instant)) => api::backups::show(&request, call, instant).await,
@@ -122,7 +129,6 @@ async fn dispatch(request: Request, path: &str, call: &Call) -> Result<Response,
         Ok(Route::ApplyPlan(name)) => api::plan_changes::apply(request, call, name).await,
         Ok(Route::Jobs) => api::jobs::list(&request, call).await,
         Ok(Route::RunJob(name)) => api::jobs::run(&request, call, name).await,
-        Ok(Route::Settings("marzban")) => marzban::answer(request, call).await,
         Ok(Route::Settings(area)) => api::settings::answer(request, call, area).await,
         Ok(Route::ClientRules) => api::client_rules::show(&request, call).await,
         Ok(Route::ChangeClientRules) => api::client_rules::replace(request, call).await,
@@ -197,12 +203,14 @@ fn refuse(face: Face, failure: &Failure, id: &str) -> worker::Result<Response> {
 
 /// Headers of every answer. The static assets carry the same ones through `public/_headers`.
 fn harden(response: &mut Response) {
-    const HEADERS: [(&str, &str); 5] = [
+    const HEADERS: [(&str, &str); 6] = [
         (
             "content-security-policy",
             "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
              form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
         ),
+        // For browsers that do not know `frame-ancestors`.
+        ("x-frame-options", "DENY"),
         ("x-content-type-options", "nosniff"),
         ("referrer-policy", "no-referrer"),
         ("strict-transport-security", "max-age=31536000"),

@@ -21,6 +21,8 @@ pub(super) fn users<'a>(method: &str, rest: &[&'a str]) -> Result<Route<'a>, NoR
         ([name, "credentials"], "PUT") => Ok(Route::SetCredentials(name)),
         ([name, "credentials"], "DELETE") => Ok(Route::ForgetCredentials(name)),
         ([_, "credentials"], _) => Err(Method("GET, PUT, DELETE")),
+        ([name, "owner"], "PUT") => Ok(Route::OwnUser(name)),
+        ([_, "owner"], _) => Err(Method("PUT")),
         ([name, "devices", rest @ ..], method) => devices(method, name, rest),
         ([name, verb], method) => of_user(method, name, verb),
         _ => Err(Path),

@@ -6,6 +6,7 @@
 pub mod addresses;
 pub mod alerts;
 pub mod aliases;
+pub mod allowances;
 pub mod api_keys;
 pub mod audit;
 pub mod backup;
@@ -39,6 +40,7 @@ pub mod restored;
 pub mod rollup;
 pub mod sessions;
 pub mod settings;
+pub mod sign_ins;
 pub mod slots;
 pub mod sources;
 pub mod statement;
@@ -64,6 +66,10 @@ pub enum StoreError {
     Stale,
     /// A unique name is taken.
     Taken,
+    /// A reseller's allowance would be broken: of `users` or `bytes`.
+    Allowance(&'static str),
+    /// No owner would be left among the operators.
+    LastOwner,
     /// The database is busy or was moved; the same call may work in a moment.
     Busy(String),
     /// Anything else; for the log only.
@@ -75,6 +81,8 @@ impl fmt::Display for StoreError {
         match self {
             Self::Stale => f.write_str("the row changed since it was read"),
             Self::Taken => f.write_str("a unique value is taken"),
+            Self::Allowance(what) => write!(f, "a reseller's allowance of {what} would be broken"),
+            Self::LastOwner => f.write_str("no owner would be left"),
             Self::Busy(why) => write!(f, "the database is busy: {why}"),
             Self::Broken(why) => write!(f, "the database failed: {why}"),
         }
@@ -105,6 +113,12 @@ impl StoreError {
             Self::Stale
         } else if text.contains("UNIQUE constraint failed") {
             Self::Taken
+        } else if text.contains("user_allowance_holds") {
+            Self::Allowance("users")
+        } else if text.contains("byte_allowance_holds") {
+            Self::Allowance("bytes")
+        } else if text.contains("no owner would be left") {
+            Self::LastOwner
         } else if PASSING.iter().any(|passing| text.contains(passing)) {
             Self::Busy(text.to_owned())
         } else {

@@ -12,6 +12,8 @@ pub(crate) struct Login {
     pub(crate) name: String,
     /// Why the sign-in was refused.
     pub(crate) problem: Option<String>,
+    /// Name and password were right: what comes back with the second factor, which is asked for.
+    pub(crate) ticket: Option<String>,
 }
 
 #[cfg(test)]
@@ -20,7 +22,7 @@ mod tests {
 
     #[test]
     fn names_are_escaped_wherever_they_stand() {
-        let html = Login { name: "\"><script>".into(), problem: Some("<b>".into()) }.render().unwrap();
+        let html = Login { name: "\"><script>".into(), problem: Some("<b>".into()), ticket: None }.render().unwrap();
         assert!(!html.contains("<script>") && !html.contains("<b>"), "{html}");
     }
 }

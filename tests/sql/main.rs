@@ -15,6 +15,7 @@ mod history;
 mod lives;
 mod node_addresses;
 mod notices;
+mod operators;
 mod packages;
 mod pages;
 mod plans;

@@ -16,6 +16,7 @@ use core::fmt;
 use serde::{Deserialize, Serialize};
 use weir_wire::credential::hmac_sha256;
 
+use super::role::{Reach, Role};
 use super::token::same;
 
 /// The action of the row that says: when this was written the head was not sealed by our key. It was forged, or the key is
@@ -60,6 +61,18 @@ pub struct Actor {
     pub name: String,
     /// The address that the request came from, as the platform tells it.
     pub address: Option<String>,
+    /// What an operator is. Not part of the log.
+    pub role: Option<Role>,
+    /// The reseller that he is: users of this operator are all that he reaches. Not part of the log.
+    pub only: Option<i64>,
+}
+
+impl Actor {
+    /// Whether he reaches an action of [`super::role`] at all. An API key reaches what its scopes say.
+    #[must_use]
+    pub fn reaches(&self, action: &str) -> bool {
+        self.role.is_none_or(|role| role.reach(action) != Reach::None)
+    }
 }
 
 /// What is done, to be recorded.

@@ -6,7 +6,7 @@ use worker::{Request, Response};
 use super::segment;
 use super::users::find;
 use crate::domain::credentials::by_hand;
-use crate::http::auth::authorize;
+use crate::http::auth::authorize_for_users;
 use crate::http::call::Call;
 use crate::http::failure::Failure;
 use crate::http::{accounts, body, by_hand as hands, ways};
@@ -16,8 +16,8 @@ use crate::store::users::User;
 ///
 /// Rows read: 2, and 1 for the key.
 pub(crate) async fn show(request: &Request, call: &Call, name: &str) -> Result<Response, Failure> {
-    authorize(request, call, "users:read").await?;
-    answer(call, &find(call, name).await?)
+    let actor = authorize_for_users(request, call, "users:links").await?;
+    answer(call, &find(call, &actor, name).await?)
 }
 
 /// `PUT /api/v1/users/{name}/credentials`
@@ -25,7 +25,7 @@ pub(crate) async fn show(request: &Request, call: &Call, name: &str) -> Result<R
 /// Replaces what was set: a field that the body lacks is derived again. The credentials that he had end at once on every node, the
 /// new ones begin with the core's next reload; his links stay.
 pub(crate) async fn set(mut request: Request, call: &Call, name: &str) -> Result<Response, Failure> {
-    let actor = authorize(&request, call, "users:write").await?;
+    let actor = authorize_for_users(&request, call, "users:write").await?;
     let said: Map<String, Value> = body::json(&mut request).await?;
     let choose = async |user: &User| hands::slot(call, "", &said, Some(&user.slot)).await;
     let user = accounts::renew(call, &actor, &segment(name)?, choose).await?;
@@ -36,7 +36,7 @@ pub(crate) async fn set(mut request: Request, call: &Call, name: &str) -> Result
 ///
 /// They are derived again, from a slot that the nodes have loaded: no reload.
 pub(crate) async fn forget(request: &Request, call: &Call, name: &str) -> Result<Response, Failure> {
-    let actor = authorize(request, call, "users:write").await?;
+    let actor = authorize_for_users(request, call, "users:write").await?;
     let user = accounts::renew(call, &actor, &segment(name)?, async |_| Ok(None)).await?;
     answer(call, &user)
 }

@@ -11,7 +11,7 @@ use crate::domain::audit::{Entry, Facts};
 use crate::domain::devices::Devices;
 use crate::http::accounts::subject;
 use crate::http::audit::{Deed, recorded};
-use crate::http::auth::authorize;
+use crate::http::auth::authorize_for_users;
 use crate::http::body;
 use crate::http::call::Call;
 use crate::http::failure::Failure;
@@ -24,8 +24,8 @@ const DEVICE: Failure = Failure::NotFound("device");
 ///
 /// Rows read: 3, and 2 per device.
 pub(crate) async fn list(request: &Request, call: &Call, name: &str) -> Result<Response, Failure> {
-    authorize(request, call, "users:read").await?;
-    let user = find(call, name).await?;
+    let actor = authorize_for_users(request, call, "users:read").await?;
+    let user = find(call, &actor, name).await?;
     let settings: Devices = settings::read(call).await?;
     let items: Vec<Device> = call.db.all(store::of_user(user.id)).await?;
     Ok(Response::from_json(&json!({
@@ -46,14 +46,14 @@ struct Renamed {
 
 /// `PATCH /api/v1/users/{name}/devices/{id}`
 pub(crate) async fn rename(mut request: Request, call: &Call, name: &str, id: &str) -> Result<Response, Failure> {
-    let actor = authorize(&request, call, "users:write").await?;
+    let actor = authorize_for_users(&request, call, "users:write").await?;
     let Renamed { name: new } = body::json(&mut request).await?;
     if new.chars().count() > 64 || new.chars().any(char::is_control) {
         return Err(Failure::invalid("name", "at most 64 characters without line breaks"));
     }
     let id = segment(id)?;
     let prepare = async || {
-        let user = find(call, name).await?;
+        let user = find(call, &actor, name).await?;
         let device: Device = call.db.first(store::one(user.id, &id)).await?.ok_or(DEVICE)?;
         let entry = Entry::new("device.change", about(&user.name, &id))
             .before(Facts::new().plain("name", device.name.as_str()))
@@ -68,10 +68,10 @@ pub(crate) async fn rename(mut request: Request, call: &Call, name: &str, id: &s
 ///
 /// Its place is free: the device comes in again with its next fetch if there is room.
 pub(crate) async fn forget(request: &Request, call: &Call, name: &str, id: Option<&str>) -> Result<Response, Failure> {
-    let actor = authorize(request, call, "users:write").await?;
+    let actor = authorize_for_users(request, call, "users:write").await?;
     let id = id.map(segment).transpose()?;
     let prepare = async || {
-        let user = find(call, name).await?;
+        let user = find(call, &actor, name).await?;
         let all: Vec<Device> = call.db.all(store::of_user(user.id)).await?;
         let gone: Vec<&str> = all
             .iter()

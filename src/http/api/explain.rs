@@ -14,7 +14,7 @@ use crate::domain::explain::{self, Charged, Check, External, Held, Mark, Stretch
 use crate::domain::history::Span;
 use crate::domain::period::Period;
 use crate::domain::user::{Standing, Status, gate, status};
-use crate::http::auth::authorize;
+use crate::http::auth::authorize_for_users;
 use crate::http::call::Call;
 use crate::http::failure::Failure;
 use crate::store::charts::Ended;
@@ -98,8 +98,8 @@ struct HeldJson {
 /// Rows read: 15, 1 per (node, hour), (node, day) and (node, month) of the period, 1 per day and server of charged clients' reports in
 /// it, 2 per package, 1 per node. 10 queries in one batch: everything is of one instant.
 pub(crate) async fn explain(request: &Request, call: &Call, name: &str) -> Result<Response, Failure> {
-    authorize(request, call, "users:read").await?;
-    let id = find(call, name).await?.id;
+    let actor = authorize_for_users(request, call, "users:read").await?;
+    let id = find(call, &actor, name).await?.id;
     let outcomes = call.db.batch(&store::read(id)).await?;
     Ok(Response::from_json(&ExplanationJson::new(&outcomes, call.now)?)?)
 }

@@ -12,7 +12,7 @@ use crate::domain::bonus;
 use crate::domain::name::{Note, OrderId, Price};
 use crate::http::accounts;
 use crate::http::audit::{Deed, recorded};
-use crate::http::auth::authorize;
+use crate::http::auth::authorize_for_users;
 use crate::http::body;
 use crate::http::call::Call;
 use crate::http::failure::Failure;
@@ -85,8 +85,8 @@ impl From<Package> for PackageJson {
 ///
 /// The newest first, 100 at most. Rows read: 3 for the user, and 2 per package of his.
 pub(crate) async fn list(request: &Request, call: &Call, name: &str) -> Result<Response, Failure> {
-    authorize(request, call, "users:read").await?;
-    let user = find(call, name).await?;
+    let actor = authorize_for_users(request, call, "users:read").await?;
+    let user = find(call, &actor, name).await?;
     let outcomes = call.db.batch(&[packages::of_user(user.id), packages::open(user.id)]).await?;
     let [found, open] = outcomes.as_slice() else { return Err(Failure::Broken("a batch of two gave other".into())) };
     let items: Vec<PackageJson> = as_of_now(found, open)?.0.into_iter().map(PackageJson::from).collect();
@@ -113,14 +113,14 @@ pub(super) fn as_of_now(found: &Outcome, open: &Outcome) -> Result<(Vec<Package>
 /// 201 with the package; 200 with it when this very purchase was entered before, so a shop may repeat it; 409 when the
 /// order was entered with other contents. A user whom a quota closed is opened.
 pub(crate) async fn buy(mut request: Request, call: &Call, name: &str) -> Result<Response, Failure> {
-    let actor = authorize(&request, call, "users:write").await?;
+    let actor = authorize_for_users(&request, call, "users:write").await?;
     let new: NewPackage = body::json(&mut request).await?;
     if new.bytes.is_zero() {
         return Err(Failure::invalid("bytes", "an integer from 1 to 9007199254740991"));
     }
     let name = segment(name)?;
     let prepare = async || {
-        let user = accounts::find(call, &name).await?;
+        let user = accounts::find(call, &actor, &name).await?;
         let order = new.order.as_str();
         if let Some(entered) = call.db.first::<Package>(packages::by_order(order)).await? {
             return same_purchase(&entered, &user, &new).map(|()| Deed::nothing(Some(entered)));
@@ -132,7 +132,8 @@ pub(crate) async fn buy(mut request: Request, call: &Call, name: &str) -> Result
         let purchase = new.purchase(user.id, &actor.name);
         let facts = Facts::new().plain("order", order).plain("bytes", new.bytes.get()).plain("note", purchase.note);
         let facts = facts.plain("price", purchase.price).plain("expires_at", new.expires_at.map(Second::get));
-        let batch = packages::buy(&purchase, random::salt()?, call.now);
+        let mut batch = packages::buy(&purchase, random::salt()?, call.now);
+        batch.extend(accounts::allowance(&actor, call.now));
         Ok(Deed::new(Entry::new("package.buy", accounts::subject(&user.name)).after(facts), batch, None))
     };
     let (outcomes, entered) = recorded(call, &actor, prepare).await?;
@@ -176,10 +177,10 @@ fn same_purchase(entered: &Package, user: &User, new: &NewPackage) -> Result<(),
 ///
 /// The package, with what was left of it to take back.
 pub(crate) async fn refund(request: &Request, call: &Call, name: &str, order: &str) -> Result<Response, Failure> {
-    let actor = authorize(request, call, "users:write").await?;
+    let actor = authorize_for_users(request, call, "users:write").await?;
     let (name, order) = (segment(name)?, segment(order)?);
     let prepare = async || {
-        let user = accounts::find(call, &name).await?;
+        let user = accounts::find(call, &actor, &name).await?;
         let found: Option<Package> = call.db.first(packages::by_order(&order)).await?;
         let package = found.filter(|package| package.user == user.id).ok_or(Failure::NotFound("package"))?;
         if package.refunded_at.is_some() {

@@ -30,7 +30,7 @@ struct ChangeJson {
 /// Query: `limit` 1..=200, `offset`. Users who were last given an older version, with what would change for each, and of how
 /// many each field would change. Rows read: 3 for each of them, and 4 for each that is shown.
 pub(crate) async fn preview(request: &Request, call: &Call, name: &str) -> Result<Response, Failure> {
-    authorize(request, call, "plans:read").await?;
+    authorize(request, call, "plans:changes").await?;
     let (limit, offset) = (number(request, "limit", ITEMS, 1, MOST_ITEMS)?, number(request, "offset", 0, 0, u32::MAX)?);
     let plan = find(call, name).await?;
     let outcomes = call.db.batch(&[plan_users::page(&plan, limit, offset), plan_users::counts(&plan)]).await?;

@@ -9,7 +9,7 @@ use super::users::find;
 use super::{number, parameter};
 use crate::domain::period::{Cycle, Strategy};
 use crate::domain::zone::Zone;
-use crate::http::auth::authorize;
+use crate::http::auth::authorize_for_users;
 use crate::http::call::Call;
 use crate::http::failure::Failure;
 
@@ -22,8 +22,8 @@ const DATES: u32 = 12;
 /// Query: `reset_strategy`, `reset_day` and `time_zone` as a change would set them, those that are missing as they are; `limit`
 /// 1..=60. The seconds at which usage begins anew, the next one first; nothing is changed. Rows read: 3.
 pub(crate) async fn preview(request: &Request, call: &Call, name: &str) -> Result<Response, Failure> {
-    authorize(request, call, "users:read").await?;
-    let user = find(call, name).await?;
+    let actor = authorize_for_users(request, call, "users:read").await?;
+    let user = find(call, &actor, name).await?;
     let old = user.cycle;
     let day = number(request, "reset_day", old.day.get(), 1, 31)?;
     let cycle = Cycle {

@@ -11,6 +11,7 @@ use crate::http::auth::authorize;
 use crate::http::body;
 use crate::http::call::Call;
 use crate::http::failure::Failure;
+use crate::http::marzban;
 use crate::store::settings::{self as store, Row};
 
 /// An area's settings: those that were set, the others as they are without anybody's doing. Rows read: 1.
@@ -54,6 +55,9 @@ pub(super) async fn replace<A: Area + Serialize + DeserializeOwned + Default>(
 /// `/api/v1/settings/{area}`
 pub(crate) async fn answer(mut request: Request, call: &Call, area: &str) -> Result<Response, Failure> {
     use crate::domain::{settings as areas, sharing};
+    if area == "marzban" {
+        return marzban::answer(request, call).await;
+    }
     let put = request.method() == worker::Method::Put;
     macro_rules! areas {
         ($($area:ty),* $(,)?) => {

@@ -8,7 +8,7 @@ use super::users::find;
 use super::{ITEMS, MOST_ITEMS, number, parameter, settings};
 use crate::domain::sharing::Sharing;
 use crate::http::accounts;
-use crate::http::auth::authorize;
+use crate::http::auth::{authorize, authorize_for_users};
 use crate::http::call::Call;
 use crate::http::failure::Failure;
 use crate::store::addresses::{self, Suspicious, Whereabouts};
@@ -17,8 +17,8 @@ use crate::store::addresses::{self, Suspicious, Whereabouts};
 ///
 /// Rows read: 4, and what stands in the user's row: 2 per node and 1 per address.
 pub(crate) async fn addresses(request: &Request, call: &Call, name: &str) -> Result<Response, Failure> {
-    authorize(request, call, "users:read").await?;
-    let user = find(call, name).await?;
+    let actor = authorize_for_users(request, call, "users:read").await?;
+    let user = find(call, &actor, name).await?;
     let settings: Sharing = settings::read(call).await?;
     let found: Option<Whereabouts> = call.db.first(addresses::of_user(user.id, call.now)).await?;
     let (count, last_at) = found.as_ref().map_or((0, 0), |found| (found.count, found.last_at));
@@ -35,12 +35,12 @@ pub(crate) async fn addresses(request: &Request, call: &Call, name: &str) -> Res
 ///
 /// Query: `user`, `limit` 1..=200, `before` (a number of an item). The newest first. Rows read: 2 an item.
 pub(crate) async fn suspicious(request: &Request, call: &Call) -> Result<Response, Failure> {
-    authorize(request, call, "users:read").await?;
+    let actor = authorize(request, call, "users:read").await?;
     let limit = number(request, "limit", ITEMS, 1, MOST_ITEMS)?;
     let before = number(request, "before", u32::MAX, 1, u32::MAX)?;
     let user = match parameter(request, "user") {
         None => None,
-        Some(name) => Some(accounts::find(call, &name).await?.id),
+        Some(name) => Some(accounts::find(call, &actor, &name).await?.id),
     };
     // One more than is shown, to see whether others follow.
     let mut notes: Vec<Suspicious> = call.db.all(addresses::notes(user, before.into(), limit + 1)).await?;

@@ -8,7 +8,7 @@ use worker::{Request, Response};
 use super::users::find;
 use super::{ITEMS, MOST_ITEMS, number, parameter};
 use crate::domain::history::{self, Bucket, Range, Row, Span};
-use crate::http::auth::authorize;
+use crate::http::auth::{authorize, authorize_for_users};
 use crate::http::call::Call;
 use crate::http::failure::Failure;
 use crate::store::charts::{self, Ended, Rows, WholeSince, Whose};
@@ -42,11 +42,11 @@ struct ChartJson {
 /// Query: `from`, `to`, `by` (hour, day, month), `node`, `split=node`. Rows read: 2 for the user, 2, and 1 per (node, hour) or
 /// (node, day) that is stored in the range.
 pub(crate) async fn of_user(request: &Request, call: &Call, name: &str) -> Result<Response, Failure> {
-    authorize(request, call, "users:read").await?;
+    let actor = authorize_for_users(request, call, "users:read").await?;
     let node = parameter(request, "node").map(|text| text.parse().map(NodeId)).transpose();
     let node = node.map_err(|_| Failure::invalid("node", "a node's number"))?;
     let (split, range) = asked(request, call)?;
-    let user = find(call, name).await?;
+    let user = find(call, &actor, name).await?;
     chart(call, Whose::User(user.id, node), split, range).await
 }
 
@@ -157,10 +157,10 @@ impl From<Ended> for PeriodJson {
 /// The billing periods that have ended, the newest first. Query: `limit` 1..=200, `offset`. Rows read: 2 for the user, and 1 per
 /// period of his, twice for those shown.
 pub(crate) async fn periods(request: &Request, call: &Call, name: &str) -> Result<Response, Failure> {
-    authorize(request, call, "users:read").await?;
+    let actor = authorize_for_users(request, call, "users:read").await?;
     let limit = number(request, "limit", ITEMS, 1, MOST_ITEMS)?;
     let offset = number(request, "offset", 0, 0, u32::MAX)?;
-    let user = find(call, name).await?;
+    let user = find(call, &actor, name).await?;
     let outcomes = call.db.batch(&[charts::periods(user.id, limit, offset), charts::count_periods(user.id)]).await?;
     let [page, count] = outcomes.as_slice() else { return Err(Failure::Broken("a batch of two gave other".into())) };
     let items: Vec<PeriodJson> = page.rows::<Ended>()?.into_iter().map(PeriodJson::from).collect();

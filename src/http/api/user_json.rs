@@ -4,6 +4,7 @@ use serde::Serialize;
 use weir_wire::{Bytes, Second};
 use worker::Request;
 
+use crate::domain::audit::Actor;
 use crate::domain::period::{AnchorDay, Period, Strategy};
 use crate::domain::user::{Status, gate, status};
 use crate::domain::zone::Zone;
@@ -64,7 +65,9 @@ pub(super) struct UserJson {
     delete_after_days: Option<u32>,
     /// End of the newest report with bytes of his.
     last_seen_at: Option<i64>,
-    subscription_url: String,
+    subscription_url: Option<String>,
+    /// The operator whose user he is, by number; `null` = the panel's own.
+    owner_id: Option<i64>,
 }
 
 /// The plan that begins when the account is used up or has expired.
@@ -76,6 +79,12 @@ struct NextPlanJson {
 }
 
 impl UserJson {
+    /// As an operator may see him: who may not use his link is not shown it.
+    pub(super) fn seen_by(self, actor: &Actor) -> Self {
+        let subscription_url = self.subscription_url.filter(|_| actor.reaches("users:links"));
+        Self { subscription_url, ..self }
+    }
+
     /// Renders a user as he stands now.
     pub(super) fn new(user: User, request: &Request, call: &Call) -> Result<Self, Failure> {
         let standing = user.standing_at(call.now);
@@ -89,7 +98,8 @@ impl UserJson {
         let period = Period { start: Second::clamped(user.period_start), end: Second::clamped(user.period_end) };
         let next = user.period(now);
         Ok(Self {
-            subscription_url: subscription_url(&user, request, call)?,
+            subscription_url: Some(subscription_url(&user, request, call)?),
+            owner_id: user.owner,
             id: user.id,
             name: user.name,
             email: user.email,

@@ -10,7 +10,7 @@ use crate::domain::format::{About, Format, Unfit, Ways};
 use crate::domain::subscription;
 use crate::domain::user::{allowance, gate};
 use crate::http::accounts::subscription_url;
-use crate::http::auth::authorize;
+use crate::http::auth::authorize_for_users;
 use crate::http::call::Call;
 use crate::http::failure::Failure;
 use crate::http::settings::profile;
@@ -43,8 +43,8 @@ struct LeftOut {
 /// It is no fetch: nothing is logged, no device is entered. Rows read: 6. A user who may not pass is shown the servers that he
 /// would get, with the reason why he does not.
 pub(crate) async fn show(request: &Request, call: &Call, name: &str) -> Result<Response, Failure> {
-    authorize(request, call, "users:read").await?;
-    let user = find(call, name).await?;
+    let actor = authorize_for_users(request, call, "users:links").await?;
+    let user = find(call, &actor, name).await?;
     let opened: Option<Opened> = call.db.first(fetch_log::open(user.id, false, call.now)).await?;
     let opened = opened.ok_or(Failure::NotFound("user"))?;
     let standing = opened.user.standing_at(call.now);

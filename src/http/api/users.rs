@@ -6,10 +6,11 @@ use worker::{Request, Response};
 use super::user_body::{NewUser, UserChange};
 use super::user_json::UserJson;
 use super::{ITEMS, MOST_ITEMS, number, parameter, segment};
+use crate::domain::audit::Actor;
 use crate::domain::name::PlanName;
 use crate::domain::user::Status;
 use crate::http::accounts;
-use crate::http::auth::authorize;
+use crate::http::auth::authorize_for_users;
 use crate::http::body;
 use crate::http::call::Call;
 use crate::http::failure::Failure;
@@ -21,23 +22,24 @@ use crate::store::users::{Action, User};
 
 /// `GET /api/v1/users`
 ///
-/// Query: `search`, `status` (`active`, `on_hold`, `limited`, `expired`, `disabled`), `plan`, `sort` (name, used, created; `-` before it
+/// Query: `search`, `status` (`active`, `on_hold`, `limited`, `expired`, `disabled`), `plan`, `owner` (an operator's number), `sort` (name, used, created; `-` before it
 /// turns it round), `limit` 1..=200, `offset`. Rows read: 2 a user shown and 1 a user left out before him; a search, a status
 /// or another order than the names' scans the users once.
 pub(crate) async fn list(request: &Request, call: &Call) -> Result<Response, Failure> {
-    authorize(request, call, "users:read").await?;
-    let query = query(request)?;
+    let actor = authorize_for_users(request, call, "users:read").await?;
+    let query = query(request, &actor)?;
     let outcomes = call.db.batch(&[user_list::list(&query, call.now), user_list::count(&query, call.now)]).await?;
     let [page, count] = outcomes.as_slice() else { return Err(Failure::Broken("a batch of two gave other".into())) };
     let found: Vec<User> = page.rows()?;
     let total = count.rows::<Total>()?.first().map_or(0, |count| count.total);
     let end = query.offset.saturating_add(u32::try_from(found.len()).unwrap_or(u32::MAX));
-    let items = found.into_iter().map(|user| UserJson::new(user, request, call)).collect::<Result<Vec<_>, _>>()?;
+    let items = found.into_iter().map(|user| Ok(UserJson::new(user, request, call)?.seen_by(&actor)));
+    let items = items.collect::<Result<Vec<_>, Failure>>()?;
     let next = (end < total && !items.is_empty()).then_some(end);
     Ok(Response::from_json(&json!({ "items": items, "total": total, "next": next }))?)
 }
 
-fn query(request: &Request) -> Result<Query, Failure> {
+fn query(request: &Request, actor: &Actor) -> Result<Query, Failure> {
     let status = match parameter(request, "status").as_deref() {
         None | Some("") => None,
         Some(name) => {
@@ -61,6 +63,7 @@ fn query(request: &Request) -> Result<Query, Failure> {
         order,
         limit: number(request, "limit", ITEMS, 1, MOST_ITEMS)?,
         offset: number(request, "offset", 0, 0, u32::MAX)?,
+        owner: actor.only.or(Some(number(request, "owner", 0, 0, u32::MAX)?).filter(|id| *id > 0).map(i64::from)),
     })
 }
 
@@ -68,7 +71,7 @@ fn query(request: &Request) -> Result<Query, Failure> {
 ///
 /// 201 with the user. He takes a slot that the nodes have loaded, so no node reloads for him, unless he has `credentials` of his own.
 pub(crate) async fn create(mut request: Request, call: &Call) -> Result<Response, Failure> {
-    let actor = authorize(&request, call, "users:write").await?;
+    let actor = authorize_for_users(&request, call, "users:write").await?;
     let mut new: NewUser = body::json(&mut request).await?;
     let plan = named(call, "plan", new.plan.as_ref()).await?;
     named(call, "next_plan.plan", new.next_plan.as_ref().map(|next| &next.plan)).await?;
@@ -87,15 +90,15 @@ pub(super) async fn named(call: &Call, field: &str, name: Option<&PlanName>) -> 
     found.map(Some).ok_or_else(|| Failure::invalid(field, "the name of a plan that exists"))
 }
 
-pub(super) async fn find(call: &Call, name: &str) -> Result<User, Failure> {
-    accounts::find(call, &segment(name)?).await
+pub(super) async fn find(call: &Call, actor: &Actor, name: &str) -> Result<User, Failure> {
+    accounts::find(call, actor, &segment(name)?).await
 }
 
 /// `GET /api/v1/users/{name}`
 pub(crate) async fn get(request: &Request, call: &Call, name: &str) -> Result<Response, Failure> {
-    authorize(request, call, "users:read").await?;
-    let user = find(call, name).await?;
-    Ok(Response::from_json(&UserJson::new(user, request, call)?)?)
+    let actor = authorize_for_users(request, call, "users:read").await?;
+    let user = find(call, &actor, name).await?;
+    Ok(Response::from_json(&UserJson::new(user, request, call)?.seen_by(&actor))?)
 }
 
 /// `PATCH /api/v1/users/{name}`
@@ -103,7 +106,7 @@ pub(crate) async fn get(request: &Request, call: &Call, name: &str) -> Result<Re
 /// Fields that the body lacks stay, `null` clears those that a user may be without; a quota is cleared by 0. A plan brings its
 /// values. A changed strategy, reset day or time zone moves the period's end to the first boundary to come.
 pub(crate) async fn change(mut request: Request, call: &Call, name: &str) -> Result<Response, Failure> {
-    let actor = authorize(&request, call, "users:write").await?;
+    let actor = authorize_for_users(&request, call, "users:write").await?;
     let mut change: UserChange = body::json(&mut request).await?;
     let plan = named(call, "plan", change.plan.as_ref().and_then(Option::as_ref)).await?;
     let next = change.next_plan.as_ref().and_then(Option::as_ref);
@@ -112,7 +115,7 @@ pub(crate) async fn change(mut request: Request, call: &Call, name: &str) -> Res
     if let Some(plan) = &plan {
         change.take(plan);
     }
-    let found = if change.moves_times() { Some(accounts::find(call, &name).await?) } else { None };
+    let found = if change.moves_times() { Some(accounts::find(call, &actor, &name).await?) } else { None };
     if let Some(found) = &found {
         change.settle(found, call.now)?;
     }
@@ -133,7 +136,7 @@ pub(crate) async fn change(mut request: Request, call: &Call, name: &str) -> Res
 
 /// `POST /api/v1/users/{name}/{reset,enable,disable,revoke}`
 pub(crate) async fn do_to(request: &Request, call: &Call, name: &str, action: UserAction) -> Result<Response, Failure> {
-    let actor = authorize(request, call, "users:write").await?;
+    let actor = authorize_for_users(request, call, "users:write").await?;
     let choose = |_: &User| -> Result<Action<'_, ()>, Failure> {
         Ok(match action {
             UserAction::Reset => Action::Reset,
@@ -150,7 +153,7 @@ pub(crate) async fn do_to(request: &Request, call: &Call, name: &str, action: Us
 ///
 /// 204. His history stays, and bytes that are still to be reported are credited to it.
 pub(crate) async fn delete(request: &Request, call: &Call, name: &str) -> Result<Response, Failure> {
-    let actor = authorize(request, call, "users:write").await?;
+    let actor = authorize_for_users(request, call, "users:write").await?;
     accounts::delete(call, &actor, &segment(name)?).await?;
     Ok(Response::empty()?.with_status(204))
 }

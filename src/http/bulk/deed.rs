@@ -57,6 +57,7 @@ impl Chosen {
             order: Order::Name,
             limit: 0,
             offset: 0,
+            owner: None,
         }))
     }
 }

@@ -21,6 +21,9 @@ use crate::views::panel::{Cost, Dashboard, DashboardFacts, DashboardLive, Failed
 /// day's cost, and 1 per job that exists.
 pub(crate) async fn show(request: &Request, call: &Call) -> Result<Response, Failure> {
     let Some(visit) = Visit::of(request, call).await? else { return go_to("/login") };
+    if !visit.may("stats:read") {
+        return go_to("/users");
+    }
     let today = call.now.get() / 86_400;
     let [nodes, ledgers] = overview::glance();
     let batch =

@@ -26,6 +26,7 @@ const CHART: i64 = 29 * 86_400;
 /// Queries: 2. Rows read: 2 for the session, and the nodes with their ledgers and at most 10 events each.
 pub(crate) async fn list(request: &Request, call: &Call) -> Result<Response, Failure> {
     let Some(visit) = Visit::of(request, call).await? else { return go_to("/login") };
+    visit.ask("nodes:read")?;
     let nodes: Vec<Node> = call.db.all(overview::nodes()).await?;
     let standing = nodes.iter().filter(|node| node.deleted_at.is_none());
     let live = NodesLive {
@@ -44,6 +45,7 @@ pub(crate) async fn list(request: &Request, call: &Call) -> Result<Response, Fai
 /// hours and 23 days.
 pub(crate) async fn show(request: &Request, call: &Call, id: &str) -> Result<Response, Failure> {
     let Some(visit) = Visit::of(request, call).await? else { return go_to("/login") };
+    visit.ask("nodes:read")?;
     let id: NodeId = id.parse().map(NodeId).map_err(|_| Failure::NotFound("node"))?;
     let from = Span::Day.start(call.now.plus(-CHART));
     let batch = [overview::node(id), user_page::node_days(id, from), node_addresses::of_node(id)];
@@ -97,5 +99,6 @@ fn address(row: &node_addresses::Row, node: &Node) -> Option<AddressLine> {
 /// Rows read: 2 for the session.
 pub(crate) async fn add(request: &Request, call: &Call) -> Result<Response, Failure> {
     let Some(visit) = Visit::of(request, call).await? else { return go_to("/login") };
+    visit.ask("nodes:write")?;
     page(&AddNode { shell: visit.shell(Section::Nodes) }, 200)
 }

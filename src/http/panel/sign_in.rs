@@ -4,7 +4,7 @@ use worker::{Request, Response};
 
 use super::{go_to, page};
 use crate::domain::percent::form_field;
-use crate::http::auth;
+use crate::http::auth::{self, Attempted, Entered};
 use crate::http::body;
 use crate::http::call::Call;
 use crate::http::failure::Failure;
@@ -28,18 +28,29 @@ pub(crate) async fn enter(mut request: Request, call: &Call) -> Result<Response,
     }
     let form = body::read(&mut request, MAX_FORM).await?;
     let form = String::from_utf8(form).map_err(|_| Failure::Malformed("the form is not UTF-8".into()))?;
-    let name = form_field(&form, "name").unwrap_or_default();
-    let password = form_field(&form, "password").unwrap_or_default();
-    let refused = |problem: String, status| page(&Login { name: name.clone(), problem: Some(problem) }, status);
-    match auth::sign_in(&request, call, &name, &password).await {
-        Ok(Some(cookie)) => {
+    let field = |name: &str| form_field(&form, name).unwrap_or_default();
+    let (name, ticket, code) = (field("name"), field("ticket"), field("code"));
+    let attempted = if ticket.is_empty() {
+        Some(Attempted::new(&name, &field("password")))
+    } else {
+        Attempted::read(call, &ticket)?
+    };
+    let refused = |problem: &str, status| {
+        let again = Some(ticket.clone()).filter(|ticket| attempted.is_some() && !ticket.is_empty());
+        page(&Login { name: name.clone(), problem: Some(problem.to_owned()), ticket: again }, status)
+    };
+    let Some(attempted) = &attempted else { return refused("That took too long. Sign in again.", 401) };
+    match auth::sign_in(&request, call, attempted, &code).await {
+        Ok(Entered::In(cookie)) => {
             let response = go_to("/")?;
             response.headers().set("set-cookie", &cookie)?;
             Ok(response)
         }
-        Ok(None) => refused("Name or password is wrong.".into(), 401),
+        Ok(Entered::Code(ticket)) => page(&Login { ticket: Some(ticket), ..Login::default() }, 200),
+        Ok(Entered::Wrong) if ticket.is_empty() => refused("Name or password is wrong.", 401),
+        Ok(Entered::Wrong) => refused("That code is wrong, or was used before.", 401),
         Err(Failure::TooOften(wait)) => {
-            let response = refused(format!("Too many attempts. Try again in {} min.", wait.div_ceil(60)), 429)?;
+            let response = refused(&format!("Too many attempts. Try again in {} min.", wait.div_ceil(60)), 429)?;
             response.headers().set("retry-after", &wait.to_string())?;
             Ok(response)
         }

@@ -8,6 +8,7 @@ use worker::{Request, Response};
 use super::figures::{online_within, user_facts};
 use super::visit::Visit;
 use super::{go_to, page};
+use crate::domain::audit::Actor;
 use crate::domain::history::{Range, Row, Span, buckets};
 use crate::domain::page::qr::Qr;
 use crate::domain::percent;
@@ -32,7 +33,8 @@ const CHART: u32 = 30;
 /// counted him, at most.
 pub(crate) async fn show(request: &Request, call: &Call, name: &str) -> Result<Response, Failure> {
     let Some(visit) = Visit::of(request, call).await? else { return go_to("/login") };
-    let user = find(call, name).await?;
+    let actor = visit.actor(request, "users:read")?;
+    let user = find(call, &actor, name).await?;
     let range = Range::new(Span::Day, None, None, call.now, CHART)
         .map_err(|(field, rule)| Failure::Broken(format!("the chart: {field}: {rule}")))?;
     let [hours, days] = user_page::usage(user.id, range);
@@ -64,12 +66,14 @@ pub(crate) async fn show(request: &Request, call: &Call, name: &str) -> Result<R
     if visit.wants_part {
         return page(&live, 200);
     }
-    let url = accounts::subscription_url(&user, request, call)?;
+    // Whoever has the link gets in.
+    let shows = actor.reaches("users:links");
+    let url = if shows { accounts::subscription_url(&user, request, call)? } else { String::new() };
     let ask = |words: &str| words.replace("{name}", &user.name);
     let template = UserPage {
         shell: visit.shell(Section::Users),
         name: &user.name,
-        qr: Qr::of(&url),
+        qr: if shows { Qr::of(&url) } else { None },
         url: &url,
         delete_ask: ask(visit.say.words.delete_ask),
         reset_ask: ask(visit.say.words.reset_ask),
@@ -78,8 +82,8 @@ pub(crate) async fn show(request: &Request, call: &Call, name: &str) -> Result<R
     page(&template, 200)
 }
 
-async fn find(call: &Call, name: &str) -> Result<User, Failure> {
-    accounts::find(call, &percent::decode(name).ok_or(Failure::NotFound("user"))?).await
+async fn find(call: &Call, actor: &Actor, name: &str) -> Result<User, Failure> {
+    accounts::find(call, actor, &percent::decode(name).ok_or(Failure::NotFound("user"))?).await
 }
 
 /// What he used in the days of the chart.
@@ -154,6 +158,7 @@ fn device(device: Device) -> DeviceFacts {
 /// Rows read: 2 for the session, and the plans.
 pub(crate) async fn add(request: &Request, call: &Call) -> Result<Response, Failure> {
     let Some(visit) = Visit::of(request, call).await? else { return go_to("/login") };
+    visit.actor(request, "users:write")?;
     let plans: Vec<Plan> = call.db.all(plans::all()).await?;
     page(&AddUser::new(visit.shell(Section::Users), &plans), 200)
 }
@@ -163,7 +168,7 @@ pub(crate) async fn add(request: &Request, call: &Call) -> Result<Response, Fail
 /// Rows read: 2 for the session, 2 for the user, and the plans.
 pub(crate) async fn edit(request: &Request, call: &Call, name: &str) -> Result<Response, Failure> {
     let Some(visit) = Visit::of(request, call).await? else { return go_to("/login") };
-    let user = find(call, name).await?;
+    let user = find(call, &visit.actor(request, "users:write")?, name).await?;
     let plans: Vec<Plan> = call.db.all(plans::all()).await?;
     page(&EditUser::new(visit.shell(Section::Users), &user, &plans), 200)
 }

@@ -28,8 +28,9 @@ const PAGE_LENGTH: usize = 50;
 /// orders scan the users once.
 pub(crate) async fn show(request: &Request, call: &Call) -> Result<Response, Failure> {
     let Some(visit) = Visit::of(request, call).await? else { return go_to("/login") };
+    let owner = visit.actor(request, "users:read")?.only;
     let url = request.inner().url();
-    let wish = Wish::read(url.split_once('?').map_or("", |(_, query)| query));
+    let wish = Wish::read(url.split_once('?').map_or("", |(_, query)| query), owner);
     let outcomes = call.db.batch(&[wish.users(call.now), plans::all()]).await?;
     let [users, plans] = outcomes.as_slice() else { return Err(Failure::Broken("a batch of two gave other".into())) };
     let (users, paging) = wish.turn(users.rows()?);
@@ -48,6 +49,8 @@ pub(crate) async fn show(request: &Request, call: &Call) -> Result<Response, Fai
 struct Wish {
     paging: Paging,
     place: Place,
+    /// The operator whose users these are; none for everybody's.
+    owner: Option<i64>,
 }
 
 /// Where a page begins.
@@ -62,7 +65,7 @@ enum Place {
 }
 
 impl Wish {
-    fn read(query: &str) -> Self {
+    fn read(query: &str, owner: Option<i64>) -> Self {
         let text = |name: &str| form_field(query, name).unwrap_or_default();
         let one_of = |name: &str, known: &[&'static str]| {
             let wanted = text(name);
@@ -76,14 +79,14 @@ impl Wish {
             ..Paging::default()
         };
         let number = |name| text(name).parse::<u32>().ok();
-        let place = if paging.is_filtered() || !paging.sort.is_empty() {
+        let place = if paging.is_filtered() || !paging.sort.is_empty() || owner.is_some() {
             Place::Offset(number("offset").unwrap_or_default())
         } else if let Some(id) = number("newer") {
             Place::Newer(i64::from(id))
         } else {
             Place::Older(number("older").map_or(Second::LAST.get(), i64::from))
         };
-        Self { paging, place }
+        Self { paging, place, owner }
     }
 
     /// One user more than a page has, which tells whether another page follows.
@@ -100,7 +103,7 @@ impl Wish {
                 let search = self.paging.search.clone();
                 let status = Status::named(self.paging.status);
                 let plan = Some(self.paging.plan.clone()).filter(|plan| !plan.is_empty());
-                let query = Query { search, status, plan, order, limit: PAGE + 1, offset };
+                let query = Query { search, status, plan, order, limit: PAGE + 1, offset, owner: self.owner };
                 user_list::list(&query, now)
             }
         }
@@ -133,7 +136,7 @@ mod tests {
     use super::*;
 
     fn places(query: &str) -> (Place, Paging) {
-        let wish = Wish::read(query);
+        let wish = Wish::read(query, None);
         (wish.place, wish.paging)
     }
 

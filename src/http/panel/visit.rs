@@ -3,10 +3,12 @@
 use worker::{Request, Response};
 
 use super::go_to;
+use crate::domain::audit::Actor;
 use crate::domain::notice::texts::Language;
 use crate::domain::page::language::{code, named, preferred};
 use crate::domain::percent::form_field;
-use crate::http::auth;
+use crate::domain::role::Reach;
+use crate::http::auth::{self, Session};
 use crate::http::body;
 use crate::http::call::Call;
 use crate::http::failure::Failure;
@@ -26,7 +28,7 @@ pub(super) struct Visit {
     pub(super) say: Say,
     /// Whether a script asks for the part of the page that refreshes itself.
     pub(super) wants_part: bool,
-    operator: String,
+    session: Session,
     path: String,
 }
 
@@ -42,14 +44,41 @@ impl Visit {
         Ok(Some(Self {
             say: Say::new(language(request)?, settings::zone(&call.env), call.now),
             wants_part: request.headers().get("weir-part")?.as_deref() == Some("live"),
-            operator: session.name,
+            session,
             path: path.unwrap_or("/").to_owned(),
         }))
     }
 
     /// What stands around a page of a section.
     pub(super) fn shell(&self, section: Section) -> Shell<'_> {
-        Shell::new(&self.say, &self.operator, &self.path, section)
+        // A reseller's panel is his users.
+        let sees = |section| match section {
+            Section::Dashboard => self.may("stats:read"),
+            Section::Users => true,
+            Section::Nodes => self.may("nodes:read"),
+        };
+        let changes = self.session.role.reach("users:write") != Reach::None;
+        Shell::new(&self.say, &self.session.name, &self.path, section, sees, changes)
+    }
+
+    /// Whether he reaches an action everywhere.
+    pub(super) fn may(&self, action: &'static str) -> bool {
+        self.session.role.reach(action) == Reach::All
+    }
+
+    /// Refuses the page to whom does not.
+    pub(super) fn ask(&self, action: &'static str) -> Result<(), Failure> {
+        self.session.ask(action)
+    }
+
+    /// Him as one who does something with users: with everybody's, or with his own alone ([`Actor::only`]).
+    pub(super) fn actor(&self, request: &Request, action: &'static str) -> Result<Actor, Failure> {
+        let only = match self.session.role.reach(action) {
+            Reach::All => None,
+            Reach::Own => Some(self.session.operator),
+            Reach::None => return Err(Failure::Role { role: self.session.role, action }),
+        };
+        Ok(Actor { only, ..self.session.actor(request)? })
     }
 }
 

@@ -6,7 +6,7 @@ pub(crate) mod users;
 use serde_json::json;
 use worker::{Request, Response};
 
-use super::auth::authorize;
+use super::auth::{authorize, authorize_for_users};
 use super::call::{Call, bearer};
 use super::failure::Failure;
 use crate::domain::audit::Actor;
@@ -34,7 +34,11 @@ async fn admit(request: &Request, call: &Call, scope: &'static str) -> Result<Ac
     if !ours && face(&request.path()) == (Face::Simple { shared: true }) {
         return Err(Failure::Unauthorized);
     }
-    authorize(request, call, scope).await
+    if scope.starts_with("users:") {
+        authorize_for_users(request, call, scope).await
+    } else {
+        authorize(request, call, scope).await
+    }
 }
 
 fn success() -> Result<Response, Failure> {

@@ -21,8 +21,9 @@ fn plain(name: &str) -> Result<String, Failure> {
 
 /// `GET /api/user/{name}`
 pub(crate) async fn get(request: &Request, call: &Call, name: &str) -> Result<Response, Failure> {
-    admit(request, call, "users:read").await?;
-    let user = accounts::find(call, &plain(name)?).await?;
+    // The answer has his password.
+    let actor = admit(request, call, "users:links").await?;
+    let user = accounts::find(call, &actor, &plain(name)?).await?;
     let password = credentials(call, &user)?.trojan_password();
     Ok(Response::from_json(&UserJson::new(user, password, call.now))?)
 }

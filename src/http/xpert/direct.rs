@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use worker::{Request, Response};
 
 use super::sources::publish;
-use super::{READ, WRITE, number};
+use super::{LINKS, WRITE, number};
 use crate::domain::audit::{Actor, Entry, Facts, Secret};
 use crate::domain::xpert::figures::stamp;
 use crate::domain::xpert::link::Link;
@@ -184,7 +184,7 @@ fn changed(outcomes: &[Outcome]) -> Result<Vec<Config>, Failure> {
 
 /// `GET /api/xpert/direct-configs`
 pub(super) async fn list(request: &Request, call: &Call) -> Result<Response, Failure> {
-    authorize(request, call, READ).await?;
+    authorize(request, call, LINKS).await?;
     let configs: Vec<Config> = call.db.all(store::all()).await?;
     let configs: Vec<Value> = configs.iter().map(shown).collect();
     Ok(Response::from_json(&json!({ "total": configs.len(), "configs": configs }))?)
@@ -251,7 +251,7 @@ fn refused(index: usize, why: &str, configs: &[String]) -> Value {
 
 /// `POST /api/xpert/direct-configs/validate`
 pub(super) async fn validate(mut request: Request, call: &Call) -> Result<Response, Failure> {
-    authorize(&request, call, READ).await?;
+    authorize(&request, call, LINKS).await?;
     let Raw { raw } = body::json(&mut request).await?;
     Ok(Response::from_json(&match read(&raw) {
         Ok(link) => json!({

@@ -30,6 +30,8 @@ pub(crate) use cors::Origin;
 /// Scopes of API keys: reading sums, reading and changing what is handed out and kept.
 const STATS: &str = "stats:read";
 const READ: &str = "nodes:read";
+/// What lets in whoever sees it: shown to whoever may use it.
+const LINKS: &str = "nodes:links";
 const WRITE: &str = "nodes:write";
 
 /// Answers a request of this face.

@@ -87,6 +87,8 @@ pub struct User {
     pub revision: i64,
     /// Credentials that were set by hand, sealed.
     pub credentials: Option<String>,
+    /// The operator whose user he is; none = the panel's own.
+    pub owner: Option<i64>,
 }
 
 impl User {
@@ -140,7 +142,7 @@ macro_rules! columns {
   plan, plan_version, speed_limit, device_limit, stream_limit, address_limit, hwid_limit, delete_after_days,
   next_plan, next_keeps_rest, next_on_either, hold, hold_until,
   monthly_quota, total_quota, month, lifetime, bonus_left, bonus_spent, reset_strategy, reset_day, time_zone,
-  period_start, period_end, last_at, revision, users.credentials "
+  period_start, period_end, last_at, revision, users.credentials, users.owner "
     };
 }
 pub(super) use columns;

@@ -51,28 +51,42 @@ pub(crate) struct Shell<'a> {
     pub(crate) operator: &'a str,
     /// This page, with its query.
     pub(crate) path: &'a str,
+    /// Whether he may change anything.
+    pub(crate) changes: bool,
     /// The menu.
-    pub(crate) menu: [Entry; 3],
+    pub(crate) menu: Vec<Entry>,
     /// Every language.
     pub(crate) languages: [Choice; 4],
 }
 
 impl<'a> Shell<'a> {
-    /// Around a page of this section.
-    pub(crate) fn new(say: &Say, operator: &'a str, path: &'a str, section: Section) -> Self {
+    /// Around a page of this section; `sees` tells which sections the operator may look at, `changes` whether
+    /// he may change anything: what he may not is not offered to him.
+    pub(crate) fn new(
+        say: &Say,
+        operator: &'a str,
+        path: &'a str,
+        section: Section,
+        sees: impl Fn(Section) -> bool,
+        changes: bool,
+    ) -> Self {
         let words = say.words;
-        let entry = |which, path, name, key| Entry { path, name, key, is_here: which == section };
+        let entry = |which, path, name, key| sees(which).then(|| Entry { path, name, key, is_here: which == section });
         Self {
             words,
             code: code(say.language),
             direction: if matches!(say.language, Language::Fa) { "rtl" } else { "ltr" },
             operator,
             path,
+            changes,
             menu: [
                 entry(Section::Dashboard, "/", words.dashboard, 'd'),
                 entry(Section::Users, "/users", words.users, 'u'),
                 entry(Section::Nodes, "/nodes", words.nodes, 'n'),
-            ],
+            ]
+            .into_iter()
+            .flatten()
+            .collect(),
             languages: LANGUAGES.map(|(language, code, name)| Choice {
                 code,
                 name,

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use weir_wire::Second;
 use worker::{Request, Response};
 
-use super::{READ, WRITE, number, variables};
+use super::{LINKS, WRITE, number, variables};
 use crate::domain::audit::{Actor, Entry, Facts, Secret};
 use crate::domain::reach::Place;
 use crate::domain::source::gather::LeftOut;
@@ -149,7 +149,7 @@ async fn act(
 
 /// `GET /api/xpert/sources`
 pub(super) async fn list(request: &Request, call: &Call) -> Result<Response, Failure> {
-    authorize(request, call, READ).await?;
+    authorize(request, call, LINKS).await?;
     let outcomes = call.db.batch(&[store::all(), store::state()]).await?;
     let [sources, state] = outcomes.as_slice() else { return Err(Failure::Broken("two statements, not two".into())) };
     let sources = sources.rows::<Source>()?.iter().map(shown).collect::<Result<Vec<_>, _>>()?;

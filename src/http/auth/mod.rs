@@ -1,0 +1,124 @@
+//! Who calls: an operator's browser by its session, or a script by an API key with scopes.
+
+mod cookie;
+mod sign_in;
+
+pub(crate) use sign_in::{Attempted, Entered, bucket_of, count, sign_in, sign_out};
+
+use worker::{Method, Request};
+
+use super::address;
+use super::call::{Call, bearer, sha256_hex};
+use super::failure::Failure;
+use crate::domain::audit::{Actor, ActorKind};
+use crate::domain::role::{Reach, Role, scope};
+use crate::store::api_keys::{self, ApiKey};
+use crate::store::sessions;
+
+/// The header in which the platform says where a request comes from. What a caller writes there never arrives.
+const ADDRESS: &str = "cf-connecting-ip";
+
+/// A browser that is signed in.
+pub(crate) struct Session {
+    /// The operator's number.
+    pub(crate) operator: i64,
+    /// His name.
+    pub(crate) name: String,
+    /// What he is.
+    pub(crate) role: Role,
+    /// What the database knows the session by.
+    pub(crate) hash: String,
+}
+
+impl Session {
+    /// Whether the operator reaches `action` everywhere. A page that shows more than a reseller's own users must ask this.
+    pub(crate) fn ask(&self, action: &'static str) -> Result<(), Failure> {
+        if self.role.reach(action) == Reach::All { Ok(()) } else { Err(Failure::Role { role: self.role, action }) }
+    }
+}
+
+/// Lets the call pass if its credential reaches `action` everywhere: an API key as bearer, otherwise a session. Returns who calls.
+///
+/// A bearer beats a session, valid or not. A session's unsafe methods need our own `Origin`, because a browser sends the
+/// cookie whoever wrote the page. Rows read: 1 with a key, 2 with a session, none without either.
+pub(crate) async fn authorize(request: &Request, call: &Call, action: &'static str) -> Result<Actor, Failure> {
+    let actor = authorize_for_users(request, call, action).await?;
+    // Whoever does not ask whose user it is must not let a reseller in.
+    match (actor.role, actor.only) {
+        (Some(role), Some(_)) => Err(Failure::Role { role, action }),
+        _ => Ok(actor),
+    }
+}
+
+/// The same for what is done with users: a reseller passes too, and is told apart by [`Actor::only`]. The caller must keep to his users.
+pub(crate) async fn authorize_for_users(
+    request: &Request,
+    call: &Call,
+    action: &'static str,
+) -> Result<Actor, Failure> {
+    if let Some(key) = bearer(request)? {
+        let found: Option<ApiKey> = call.db.first(api_keys::find(&sha256_hex(&key))).await?;
+        let key = found.filter(|key| key.expires_at.is_none_or(|expires| expires > call.now.get()));
+        let key = key.ok_or(Failure::Unauthorized)?;
+        let scope = scope(action);
+        return if key.scopes.split(' ').any(|held| held == scope) {
+            actor(request, ActorKind::ApiKey, key.name)
+        } else {
+            Err(Failure::Forbidden(scope))
+        };
+    }
+    let session = in_our_page(request, call).await?;
+    let only = match session.role.reach(action) {
+        Reach::All => None,
+        Reach::Own => Some(session.operator),
+        Reach::None => return Err(Failure::Role { role: session.role, action }),
+    };
+    Ok(Actor { only, ..session.actor(request)? })
+}
+
+/// The session of a call about the caller's own sign-in, which an API key has none of.
+pub(crate) async fn own(request: &Request, call: &Call) -> Result<Session, Failure> {
+    if bearer(request)?.is_some() {
+        return Err(Failure::Keyed);
+    }
+    in_our_page(request, call).await
+}
+
+/// The session, if one of our pages may have sent this.
+async fn in_our_page(request: &Request, call: &Call) -> Result<Session, Failure> {
+    let session = session(request, call).await?.ok_or(Failure::Unauthorized)?;
+    let safe = matches!(request.method(), Method::Get | Method::Head);
+    if safe || is_own_origin(request)? { Ok(session) } else { Err(Failure::Foreign) }
+}
+
+impl Session {
+    /// Its operator, for the audit log.
+    pub(crate) fn actor(&self, request: &Request) -> Result<Actor, Failure> {
+        Ok(Actor { role: Some(self.role), ..actor(request, ActorKind::Operator, self.name.clone())? })
+    }
+}
+
+/// Who sends this request, for the audit log. The address is the one that the platform saw.
+pub(crate) fn actor(request: &Request, kind: ActorKind, name: String) -> Result<Actor, Failure> {
+    Ok(Actor { kind, name, address: address_of(request)?, role: None, only: None })
+}
+
+/// The address that the platform saw.
+fn address_of(request: &Request) -> Result<Option<String>, Failure> {
+    Ok(request.headers().get(ADDRESS)?)
+}
+
+/// The session that the request's cookie names, if it still lasts and its operator is not disabled. Rows read: 2, none without a cookie.
+pub(crate) async fn session(request: &Request, call: &Call) -> Result<Option<Session>, Failure> {
+    let Some(token) = cookie::read(request)? else { return Ok(None) };
+    let hash = sha256_hex(&token);
+    let found: Option<sessions::Session> = call.db.first(sessions::find(&hash)).await?;
+    let lasting = found.filter(|session| session.expires_at > call.now.get());
+    Ok(lasting.map(|found| Session { operator: found.operator, name: found.name, role: found.role, hash }))
+}
+
+/// Whether the page that sent this request is one of ours.
+pub(crate) fn is_own_origin(request: &Request) -> Result<bool, Failure> {
+    let own = address::origin(request);
+    Ok(request.headers().get("origin")?.is_some_and(|origin| origin == own))
+}

@@ -1,0 +1,331 @@
+/** What each role may do: every route with every role, and a reseller within his own users and allowances. */
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { after, before, test } from 'node:test';
+
+import { addOperator, signInOwner } from './support/operators.mjs';
+import { ROOT, startPanel } from './support/panel.mjs';
+import { assertRefused, dump } from './support/refusals.mjs';
+
+const GIB = 2 ** 30;
+const LOWER = ['admin', 'reseller', 'viewer'];
+
+/** `own`: of the operator who asks himself, whatever he is. `A`, `R`, `V`: admin, reseller (with users of his), viewer may too. */
+const ROUTES = [
+  ['POST', '/api/v1/users', 'AR'],
+  ['PATCH', '/api/v1/users/ann', 'A'],
+  ['DELETE', '/api/v1/users/ann', 'A'],
+  ...['reset', 'enable', 'disable', 'revoke'].map((verb) => ['POST', `/api/v1/users/ann/${verb}`, 'A']),
+  ['PUT', '/api/v1/users/ann/owner', 'A'],
+  ['POST', '/api/v1/users/ann/packages', 'A'],
+  ['POST', '/api/v1/users/ann/packages/1/refund', 'A'],
+  ['PUT', '/api/v1/users/ann/credentials', 'A'],
+  ['DELETE', '/api/v1/users/ann/credentials', 'A'],
+  ['DELETE', '/api/v1/users/ann/devices', 'A'],
+  ['PATCH', '/api/v1/users/ann/devices/1', 'A'],
+  ['DELETE', '/api/v1/users/ann/devices/1', 'A'],
+  ['POST', '/api/v1/bulk', 'A'],
+  ['POST', '/api/v1/bulk/preview', 'AV'],
+  ['POST', '/api/v1/bulk/1/undo', 'A'],
+  ['POST', '/api/v1/bulk/1/stop', 'A'],
+  ['POST', '/api/v1/plans', 'A'],
+  ['PATCH', '/api/v1/plans/free', 'A'],
+  ['DELETE', '/api/v1/plans/free', 'A'],
+  ['POST', '/api/v1/plans/free/apply', 'A'],
+  ['POST', '/api/v1/nodes', 'A'],
+  ['PATCH', '/api/v1/nodes/1', 'A'],
+  ['DELETE', '/api/v1/nodes/1', 'A'],
+  ['POST', '/api/v1/nodes/1/rotate-key', 'A'],
+  ['POST', '/api/v1/nodes/1/addresses', 'A'],
+  ['POST', '/api/v1/nodes/1/addresses/reorder', 'A'],
+  ['PATCH', '/api/v1/nodes/1/addresses/1', 'A'],
+  ['DELETE', '/api/v1/nodes/1/addresses/1', 'A'],
+  ['POST', '/api/v1/backups', 'A'],
+  ['POST', '/api/v1/jobs/pool/run', 'A'],
+  ['PUT', '/api/v1/settings/sharing', 'A'],
+  ['PUT', '/api/v1/client-rules', 'A'],
+  ['DELETE', '/api/v1/client-rules', 'A'],
+  ['POST', '/api/v1/client-rules/try', 'AV'],
+  ['POST', '/api/v1/channels', 'A'],
+  ['PATCH', '/api/v1/channels/1', 'A'],
+  ['DELETE', '/api/v1/channels/1', 'A'],
+  ['POST', '/api/v1/channels/1/test', 'A'],
+  ['POST', '/api/v1/channels/1/replay', 'A'],
+  ['POST', '/api/v1/deliveries/1/replay', 'A'],
+  ['POST', '/api/v1/operators', ''],
+  ['PATCH', '/api/v1/operators/other', ''],
+  ['DELETE', '/api/v1/operators/other', ''],
+  ['POST', '/api/v1/operators/other/enable', ''],
+  ['POST', '/api/v1/operators/other/disable', ''],
+  ['POST', '/api/v1/operators/other/reset-password', ''],
+  ['DELETE', '/api/v1/operators/other/two-factor', ''],
+  ['POST', '/api/v1/keys', ''],
+  ['DELETE', '/api/v1/keys/0123456789abcdef', ''],
+  ['POST', '/api/v1/me/password', 'own'],
+  ['DELETE', '/api/v1/me/sessions/0123456789abcdef', 'own'],
+  ['DELETE', '/api/v1/me/sessions', 'own'],
+  ['POST', '/api/v1/me/two-factor', 'own'],
+  ['DELETE', '/api/v1/me/two-factor', 'own'],
+  ['POST', '/api/v1/me/two-factor/confirm', 'own'],
+  ['POST', '/api/v1/me/two-factor/recovery-codes', 'own'],
+  ['PUT', '/api/user/ann', 'A'],
+  ['DELETE', '/api/user/ann', 'A'],
+  ['POST', '/api/add_user', 'AR'],
+  ['POST', '/api/reset_traffic/ann', 'A'],
+  ['POST', '/api/xpert/traffic-stats/cleanup', 'A'],
+  ['PUT', '/api/xpert/settings', 'A'],
+  ['POST', '/api/xpert/sources', 'A'],
+  ['PUT', '/api/xpert/sources/1', 'A'],
+  ['DELETE', '/api/xpert/sources/1', 'A'],
+  ['POST', '/api/xpert/sources/1/toggle', 'A'],
+  ['POST', '/api/xpert/update', 'A'],
+  ['POST', '/api/xpert/test-url', 'A'],
+  ['POST', '/api/xpert/direct-configs', 'A'],
+  ['POST', '/api/xpert/direct-configs/batch', 'A'],
+  ['POST', '/api/xpert/direct-configs/validate', 'A'],
+  ['POST', '/api/xpert/direct-configs/reorder', 'A'],
+  ['PUT', '/api/xpert/direct-configs/1', 'A'],
+  ['DELETE', '/api/xpert/direct-configs/1', 'A'],
+  ['PUT', '/api/xpert/direct-configs/1/toggle', 'A'],
+  ['PUT', '/api/xpert/direct-configs/1/permanent', 'A'],
+];
+
+/** What is read: the same letters. A reseller does not find users of others (404). */
+const READS = [
+  ['/api/v1/users', 'ARV'],
+  ['/api/v1/users/ann', 'AV'],
+  ...['packages', 'devices', 'usage', 'periods', 'explain', 'resets', 'addresses'].map((what) => [`/api/v1/users/ann/${what}`, 'AV']),
+  ...['subscription', 'credentials'].map((what) => [`/api/v1/users/ann/${what}`, 'A']),
+  ['/api/v1/bulk', 'AV'],
+  ['/api/v1/suspicious', 'AV'],
+  ['/api/v1/usage', 'AV'],
+  ['/api/v1/plans', 'ARV'],
+  ['/api/v1/plans/free', 'ARV'],
+  ['/api/v1/plans/free/changes', 'AV'],
+  ['/api/v1/nodes', 'AV'],
+  ['/api/v1/nodes/1', 'AV'],
+  ['/api/v1/nodes/1/usage', 'AV'],
+  ['/api/v1/nodes/1/inbounds', 'AV'],
+  ['/api/v1/nodes/1/addresses', 'AV'],
+  ['/api/v1/backups', ''],
+  ['/api/v1/jobs', 'AV'],
+  ['/api/v1/settings/sharing', 'AV'],
+  ['/api/v1/client-rules', 'AV'],
+  ['/api/v1/audit', 'A'],
+  ['/api/v1/audit/verify', 'A'],
+  ['/api/v1/channels', 'AV'],
+  ['/api/v1/deliveries', 'AV'],
+  ['/api/v1/events', 'AV'],
+  ['/api/v1/operators', ''],
+  ['/api/v1/operators/other', ''],
+  ['/api/v1/keys', ''],
+  ['/api/v1/me', 'ARV'],
+  ['/api/v1/me/sessions', 'ARV'],
+  ['/api/user/ann', 'A'],
+  ['/api/stats', 'AV'],
+  ['/api/xpert/traffic-stats/global', 'AV'],
+  ['/api/xpert/marzban-traffic-stats', 'AV'],
+  ['/api/xpert/traffic-stats/database/info', 'AV'],
+  ['/api/xpert/settings', 'AV'],
+  ['/api/xpert/fetches', 'AV'],
+  ['/api/xpert/sources', 'A'],
+  ['/api/xpert/direct-configs', 'A'],
+  ['/', 'AV'],
+];
+
+let panel;
+let owner;
+/** @type {Record<string, import('./support/operators.mjs').Browser>} */
+const people = {};
+
+before(async () => {
+  panel = await startPanel();
+  owner = await signInOwner(panel);
+  for (const role of LOWER) people[role] = await addOperator(panel, owner, { name: `the-${role}`, role });
+  await owner.api('POST', '/api/v1/operators', { name: 'other', role: 'viewer' });
+  assert.equal((await panel.api('POST', '/api/v1/users', { name: 'ann' })).status, 201);
+  assert.equal((await panel.api('POST', '/api/v1/nodes', { name: 'node', address: 'node.example' })).status, 201);
+});
+after(() => panel?.stop());
+
+/** An object that no route takes: what is let in ends with 422 or 404, and changes nothing. */
+const send = (method, where, headers) => panel.request(method, where, { body: '{"no such field":1}', headers });
+const letterOf = (role) => role[0].toUpperCase();
+
+test('every unsafe route that the panel has is in the table here', async () => {
+  const texts = await Promise.all(['src/route.rs', 'src/route/accounts.rs', 'src/route/nodes.rs', 'src/route/operators.rs', 'src/route/xpert.rs']
+    .map((file) => readFile(path.join(ROOT, file), 'utf8')));
+  const count = texts.join('\n').split('#[cfg(test)]').flatMap((text) => text.match(/[,|] "(POST|PUT|PATCH|DELETE)"\) =>/g) ?? []).length;
+  // Agents, the login form, signing out and the webhook of clients have ways in of their own; four verbs of a user share the one line that has none.
+  const others = ['/agent/v1/sync', '/agent/v1/enroll', '/login', '/logout', '/api/xpert/traffic-webhook'];
+  assert.equal(ROUTES.length, count - others.length + 4);
+});
+
+test('an unsafe route does nothing without a session, without Origin, and for a foreign page, whoever is signed in', async () => {
+  const before = await dump(panel);
+  for (const [method, where] of ROUTES) {
+    assert.equal((await send(method, where, {})).status, 401, `${method} ${where} without a session`);
+    assert.equal((await send(method, where, { cookie: 'sid=nobodys', origin: panel.url })).status, 401, `${method} ${where} with a made-up one`);
+    for (const { cookie } of [owner, people.viewer]) {
+      for (const origin of [{}, { origin: 'null' }, { origin: 'https://evil.example' }, { origin: `${panel.url}.evil.example` }]) {
+        const { status } = await send(method, where, { cookie, ...origin });
+        assert.equal(status, 403, `${method} ${where} from ${JSON.stringify(origin)}`);
+      }
+    }
+  }
+  assert.deepEqual(await dump(panel), before);
+});
+
+for (const role of LOWER) {
+  test(`the role ${role} reaches what the table says, and nothing else changes`, async () => {
+    const { cookie } = people[role];
+    const before = await dump(panel);
+    for (const [method, where, letters] of ROUTES) {
+      // What needs no body would be done; that an admin may is seen elsewhere.
+      if (letters.includes(letterOf(role)) || letters === 'own') continue;
+      const { status, text } = await send(method, where, { cookie, origin: panel.url });
+      // A reseller is let through to users; that this one is not his he is told as of one whom nobody has, or by the body's own error.
+      const hidden = role === 'reseller' && /\/users?\/ann|reset_traffic/.test(where) && !where.endsWith('/owner');
+      assert.ok(hidden ? [404, 422].includes(status) : status === 403, `${method} ${where}: ${status} ${text}`);
+    }
+    assert.deepEqual(await dump(panel), before);
+    for (const [where, letters] of READS) {
+      const { status, text } = await panel.request('GET', where, { headers: { cookie } });
+      const hidden = role === 'reseller' && /\/users?\/ann/.test(where);
+      assert.equal(status, letters.includes(letterOf(role)) ? 200 : hidden ? 404 : 403, `GET ${where}: ${text}`);
+    }
+    assert.deepEqual(await dump(panel), before, 'reading writes nothing');
+  });
+
+  test(`the role ${role} is let in where the table says so`, async () => {
+    const { cookie } = people[role];
+    for (const [method, where, letters] of ROUTES.filter(([, , found]) => found.includes(letterOf(role)))) {
+      // Without a body these would really be done, to the user that the other tests need.
+      if (method === 'DELETE' || /(reset|enable|disable|revoke|rotate-key|reset_traffic\/ann|backups|run|update|apply|cleanup)$/.test(where)) continue;
+      const { status, text } = await send(method, where, { cookie, origin: panel.url });
+      assert.ok([200, 404, 409, 422].includes(status), `${method} ${where}: ${status} ${text}`);
+    }
+  });
+}
+
+test('a viewer sees users and not what lets them in', async () => {
+  const { body } = await people.viewer.api('GET', '/api/v1/users/ann');
+  assert.deepEqual([body.name, body.subscription_url], ['ann', null]);
+  const { body: list } = await people.viewer.api('GET', '/api/v1/users');
+  assert.ok(list.items.length > 0 && list.items.every((user) => user.subscription_url === null));
+  assert.match((await people.admin.api('GET', '/api/v1/users/ann')).body.subscription_url, /\/sub\//);
+});
+
+test('an admin makes a backup and cannot read it', async () => {
+  assertRefused(await people.admin.api('GET', '/api/v1/backups'), 403, 'forbidden');
+  assert.notEqual((await people.admin.api('POST', '/api/v1/backups')).status, 403);
+});
+
+test('a reseller does everything with his users, and finds no others', async () => {
+  const shop = await addOperator(panel, owner, { name: 'shop', role: 'reseller' });
+  const rival = await addOperator(panel, owner, { name: 'rival', role: 'reseller' });
+  assert.equal((await shop.api('POST', '/api/v1/users', { name: 'sold', monthly_quota: GIB })).status, 201);
+  assert.equal((await rival.api('POST', '/api/v1/users', { name: 'rivals' })).status, 201);
+  const names = async (browser, query = '') => (await browser.api('GET', `/api/v1/users${query}`)).body;
+  for (const sort of ['name', '-name', 'used', '-used', 'created', '-created']) {
+    const { items, total } = await names(shop, `?sort=${sort}`);
+    assert.deepEqual([items.map(({ name }) => name), total], [['sold'], 1], sort);
+  }
+  assert.equal((await names(shop, '?search=rivals')).total, 0);
+  assert.equal((await names(shop, `?owner=${rival.id}`)).items[0].name, 'sold', 'he cannot ask for those of another');
+  assert.equal((await names(owner, `?owner=${rival.id}`)).items[0].name, 'rivals');
+  for (const [method, where, body, status] of [
+    ['GET', '', undefined, 200], ['PATCH', '', { note: 'paid' }, 200], ['POST', '/disable', undefined, 200], ['POST', '/enable', undefined, 200],
+    ['POST', '/revoke', undefined, 200], ['POST', '/reset', undefined, 200], ['POST', '/packages', { order: 'o-1', bytes: GIB }, 201],
+    ['POST', '/packages/o-1/refund', undefined, 200], ['GET', '/credentials', undefined, 200], ['GET', '/explain', undefined, 200],
+    ['GET', '/usage', undefined, 200], ['GET', '/subscription', undefined, 200], ['DELETE', '/devices', undefined, 204], ['DELETE', '', undefined, 204],
+  ]) {
+    const foreign = await rival.api(method, `/api/v1/users/sold${where}`, body);
+    assert.equal(foreign.status, 404, `${method} ${where} of another's: ${foreign.text}`);
+    const own = await shop.api(method, `/api/v1/users/sold${where}`, body);
+    assert.equal(own.status, status, `${method} ${where}: ${own.text}`);
+  }
+});
+
+test('a reseller works with the simple API too, on his own users', async () => {
+  const shop = await addOperator(panel, owner, { name: 'simple', role: 'reseller' });
+  assert.equal((await shop.api('POST', '/api/add_user', { username: 'plain' })).body.success, true);
+  assert.equal((await shop.api('GET', '/api/user/plain')).body.status, 'active');
+  const foreign = await shop.api('GET', '/api/user/ann');
+  assert.deepEqual([foreign.status, foreign.body], [404, { error: 'User not found' }]);
+  assert.deepEqual((await shop.api('DELETE', '/api/user/ann')).body, { error: 'User not found' });
+});
+
+test('a reseller creates as many users as he may, however many he asks for at once', async () => {
+  const shop = await addOperator(panel, owner, { name: 'five', role: 'reseller', user_allowance: 5 });
+  const answers = await Promise.all(Array.from({ length: 12 }, (_, at) => shop.api('POST', '/api/v1/users', { name: `five-${at}` })));
+  const created = answers.filter(({ status }) => status === 201).length;
+  assert.ok(created >= 1 && created <= 5, `${created}`);
+  for (const answer of answers.filter(({ status }) => status !== 201)) assert.ok([409, 503].includes(answer.status), answer.text);
+  for (let at = created; at < 5; at += 1) assert.equal((await shop.api('POST', '/api/v1/users', { name: `more-${at}` })).status, 201);
+  const before = await dump(panel);
+  assertRefused(await shop.api('POST', '/api/v1/users', { name: 'sixth' }), 409, 'user_allowance');
+  assert.deepEqual(await dump(panel), before);
+  assert.equal((await shop.api('DELETE', '/api/v1/users/more-4')).status === 204 || (await shop.api('DELETE', '/api/v1/users/five-0')).status === 204, true);
+});
+
+test('a reseller hands out as many bytes as he may, and finds no way round it', async () => {
+  const shop = await addOperator(panel, owner, { name: 'bytes', role: 'reseller', byte_allowance: 10 * GIB });
+  const refused = async (method, where, body) => {
+    const before = await dump(panel);
+    assertRefused(await shop.api(method, where, body), 409, 'byte_allowance');
+    assert.deepEqual(await dump(panel), before, `${method} ${where}`);
+  };
+  await refused('POST', '/api/v1/users', { name: 'b-free' });
+  await refused('POST', '/api/v1/users', { name: 'b-much', monthly_quota: 11 * GIB });
+  await refused('POST', '/api/v1/users', { name: 'b-daily', monthly_quota: GIB, reset_strategy: 'day' });
+  await refused('POST', '/api/v1/users', { name: 'b-plan', plan: 'unlimited' });
+  assert.equal((await shop.api('POST', '/api/v1/users', { name: 'b-one', monthly_quota: 6 * GIB })).status, 201);
+  assert.equal((await shop.api('PATCH', '/api/v1/users/b-one', { reset_day: 1, reset_strategy: 'calendar_month' })).status, 200, 'as it is');
+  await refused('POST', '/api/v1/users', { name: 'b-two', monthly_quota: 5 * GIB });
+  assert.equal((await shop.api('POST', '/api/v1/users', { name: 'b-two', total_quota: 3 * GIB })).status, 201);
+  await refused('PATCH', '/api/v1/users/b-two', { total_quota: 5 * GIB });
+  await refused('PATCH', '/api/v1/users/b-two', { total_quota: 0 });
+  await refused('PATCH', '/api/v1/users/b-two', { next_plan: { plan: 'unlimited' } });
+  await refused('PATCH', '/api/v1/users/b-one', { plan: 'premium' });
+  await refused('PATCH', '/api/v1/users/b-one', { reset_day: 28 });
+  await refused('POST', '/api/v1/users/b-one/reset');
+  await refused('POST', '/api/v1/users/b-one/packages', { order: 'b-order', bytes: 2 * GIB });
+  assert.equal((await shop.api('POST', '/api/v1/users/b-one/packages', { order: 'b-order', bytes: GIB })).status, 201);
+  assert.deepEqual((await shop.api('GET', '/api/v1/me')).body.handed_out, { users: 2, bytes: 10 * GIB });
+  assert.equal((await shop.api('DELETE', '/api/v1/users/b-one')).status, 204);
+  await refused('POST', '/api/v1/users', { name: 'b-again', monthly_quota: 6 * GIB });
+  const simple = await shop.api('POST', '/api/add_user', { username: 'b-simple', monthly_quota: 2 });
+  assert.equal(simple.status, 409);
+  assert.equal(typeof simple.body.error, 'string');
+});
+
+test('a user is handed to a reseller within his allowance, and taken back', async () => {
+  const shop = await addOperator(panel, owner, { name: 'gets', role: 'reseller', user_allowance: 1, byte_allowance: 5 * GIB });
+  for (const [name, quota] of [['give-1', GIB], ['give-2', GIB], ['give-3', 6 * GIB]]) await panel.api('POST', '/api/v1/users', { name, monthly_quota: quota });
+  const hand = (name, operator) => people.admin.api('PUT', `/api/v1/users/${name}/owner`, { operator });
+  assertRefused(await hand('give-3', 'gets'), 409, 'byte_allowance');
+  assert.equal((await hand('give-1', 'GETS')).status, 204);
+  assertRefused(await hand('give-2', 'gets'), 409, 'user_allowance');
+  assertRefused(await hand('give-2', 'nobody'), 422, 'invalid', 'operator');
+  assert.equal((await shop.api('GET', '/api/v1/users')).body.items[0].name, 'give-1');
+  assert.equal((await hand('give-1', null)).status, 204);
+  assert.equal((await shop.api('GET', '/api/v1/users')).body.total, 0);
+});
+
+test('an allowance costs three rows read for each of his users, and writes none', async () => {
+  const shop = await addOperator(panel, owner, { name: 'budget', role: 'reseller', user_allowance: 50, byte_allowance: 50 * GIB });
+  const create = async (name) => {
+    const { status, cost, text } = await shop.api('POST', '/api/v1/users', { name, monthly_quota: GIB });
+    assert.equal(status, 201, text);
+    return cost;
+  };
+  // The first may have to make slots.
+  await create('budget-0');
+  const few = await create('budget-1');
+  for (let at = 2; at < 11; at += 1) await create(`budget-${at}`);
+  const many = await create('budget-11');
+  assert.ok(many.read - few.read <= 3 * 10, JSON.stringify([few, many]));
+  assert.deepEqual([many.written, many.queries], [few.written, few.queries]);
+});
