@@ -11,7 +11,15 @@ use crate::scene::{DAY, NOW, Scene};
 
 fn filter(status: Option<Status>, plan: Option<&str>, search: &str) -> Selection {
     let plan = plan.map(str::to_owned);
-    Selection::Filter(Query { search: search.into(), status, plan, order: Order::Name, limit: 0, offset: 0, owner: None })
+    Selection::Filter(Query {
+        search: search.into(),
+        status,
+        plan,
+        order: Order::Name,
+        limit: 0,
+        offset: 0,
+        owner: None,
+    })
 }
 
 fn names(names: &[&str]) -> Selection {
