@@ -149,6 +149,9 @@ before(async () => {
 });
 after(() => panel?.stop());
 
+/** The day of the month in so many days. */
+const dayIn = (days) => new Date(Date.now() + days * 86_400_000).getUTCDate();
+
 /** An object that no route takes: what is let in ends with 422 or 404, and changes nothing. */
 const send = (method, where, headers) => panel.request(method, where, { body: '{"no such field":1}', headers });
 const letterOf = (role) => role[0].toUpperCase();
@@ -281,15 +284,15 @@ test('a reseller hands out as many bytes as he may, and finds no way round it', 
   await refused('POST', '/api/v1/users', { name: 'b-much', monthly_quota: 11 * GIB });
   await refused('POST', '/api/v1/users', { name: 'b-daily', monthly_quota: GIB, reset_strategy: 'day' });
   await refused('POST', '/api/v1/users', { name: 'b-plan', plan: 'unlimited' });
-  assert.equal((await shop.api('POST', '/api/v1/users', { name: 'b-one', monthly_quota: 6 * GIB })).status, 201);
-  assert.equal((await shop.api('PATCH', '/api/v1/users/b-one', { reset_day: 1, reset_strategy: 'calendar_month' })).status, 200, 'as it is');
+  assert.equal((await shop.api('POST', '/api/v1/users', { name: 'b-one', monthly_quota: 6 * GIB, reset_day: dayIn(10) })).status, 201);
+  assert.equal((await shop.api('PATCH', '/api/v1/users/b-one', { reset_day: dayIn(10), reset_strategy: 'calendar_month' })).status, 200, 'as it is');
   await refused('POST', '/api/v1/users', { name: 'b-two', monthly_quota: 5 * GIB });
   assert.equal((await shop.api('POST', '/api/v1/users', { name: 'b-two', total_quota: 3 * GIB })).status, 201);
   await refused('PATCH', '/api/v1/users/b-two', { total_quota: 5 * GIB });
   await refused('PATCH', '/api/v1/users/b-two', { total_quota: 0 });
   await refused('PATCH', '/api/v1/users/b-two', { next_plan: { plan: 'unlimited' } });
   await refused('PATCH', '/api/v1/users/b-one', { plan: 'premium' });
-  await refused('PATCH', '/api/v1/users/b-one', { reset_day: 28 });
+  await refused('PATCH', '/api/v1/users/b-one', { reset_day: dayIn(3) });
   await refused('POST', '/api/v1/users/b-one/reset');
   await refused('POST', '/api/v1/users/b-one/packages', { order: 'b-order', bytes: 2 * GIB });
   assert.equal((await shop.api('POST', '/api/v1/users/b-one/packages', { order: 'b-order', bytes: GIB })).status, 201);

@@ -204,7 +204,10 @@ pub(crate) async fn sign_out(request: &Request, call: &Call) -> Result<String, F
 /// What is counted as one address: of IPv6 the /64 that one customer has whole.
 fn network(address: &str) -> String {
     match address.parse() {
-        Ok(IpAddr::V6(address)) => address.segments().iter().take(4).map(|part| format!("{part:x}:")).collect(),
+        Ok(IpAddr::V6(address)) => {
+            let [one, two, three, four, ..] = address.segments();
+            format!("{one:x}:{two:x}:{three:x}:{four:x}::/64")
+        }
         _ => address.to_owned(),
     }
 }
