@@ -190,6 +190,7 @@ test('the keyboard leads everywhere', async () => {
   await page.keyboard.press('?');
   await page.getByRole('dialog', { name: 'Keyboard shortcuts' }).waitFor();
   await page.keyboard.press('Escape');
+  await page.locator('dialog#help').waitFor({ state: 'hidden' });
   await page.keyboard.press('/');
   await page.waitForURL(/\/users/);
   await page.waitForFunction(() => document.activeElement?.type === 'search');
