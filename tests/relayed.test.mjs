@@ -133,6 +133,21 @@ for (const release of chosen) {
       await exact();
     });
 
+    test('when its package is renewed to 1.14, the core says itself what users move, after one reload', async () => {
+      await scene.node.stopAgent();
+      await scene.node.stopCore();
+      await scene.renew(RELEASES.find((one) => !one.relayed).path);
+      await scene.node.startCore();
+      scene.node.startAgent();
+      await until('the newer core is loaded', async () => {
+        const { core_up: isUp, node: status } = await scene.node.status();
+        return isUp && status.core_version.startsWith('1.14.') && status.pending_reload === 0;
+      });
+      await passes(ANN);
+      await passes(BEN);
+      await exact();
+    });
+
     test('nobody has bytes that nobody moved', async () => {
       assert.deepEqual([...(await scene.site.history()).keys()].filter((name) => name !== BYSTANDER).sort(), [...TYPES].sort());
     });

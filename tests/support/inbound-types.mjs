@@ -1,6 +1,6 @@
 /** A node of any supported release of sing-box with any types of inbound, and a real client of each. */
 import assert from 'node:assert/strict';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 
@@ -81,7 +81,10 @@ export class Scene {
     const created = await this.site.api('POST', '/api/v1/nodes', { name: name.replaceAll('.', '-'), address: '127.0.0.1' });
     this.id = created.id;
     const change = ({ services, ...template }) => ({ ...template, inbounds, ...(relayed ? {} : { services }) });
-    this.node = await LocalNode.make({ folder: path.join(this.folder, 'node'), certificate: this.certificate, protocols: [], settings, binary, change });
+    // By a name that may come to mean another release.
+    this.program = path.join(this.folder, 'sing-box');
+    await symlink(binary, this.program);
+    this.node = await LocalNode.make({ folder: path.join(this.folder, 'node'), certificate: this.certificate, protocols: [], settings, binary: this.program, change });
     await this.node.enroll(this.panel.url, created.token);
     this.node.startAgent();
     await this.site.loadedOn(this.id);
@@ -121,6 +124,12 @@ export class Scene {
     const lab = await TrafficLab.start({ socksPort: listenPort });
     this.stops.unshift(() => lab.stop());
     return lab;
+  }
+
+  /** The core's program becomes another one, from its next start on. @param {string} binary */
+  async renew(binary) {
+    await rm(this.program);
+    await symlink(binary, this.program);
   }
 
   /** What the laboratories have of a user. */

@@ -32,6 +32,16 @@ pub(crate) const LIMITS: [&str; 3] = [
     "Inbounds for some plans only are left out of other users' links, but do not refuse them.",
 ];
 
+/// Whether a core runs this file, which this adapter wrote: for the one of newer releases, which takes over when its package is
+/// renewed.
+pub(in crate::cores) async fn runs(file: &[u8], ports: RelayPorts, secret: &HostSecret) -> bool {
+    let back = SocketAddr::from((Ipv4Addr::LOCALHOST, ports.back));
+    match render::of_file(file) {
+        Some((digest, _)) => watch::ask_at(back, secret, &digest).await.is_ok(),
+        None => false,
+    }
+}
+
 /// What is known of the core.
 #[derive(Debug, Default)]
 struct State {

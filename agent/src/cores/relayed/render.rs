@@ -89,11 +89,13 @@ fn outbounds(
 /// The digest that a file states, and its slots; `None` when it is not a file of ours.
 pub(super) fn of_file(json: &[u8]) -> Option<(String, Vec<SlotName>)> {
     let config: Map<String, Value> = serde_json::from_slice(json).ok()?;
-    let tags = || list(&config, "outbounds").iter().map(|outbound| text(outbound, "tag"));
-    // A file of the adapter for newer cores states its digest by a selector, and has an api.
-    let is_relayed = !list(&config, "services").iter().any(|service| text(service, "type") == "api");
-    let digest = tags().find_map(|tag| tag.strip_prefix(DIGEST)).filter(|_| is_relayed)?;
-    let slots = tags().filter_map(|tag| tag.strip_prefix(common::RELAY)?.parse().ok()).collect();
+    let tags = |of: &'static str| {
+        let outbounds = list(&config, "outbounds").iter().filter(move |outbound| text(outbound, "type") == of);
+        outbounds.map(|outbound| text(outbound, "tag"))
+    };
+    // A file of the adapter for newer releases states its digest by a selector.
+    let digest = tags("block").find_map(|tag| tag.strip_prefix(DIGEST))?;
+    let slots = tags("socks").filter_map(|tag| tag.strip_prefix(common::RELAY)?.parse().ok()).collect();
     Some((digest.to_owned(), slots))
 }
 

@@ -3,6 +3,7 @@
 use core::time::Duration;
 use std::fs;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::io::AsyncReadExt as _;
@@ -16,6 +17,7 @@ use super::render::{self, STATED};
 use super::{Inner, lock};
 use crate::cores::program;
 use crate::cores::singbox::aside;
+use crate::cores::singbox::secrets::HostSecret;
 use crate::cores::{CoreError, CoreEvent};
 use crate::relay::socks;
 
@@ -49,9 +51,14 @@ impl core::fmt::Display for Refused {
 
 /// Asks the core whether it runs the configuration of a digest.
 pub(super) async fn ask(core: &Inner, digest: &str) -> Result<Proof, Refused> {
+    ask_at(core.back(), &core.secret, digest).await
+}
+
+/// The same of any core with an inbound at `back`.
+pub(super) async fn ask_at(back: SocketAddr, secret: &HostSecret, digest: &str) -> Result<Proof, Refused> {
     let asked = async {
-        let mut stream = TcpStream::connect(core.back()).await.map_err(Refused::Down)?;
-        match socks::log_in(&mut stream, STATED, &core.secret.stated(digest)).await {
+        let mut stream = TcpStream::connect(back).await.map_err(Refused::Down)?;
+        match socks::log_in(&mut stream, STATED, &secret.stated(digest)).await {
             Ok(()) => Ok(Proof { stream, digest: digest.to_owned() }),
             Err(_) => Err(Refused::OtherFile),
         }

@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use super::files::{self, Staged};
 use super::flows::Flows;
 use super::{Inner, Settings, aside, command, lock, render, rendered};
-use crate::cores::{Boxed, ConfiguredSlot, CoreError, Reload, Written};
+use crate::cores::{Boxed, ConfiguredSlot, CoreError, Reload, Written, relayed};
 use crate::faults::{self, Point};
 
 /// Readable by the core's group: the file holds every user's credentials.
@@ -168,12 +168,16 @@ pub(super) async fn reload(
     let before = core.api.started_at().await.ok();
     let running = running(core).await;
     let is_needless = running.as_ref() == Some(&ready.digest);
+    let is_relayed = before.is_none() && runs_relayed(core).await;
     commit(core, ready).await?;
     if let (true, Some(incarnation)) = (is_needless, before) {
         return Ok(Reload { incarnation, cut: 0 });
     }
     let settings = &core.settings;
-    let (cut, asked) = if before.is_some() {
+    let (cut, asked) = if is_relayed {
+        // Nobody passes through a relay that is not there any more.
+        (0, command::run(&settings.reload, settings.pid_file.as_deref(), None).await)
+    } else if before.is_some() {
         let cut = drain(core).await;
         faults::pass(Point::ReloadDrained);
         kept.await;
@@ -198,6 +202,13 @@ pub(super) async fn reload(
         }
         Err(why) => Err(roll_back(core, before, why).await),
     }
+}
+
+/// Whether the core runs, though without an api: with the file of a time when its program was an older one.
+async fn runs_relayed(core: &Arc<Inner>) -> bool {
+    let (inner, Some(ports)) = (Arc::clone(core), core.settings.relay) else { return false };
+    let there = aside(move || Ok(fs::read(&inner.settings.output).unwrap_or_default())).await;
+    relayed::runs(&there.unwrap_or_default(), ports, &core.secret).await
 }
 
 /// The digest of the configuration that the core says it runs.
