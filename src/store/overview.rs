@@ -141,7 +141,7 @@ const LEDGERS: &str = "
 SELECT node, max(seen_at) AS seen_at, agent, status, clock_off,
   min(sum(up + down), 9007199254740991) AS bytes, min(sum(unattributed), 9007199254740991) AS unattributed,
   min(sum(unknown), 9007199254740991) AS unknown, min(sum(outside), 9007199254740991) AS foreign_bytes,
-  json_group_array(json_array(created_at, seen_at)) AS ledgers FROM epochs GROUP BY node";
+  json_group_array(json_array(created_at, seen_at)) AS times FROM epochs GROUP BY node";
 
 /// A node without what its ledgers say.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
@@ -166,7 +166,7 @@ pub struct Ledgers {
     unattributed: Bytes,
     unknown: Bytes,
     foreign_bytes: Bytes,
-    ledgers: String,
+    times: String,
 }
 
 /// All nodes without what happened to them: two statements, whose rows [`glanced`] puts together.
@@ -197,7 +197,7 @@ pub fn glanced(nodes: Vec<Bare>, ledgers: Vec<Ledgers>) -> Vec<Node> {
             clock_off: told.as_ref().map_or(0, |told| told.clock_off),
             agent: told.as_ref().map(|told| told.agent.clone()).unwrap_or_default(),
             status: told.as_ref().map_or_else(|| "{}".to_owned(), |told| told.status.clone()),
-            ledgers: told.map_or_else(|| "[]".to_owned(), |told| told.ledgers),
+            ledgers: told.map_or_else(|| "[]".to_owned(), |told| told.times),
             events: "[]".to_owned(),
             inbounds: "[]".to_owned(),
         }

@@ -43,10 +43,10 @@ pub(crate) async fn show(request: &Request, call: &Call, name: &str) -> Result<R
     let [hours, days, packages, devices] = outcomes.as_slice() else {
         return Err(Failure::Broken("a batch of four gave other".into()));
     };
-    let used = Used::of(hours, days)?;
-    let nodes = shares(call, &used.rows).await?;
+    let flowed = Used::of(hours, days)?;
+    let nodes = shares(call, &flowed.rows).await?;
     let period = user.period(call.now);
-    let days = buckets(Span::Day, used.rows.iter().map(|row| Row(row.0, None, row.2, row.3)));
+    let days = buckets(Span::Day, flowed.rows.iter().map(|row| Row(row.0, None, row.2, row.3)));
     let facts = UserPageFacts {
         view: UserView::new(&user_facts(&user, online_within(&call.env)), &visit.say),
         standing: user.standing_at(call.now),
@@ -57,7 +57,7 @@ pub(crate) async fn show(request: &Request, call: &Call, name: &str) -> Result<R
         speed: user.speed_limit,
         devices_most: user.device_limit,
         days: &days,
-        since: used.since,
+        since: flowed.since,
         nodes,
         packages: packages.rows()?.into_iter().map(package).collect(),
         devices: devices.rows()?.into_iter().map(device).collect(),
@@ -128,8 +128,8 @@ async fn shares(call: &Call, rows: &[Row]) -> Result<Vec<NodeShare>, Failure> {
         return Ok(Vec::new());
     }
     let numbers: Vec<u32> = sums.keys().copied().collect();
-    let names: Vec<Name> = call.db.all(user_page::names(&numbers)).await?;
-    let named = |node: u32| names.iter().find(|name| name.id == node).map(|name| name.name.clone());
+    let known: Vec<Name> = call.db.all(user_page::names(&numbers)).await?;
+    let named = |node: u32| known.iter().find(|name| name.id == node).map(|name| name.name.clone());
     let mut shares: Vec<NodeShare> =
         sums.into_iter().map(|(node, bytes)| NodeShare { name: named(node), bytes }).collect();
     shares.sort_by_key(|share| core::cmp::Reverse(share.bytes));
