@@ -3,10 +3,12 @@
 mod accounts;
 mod nodes;
 mod operators;
+mod pages;
 mod xpert;
 
 pub use nodes::Nodes;
 pub use operators::{Me, Operators};
+pub use pages::Page;
 pub use xpert::Xpert;
 
 /// What a request wants. Path parameters are borrowed as they stand in the path, still percent-encoded.
@@ -29,22 +31,8 @@ pub enum Route<'a> {
     Install,
     /// `GET /health`
     Health,
-    /// `GET /`, also HEAD, as all pages
-    Home,
-    /// `GET /users`
-    UsersPage,
-    /// `GET /users/{name}`
-    UserPage(&'a str),
-    /// `GET /users/{name}/edit`
-    EditUserPage(&'a str),
-    /// `GET /new/user`
-    AddUserPage,
-    /// `GET /nodes`
-    NodesPage,
-    /// `GET /nodes/{id}`
-    NodePage(&'a str),
-    /// `GET /new/node`
-    AddNodePage,
+    /// `GET /` and the pages below
+    Page(Page<'a>),
     /// `POST /language`
     Language,
     /// `GET /login`
@@ -53,6 +41,8 @@ pub enum Route<'a> {
     Login,
     /// `POST /logout`
     Logout,
+    /// `POST /api/admin/token`
+    MarzbanToken,
     /// `GET /api/v1/users`
     Users,
     /// `POST /api/v1/users`
@@ -223,6 +213,8 @@ pub enum Face {
     Agent,
     /// `{"error":{"code","message","field"}}`
     Api,
+    /// `{"detail"}`
+    Marzban,
     /// `{"error":"...","field"}`; on paths that Marzban's API shares, `detail` as well.
     Simple {
         /// Marzban's API has this path too.
@@ -252,6 +244,7 @@ pub fn face(path: &str) -> Face {
     match path.split('/').next() {
         Some("agent") => Face::Agent,
         Some("api") => match path.split('/').nth(1) {
+            Some("admin") => Face::Marzban,
             Some("user") => Face::Simple { shared: true },
             Some("xpert") => Face::Xpert,
             Some("add_user" | "reset_traffic" | "stats") => Face::Simple { shared: false },
@@ -286,10 +279,7 @@ pub fn route<'a>(method: &str, path: &'a str) -> Result<Route<'a>, NoRoute> {
 
         (["install.sh"], "GET" | "HEAD") => Ok(Route::Install),
         (["install.sh"], _) => Err(Method("GET, HEAD")),
-        ([""], "GET" | "HEAD") => Ok(Route::Home),
-        ([""], _) => Err(Method("GET, HEAD")),
-        (["users" | "nodes" | "new", ..], "GET" | "HEAD") => page(&segments),
-        (["users" | "nodes" | "new", ..], _) => page(&segments).and(Err(Method("GET, HEAD"))),
+        ([""] | ["users" | "nodes" | "new", ..], method) => pages::page(&segments, method).map(Route::Page),
         (["language"], "POST") => Ok(Route::Language),
         (["language"], _) => Err(Method("POST")),
         (["health"], "GET" | "HEAD") => Ok(Route::Health),
@@ -305,6 +295,8 @@ pub fn route<'a>(method: &str, path: &'a str) -> Result<Route<'a>, NoRoute> {
         (["api", "v1", "plans", rest @ ..], method) => accounts::plans(method, rest),
 
         (["api", "user", name], "GET") => Ok(Route::SimpleUser(name)),
+        (["api", "admin", "token"], "POST") => Ok(Route::MarzbanToken),
+        (["api", "admin", "token"], _) => Err(Method("POST")),
         (["api", "user", name], "PUT") => Ok(Route::ChangeSimpleUser(name)),
         (["api", "user", name], "DELETE") => Ok(Route::DeleteSimpleUser(name)),
         (["api", "user", _], _) => Err(Method("GET, PUT, DELETE")),
@@ -370,20 +362,6 @@ pub fn route<'a>(method: &str, path: &'a str) -> Result<Route<'a>, NoRoute> {
     }
 }
 
-/// Pages for people.
-fn page<'a>(segments: &[&'a str]) -> Result<Route<'a>, NoRoute> {
-    match segments {
-        ["users"] => Ok(Route::UsersPage),
-        ["users", name] => Ok(Route::UserPage(name)),
-        ["users", name, "edit"] => Ok(Route::EditUserPage(name)),
-        ["new", "user"] => Ok(Route::AddUserPage),
-        ["nodes"] => Ok(Route::NodesPage),
-        ["nodes", id] => Ok(Route::NodePage(id)),
-        ["new", "node"] => Ok(Route::AddNodePage),
-        _ => Err(NoRoute::Path),
-    }
-}
-
 /// `/api/v1/client-rules...`
 fn client_rules(method: &str, rest: &[&str]) -> Result<Route<'static>, NoRoute> {
     match (rest, method) {
@@ -410,11 +388,9 @@ mod tests {
     }
 
     #[test]
-    fn pages_are_read_and_never_written() {
-        assert_eq!(route("GET", "/users/ann/edit"), Ok(Route::EditUserPage("ann")));
-        assert_eq!(route("HEAD", "/nodes/7"), Ok(Route::NodePage("7")));
-        assert_eq!(route("POST", "/users"), Err(NoRoute::Method("GET, HEAD")));
-        assert_eq!(route("POST", "/users/ann/fly"), Err(NoRoute::Path));
+    fn a_page_is_asked_for_and_a_language_chosen() {
+        assert_eq!(route("GET", "/"), Ok(Route::Page(Page::Home)));
+        assert_eq!(route("GET", "/users/ann/edit"), Ok(Route::Page(Page::EditUser("ann"))));
         assert_eq!(route("GET", "/language"), Err(NoRoute::Method("POST")));
     }
 

@@ -1,10 +1,15 @@
-/** Tokens of a Marzban whose secret the operator has imported: they read the figures of traffic through other servers, and nothing else. */
+/**
+ * Tokens as Marzban's clients carry them: our own, which are sessions, and those of a Marzban whose secret the operator has imported, which
+ * read the figures of traffic through other servers, and nothing else.
+ */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 
 import { jwt } from './support/jwt.mjs';
+import { signInOwner } from './support/operators.mjs';
 import { assertRefused } from './support/refusals.mjs';
 import { startPanel } from './support/panel.mjs';
+import { authKeyOf } from './support/xpert.mjs';
 
 const AREA = '/api/v1/settings/marzban';
 const SECRET = 'c0ffee'.padEnd(64, '0');
@@ -80,4 +85,52 @@ test('the secret is told to nobody and stands nowhere in clear', async () => {
 test('once it is taken back its tokens are nothing again', async () => {
   assert.deepEqual((await panel.api('PUT', AREA, { jwt_secret_key: null })).body, { jwt_secret_key_set: false });
   assert.equal((await called(jwt(SECRET, sudo()))).status, 401);
+});
+
+/** Signs in as Marzban's clients do. */
+const signIn = (fields) =>
+  panel.request('POST', '/api/admin/token', { body: new URLSearchParams(fields).toString(), headers: { 'content-type': 'application/x-www-form-urlencoded' } });
+const credentials = () => ({ username: panel.operator.username, password: panel.operator.password });
+
+test('an operator signs in with the form of OAuth2, and his token opens what his session opens', async () => {
+  const { status, body } = await signIn({ grant_type: 'password', ...credentials() });
+  assert.equal(status, 200);
+  assert.equal(body.token_type, 'bearer');
+  const claims = JSON.parse(Buffer.from(body.access_token.split('.')[1], 'base64url').toString());
+  assert.deepEqual([claims.sub, claims.access, claims.exp - claims.iat], [panel.operator.username, 'sudo', 86_400]);
+  for (const where of ['/api/v1/users', '/api/v1/operators', GLOBAL]) assert.equal((await called(body.access_token, where)).status, 200, where);
+  const created = await panel.request('POST', '/api/v1/users', { key: body.access_token, body: '{"name":"made-by-token"}' });
+  assert.equal(created.status, 201, 'a bearer needs no Origin');
+  const { items } = (await panel.api('GET', '/api/v1/audit?limit=1')).body;
+  assert.deepEqual([items[0].actor_kind, items[0].actor], ['operator', panel.operator.username]);
+});
+
+test('the token is a session: it stands in the list, and ends with it', async () => {
+  const [mine, other] = [(await signIn(credentials())).body.access_token, (await signIn(credentials())).body.access_token];
+  assert.notEqual(mine, other);
+  const session = await signInOwner(panel);
+  const { items } = (await session.api('GET', '/api/v1/me/sessions')).body;
+  assert.ok(items.length >= 3);
+  assert.equal((await session.api('DELETE', '/api/v1/me/sessions')).status, 204);
+  for (const token of [mine, other]) assert.equal((await called(token, '/api/v1/users')).status, 401);
+});
+
+test('a wrong sign-in is answered as Marzban does it, and says which field is missing', async () => {
+  const wrong = await signIn({ ...credentials(), password: 'wrong' });
+  assert.deepEqual([wrong.status, wrong.body, wrong.headers.get('www-authenticate')], [401, { detail: 'Incorrect username or password' }, 'Bearer']);
+  assert.deepEqual((await signIn({ username: 'nobody', password: 'wrong' })).body, wrong.body);
+  for (const [fields, field] of [[{ password: 'x' }, 'username'], [{ username: 'x' }, 'password'], [{ ...credentials(), grant_type: 'code' }, 'grant_type']]) {
+    const { status, body } = await signIn(fields);
+    assert.equal(status, 422);
+    assert.deepEqual(Object.keys(body.detail), [field]);
+  }
+  assert.equal((await panel.request('GET', '/api/admin/token')).status, 405);
+});
+
+test('a token that somebody else signed with the same words is none', async () => {
+  const { body } = await signIn(credentials());
+  const claims = JSON.parse(Buffer.from(body.access_token.split('.')[1], 'base64url').toString());
+  assert.equal((await called(jwt(await authKeyOf(panel), claims), '/api/v1/users')).status, 401, 'not even with AUTH_KEY itself');
+  assert.equal((await called(jwt(SECRET, claims), '/api/v1/users')).status, 401);
+  assert.equal((await called(body.access_token, '/api/v1/users')).status, 200);
 });

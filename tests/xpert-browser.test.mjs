@@ -72,8 +72,16 @@ async function session() {
 /** What a Marzban gives to one of its admins. */
 const marzbanToken = (access = 'sudo') => jwt(SECRET, { sub: 'boss', access, iat: Math.floor(Date.now() / 1_000) });
 
+/** What the panel gives to whoever signs in as Marzban's clients do. */
+async function ownToken() {
+  const body = new URLSearchParams({ username: panel.operator.username, password: panel.operator.password }).toString();
+  const answer = await panel.request('POST', '/api/admin/token', { body, headers: { 'content-type': 'application/x-www-form-urlencoded' } });
+  return answer.body.access_token;
+}
+
 const credentials = {
   'an API key': () => KEY,
+  'a token of this panel': ownToken,
   'a token of the Marzban whose secret was imported': marzbanToken,
 };
 for (const [what, credential] of Object.entries(credentials)) {
@@ -93,7 +101,7 @@ test('without a right credential it reads why not', async () => {
 });
 
 test('a page of any other origin sees nothing, with whatever credential', async () => {
-  for (const credential of [undefined, KEY, marzbanToken()]) assert.deepEqual(await seen(stranger, { credential }), { refused: 'TypeError' });
+  for (const credential of [undefined, KEY, marzbanToken(), await ownToken()]) assert.deepEqual(await seen(stranger, { credential }), { refused: 'TypeError' });
 });
 
 test("an operator's session lends no page of another host his eyes, listed or not", async () => {

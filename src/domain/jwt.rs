@@ -26,7 +26,7 @@ pub enum Access {
     Admin,
 }
 
-/// What a token says. Marzban's have these claims and no others (`app/utils/jwt.py` of 0.8.4).
+/// What a token says. Marzban's have these claims without `jti`, and no others (`app/utils/jwt.py` of 0.8.4).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claims {
     /// The operator's name.
@@ -38,6 +38,9 @@ pub struct Claims {
     /// When it ends; none for never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exp: Option<Second>,
+    /// In this deployment's own: the token of the session that it is. Marzban's have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jti: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -91,7 +94,7 @@ mod tests {
     const NOW: Second = Second::clamped(1_795_867_200);
 
     fn claims() -> Claims {
-        Claims { sub: "ann".into(), access: Access::Sudo, iat: NOW, exp: Some(NOW.plus(60)) }
+        Claims { sub: "ann".into(), access: Access::Sudo, iat: NOW, exp: Some(NOW.plus(60)), jti: None }
     }
 
     fn with(header: &str, payload: &str) -> String {
@@ -103,7 +106,8 @@ mod tests {
     fn a_token_that_another_hand_made_is_read() {
         // Made with PyJWT 2.15 as Marzban does it.
         let token = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiJhZG1pbiIsImFjY2VzcyI6InN1ZG8iLCJpYXQiOjE3OTU4NjcyMDAsImV4cCI6MTc5NTk1MzYwMH0.Oupsva2ZOpqLbfeQGLQ80L8t93h7X68oVOtVIcmdpiw";
-        let read = Claims { sub: "admin".into(), access: Access::Sudo, iat: NOW, exp: Some(NOW.plus(86_400)) };
+        let read =
+            Claims { sub: "admin".into(), access: Access::Sudo, iat: NOW, exp: Some(NOW.plus(86_400)), jti: None };
         assert_eq!(verified(KEY, token, NOW), Some(read));
     }
 

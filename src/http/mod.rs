@@ -154,17 +154,11 @@ async fn dispatch(request: Request, path: &str, call: &Call) -> Result<Response,
         Ok(Route::Stats) => simple::stats(&request, call).await,
         Ok(Route::Subscription { token, format }) => sub::fetch(&request, call, token, format).await,
         Ok(Route::Xpert(route)) => xpert::answer(request, call, route).await,
-        Ok(Route::Home) => panel::home::show(&request, call).await,
-        Ok(Route::UsersPage) => panel::users::show(&request, call).await,
-        Ok(Route::UserPage(name)) => panel::user::show(&request, call, name).await,
-        Ok(Route::EditUserPage(name)) => panel::user::edit(&request, call, name).await,
-        Ok(Route::AddUserPage) => panel::user::add(&request, call).await,
-        Ok(Route::NodesPage) => panel::nodes::list(&request, call).await,
-        Ok(Route::NodePage(id)) => panel::nodes::show(&request, call, id).await,
-        Ok(Route::AddNodePage) => panel::nodes::add(&request, call).await,
+        Ok(Route::Page(of)) => panel::answer(&request, call, of).await,
         Ok(Route::Language) => panel::visit::choose(request).await,
         Ok(Route::LoginPage) => panel::sign_in::ask(&request, call).await,
         Ok(Route::Login) => panel::sign_in::enter(request, call).await,
+        Ok(Route::MarzbanToken) => marzban::enter(request, call).await,
         Ok(Route::Logout) => panel::sign_in::leave(&request, call).await,
     }
 }
@@ -188,7 +182,7 @@ fn refuse(face: Face, failure: &Failure, id: &str) -> worker::Result<Response> {
         Face::Simple { shared } => simple::refusal(failure, shared)?,
         Face::Panel => panel::refusal(failure).or_else(|_| Response::ok(format!("{message}\n")))?,
         Face::Text => Response::ok(format!("{message}\n"))?,
-        Face::Xpert => xpert::refusal(failure)?,
+        Face::Marzban | Face::Xpert => xpert::refusal(failure)?,
     }
     .with_status(status);
     let headers = response.headers_mut();

@@ -72,10 +72,10 @@ pub struct From<'a> {
     pub user_agent: &'a str,
 }
 
-/// Opens a session.
+/// Opens a session that lasts so many seconds.
 #[must_use]
-pub fn open(hash: &str, operator: i64, from: From<'_>, now: Second) -> Statement {
-    let statement = Statement::new(OPEN).bind(hash).bind(operator).bind(now).bind(now.plus(LASTS));
+pub fn open(hash: &str, operator: i64, from: From<'_>, now: Second, lasts: i64) -> Statement {
+    let statement = Statement::new(OPEN).bind(hash).bind(operator).bind(now).bind(now.plus(lasts));
     statement.bind(from.address).bind(from.user_agent)
 }
 

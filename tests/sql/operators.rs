@@ -163,7 +163,7 @@ fn sessions_are_ended_one_by_one_or_all_but_one_and_only_ones_own() {
     let (ann, bob) = (operator(&sqlite, "ann", &fields(Role::Owner)), operator(&sqlite, "bob", &fields(Role::Viewer)));
     let from = From { address: Some("192.0.2.1"), user_agent: "browser" };
     for (hash, operator) in [("a1", ann.id), ("a2", ann.id), ("a3", ann.id), ("b1", bob.id)] {
-        sqlite.run(&sessions::open(hash, operator, from, NOW)).unwrap();
+        sqlite.run(&sessions::open(hash, operator, from, NOW, sessions::LASTS)).unwrap();
     }
     let hashes = |operator: i64| -> Vec<String> {
         sqlite.all::<Open>(&sessions::of_operator(operator, NOW)).unwrap().into_iter().map(|open| open.hash).collect()

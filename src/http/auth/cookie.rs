@@ -4,6 +4,7 @@ use worker::Request;
 
 use crate::http::address;
 use crate::http::failure::Failure;
+use crate::store::sessions;
 
 fn is_https(request: &Request) -> bool {
     address::origin(request).starts_with("https:")
@@ -20,6 +21,11 @@ pub(super) fn read(request: &Request) -> Result<Option<String>, Failure> {
     let header = request.headers().get("cookie")?.unwrap_or_default();
     let pairs = header.split(';').filter_map(|pair| pair.trim().split_once('='));
     Ok(pairs.into_iter().find(|(key, _)| *key == name).map(|(_, value)| value.to_owned()))
+}
+
+/// The `Set-Cookie` value that makes a browser keep a session.
+pub(crate) fn keep(request: &Request, token: &str) -> String {
+    set(request, token, sessions::LASTS)
 }
 
 /// The `Set-Cookie` value that makes a browser keep a token for so many seconds.

@@ -8,6 +8,7 @@ use worker::Request;
 
 use super::{actor, address_of, cookie, session};
 use crate::domain::audit::{Actor, ActorKind, Entry, Facts};
+use crate::domain::role::Role;
 use crate::domain::seal::{self, NONCE};
 use crate::domain::token::same;
 use crate::domain::totp;
@@ -30,8 +31,15 @@ const TICKET: &str = "sign-in";
 
 /// How an attempt to sign in ended.
 pub(crate) enum Entered {
-    /// He is signed in: the `Set-Cookie` value of his session.
-    In(String),
+    /// He is signed in.
+    In {
+        /// His session's token.
+        token: String,
+        /// His role.
+        role: Role,
+        /// His name, as it was entered.
+        name: String,
+    },
     /// Name and password are right, the second factor is missing: the ticket that comes back with it.
     Code(String),
     /// Name, password or code is wrong, or the ticket is too old.
@@ -70,7 +78,7 @@ impl Attempted {
     }
 }
 
-/// Signs an operator in.
+/// Signs an operator in, for so many seconds.
 ///
 /// Guesses are counted per address by the platform and in D1, and per name in D1, whether somebody has that name or not; a right
 /// password with a wrong code counts like a wrong password. Rows of a failed attempt: 3 read, 2 written.
@@ -79,6 +87,7 @@ pub(crate) async fn sign_in(
     call: &Call,
     attempted: &Attempted,
     code: &str,
+    lasts: i64,
 ) -> Result<Entered, Failure> {
     let address = address_of(request)?.unwrap_or_else(|| "local".to_owned());
     if let Ok(limiter) = call.env.rate_limiter("LOGIN_LIMIT")
@@ -100,9 +109,10 @@ pub(crate) async fn sign_in(
             call.db.run(sign_ins::forgive(of_address)).await?;
             return Ok(Entered::Code(attempted.ticket(call)?));
         }
-        let opening = Opening { request, operator, attempted, code, forgiven: [of_name, of_address] };
-        if let Some(cookie) = opening.open(call, &candidate).await? {
-            return Ok(Entered::In(cookie));
+        let opening = Opening { request, operator, attempted, code, forgiven: [of_name, of_address], lasts };
+        if let Some(token) = opening.open(call, &candidate).await? {
+            let role = candidate.role.unwrap_or(Role::Viewer);
+            return Ok(Entered::In { token, role, name: attempted.name.clone() });
         }
     }
     for (bucket, attempt) in [(of_name, for_name), (of_address, from_there)] {
@@ -130,10 +140,11 @@ struct Opening<'a> {
     attempted: &'a Attempted,
     code: &'a str,
     forgiven: [Bucket; 2],
+    lasts: i64,
 }
 
 impl Opening<'_> {
-    /// The `Set-Cookie` value, or none if the code is wrong. The token is always a new one, and a session that the browser had ends.
+    /// The session's token, or none if the code is wrong. It is always a new one, and a session that the browser had ends.
     async fn open(&self, call: &Call, candidate: &Candidate) -> Result<Option<String>, Failure> {
         let token = hex::encode(random::bytes::<32>()?);
         let before = session(self.request, call).await?;
@@ -146,13 +157,13 @@ impl Opening<'_> {
             let Some(spent) = self.spend(call).await? else { return Ok(Deed::nothing(false)) };
             let mut batch: Vec<Statement> = self.forgiven.map(sign_ins::forgive).to_vec();
             batch.extend(before.as_ref().map(|session| sessions::end(&session.hash)));
-            batch.push(sessions::open(&sha256_hex(&token), self.operator, from, call.now));
+            batch.push(sessions::open(&sha256_hex(&token), self.operator, from, call.now, self.lasts));
             batch.extend(spent);
             let entry = Entry::new("session.open", format!("operators/{}", self.attempted.name));
             Ok(Deed::new(entry, batch, true))
         };
         let (_, opened) = recorded(call, &actor, prepare).await?;
-        Ok(opened.then(|| cookie::set(self.request, &token, sessions::LASTS)))
+        Ok(opened.then_some(token))
     }
 
     /// What uses the code up; none if it is wrong. Read anew under the audit head, so of two who send the same code at once one fails.

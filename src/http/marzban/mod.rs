@@ -2,6 +2,8 @@
 
 mod bearer;
 mod secret;
+mod token;
 
 pub(super) use bearer::authorize;
 pub(super) use secret::answer;
+pub(super) use token::enter;

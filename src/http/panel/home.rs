@@ -19,7 +19,7 @@ use crate::views::panel::{Cost, Dashboard, DashboardFacts, DashboardLive, Failed
 ///
 /// Queries: 8. Rows read: 2 for the session, 2 totals, 1 per node and ledger, the count of the hour, 38 for its top users, 1 for the
 /// day's cost, and 1 per job that exists.
-pub(crate) async fn show(request: &Request, call: &Call) -> Result<Response, Failure> {
+pub(super) async fn show(request: &Request, call: &Call) -> Result<Response, Failure> {
     let Some(visit) = Visit::of(request, call).await? else { return go_to("/login") };
     if !visit.may("stats:read") {
         return go_to("/users");

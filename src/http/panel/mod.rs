@@ -1,18 +1,34 @@
 //! The panel's face: pages for an operator's browser, signed in by a session cookie.
 
 mod figures;
-pub(crate) mod home;
-pub(crate) mod nodes;
+mod home;
+mod nodes;
 pub(crate) mod sign_in;
-pub(crate) mod user;
-pub(crate) mod users;
+mod user;
+mod users;
 pub(crate) mod visit;
 
 use askama::Template;
-use worker::Response;
+use worker::{Request, Response};
 
+use super::call::Call;
 use super::failure::Failure;
+use crate::route::Page;
 use crate::views::Refusal;
+
+/// Shows a page to whoever is signed in.
+pub(super) async fn answer(request: &Request, call: &Call, of: Page<'_>) -> Result<Response, Failure> {
+    match of {
+        Page::Home => home::show(request, call).await,
+        Page::Users => users::show(request, call).await,
+        Page::User(name) => user::show(request, call, name).await,
+        Page::EditUser(name) => user::edit(request, call, name).await,
+        Page::AddUser => user::add(request, call).await,
+        Page::Nodes => nodes::list(request, call).await,
+        Page::Node(id) => nodes::show(request, call, id).await,
+        Page::AddNode => nodes::add(request, call).await,
+    }
+}
 
 /// A page. Forms on it carry their `Origin`, which the rule for all other answers (no referrer) would make `null`.
 fn page(template: &impl Template, status: u16) -> Result<Response, Failure> {

@@ -24,7 +24,7 @@ const CHART: i64 = 29 * 86_400;
 /// `GET /nodes`, also HEAD
 ///
 /// Queries: 2. Rows read: 2 for the session, and the nodes with their ledgers and at most 10 events each.
-pub(crate) async fn list(request: &Request, call: &Call) -> Result<Response, Failure> {
+pub(super) async fn list(request: &Request, call: &Call) -> Result<Response, Failure> {
     let Some(visit) = Visit::of(request, call).await? else { return go_to("/login") };
     visit.ask("nodes:read")?;
     let nodes: Vec<Node> = call.db.all(overview::nodes()).await?;
@@ -43,7 +43,7 @@ pub(crate) async fn list(request: &Request, call: &Call) -> Result<Response, Fai
 ///
 /// Queries: 4. Rows read: 2 for the session, 1 and 1 per ledger, 10 events, its addresses, and 2 per hour and day of the chart: 382 in a week of
 /// hours and 23 days.
-pub(crate) async fn show(request: &Request, call: &Call, id: &str) -> Result<Response, Failure> {
+pub(super) async fn show(request: &Request, call: &Call, id: &str) -> Result<Response, Failure> {
     let Some(visit) = Visit::of(request, call).await? else { return go_to("/login") };
     visit.ask("nodes:read")?;
     let id: NodeId = id.parse().map(NodeId).map_err(|_| Failure::NotFound("node"))?;
@@ -97,7 +97,7 @@ fn address(row: &node_addresses::Row, node: &Node) -> Option<AddressLine> {
 /// `GET /new/node`, also HEAD
 ///
 /// Rows read: 2 for the session.
-pub(crate) async fn add(request: &Request, call: &Call) -> Result<Response, Failure> {
+pub(super) async fn add(request: &Request, call: &Call) -> Result<Response, Failure> {
     let Some(visit) = Visit::of(request, call).await? else { return go_to("/login") };
     visit.ask("nodes:write")?;
     page(&AddNode { shell: visit.shell(Section::Nodes) }, 200)

@@ -8,6 +8,7 @@ use crate::http::auth::{self, Attempted, Entered};
 use crate::http::body;
 use crate::http::call::Call;
 use crate::http::failure::Failure;
+use crate::store::sessions::LASTS;
 use crate::views::Login;
 
 /// Largest form, in bytes.
@@ -40,10 +41,10 @@ pub(crate) async fn enter(mut request: Request, call: &Call) -> Result<Response,
         page(&Login { name: name.clone(), problem: Some(problem.to_owned()), ticket: again }, status)
     };
     let Some(attempted) = &attempted else { return refused("That took too long. Sign in again.", 401) };
-    match auth::sign_in(&request, call, attempted, &code).await {
-        Ok(Entered::In(cookie)) => {
+    match auth::sign_in(&request, call, attempted, &code, LASTS).await {
+        Ok(Entered::In { token, .. }) => {
             let response = go_to("/")?;
-            response.headers().set("set-cookie", &cookie)?;
+            response.headers().set("set-cookie", &auth::keep(&request, &token))?;
             Ok(response)
         }
         Ok(Entered::Code(ticket)) => page(&Login { ticket: Some(ticket), ..Login::default() }, 200),

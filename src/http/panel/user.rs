@@ -31,7 +31,7 @@ const CHART: u32 = 30;
 ///
 /// Queries: 7. Rows read: 2 for the session, 2 for the user, 200 hours, 60 days, 10 packages, 20 devices and 1 per node that
 /// counted him, at most.
-pub(crate) async fn show(request: &Request, call: &Call, name: &str) -> Result<Response, Failure> {
+pub(super) async fn show(request: &Request, call: &Call, name: &str) -> Result<Response, Failure> {
     let Some(visit) = Visit::of(request, call).await? else { return go_to("/login") };
     let actor = visit.actor(request, "users:read")?;
     let user = find(call, &actor, name).await?;
@@ -156,7 +156,7 @@ fn device(device: Device) -> DeviceFacts {
 /// `GET /new/user`, also HEAD
 ///
 /// Rows read: 2 for the session, and the plans.
-pub(crate) async fn add(request: &Request, call: &Call) -> Result<Response, Failure> {
+pub(super) async fn add(request: &Request, call: &Call) -> Result<Response, Failure> {
     let Some(visit) = Visit::of(request, call).await? else { return go_to("/login") };
     visit.actor(request, "users:write")?;
     let plans: Vec<Plan> = call.db.all(plans::all()).await?;
@@ -166,7 +166,7 @@ pub(crate) async fn add(request: &Request, call: &Call) -> Result<Response, Fail
 /// `GET /users/{name}/edit`, also HEAD
 ///
 /// Rows read: 2 for the session, 2 for the user, and the plans.
-pub(crate) async fn edit(request: &Request, call: &Call, name: &str) -> Result<Response, Failure> {
+pub(super) async fn edit(request: &Request, call: &Call, name: &str) -> Result<Response, Failure> {
     let Some(visit) = Visit::of(request, call).await? else { return go_to("/login") };
     let user = find(call, &visit.actor(request, "users:write")?, name).await?;
     let plans: Vec<Plan> = call.db.all(plans::all()).await?;

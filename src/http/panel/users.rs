@@ -26,7 +26,7 @@ const PAGE_LENGTH: usize = 50;
 ///
 /// Queries: 3. Rows read in order of creation: 2 per user shown, 2 for the session, and the plans. A search, a filter, and the other
 /// orders scan the users once.
-pub(crate) async fn show(request: &Request, call: &Call) -> Result<Response, Failure> {
+pub(super) async fn show(request: &Request, call: &Call) -> Result<Response, Failure> {
     let Some(visit) = Visit::of(request, call).await? else { return go_to("/login") };
     let owner = visit.actor(request, "users:read")?.only;
     let url = request.inner().url();

@@ -1,0 +1,57 @@
+//! Signing in as Marzban's clients do.
+
+use serde_json::json;
+use worker::{Request, Response};
+
+use crate::domain::jwt::{self, Access, Claims};
+use crate::domain::percent::form_field;
+use crate::domain::role::Role;
+use crate::http::auth::{self, Attempted, Entered};
+use crate::http::body;
+use crate::http::call::Call;
+use crate::http::failure::Failure;
+
+/// Largest form, in bytes.
+const MAX_FORM: usize = 4 << 10;
+/// Seconds that a token lasts: Marzban's default, 1,440 minutes.
+const LASTS: i64 = 86_400;
+
+/// `POST /api/admin/token`
+///
+/// A password form of `OAuth2`: `username` and `password`; `totp` for whoever has a second factor. The token is the operator's session in
+/// another form: it stands in the list of his sessions, and ends with it. Rows of a wrong password: 3 read, 2 written.
+pub(in crate::http) async fn enter(mut request: Request, call: &Call) -> Result<Response, Failure> {
+    let form = body::read(&mut request, MAX_FORM).await?;
+    let form = String::from_utf8(form).map_err(|_| Failure::Malformed("the form is not UTF-8".into()))?;
+    let field = |name: &str| form_field(&form, name).filter(|text| !text.is_empty());
+    let (Some(name), Some(password)) = (field("username"), field("password")) else {
+        let missing = if field("username").is_none() { "username" } else { "password" };
+        return Ok(Response::from_json(&json!({ "detail": { missing: "Field required" } }))?.with_status(422));
+    };
+    if field("grant_type").is_some_and(|kind| kind != "password") {
+        let detail = json!({ "detail": { "grant_type": "String should match pattern '^password$'" } });
+        return Ok(Response::from_json(&detail)?.with_status(422));
+    }
+    let attempted = Attempted::new(&name, &password);
+    match auth::sign_in(&request, call, &attempted, &field("totp").unwrap_or_default(), LASTS).await? {
+        Entered::In { token, role, name } => {
+            let claims = Claims {
+                sub: name,
+                access: if matches!(role, Role::Owner | Role::Admin) { Access::Sudo } else { Access::Admin },
+                iat: call.now,
+                exp: Some(call.now.plus(LASTS)),
+                jti: Some(token),
+            };
+            let token = jwt::sign(&jwt::own_key(&call.secret("AUTH_KEY")?), &claims);
+            Ok(Response::from_json(&json!({ "access_token": token, "token_type": "bearer" }))?)
+        }
+        Entered::Code(_) => refused("This account has a second factor: send its code as totp, or use an API key"),
+        Entered::Wrong => refused("Incorrect username or password"),
+    }
+}
+
+fn refused(detail: &str) -> Result<Response, Failure> {
+    let response = Response::from_json(&json!({ "detail": detail }))?.with_status(401);
+    response.headers().set("www-authenticate", "Bearer")?;
+    Ok(response)
+}
