@@ -42,16 +42,24 @@ async function seed(panel) {
   const users = [];
   for (const [name, bytes] of [['maria', 83 * GB], ['li.wei', 61 * GB], ['omid', 17 * GB], ['olga', 5 * GB], ['jonas', GB]]) {
     const { slot, id } = await panel.db.prepare('SELECT slot, id FROM users WHERE name = ?1').bind(name).first();
-    users.push([slot, Math.round(bytes / 12), bytes - Math.round(bytes / 12)]);
+    // Today by a report, what came before as if it had been reported.
     const today = now() - (now() % DAY);
-    for (let day = 1; day < 30; day += 1) {
-      const part = Math.round((bytes / 30) * (1 + Math.sin(day * 1.3) / 2));
+    const share = Math.round(bytes / 26);
+    let before = 0;
+    for (let day = 1; day < 26; day += 1) {
+      const part = Math.round(share * (1 + Math.sin(day * 1.3) / 2));
+      before += part;
       await panel.db.prepare('INSERT INTO history_days (user, day, node, up, down) VALUES (?1, ?2, 1, 0, ?3)').bind(id, today - day * DAY, part).run();
       await panel.db.prepare(`INSERT INTO node_days (node, day, up, down) VALUES (1, ?1, 0, ?2) ON CONFLICT (node, day) DO UPDATE SET down = down + excluded.down`)
         .bind(today - day * DAY, part).run();
     }
+    await panel.db.prepare('UPDATE usage SET month = ?2, lifetime = ?2 WHERE user = ?1').bind(id, before).run();
+    users.push([slot, Math.round(share / 12), share - Math.round(share / 12)]);
   }
   await frankfurt.sync({ report: frankfurt.report({ seq: 1, users, unattributed: 3 * MB }) });
+  await panel.db.prepare('UPDATE epochs SET down = down + (SELECT sum(down) FROM node_days) WHERE node = 1').run();
+  // It counts as of this hour, and is of the days before.
+  await panel.db.prepare('UPDATE node_hours SET down = down - (SELECT sum(down) FROM node_days) WHERE node = 1').run();
   await panel.cron('alerts');
 }
 
