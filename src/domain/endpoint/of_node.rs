@@ -152,7 +152,7 @@ fn protocol(
     let fingerprint = fingerprint.map(|fingerprint| fingerprint.as_str().to_owned());
     let tls = || Tls {
         server_name: inbound.server_name.clone(),
-        alpn: inbound.alpn.clone(),
+        alpn: inbound.alpn.iter().filter(|name| is_alpn(name)).cloned().collect(),
         fingerprint: fingerprint.clone(),
         insecure: inbound.insecure,
         ..Tls::default()
@@ -207,6 +207,11 @@ fn protocol(
         "http" => Protocol::Http(Http { login: login(), tls: inbound.tls.then(plain_tls).transpose()? }),
         _ => return Err("its protocol has no links"),
     })
+}
+
+/// A name of a protocol that a list separated by commas can hold: no other exists (RFC 7301's registry).
+fn is_alpn(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_graphic() && byte != b',')
 }
 
 fn with_default_alpn(tls: Tls, alpn: &str) -> Tls {
