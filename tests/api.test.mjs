@@ -60,6 +60,7 @@ test('a user is created with 201, the place where he is found, and everything th
     next_plan: null,
     delete_after_days: null,
     last_seen_at: null,
+    owner_id: null,
   });
   assert.deepEqual(await users.ok(200, 'GET', answer.headers.get('location')), answer.body);
   assert.equal(await users.subscription(url), 'No server is connected yet');

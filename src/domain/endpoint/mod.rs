@@ -44,6 +44,8 @@ use super::link::Reason;
 
 /// Longest line that is read, in bytes.
 const LONGEST: usize = 8 * 1024;
+/// How many times longer a link is at most when it is written anew: three times by escapes, and what it left out is small.
+const GROWTH: usize = 8;
 
 /// One way in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -103,6 +105,15 @@ impl Endpoint {
         if line.len() > LONGEST {
             return Err(Reason::TooLong);
         }
+        let endpoint = Self::of_scheme(line)?;
+        // Escapes may make it longer than what would be read again.
+        if line.len() > LONGEST / GROWTH && endpoint.link().len() > LONGEST {
+            return Err(Reason::TooLong);
+        }
+        Ok(Some(endpoint))
+    }
+
+    fn of_scheme(line: &str) -> Result<Self, Reason> {
         let (scheme, rest) = line.split_once("://").ok_or(Reason::NotAUri)?;
         let scheme = scheme.to_ascii_lowercase();
         match scheme.as_str() {
@@ -122,7 +133,6 @@ impl Endpoint {
             "https" => Http::read(rest, true),
             _ => Err(Reason::Unsupported(scheme.chars().take(32).collect())),
         }
-        .map(Some)
     }
 
     /// The share link, on one line.

@@ -256,7 +256,8 @@ fn reality(reality: &InboundReality, inbound: &Inbound, fingerprint: Option<Stri
 fn transport(transport: &InboundTransport, has_tls: bool) -> Result<Transport, &'static str> {
     let path = transport.path.clone().unwrap_or_else(|| "/".to_owned());
     let hosts = transport.host.clone();
-    let host = hosts.as_deref().and_then(|hosts| hosts.split(',').next()).map(str::to_owned);
+    let host = hosts.as_deref().and_then(|hosts| hosts.split(',').map(str::trim).find(|host| !host.is_empty()));
+    let host = host.map(str::to_owned);
     Ok(match transport.kind.as_str() {
         "ws" => {
             let join = if path.contains('?') { '&' } else { '?' };
