@@ -196,7 +196,9 @@ for (const role of LOWER) {
     for (const [where, letters] of READS) {
       const { status, text } = await panel.request('GET', where, { headers: { cookie } });
       const hidden = role === 'reseller' && /\/users?\/ann/.test(where);
-      assert.equal(status, letters.includes(letterOf(role)) ? 200 : hidden ? 404 : 403, `GET ${where}: ${text}`);
+      // A page sends him to what he may see.
+      const barred = where === '/' ? 303 : 403;
+      assert.equal(status, letters.includes(letterOf(role)) ? 200 : hidden ? 404 : barred, `GET ${where}: ${text}`);
     }
     assert.deepEqual(await dump(panel), before, 'reading writes nothing');
   });
@@ -263,14 +265,15 @@ test('a reseller works with the simple API too, on his own users', async () => {
 test('a reseller creates as many users as he may, however many he asks for at once', async () => {
   const shop = await addOperator(panel, owner, { name: 'five', role: 'reseller', user_allowance: 5 });
   const answers = await Promise.all(Array.from({ length: 12 }, (_, at) => shop.api('POST', '/api/v1/users', { name: `five-${at}` })));
-  const created = answers.filter(({ status }) => status === 201).length;
+  const names = answers.filter(({ status }) => status === 201).map(({ body }) => body.name);
+  const created = names.length;
   assert.ok(created >= 1 && created <= 5, `${created}`);
   for (const answer of answers.filter(({ status }) => status !== 201)) assert.ok([409, 503].includes(answer.status), answer.text);
   for (let at = created; at < 5; at += 1) assert.equal((await shop.api('POST', '/api/v1/users', { name: `more-${at}` })).status, 201);
   const before = await dump(panel);
   assertRefused(await shop.api('POST', '/api/v1/users', { name: 'sixth' }), 409, 'user_allowance');
   assert.deepEqual(await dump(panel), before);
-  assert.equal((await shop.api('DELETE', '/api/v1/users/more-4')).status === 204 || (await shop.api('DELETE', '/api/v1/users/five-0')).status === 204, true);
+  assert.equal((await shop.api('DELETE', `/api/v1/users/${names[0]}`)).status, 204);
 });
 
 test('a reseller hands out as many bytes as he may, and finds no way round it', async () => {

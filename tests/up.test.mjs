@@ -131,7 +131,7 @@ test('it tells a login that works, and keeps it for its owner alone', async () =
   const entered = await fetch(`${url}/login`, { method: 'POST', body, headers: { origin: url }, redirect: 'manual' });
   assert.equal(entered.status, 303);
   const [cookie] = entered.headers.get('set-cookie').split(';');
-  const page = await (await fetch(url, { headers: { cookie } })).text();
+  const page = await (await fetch(`${url}/users`, { headers: { cookie } })).text();
   for (const name of NAMES) assert.ok(page.includes(`>${name}<`), name);
 });
 

@@ -45,7 +45,11 @@ export class Browser {
       if (['error', 'warning'].includes(message.type())) complaints.push(`console: ${message.text()}`);
     });
     page.on('pageerror', (error) => complaints.push(`script: ${error.message}`));
-    page.on('requestfailed', (request) => complaints.push(`request: ${request.url()} ${request.failure()?.errorText}`));
+    page.on('requestfailed', (request) => {
+      // Whoever goes on to another page does not wait for the picture of this one.
+      const isLeft = request.resourceType() === 'image' && request.failure()?.errorText === 'net::ERR_ABORTED';
+      if (!isLeft) complaints.push(`request: ${request.url()} ${request.failure()?.errorText}`);
+    });
     return Object.assign(page, { complaints });
   }
 
