@@ -45,9 +45,7 @@ async function sweep(t, what, budget) {
   assert.equal(await panel.cron(), 'ok');
   const line = panel.log().split('\n').filter((one) => one.includes('job=sweep')).at(-1);
   const [queries, read, written] = ['queries', 'read', 'written'].map((name) => Number(new RegExp(`${name}=(\\d+)`).exec(line)[1]));
-  // It reads a row of every node, of which other tests here have made many.
-  const { nodes } = await panel.db.prepare('SELECT count(*) AS nodes FROM nodes').first();
-  within(t, what, { queries, read, written }, { ...budget, read: budget.read + nodes });
+  within(t, what, { queries, read, written }, budget);
 }
 
 /** Ends the period of this many users who are not due yet; a `gate` shuts them first. */
@@ -86,43 +84,6 @@ test('a page of 50 users in the order of a key reads at most 150 rows, in the pa
     const { items, total } = await call(t, `API ${query}`, 200, ['GET', `/api/v1/users${query}`], page);
     assert.deepEqual([items.length, total], [50, USERS]);
   }
-});
-
-test('the dashboard reads at most 200 rows with 50 nodes, the day after a month of traffic too', async (t) => {
-  for (let count = 0; count < 49; count += 1) await (await seedAgent(panel)).sync();
-  const week = JSON.stringify(Array.from({ length: 7 * 24 }, (_, hour) => now() - (now() % 3600) - hour * 3600));
-  await panel.db.prepare('INSERT INTO node_hours (node, hour, up, down) SELECT nodes.id, value, 1, 1073741824 FROM nodes, json_each(?1)').bind(week).run();
-  await panel.db.prepare("DELETE FROM settings WHERE area = 'summary'").run();
-  await panel.db.prepare('UPDATE usage SET month = user * 1048576, lifetime = user * 1048576 WHERE user % 100 = 0').run();
-  assert.equal(await panel.cron('alerts'), 'ok');
-  const cookie = await signIn();
-  const { status, text, cost } = await panel.request('GET', '/', { headers: { cookie } });
-  assert.equal(status, 200);
-  assert.equal(text.match(/<rect /g).length >= 7, true, 'the days are there');
-  assert.equal(text.match(/<li><a href="\/users\/user-/g).length, 8, 'and the users with the most traffic');
-  within(t, 'dashboard', cost, { written: 0, read: 200, queries: 8 });
-  await panel.db.batch([panel.db.prepare('DELETE FROM node_hours'), panel.db.prepare('UPDATE usage SET month = 0, lifetime = 0'),
-    panel.db.prepare('DELETE FROM nodes WHERE id <> (SELECT min(id) FROM nodes)'), panel.db.prepare('DELETE FROM epochs WHERE node <> (SELECT min(id) FROM nodes)')]);
-});
-
-test('the page of a user who never sleeps, on many nodes, reads at most 400 rows', async (t) => {
-  const cookie = await signIn();
-  const { id, name } = await panel.db.prepare('SELECT id, name FROM users LIMIT 1').first();
-  const list = (length, at) => JSON.stringify(Array.from({ length }, (_, index) => at(index)));
-  const nodes = '(SELECT value AS node FROM json_each(\'[1,2,3,4,5]\'))';
-  await panel.db.batch([
-    panel.db.prepare(`INSERT INTO history (user, hour, node, up, down) SELECT ?1, value, node, 5, 7 FROM json_each(?2), ${nodes}`)
-      .bind(id, list(7 * 24, (hour) => now() - (now() % 3600) - hour * 3600)),
-    panel.db.prepare(`INSERT INTO history_days (user, day, node, up, down) SELECT ?1, value, node, 5, 7 FROM json_each(?2), ${nodes}`)
-      .bind(id, list(22, (day) => now() - (now() % 86400) - (day + 8) * 86400)),
-    panel.db.prepare("INSERT INTO packages (user, order_id, bytes, entered_by, bought_at) SELECT ?1, 'order-' || value, 5, 'x', 1 FROM json_each(?2)").bind(id, list(40, (order) => order)),
-    panel.db.prepare("INSERT INTO devices (user, id, first_at, last_at) SELECT ?1, 'd' || value, 1, 1 FROM json_each(?2)").bind(id, list(40, (device) => device)),
-  ]);
-  const { status, text, cost } = await panel.request('GET', `/users/${name}`, { headers: { cookie } });
-  assert.equal(status, 200);
-  assert.match(text, /are too many for this page/, 'and says that it does not show everything');
-  within(t, 'user page', cost, { written: 0, read: 400, queries: 7 });
-  await panel.db.batch(['history', 'history_days', 'packages', 'devices'].map((table) => panel.db.prepare(`DELETE FROM ${table} WHERE user = ?1`).bind(id)));
 });
 
 test('the nodes read no more than the last ten events of one that has seen much', async (t) => {
@@ -228,4 +189,41 @@ test('what comes to accounts more rarely than a period costs ten rows written fo
   const counted = await panel.db.prepare(`SELECT sum(plan = 'basic') AS given, sum(expires_at > unixepoch() AND plan IS NULL) AS begun,
     sum(suspended_until IS NOT NULL) AS shut, sum(deleted_at IS NOT NULL) AS deleted FROM users WHERE name <> 'ann'`).first();
   assert.deepEqual(counted, { given: count, begun: count, shut: 0, deleted: count });
+});
+
+test('the dashboard reads at most 200 rows with 50 nodes, the day after a month of traffic too', async (t) => {
+  for (let count = 0; count < 49; count += 1) await (await seedAgent(panel)).sync();
+  const week = JSON.stringify(Array.from({ length: 7 * 24 }, (_, hour) => now() - (now() % 3600) - hour * 3600));
+  await panel.db.prepare('INSERT INTO node_hours (node, hour, up, down) SELECT nodes.id, value, 1, 1073741824 FROM nodes, json_each(?1)').bind(week).run();
+  await panel.db.prepare("DELETE FROM settings WHERE area = 'summary'").run();
+  await panel.db.prepare('UPDATE usage SET month = user * 1048576, lifetime = user * 1048576 WHERE user % 100 = 0').run();
+  assert.equal(await panel.cron('alerts'), 'ok');
+  const cookie = await signIn();
+  const { status, text, cost } = await panel.request('GET', '/', { headers: { cookie } });
+  assert.equal(status, 200);
+  assert.equal(text.match(/<rect /g).length >= 7, true, 'the days are there');
+  assert.equal(text.match(/<li><a href="\/users\/user-/g).length, 8, 'and the users with the most traffic');
+  within(t, 'dashboard', cost, { written: 0, read: 200, queries: 8 });
+  await panel.db.batch([panel.db.prepare('DELETE FROM node_hours'), panel.db.prepare('UPDATE usage SET month = 0, lifetime = 0'),
+    panel.db.prepare('DELETE FROM nodes WHERE id <> (SELECT min(id) FROM nodes)'), panel.db.prepare('DELETE FROM epochs WHERE node <> (SELECT min(id) FROM nodes)')]);
+});
+
+test('the page of a user who never sleeps, on many nodes, reads at most 400 rows', async (t) => {
+  const cookie = await signIn();
+  const { id, name } = await panel.db.prepare('SELECT id, name FROM users LIMIT 1').first();
+  const list = (length, at) => JSON.stringify(Array.from({ length }, (_, index) => at(index)));
+  const nodes = '(SELECT value AS node FROM json_each(\'[1,2,3,4,5]\'))';
+  await panel.db.batch([
+    panel.db.prepare(`INSERT INTO history (user, hour, node, up, down) SELECT ?1, value, node, 5, 7 FROM json_each(?2), ${nodes}`)
+      .bind(id, list(7 * 24, (hour) => now() - (now() % 3600) - hour * 3600)),
+    panel.db.prepare(`INSERT INTO history_days (user, day, node, up, down) SELECT ?1, value, node, 5, 7 FROM json_each(?2), ${nodes}`)
+      .bind(id, list(22, (day) => now() - (now() % 86400) - (day + 8) * 86400)),
+    panel.db.prepare("INSERT INTO packages (user, order_id, bytes, entered_by, bought_at) SELECT ?1, 'order-' || value, 5, 'x', 1 FROM json_each(?2)").bind(id, list(40, (order) => order)),
+    panel.db.prepare("INSERT INTO devices (user, id, first_at, last_at) SELECT ?1, 'd' || value, 1, 1 FROM json_each(?2)").bind(id, list(40, (device) => device)),
+  ]);
+  const { status, text, cost } = await panel.request('GET', `/users/${name}`, { headers: { cookie } });
+  assert.equal(status, 200);
+  assert.match(text, /are too many for this page/, 'and says that it does not show everything');
+  within(t, 'user page', cost, { written: 0, read: 400, queries: 7 });
+  await panel.db.batch(['history', 'history_days', 'packages', 'devices'].map((table) => panel.db.prepare(`DELETE FROM ${table} WHERE user = ?1`).bind(id)));
 });
