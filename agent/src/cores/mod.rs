@@ -16,6 +16,7 @@ use crate::config::{Config, CoreKind};
 use crate::relay::meter::Meter;
 
 pub(crate) mod incarnation;
+mod last_good;
 pub(crate) mod nginx;
 pub(crate) mod program;
 pub(crate) mod relayed;

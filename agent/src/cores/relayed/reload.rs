@@ -2,7 +2,6 @@
 
 use core::time::Duration;
 use std::fs;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::time::{Instant, sleep, sleep_until, timeout};
@@ -11,8 +10,9 @@ use weir_wire::SlotName;
 use super::render::{self, Rendered};
 use super::watch::{ask, tell_up};
 use super::{Inner, lock};
-use crate::cores::singbox::files::{self, Staged};
-use crate::cores::singbox::reload::{MODE, check};
+use crate::cores::last_good::{self, MODE};
+use crate::cores::singbox::files::Staged;
+use crate::cores::singbox::reload::check;
 use crate::cores::singbox::render::of_template;
 use crate::cores::singbox::template::Template;
 use crate::cores::singbox::{aside, command};
@@ -23,11 +23,6 @@ const POLL: Duration = Duration::from_millis(20);
 const SETTLE: Duration = Duration::from_millis(250);
 /// Connections of the relay end at once when they are told to.
 const DRAIN: Duration = Duration::from_secs(2);
-
-/// The last configuration that the core came up with before the present one.
-pub(super) fn last_good(core: &Inner) -> PathBuf {
-    core.settings.state_dir.join("last-good")
-}
 
 /// A configuration that passed every check and waits on disk.
 struct Ready {
@@ -57,15 +52,9 @@ async fn prepare(core: &Arc<Inner>, slots: &[ConfiguredSlot], passed: &mut Optio
 async fn commit(core: &Arc<Inner>, ready: Ready) -> Result<(), CoreError> {
     let (inner, proven) = (Arc::clone(core), lock(&core.state).running.clone());
     aside(move || {
-        let old = fs::read(&inner.settings.output).unwrap_or_default();
-        let good = last_good(&inner);
-        let keep = match render::of_file(&old) {
-            Some((digest, _)) => proven.as_ref() == Some(&digest) && digest != ready.digest,
-            None => !old.is_empty() && !good.exists(),
-        };
-        if keep {
-            files::place(&good, &old, MODE)?;
-        }
+        let settings = &inner.settings;
+        let digest_of = |file: &[u8]| render::of_file(file).map(|(digest, _)| digest);
+        last_good::keep(&settings.state_dir, &settings.output, digest_of, proven.as_ref(), &ready.digest)?;
         ready.staged.commit()
     })
     .await
@@ -179,29 +168,18 @@ async fn comes_up(core: &Inner, digest: &str) -> Result<(), String> {
 
 /// Puts the last good file back, and starts the core when it is down.
 async fn roll_back(core: &Arc<Inner>, was_up: bool, why: String) -> CoreError {
-    let inner = Arc::clone(core);
-    let restored = aside(move || {
-        let Ok(good) = fs::read(last_good(&inner)) else { return Ok(None) };
-        files::place(&inner.settings.output, &good, MODE)?;
-        Ok(Some(render::of_file(&good)))
-    })
-    .await;
-    let digest = match restored {
-        Ok(Some(Some((digest, _)))) => digest,
-        Ok(Some(None)) => return CoreError::RolledBack(why),
-        Ok(None) => return CoreError::NotTaken(why),
-        Err(disk) => return CoreError::NotTaken(format!("{why}; and the last good configuration is not back: {disk}")),
+    let settings = &core.settings;
+    let digest = match last_good::put_back(&settings.state_dir, &settings.output, &why, render::of_file).await {
+        Ok(Some((digest, _))) => digest,
+        Ok(None) => return CoreError::RolledBack(why),
+        Err(not_taken) => return not_taken,
     };
     if was_up && ask(core, &digest).await.is_ok() {
         return CoreError::RolledBack(why);
     }
-    let settings = &core.settings;
     let started = match command::run(&settings.start, settings.pid_file.as_deref(), None).await {
         Ok(()) => comes_up(core, &digest).await,
         Err(failed) => Err(failed),
     };
-    match started {
-        Ok(()) => CoreError::RolledBack(why),
-        Err(failed) => CoreError::RolledBack(format!("{why}; and the core does not start with it either: {failed}")),
-    }
+    last_good::rolled_back(why, started)
 }

@@ -33,18 +33,14 @@ pub(super) fn render(
     secret: &HostSecret,
     ports: RelayPorts,
 ) -> Result<Rendered, CoreError> {
-    let mut slots: Vec<&ConfiguredSlot> = slots.iter().collect();
-    slots.sort_by(|a, b| a.slot.cmp(&b.slot));
-    if slots.windows(2).any(|pair| matches!(pair, [a, b] if a.slot == b.slot)) {
-        return Err(CoreError::Config("a slot was named twice".into()));
-    }
+    let slots = common::sorted(slots)?;
     let additions = Additions { secret, api_port: 0, cache_file: Path::new(""), relay: Some(ports) };
     let mut config = template.config.clone();
     let of_template = common::digest_of_template(template, &config, additions.relay);
     common::inbounds(template, &mut config, &slots, &additions)?;
     let digest = format!("{of_template}-{}", common::digest_of_users(&slots, &config));
     state(&mut config, secret, &digest)?;
-    outbounds(template, &mut config, &slots, &digest, &additions)?;
+    outbounds(template, &mut config, &slots, &digest, &secret.relay(), ports.relay)?;
     common::rules(template, &mut config, &slots, &additions, common::relay_tag)?;
     let config = Value::Object(config);
     validate::validate(&config)?;
@@ -66,9 +62,10 @@ fn outbounds(
     config: &mut Map<String, Value>,
     slots: &[&ConfiguredSlot],
     digest: &str,
-    Additions { secret, relay, .. }: &Additions<'_>,
+    password: &str,
+    port: u16,
 ) -> Result<(), CoreError> {
-    let (open, port) = (template.final_outbound()?, relay.map(|ports| ports.relay));
+    let open = template.final_outbound()?;
     let outbounds = array(config, "outbounds")?;
     if open.is_none() {
         // First, so that it is also what the core falls back to for connections without a rule.
@@ -76,13 +73,7 @@ fn outbounds(
     }
     outbounds.push(json!({ "type": "block", "tag": common::REFUSE }));
     outbounds.push(json!({ "type": "block", "tag": format!("{DIGEST}{digest}") }));
-    let password = secret.relay();
-    outbounds.extend(slots.iter().map(|slot| {
-        json!({
-            "type": "socks", "tag": common::relay_tag(&slot.slot), "server": "127.0.0.1", "server_port": port,
-            "username": slot.slot.as_str(), "password": password,
-        })
-    }));
+    outbounds.extend(slots.iter().map(|slot| common::relay_outbound(&slot.slot, port, password)));
     Ok(())
 }
 

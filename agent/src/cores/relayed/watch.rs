@@ -12,13 +12,12 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::{Instant, sleep_until, timeout};
 use weir_wire::SlotName;
 
-use super::reload::last_good;
 use super::render::{self, STATED};
 use super::{Inner, lock};
-use crate::cores::program;
 use crate::cores::singbox::aside;
 use crate::cores::singbox::secrets::HostSecret;
 use crate::cores::{CoreError, CoreEvent};
+use crate::cores::{last_good, program};
 use crate::relay::socks;
 
 /// A core on loopback answers at once.
@@ -77,7 +76,7 @@ async fn find(core: &Arc<Inner>) -> Result<(Proof, Option<Vec<SlotName>>), Refus
     }
     let inner = Arc::clone(core);
     let files = aside(move || {
-        let files = [inner.settings.output.clone(), last_good(&inner)];
+        let files = [inner.settings.output.clone(), last_good::path(&inner.settings.state_dir)];
         Ok(files.iter().filter_map(|file| render::of_file(&fs::read(file).ok()?)).collect::<Vec<_>>())
     });
     let mut refused = Refused::OtherFile;

@@ -10,11 +10,10 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use super::files::{self, Staged};
 use super::flows::Flows;
 use super::{Inner, Settings, aside, command, lock, render, rendered};
+use crate::cores::last_good::{self, MODE};
 use crate::cores::{Boxed, ConfiguredSlot, CoreError, Reload, Written, relayed};
 use crate::faults::{self, Point};
 
-/// Readable by the core's group: the file holds every user's credentials.
-pub(in crate::cores) const MODE: u32 = 0o640;
 const POLL: Duration = Duration::from_millis(20);
 /// A core whose port is taken answers for a moment before it gives up; it must still be the same after this.
 const SETTLE: Duration = Duration::from_millis(250);
@@ -76,25 +75,15 @@ async fn commit(core: &Arc<Inner>, ready: Ready) -> Result<(), CoreError> {
     let inner = Arc::clone(core);
     let target = ready.target.clone();
     aside(move || {
-        let old = fs::read(&inner.settings.output).unwrap_or_default();
-        let good = last_good(&inner);
-        let keep = match render::digest_of_file(&old) {
-            Some(digest) => proven.as_ref() == Some(&digest) && digest != ready.digest,
-            None => !old.is_empty() && !good.exists(),
-        };
-        if keep {
-            files::place(&good, &old, MODE)?;
-        }
+        let settings = &inner.settings;
+        let digest_of = render::digest_of_file;
+        last_good::keep(&settings.state_dir, &settings.output, digest_of, proven.as_ref(), &ready.digest)?;
         ready.staged.commit()
     })
     .await?;
     faults::pass(Point::ReloadReplaced);
     core.api.expect(target);
     Ok(())
-}
-
-fn last_good(core: &Inner) -> PathBuf {
-    core.settings.state_dir.join("last-good")
 }
 
 /// [`crate::cores::Core::write`].
@@ -294,20 +283,11 @@ async fn another_incarnation(core: &Inner, before: Option<i64>) -> Result<i64, S
 
 /// Puts the last good file back, and starts the core when it is down.
 async fn roll_back(core: &Arc<Inner>, before: Option<i64>, why: String) -> CoreError {
-    let inner = Arc::clone(core);
-    let restored = aside(move || {
-        let Ok(good) = fs::read(last_good(&inner)) else { return Ok(None) };
-        files::place(&inner.settings.output, &good, MODE)?;
-        Ok(Some(render::target_of_file(&good)))
-    })
-    .await;
-    match restored {
-        Ok(Some(Some(target))) => core.api.expect(target),
-        Ok(Some(None)) => {}
-        Ok(None) => return CoreError::NotTaken(why),
-        Err(disk) => return CoreError::NotTaken(format!("{why}; and the last good configuration is not back: {disk}")),
-    }
     let settings = &core.settings;
+    match last_good::put_back(&settings.state_dir, &settings.output, &why, render::target_of_file).await {
+        Ok(target) => target.into_iter().for_each(|target| core.api.expect(target)),
+        Err(not_taken) => return not_taken,
+    }
     if let Ok(now) = core.api.started_at().await
         && Some(now) == before
     {
@@ -317,8 +297,5 @@ async fn roll_back(core: &Arc<Inner>, before: Option<i64>, why: String) -> CoreE
         Ok(()) => another_incarnation(core, None).await,
         Err(failed) => Err(failed),
     };
-    match started {
-        Ok(_) => CoreError::RolledBack(why),
-        Err(failed) => CoreError::RolledBack(format!("{why}; and the core does not start with it either: {failed}")),
-    }
+    last_good::rolled_back(why, started)
 }

@@ -91,11 +91,7 @@ pub(super) fn render(
     slots: &[ConfiguredSlot],
     additions: &Additions<'_>,
 ) -> Result<Rendered, CoreError> {
-    let mut slots: Vec<&ConfiguredSlot> = slots.iter().collect();
-    slots.sort_by(|a, b| a.slot.cmp(&b.slot));
-    if slots.windows(2).any(|pair| matches!(pair, [a, b] if a.slot == b.slot)) {
-        return Err(CoreError::Config("a slot was named twice".into()));
-    }
+    let slots = sorted(slots)?;
     let mut config = template.config.clone();
     let target = api_service(&mut config, additions)?;
     let cache_file = cache_file(&mut config, additions)?;
@@ -108,6 +104,19 @@ pub(super) fn render(
     validate::validate(&config)?;
     let json = serde_json::to_vec(&config).map_err(|why| CoreError::Config(why.to_string()))?;
     Ok(Rendered { json, digest, target, cache_file })
+}
+
+/// The slots in an order of their own, so that the same ones make the same file.
+///
+/// # Errors
+/// [`CoreError::Config`]: one was named twice.
+pub(in crate::cores) fn sorted(slots: &[ConfiguredSlot]) -> Result<Vec<&ConfiguredSlot>, CoreError> {
+    let mut slots: Vec<&ConfiguredSlot> = slots.iter().collect();
+    slots.sort_by(|a, b| a.slot.cmp(&b.slot));
+    if slots.windows(2).any(|pair| matches!(pair, [a, b] if a.slot == b.slot)) {
+        return Err(CoreError::Config("a slot was named twice".into()));
+    }
+    Ok(slots)
 }
 
 fn entry<'a>(of: &'a mut Map<String, Value>, key: &str, empty: Value) -> &'a mut Value {
@@ -224,12 +233,7 @@ fn outbounds(
     outbounds.push(json!({ "type": "block", "tag": REFUSE }));
     let relay = relay.map(|ports| (ports.relay, secret.relay()));
     if let Some((port, password)) = &relay {
-        outbounds.extend(slots.iter().map(|slot| {
-            json!({
-                "type": "socks", "tag": relay_tag(&slot.slot), "server": "127.0.0.1", "server_port": port,
-                "username": slot.slot.as_str(), "password": password,
-            })
-        }));
+        outbounds.extend(slots.iter().map(|slot| relay_outbound(&slot.slot, *port, password)));
     }
     outbounds.extend(slots.iter().map(|slot| {
         let mut members = vec![open.to_owned(), REFUSE.to_owned()];
@@ -242,6 +246,14 @@ fn outbounds(
     // Nothing routes here: the core repeats the tag when it is asked for its groups, and so states which file it runs.
     outbounds.push(json!({ "type": "selector", "tag": format!("{STATED}{digest}"), "outbounds": [REFUSE] }));
     Ok(())
+}
+
+/// A slot's way through the relay, which knows him by the slot.
+pub(in crate::cores) fn relay_outbound(slot: &SlotName, port: u16, password: &str) -> Value {
+    json!({
+        "type": "socks", "tag": relay_tag(slot), "server": "127.0.0.1", "server_port": port,
+        "username": slot.as_str(), "password": password,
+    })
 }
 
 /// Puts the users' rules between the template's. Each is led to the outbound that `way` names.

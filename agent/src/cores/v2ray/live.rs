@@ -9,7 +9,8 @@ use weir_wire::credential::Credentials;
 
 use super::render::Ours;
 use super::users::Scheme;
-use super::{Inner, aside, lock};
+use super::{Inner, lock};
+use crate::cores::singbox::aside;
 use crate::cores::stats::{self, AddUser, AlterInbound, Altered, Connection, RemoveUser, TypedMessage, User};
 use crate::cores::{ConfiguredSlot, CoreError};
 

@@ -3,23 +3,22 @@
 
 use core::time::Duration;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Stdio;
 use std::sync::Arc;
 
 use tokio::process::Command;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
+use super::Inner;
 use super::render::{Additions, Ours, Rendered, render};
 use super::template::Template;
-use super::{Inner, aside};
 use crate::clock;
 use crate::cores::incarnation::since;
-use crate::cores::singbox::{command, files};
+use crate::cores::last_good::{self, MODE};
+use crate::cores::singbox::{aside, command, files};
 use crate::cores::{Boxed, ConfiguredSlot, CoreError, Reload, Written, program, stats};
 
-/// Readable by the core's group: the file holds every user's credentials.
-const MODE: u32 = 0o640;
 /// A check takes a second with 10,000 users.
 const CHECK: Duration = Duration::from_mins(1);
 const POLL: Duration = Duration::from_millis(20);
@@ -69,10 +68,6 @@ async fn check(core: &Inner, file: &Path) -> Result<(), CoreError> {
     let said = String::from_utf8_lossy(&said);
     let last = said.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or("without a word");
     Err(refused(last.to_owned()))
-}
-
-fn last_good(core: &Inner) -> PathBuf {
-    core.settings.state_dir.join("last-good")
 }
 
 /// What is in the output now.
@@ -134,7 +129,7 @@ pub(super) async fn reload(
     let keep = ran.map_or(!old.is_empty(), |_| running);
     aside(move || {
         if keep {
-            files::place(&last_good(&inner), &old, MODE)?;
+            files::place(&last_good::path(&inner.settings.state_dir), &old, MODE)?;
         }
         staged.commit()
     })
@@ -188,23 +183,13 @@ async fn another_start(core: &Inner, asked: Option<u64>) -> Result<i64, String> 
 
 /// Puts the last good file back and starts the core with it.
 async fn roll_back(core: &Arc<Inner>, why: String) -> CoreError {
-    let inner = Arc::clone(core);
-    let restored = aside(move || {
-        let Ok(good) = fs::read(last_good(&inner)) else { return Ok(false) };
-        files::place(&inner.settings.output, &good, MODE).map(|()| true)
-    })
-    .await;
-    match restored {
-        Ok(true) => {}
-        Ok(false) => return CoreError::NotTaken(why),
-        Err(disk) => return CoreError::NotTaken(format!("{why}; and the last good configuration is not back: {disk}")),
+    let settings = &core.settings;
+    if let Err(not_taken) = last_good::put_back(&settings.state_dir, &settings.output, &why, |_| ()).await {
+        return not_taken;
     }
-    let started = match command::run(&core.settings.restart, None, None).await {
+    let started = match command::run(&settings.restart, None, None).await {
         Ok(()) => another_start(core, None).await,
         Err(failed) => Err(failed),
     };
-    match started {
-        Ok(_) => CoreError::RolledBack(why),
-        Err(failed) => CoreError::RolledBack(format!("{why}; and the core does not start with it either: {failed}")),
-    }
+    last_good::rolled_back(why, started)
 }
