@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 
 import { jwt } from './support/jwt.mjs';
-import { signInOwner } from './support/operators.mjs';
+import { askToken, signInOwner } from './support/operators.mjs';
 import { assertRefused } from './support/refusals.mjs';
 import { startPanel } from './support/panel.mjs';
 import { authKeyOf } from './support/xpert.mjs';
@@ -87,13 +87,10 @@ test('once it is taken back its tokens are nothing again', async () => {
   assert.equal((await called(jwt(SECRET, sudo()))).status, 401);
 });
 
-/** Signs in as Marzban's clients do. */
-const signIn = (fields) =>
-  panel.request('POST', '/api/admin/token', { body: new URLSearchParams(fields).toString(), headers: { 'content-type': 'application/x-www-form-urlencoded' } });
 const credentials = () => ({ username: panel.operator.username, password: panel.operator.password });
 
 test('an operator signs in with the form of OAuth2, and his token opens what his session opens', async () => {
-  const { status, body } = await signIn({ grant_type: 'password', ...credentials() });
+  const { status, body } = await askToken(panel, { grant_type: 'password', ...credentials() });
   assert.equal(status, 200);
   assert.equal(body.token_type, 'bearer');
   const claims = JSON.parse(Buffer.from(body.access_token.split('.')[1], 'base64url').toString());
@@ -106,7 +103,7 @@ test('an operator signs in with the form of OAuth2, and his token opens what his
 });
 
 test('the token is a session: it stands in the list, and ends with it', async () => {
-  const [mine, other] = [(await signIn(credentials())).body.access_token, (await signIn(credentials())).body.access_token];
+  const [mine, other] = [(await askToken(panel, credentials())).body.access_token, (await askToken(panel, credentials())).body.access_token];
   assert.notEqual(mine, other);
   const session = await signInOwner(panel);
   const { items } = (await session.api('GET', '/api/v1/me/sessions')).body;
@@ -116,11 +113,11 @@ test('the token is a session: it stands in the list, and ends with it', async ()
 });
 
 test('a wrong sign-in is answered as Marzban does it, and says which field is missing', async () => {
-  const wrong = await signIn({ ...credentials(), password: 'wrong' });
+  const wrong = await askToken(panel, { ...credentials(), password: 'wrong' });
   assert.deepEqual([wrong.status, wrong.body, wrong.headers.get('www-authenticate')], [401, { detail: 'Incorrect username or password' }, 'Bearer']);
-  assert.deepEqual((await signIn({ username: 'nobody', password: 'wrong' })).body, wrong.body);
+  assert.deepEqual((await askToken(panel, { username: 'nobody', password: 'wrong' })).body, wrong.body);
   for (const [fields, field] of [[{ password: 'x' }, 'username'], [{ username: 'x' }, 'password'], [{ ...credentials(), grant_type: 'code' }, 'grant_type']]) {
-    const { status, body } = await signIn(fields);
+    const { status, body } = await askToken(panel, fields);
     assert.equal(status, 422);
     assert.deepEqual(Object.keys(body.detail), [field]);
   }
@@ -128,7 +125,7 @@ test('a wrong sign-in is answered as Marzban does it, and says which field is mi
 });
 
 test('a token that somebody else signed with the same words is none', async () => {
-  const { body } = await signIn(credentials());
+  const { body } = await askToken(panel, credentials());
   const claims = JSON.parse(Buffer.from(body.access_token.split('.')[1], 'base64url').toString());
   assert.equal((await called(jwt(await authKeyOf(panel), claims), '/api/v1/users')).status, 401, 'not even with AUTH_KEY itself');
   assert.equal((await called(jwt(SECRET, claims), '/api/v1/users')).status, 401);

@@ -4,6 +4,7 @@ import { after, before, test } from 'node:test';
 
 import { startBrowser } from './support/browser.mjs';
 import { jwt } from './support/jwt.mjs';
+import { askToken } from './support/operators.mjs';
 import { sha256Hex, startPanel } from './support/panel.mjs';
 import { seedUsers } from './support/seed.mjs';
 import { startSource } from './support/sources.mjs';
@@ -73,11 +74,7 @@ async function session() {
 const marzbanToken = (access = 'sudo') => jwt(SECRET, { sub: 'boss', access, iat: Math.floor(Date.now() / 1_000) });
 
 /** What the panel gives to whoever signs in as Marzban's clients do. */
-async function ownToken() {
-  const body = new URLSearchParams({ username: panel.operator.username, password: panel.operator.password }).toString();
-  const answer = await panel.request('POST', '/api/admin/token', { body, headers: { 'content-type': 'application/x-www-form-urlencoded' } });
-  return answer.body.access_token;
-}
+const ownToken = async () => (await askToken(panel)).body.access_token;
 
 const credentials = {
   'an API key': () => KEY,

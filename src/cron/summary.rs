@@ -1,10 +1,11 @@
 //! The count of the hour for the dashboard.
 
-use crate::domain::history::{self, Range, Span, buckets};
+use crate::domain::history::{Range, Row, Span, buckets};
 use crate::http::call::Call;
 use crate::http::failure::Failure;
-use crate::store::charts::{self, Rows, Whose};
-use crate::store::settings::Row;
+use crate::http::history::rows;
+use crate::store::charts::{self, Whose};
+use crate::store::settings;
 use crate::store::summary::{self, AllBytes, Most, Summary};
 
 /// Days of the chart.
@@ -12,7 +13,7 @@ const DAYS: u32 = 30;
 
 /// Counts unless it was done in this hour. Rows read then: 1.
 pub(super) async fn count_hourly(call: &Call) -> Result<(), Failure> {
-    let last: Option<Row> = call.db.first(summary::read()).await?;
+    let last: Option<settings::Row> = call.db.first(summary::read()).await?;
     let last = last.and_then(|row| serde_json::from_str::<Summary>(&row.value).ok());
     // One that cannot be read is of another version; one from the future, of a clock that was set back.
     if last.is_some_and(|last| last.at.hour() == call.now.hour()) { Ok(()) } else { count(call).await }
@@ -29,16 +30,10 @@ async fn count(call: &Call) -> Result<(), Failure> {
     let [bytes, most, tables @ ..] = outcomes.as_slice() else {
         return Err(Failure::Broken("the count of the hour gave other".into()));
     };
-    let mut rows: Vec<history::Row> = Vec::new();
-    for table in tables {
-        for part in table.rows::<Rows>()? {
-            rows.extend(part.decode().map_err(|error| Failure::Broken(format!("history: {error}")))?);
-        }
-    }
     let counted = Summary {
         at: call.now,
         bytes: bytes.rows::<AllBytes>()?.pop().unwrap_or_default().bytes,
-        days: buckets(Span::Day, rows).into_iter().map(|day| history::Row(day.start, None, day.up, day.down)).collect(),
+        days: buckets(Span::Day, rows(tables)?).into_iter().map(|day| Row(day.start, None, day.up, day.down)).collect(),
         top: most.rows::<Most>()?.into_iter().map(|most| most.user).collect(),
     };
     call.db.run(summary::write(&counted)).await?;

@@ -12,6 +12,9 @@ use super::failure::Failure;
 /// Largest body of the JSON APIs, in bytes.
 pub(crate) const MAX_JSON: usize = 64 << 10;
 
+/// Largest form, in bytes.
+const MAX_FORM: usize = 4 << 10;
+
 /// Reads at most `limit` bytes. The declared length is checked first, so that a large body is refused unread.
 pub(crate) async fn read(request: &mut Request, limit: usize) -> Result<Vec<u8>, Failure> {
     let declared = request.headers().get("content-length")?.and_then(|length| length.parse::<usize>().ok());
@@ -122,6 +125,12 @@ pub(crate) fn field<T: DeserializeOwned>(name: &str, value: &serde_json::Value) 
 /// Reads and parses a JSON body of at most [`MAX_JSON`] bytes.
 pub(crate) async fn json<T: DeserializeOwned>(request: &mut Request) -> Result<T, Failure> {
     parse(&read(request, MAX_JSON).await?)
+}
+
+/// Reads a form of at most [`MAX_FORM`] bytes, for [`crate::domain::percent::form_field`].
+pub(crate) async fn form(request: &mut Request) -> Result<String, Failure> {
+    let form = read(request, MAX_FORM).await?;
+    String::from_utf8(form).map_err(|_| Failure::Malformed("the form is not UTF-8".into()))
 }
 
 /// A field that may be missing and may not be `null`: whoever clears a quota by it must not learn later that it stayed.

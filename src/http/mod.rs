@@ -13,6 +13,7 @@ pub(crate) mod call;
 mod devices;
 pub(crate) mod failure;
 pub(crate) mod fetch_log;
+pub(crate) mod history;
 mod install;
 mod marzban;
 pub(crate) mod panel;

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use weir_wire::{Bytes, Second};
 
 use super::Statement;
-use crate::domain::history::{Range, Row};
+use crate::domain::history::Range;
 
 /// Hours of one user that the page adds up at most, apart by node.
 pub const HOURS: usize = 200;
@@ -35,23 +35,7 @@ const NEWEST_HOURS: &str = newest!("history", "hour");
 // Rows read: 1 per (day, node), 60 at most.
 const NEWEST_DAYS: &str = newest!("history_days", "day");
 
-/// What [`usage`] returns for each of its two tables.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-pub struct Rows {
-    rows: String,
-}
-
-impl Rows {
-    /// The rows.
-    ///
-    /// # Errors
-    /// They are not what this module's SQL makes.
-    pub fn decode(&self) -> Result<Vec<Row>, serde_json::Error> {
-        serde_json::from_str(&self.rows)
-    }
-}
-
-/// A user's hours and days in a range, the newest first.
+/// A user's hours and days in a range, the newest first: [`super::charts::Rows`] of each table.
 #[must_use]
 pub fn usage(user: i64, range: Range) -> [Statement; 2] {
     [(NEWEST_HOURS, HOURS), (NEWEST_DAYS, DAYS)].map(|(sql, most)| {

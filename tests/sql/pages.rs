@@ -1,9 +1,10 @@
 //! What the panel's pages read: bounded however much there is, and the same as the sums that it stands for.
 
 use weir::domain::history::{Range, Row, Span};
+use weir::store::charts::Rows;
 use weir::store::overview::{self, Bare, Ledgers, Node};
 use weir::store::summary::{self, Most, Summary, Top};
-use weir::store::user_page::{self, DAYS, HOURS, Rows};
+use weir::store::user_page::{self, DAYS, HOURS};
 use weir_wire::{Bytes, NodeId, Second};
 
 use crate::scene::{DAY, NOW};

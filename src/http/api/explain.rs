@@ -8,7 +8,7 @@ use weir_wire::{Bytes, Second};
 use worker::{Request, Response};
 
 use super::packages::{PackageJson, as_of_now};
-use super::usage::{PeriodJson, decode};
+use super::usage::PeriodJson;
 use super::users::find;
 use crate::domain::explain::{self, Charged, Check, External, Held, Mark, Stretch};
 use crate::domain::history::Span;
@@ -17,6 +17,7 @@ use crate::domain::user::{Standing, Status, gate, status};
 use crate::http::auth::authorize_for_users;
 use crate::http::call::Call;
 use crate::http::failure::Failure;
+use crate::http::history::rows;
 use crate::store::charts::Ended;
 use crate::store::d1::Outcome;
 use crate::store::explain::{self as store, Grants, NodeRow};
@@ -118,7 +119,7 @@ impl ExplanationJson {
         let now = Now::of(&user, &ended, at);
         let Now { standing, mark, began, .. } = now;
         let tables = [(Span::Hour, hours), (Span::Day, days), (Span::Month, months)];
-        let tables = tables.map(|(span, table)| Ok((span, decode(std::slice::from_ref(table))?)));
+        let tables = tables.map(|(span, table)| Ok((span, rows(std::slice::from_ref(table))?)));
         let flows = explain::flows(now.period.start, &tables.into_iter().collect::<Result<Vec<_>, Failure>>()?);
         let external = if now.is_stored { only(external)? } else { External::default() };
         let nodes = by_node(&flows.nodes, nodes.rows()?);

@@ -14,12 +14,18 @@ use crate::http::failure::Failure;
 use crate::http::marzban;
 use crate::store::settings::{self as store, Row};
 
+/// What is stored of an area; none while nothing was set. Rows read: 1.
+pub(crate) async fn stored<T: DeserializeOwned>(call: &Call, area: &str) -> Result<Option<T>, Failure> {
+    let row: Option<Row> = call.db.first(store::read(area)).await?;
+    let read = |row: Row| {
+        serde_json::from_str(&row.value).map_err(|error| Failure::Broken(format!("settings of {area}: {error}")))
+    };
+    row.map(read).transpose()
+}
+
 /// An area's settings: those that were set, the others as they are without anybody's doing. Rows read: 1.
 pub(crate) async fn read<A: Area + DeserializeOwned + Default>(call: &Call) -> Result<A, Failure> {
-    let row: Option<Row> = call.db.first(store::read(A::NAME)).await?;
-    row.map_or(Ok(A::default()), |row| {
-        serde_json::from_str(&row.value).map_err(|error| Failure::Broken(format!("settings of {}: {error}", A::NAME)))
-    })
+    Ok(stored(call, A::NAME).await?.unwrap_or_default())
 }
 
 /// `GET /api/v1/settings/{area}`

@@ -11,8 +11,8 @@ use crate::domain::history::{self, Bucket, Range, Row, Span};
 use crate::http::auth::{authorize, authorize_for_users};
 use crate::http::call::Call;
 use crate::http::failure::Failure;
-use crate::store::charts::{self, Ended, Rows, WholeSince, Whose};
-use crate::store::d1::Outcome;
+use crate::http::history::rows;
+use crate::store::charts::{self, Ended, WholeSince, Whose};
 use crate::store::user_list::Total;
 
 /// Buckets of one answer at most, and when they are told apart by node.
@@ -102,7 +102,7 @@ async fn chart(call: &Call, whose: Whose, split: bool, range: Range) -> Result<R
         return Err(Failure::Broken("a batch gave nothing".into()));
     };
     let since = since.rows::<WholeSince>()?.pop().ok_or_else(|| Failure::Broken("no bounds of the history".into()))?;
-    let rows = decode(tables)?;
+    let rows = rows(tables)?;
     let named = |row: Row| if split { row } else { Row(row.0, None, row.2, row.3) };
     let items = history::buckets(range.by, rows.into_iter().map(named));
     Ok(Response::from_json(&ChartJson {
@@ -120,17 +120,6 @@ async fn chart(call: &Call, whose: Whose, split: bool, range: Range) -> Result<R
         items,
         next: None,
     })?)
-}
-
-/// The rows of all tables.
-pub(super) fn decode(tables: &[Outcome]) -> Result<Vec<Row>, Failure> {
-    let mut all = Vec::new();
-    for table in tables {
-        for rows in table.rows::<Rows>()? {
-            all.extend(rows.decode().map_err(|error| Failure::Broken(format!("history: {error}")))?);
-        }
-    }
-    Ok(all)
 }
 
 /// A period that has ended as the API shows it.

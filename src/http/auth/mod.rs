@@ -33,9 +33,29 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    /// Whether the operator reaches `action` everywhere. A page that shows more than a reseller's own users must ask this.
+    /// Whether the operator reaches `action` everywhere.
+    pub(crate) fn may(&self, action: &'static str) -> bool {
+        self.role.reach(action) == Reach::All
+    }
+
+    /// Refuses whoever does not. A page that shows more than a reseller's own users must ask this.
     pub(crate) fn ask(&self, action: &'static str) -> Result<(), Failure> {
-        if self.role.reach(action) == Reach::All { Ok(()) } else { Err(Failure::Role { role: self.role, action }) }
+        if self.may(action) { Ok(()) } else { Err(Failure::Role { role: self.role, action }) }
+    }
+
+    /// The operator as one who does something with users: with everybody's, or with his own alone ([`Actor::only`]).
+    pub(crate) fn reaching(&self, request: &Request, action: &'static str) -> Result<Actor, Failure> {
+        let only = match self.role.reach(action) {
+            Reach::All => None,
+            Reach::Own => Some(self.operator),
+            Reach::None => return Err(Failure::Role { role: self.role, action }),
+        };
+        Ok(Actor { only, ..self.actor(request)? })
+    }
+
+    /// The operator, for the audit log.
+    pub(crate) fn actor(&self, request: &Request) -> Result<Actor, Failure> {
+        Ok(Actor { role: Some(self.role), ..actor(request, ActorKind::Operator, self.name.clone())? })
     }
 }
 
@@ -72,7 +92,7 @@ pub(crate) async fn authorize_for_users(
             Err(Failure::Forbidden(scope))
         };
     }
-    of_session(request, &in_our_page(request, call).await?, action)
+    in_our_page(request, call).await?.reaching(request, action)
 }
 
 /// A session in the form of a token, which no browser sends by itself: so it needs no `Origin`. Rows read: 2.
@@ -80,16 +100,7 @@ async fn by_token(request: &Request, call: &Call, token: &str, action: &'static 
     let claims =
         jwt::verified(&jwt::own_key(&call.secret("AUTH_KEY")?), token, call.now).ok_or(Failure::Unauthorized)?;
     let session = lasting(call, &claims.jti.unwrap_or_default()).await?.ok_or(Failure::Unauthorized)?;
-    of_session(request, &session, action)
-}
-
-fn of_session(request: &Request, session: &Session, action: &'static str) -> Result<Actor, Failure> {
-    let only = match session.role.reach(action) {
-        Reach::All => None,
-        Reach::Own => Some(session.operator),
-        Reach::None => return Err(Failure::Role { role: session.role, action }),
-    };
-    Ok(Actor { only, ..session.actor(request)? })
+    session.reaching(request, action)
 }
 
 /// The session of a call about the caller's own sign-in, which an API key has none of.
@@ -105,13 +116,6 @@ async fn in_our_page(request: &Request, call: &Call) -> Result<Session, Failure>
     let session = session(request, call).await?.ok_or(Failure::Unauthorized)?;
     let safe = matches!(request.method(), Method::Get | Method::Head);
     if safe || is_own_origin(request)? { Ok(session) } else { Err(Failure::Foreign) }
-}
-
-impl Session {
-    /// Its operator, for the audit log.
-    pub(crate) fn actor(&self, request: &Request) -> Result<Actor, Failure> {
-        Ok(Actor { role: Some(self.role), ..actor(request, ActorKind::Operator, self.name.clone())? })
-    }
 }
 
 /// Who sends this request, for the audit log. The address is the one that the platform saw.

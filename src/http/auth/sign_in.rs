@@ -37,8 +37,6 @@ pub(crate) enum Entered {
         token: String,
         /// His role.
         role: Role,
-        /// His name, as it was entered.
-        name: String,
     },
     /// Name and password are right, the second factor is missing: the ticket that comes back with it.
     Code(String),
@@ -112,7 +110,7 @@ pub(crate) async fn sign_in(
         let opening = Opening { request, operator, attempted, code, forgiven: [of_name, of_address], lasts };
         if let Some(token) = opening.open(call, &candidate).await? {
             let role = candidate.role.unwrap_or(Role::Viewer);
-            return Ok(Entered::In { token, role, name: attempted.name.clone() });
+            return Ok(Entered::In { token, role });
         }
     }
     for (bucket, attempt) in [(of_name, for_name), (of_address, from_there)] {

@@ -6,13 +6,14 @@ use worker::{Method, Request, Response};
 
 use crate::domain::audit::{Entry, Facts};
 use crate::domain::seal;
+use crate::http::api::settings;
 use crate::http::audit::{Deed, recorded};
 use crate::http::auth::authorize;
 use crate::http::body;
 use crate::http::call::Call;
 use crate::http::failure::Failure;
 use crate::random;
-use crate::store::settings::{self as store, Row};
+use crate::store::settings as store;
 
 const AREA: &str = "marzban";
 /// The secret under which it is sealed, and what the seal says that it is.
@@ -39,11 +40,7 @@ pub(in crate::http) async fn key(call: &Call) -> Result<Option<Vec<u8>>, Failure
 }
 
 async fn stored(call: &Call) -> Result<Option<Stored>, Failure> {
-    let row: Option<Row> = call.db.first(store::read(AREA)).await?;
-    let read = |row: Row| {
-        serde_json::from_str(&row.value).map_err(|error| Failure::Broken(format!("settings of {AREA}: {error}")))
-    };
-    row.map(read).transpose()
+    settings::stored(call, AREA).await
 }
 
 /// `GET` and `PUT /api/v1/settings/marzban`

@@ -11,8 +11,6 @@ use crate::http::body;
 use crate::http::call::Call;
 use crate::http::failure::Failure;
 
-/// Largest form, in bytes.
-const MAX_FORM: usize = 4 << 10;
 /// Seconds that a token lasts: Marzban's default, 1,440 minutes.
 const LASTS: i64 = 86_400;
 
@@ -21,8 +19,7 @@ const LASTS: i64 = 86_400;
 /// A password form of `OAuth2`: `username` and `password`; `totp` for whoever has a second factor. The token is the operator's session in
 /// another form: it stands in the list of his sessions, and ends with it. Rows of a wrong password: 3 read, 2 written.
 pub(in crate::http) async fn enter(mut request: Request, call: &Call) -> Result<Response, Failure> {
-    let form = body::read(&mut request, MAX_FORM).await?;
-    let form = String::from_utf8(form).map_err(|_| Failure::Malformed("the form is not UTF-8".into()))?;
+    let form = body::form(&mut request).await?;
     let field = |name: &str| form_field(&form, name).filter(|text| !text.is_empty());
     let (Some(name), Some(password)) = (field("username"), field("password")) else {
         let missing = if field("username").is_none() { "username" } else { "password" };
@@ -34,7 +31,7 @@ pub(in crate::http) async fn enter(mut request: Request, call: &Call) -> Result<
     }
     let attempted = Attempted::new(&name, &password);
     match auth::sign_in(&request, call, &attempted, &field("totp").unwrap_or_default(), LASTS).await? {
-        Entered::In { token, role, name } => {
+        Entered::In { token, role } => {
             let claims = Claims {
                 sub: name,
                 access: if matches!(role, Role::Owner | Role::Admin) { Access::Sudo } else { Access::Admin },

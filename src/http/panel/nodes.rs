@@ -8,13 +8,13 @@ use super::figures::node_facts;
 use super::visit::Visit;
 use super::{go_to, page};
 use crate::domain::endpoint::Address;
-use crate::domain::history::{Bucket, Span, buckets};
+use crate::domain::history::{Span, buckets};
 use crate::http::call::Call;
 use crate::http::failure::Failure;
-use crate::store::d1::Outcome;
+use crate::http::history::rows;
 use crate::store::node_addresses;
 use crate::store::overview::{self, Node};
-use crate::store::user_page::{self, Rows};
+use crate::store::user_page;
 use crate::views::NodeView;
 use crate::views::panel::{AddNode, AddressLine, NodePage, NodePageLive, Nodes, NodesLive, Section};
 
@@ -59,7 +59,7 @@ pub(super) async fn show(request: &Request, call: &Call, id: &str) -> Result<Res
     let live = NodePageLive::new(
         NodeView::new(&node_facts(&node, call.now), &visit.say),
         (node.coefficient, node.country.as_deref()),
-        &by_day(days)?,
+        &buckets(Span::Day, rows(std::slice::from_ref(days))?),
         inbounds.collect(),
         addresses.rows::<node_addresses::Row>()?.iter().filter_map(|row| address(row, &node)).collect(),
         &visit.say,
@@ -75,12 +75,6 @@ pub(super) async fn show(request: &Request, call: &Call, id: &str) -> Result<Res
         live,
     };
     page(&template, 200)
-}
-
-fn by_day(days: &Outcome) -> Result<Vec<Bucket>, Failure> {
-    let rows = days.rows::<Rows>()?.pop().map(|rows| rows.decode()).transpose();
-    let rows = rows.map_err(|error| Failure::Broken(format!("history: {error}")))?;
-    Ok(buckets(Span::Day, rows.unwrap_or_default()))
 }
 
 /// One that is in links.

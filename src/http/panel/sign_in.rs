@@ -11,9 +11,6 @@ use crate::http::failure::Failure;
 use crate::store::sessions::LASTS;
 use crate::views::Login;
 
-/// Largest form, in bytes.
-const MAX_FORM: usize = 4 << 10;
-
 /// `GET /login`, also HEAD
 pub(crate) async fn ask(request: &Request, call: &Call) -> Result<Response, Failure> {
     match auth::session(request, call).await? {
@@ -27,8 +24,7 @@ pub(crate) async fn enter(mut request: Request, call: &Call) -> Result<Response,
     if !auth::is_own_origin(&request)? {
         return Err(Failure::Foreign);
     }
-    let form = body::read(&mut request, MAX_FORM).await?;
-    let form = String::from_utf8(form).map_err(|_| Failure::Malformed("the form is not UTF-8".into()))?;
+    let form = body::form(&mut request).await?;
     let field = |name: &str| form_field(&form, name).unwrap_or_default();
     let (name, ticket, code) = (field("name"), field("ticket"), field("code"));
     let attempted = if ticket.is_empty() {

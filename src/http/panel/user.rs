@@ -1,5 +1,6 @@
 //! One user: his page, and the forms that add and change one.
 
+use core::slice;
 use std::collections::BTreeMap;
 
 use weir_wire::{Bytes, Second};
@@ -15,9 +16,10 @@ use crate::domain::percent;
 use crate::http::accounts;
 use crate::http::call::Call;
 use crate::http::failure::Failure;
+use crate::http::history;
 use crate::store::d1::Outcome;
 use crate::store::plans::{self, Plan};
-use crate::store::user_page::{self, DAYS, Device, HOURS, Name, Package, Rows};
+use crate::store::user_page::{self, DAYS, Device, HOURS, Name, Package};
 use crate::store::users::User;
 use crate::views::UserView;
 use crate::views::panel::{
@@ -95,11 +97,7 @@ struct Used {
 
 impl Used {
     fn of(hours: &Outcome, days: &Outcome) -> Result<Self, Failure> {
-        let read = |table: &Outcome| -> Result<Vec<Row>, Failure> {
-            let rows = table.rows::<Rows>()?.pop().map(|rows| rows.decode()).transpose();
-            Ok(rows.map_err(|error| Failure::Broken(format!("history: {error}")))?.unwrap_or_default())
-        };
-        let (hours, days) = (read(hours)?, read(days)?);
+        let (hours, days) = (history::rows(slice::from_ref(hours))?, history::rows(slice::from_ref(days))?);
         // Days are older than hours: once the hours do not fit, the days do not follow on them.
         if hours.len() >= HOURS {
             return Ok(Self::whole(hours, Span::Hour));

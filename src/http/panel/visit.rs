@@ -19,8 +19,6 @@ use crate::views::panel::{Say, Section, Shell};
 const COOKIE: &str = "language";
 /// Seconds for which it is kept: a year.
 const KEPT: u32 = 31_536_000;
-/// Largest form, in bytes.
-const MAX_FORM: usize = 4 << 10;
 
 /// An operator who looks at a page.
 pub(super) struct Visit {
@@ -63,7 +61,7 @@ impl Visit {
 
     /// Whether he reaches an action everywhere.
     pub(super) fn may(&self, action: &'static str) -> bool {
-        self.session.role.reach(action) == Reach::All
+        self.session.may(action)
     }
 
     /// Refuses the page to whom does not.
@@ -73,12 +71,7 @@ impl Visit {
 
     /// Him as one who does something with users: with everybody's, or with his own alone ([`Actor::only`]).
     pub(super) fn actor(&self, request: &Request, action: &'static str) -> Result<Actor, Failure> {
-        let only = match self.session.role.reach(action) {
-            Reach::All => None,
-            Reach::Own => Some(self.session.operator),
-            Reach::None => return Err(Failure::Role { role: self.session.role, action }),
-        };
-        Ok(Actor { only, ..self.session.actor(request)? })
+        self.session.reaching(request, action)
     }
 }
 
@@ -98,8 +91,7 @@ pub(crate) async fn choose(mut request: Request) -> Result<Response, Failure> {
     if !auth::is_own_origin(&request)? {
         return Err(Failure::Foreign);
     }
-    let form = body::read(&mut request, MAX_FORM).await?;
-    let form = String::from_utf8(form).map_err(|_| Failure::Malformed("the form is not UTF-8".into()))?;
+    let form = body::form(&mut request).await?;
     let chosen = form_field(&form, "language").and_then(|code| named(&code));
     let chosen = chosen.ok_or_else(|| Failure::invalid("language", "en, zh, ru or fa"))?;
     let response = go_to(own_path(&form_field(&form, "back").unwrap_or_default()))?;
