@@ -81,6 +81,16 @@ impl Rig {
         rig
     }
 
+    /// A rig that runs, whose core never collects garbage: with each collection it forgets the connections that have ended.
+    pub async fn remembering() -> Self {
+        let rig = Self::new(|_| ()).await;
+        let start = rig.dir.path().join("start");
+        let script = std::fs::read_to_string(&start).unwrap();
+        std::fs::write(start, format!("export GOGC=off\n{script}")).unwrap();
+        rig.core.reload(&alice_and_bob(), at_once()).await.unwrap();
+        rig
+    }
+
     /// Another adapter over the same files, as after a restart of the agent.
     pub fn another_adapter(&self) -> SingBox {
         SingBox::new(settings(self.dir.path(), self.api)).unwrap()

@@ -29,9 +29,10 @@ const OVERLAP: Duration = Duration::from_millis(100);
 const DWELL: Duration = Duration::from_secs(5);
 /// How often a new list of all connections is asked for while some are in doubt.
 const LIST_EVERY: Duration = Duration::from_secs(1);
-/// How long after connections were ended by force it is asked for: their last chunks are counted within a moment, and connections
-/// that are ended together share a list.
-const LATE: Duration = Duration::from_millis(20);
+/// How long after connections were ended by force lists are asked for, each counted from the one before: their last chunks are
+/// counted within a moment, and on a host whose cores are all busy after some of them. Connections that are ended together share
+/// the lists.
+const LATE: [Duration; 3] = [Duration::from_millis(20), Duration::from_millis(250), LIST_EVERY];
 /// The least distance of such lists.
 const LATE_EVERY: Duration = Duration::from_millis(250);
 
@@ -157,7 +158,8 @@ async fn follow(
     let mut change = Change::None;
     let mut settled = Instant::now();
     let mut list_from = settled + LIST_EVERY;
-    let mut forced = false;
+    // What of the lists after a forced end is still to come.
+    let mut late: &[Duration] = &[];
     let mut heard = Instant::now();
     loop {
         let wanted = *ticks.borrow_and_update();
@@ -194,7 +196,7 @@ async fn follow(
                         let (next, list) = *opened;
                         *connections = next;
                         settled = Instant::now();
-                        list_from = settled + LIST_EVERY;
+                        list_from = settled + late.first().copied().unwrap_or(LIST_EVERY);
                         if !core.tell(list, events) {
                             return Ok(());
                         }
@@ -205,14 +207,16 @@ async fn follow(
             }
             Ok(()) = ticks.changed() => continue,
             () = sleep_until(slower_from), if resting && wanted > connections.tick => continue,
-            () = core.forced.notified(), if resting && !forced => {
-                forced = true;
-                list_from = list_from.min((Instant::now() + LATE).max(settled + LATE_EVERY));
+            () = core.forced.notified(), if resting && late.len() < LATE.len() => {
+                late = &LATE;
+                let [soon, ..] = LATE;
+                list_from = list_from.min((Instant::now() + soon).max(settled + LATE_EVERY));
                 continue;
             }
             () = sleep_until(list_from), if resting => {
                 list_from = Instant::now() + LIST_EVERY;
-                if core::mem::take(&mut forced) || core.is_in_doubt() {
+                let owed = late.split_first().map(|(_, rest)| late = rest).is_some();
+                if owed || core.is_in_doubt() {
                     core.await_list();
                     change = Change::Opening(Box::pin(subscribe(client.clone(), connections.tick)));
                 }
