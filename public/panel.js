@@ -6,16 +6,32 @@ const CHORD = 1_000; // ms in which a second key follows a `g`
 
 const pulse = document.getElementById('pulse');
 
+/** The boxes of one set that are ticked; undefined in a form of changes that leaves them as they are. */
+function readSet(form, name) {
+  const boxes = [...form.querySelectorAll(`[name="${CSS.escape(name)}"][data-type=set]`)];
+  const isSame = boxes.every((box) => box.checked === box.defaultChecked);
+  return isSame && form.hasAttribute('data-changes') ? undefined : boxes.filter((box) => box.checked).map((box) => box.value);
+}
+
 /** A field as the API wants it; undefined when it says nothing. Text that is no number goes as it is: the API names the rule. */
 function read(field) {
+  if (field.dataset.type === 'set') return readSet(field.form, field.name);
+  if (field.type === 'checkbox') {
+    const isSame = field.checked === field.defaultChecked;
+    return isSame && field.form.hasAttribute('data-changes') ? undefined : field.checked;
+  }
+  if (field.type === 'radio' && !field.checked) return undefined;
   const text = field.value.trim();
   if (field.form.hasAttribute('data-changes')) {
     const was = field.localName === 'select' ? [...field.options].find((one) => one.defaultSelected)?.value ?? '' : field.defaultValue;
     if (text === was) return undefined;
   }
-  if (text === '') return { null: null, 0: 0, '': '' }[field.dataset.empty];
+  if (text === '') return { null: null, 0: 0, '': '', list: [] }[field.dataset.empty];
   const { type } = field.dataset;
   if (type === undefined) return text;
+  if (type === 'lines') return text.split('\n').map((line) => line.trim()).filter(Boolean);
+  if (type === 'words') return text.split(/[\s,،]+/).filter(Boolean);
+  if (type === 'bool') return text === 'true';
   if (type === 'date') return Date.parse(`${text}T00:00:00Z`) / 1000;
   // Digits of other scripts, as Persian keyboards have them.
   const plain = text.replace(/[۰-۹]/g, (digit) => digit.charCodeAt(0) - 0x6f0).replace(/[٫,]/g, '.');
@@ -65,8 +81,9 @@ function follow(form, said) {
   if (then === 'refresh') {
     form.reset();
     document.dispatchEvent(new Event('weir:done'));
-  } else if (then === 'install') {
-    const place = document.getElementById('install');
+  } else if (then.startsWith('#')) {
+    // Shown here, once: an install command, a key, a password.
+    const place = document.querySelector(then);
     for (const out of place.querySelectorAll('[data-out]')) out.textContent = said[out.dataset.out];
     for (const link of place.querySelectorAll('[data-href]')) link.href = fill(link.dataset.href, said);
     if (form.classList.contains('form')) form.hidden = true;
@@ -74,6 +91,12 @@ function follow(form, said) {
     place.querySelector('button').focus();
     document.dispatchEvent(new Event('weir:done'));
   } else location.assign(fill(then, said));
+}
+
+/** Sets what a dotted name means: `telegram.token` lies in an object of its own. */
+function put(body, [name, ...rest], value) {
+  if (rest.length === 0) body[name] = value;
+  else put((body[name] ??= {}), rest, value);
 }
 
 document.addEventListener('submit', async (event) => {
@@ -89,7 +112,7 @@ document.addEventListener('submit', async (event) => {
     // One order a purchase, however often it is sent.
     if ('draws' in field.dataset && !field.value) field.value = `panel-${crypto.getRandomValues(new Uint32Array(3)).join('-')}`;
     const value = read(field);
-    if (value !== undefined) body[field.name] = value;
+    if (value !== undefined) put(body, field.name.split('.'), value);
   }
   try {
     const { ok, said } = await call(form.dataset.api, Object.keys(body).length || form.elements.length > 2 ? body : undefined);
@@ -161,7 +184,7 @@ document.addEventListener('keydown', (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest('input, select, textarea, dialog')) return;
   const follows = Date.now() - chord < CHORD;
   chord = event.code === 'KeyG' ? Date.now() : 0;
-  if (follows) document.querySelector(`[data-key="${{ KeyD: 'd', KeyU: 'u', KeyN: 'n' }[event.code]}"]`)?.click();
+  if (follows && /^Key[A-Z]$/.test(event.code)) document.querySelector(`[data-key="${event.code.at(3).toLowerCase()}"]`)?.click();
   else if (event.key === '?') document.getElementById('help').showModal();
   else if (event.key === '/' || (event.code === 'Slash' && !event.shiftKey)) {
     event.preventDefault();

@@ -52,8 +52,14 @@ impl Visit {
         // A reseller's panel is his users.
         let sees = |section| match section {
             Section::Dashboard => self.may("stats:read"),
-            Section::Users => true,
+            Section::Users | Section::Account => true,
             Section::Nodes => self.may("nodes:read"),
+            Section::Plans => self.may("plans:read"),
+            Section::Sources | Section::Settings | Section::Clients | Section::Jobs => self.may("settings:read"),
+            Section::Alerts => self.may("channels:read"),
+            Section::Audit => self.may("audit:read"),
+            Section::Operators => self.may("operators:read"),
+            Section::Backups => self.may("backup:write"),
         };
         let changes = self.session.role.reach("users:write") != Reach::None;
         Shell::new(&self.say, &self.session.name, &self.path, section, sees, changes)

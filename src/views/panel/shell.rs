@@ -2,7 +2,7 @@
 
 use super::super::asset::{self, Asset};
 use super::say::Say;
-use super::words::Words;
+use super::words::{self, Words};
 use crate::domain::notice::texts::Language;
 use crate::domain::page::language::{LANGUAGES, code};
 
@@ -15,6 +15,33 @@ pub(crate) enum Section {
     Users,
     /// `/nodes...`
     Nodes,
+    /// `/plans...`
+    Plans,
+    /// `/sources...`: sources and direct configs.
+    Sources,
+    /// `/alerts...`: what is told to whom, and what became of it.
+    Alerts,
+    /// `/audit...`
+    Audit,
+    /// `/settings`
+    Settings,
+    /// `/settings/clients`
+    Clients,
+    /// `/settings/operators`: operators and API keys.
+    Operators,
+    /// `/settings/jobs`
+    Jobs,
+    /// `/settings/backups`
+    Backups,
+    /// `/account`: one's own sign-in. The operator's name leads there.
+    Account,
+}
+
+impl Section {
+    /// Whether the second menu, of settings, leads to it.
+    const fn is_setting(self) -> bool {
+        matches!(self, Self::Settings | Self::Clients | Self::Operators | Self::Jobs | Self::Backups)
+    }
 }
 
 /// An entry of the menu.
@@ -43,6 +70,8 @@ pub(crate) struct Choice {
 pub(crate) struct Shell<'a> {
     /// The words of the language.
     pub(crate) words: &'static Words,
+    /// What the parts of the panel are called in it.
+    pub(crate) areas: &'static words::areas::Areas,
     /// Its code.
     pub(crate) code: &'static str,
     /// `ltr` or `rtl`.
@@ -53,8 +82,12 @@ pub(crate) struct Shell<'a> {
     pub(crate) path: &'a str,
     /// Whether he may change anything.
     pub(crate) changes: bool,
+    /// Whether this is the page of his own sign-in.
+    pub(crate) is_account: bool,
     /// The menu.
     pub(crate) menu: Vec<Entry>,
+    /// The second menu, on pages of settings.
+    pub(crate) settings: Vec<Entry>,
     /// Every language.
     pub(crate) languages: [Choice; 4],
 }
@@ -71,7 +104,15 @@ impl<'a> Shell<'a> {
         changes: bool,
     ) -> Self {
         let words = say.words;
-        let entry = |which, path, name, key| sees(which).then(|| Entry { path, name, key, is_here: which == section });
+        let areas = words::areas::of(say.language);
+        let entry = |which: Section, path, name, key| {
+            let is_here = which == section || which == Section::Settings && section.is_setting();
+            sees(which).then_some(Entry { path, name, key, is_here })
+        };
+        let setting = |which: Section, path, name| {
+            let is_here = which == section;
+            (section.is_setting() && sees(which)).then_some(Entry { path, name, key: ' ', is_here })
+        };
         Self {
             words,
             code: code(say.language),
@@ -83,10 +124,27 @@ impl<'a> Shell<'a> {
                 entry(Section::Dashboard, "/", words.dashboard, 'd'),
                 entry(Section::Users, "/users", words.users, 'u'),
                 entry(Section::Nodes, "/nodes", words.nodes, 'n'),
+                entry(Section::Plans, "/plans", areas.plans, 'p'),
+                entry(Section::Sources, "/sources", areas.sources, 's'),
+                entry(Section::Alerts, "/alerts", areas.alerts, 'a'),
+                entry(Section::Audit, "/audit", areas.audit, 'l'),
+                entry(Section::Settings, "/settings", areas.settings, 'e'),
             ]
             .into_iter()
             .flatten()
             .collect(),
+            settings: [
+                setting(Section::Settings, "/settings", areas.general),
+                setting(Section::Clients, "/settings/clients", areas.clients),
+                setting(Section::Operators, "/settings/operators", areas.operators),
+                setting(Section::Jobs, "/settings/jobs", areas.jobs),
+                setting(Section::Backups, "/settings/backups", areas.backups),
+            ]
+            .into_iter()
+            .flatten()
+            .collect(),
+            areas,
+            is_account: section == Section::Account,
             languages: LANGUAGES.map(|(language, code, name)| Choice {
                 code,
                 name,

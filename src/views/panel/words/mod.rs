@@ -1,6 +1,8 @@
-//! What the panel's pages say: one file a language. Braces hold what is put in. A language that lacks a word does not compile, and a
-//! word that no page shows is a warning, which fails the build.
+//! What the panel's pages say. Braces hold what is put in. A language that lacks a word does not compile, and a word that no page shows
+//! is a warning, which fails the build. Words that several pages say have one file a language; what the pages of one area alone
+//! say stands in that area's file, in every language.
 
+pub(crate) mod areas;
 mod en;
 mod fa;
 mod ru;
