@@ -14,7 +14,10 @@ function morph(now, next) {
   const isSameKind = now.nodeType === next.nodeType && now.nodeName === next.nodeName;
   if (!isSameKind) return void now.replaceWith(next);
   if (now.nodeType !== Node.ELEMENT_NODE) return void (now.nodeValue = next.nodeValue);
-  if (['input', 'select', 'textarea'].includes(now.localName)) return; // what is being typed
+  if (['input', 'select', 'textarea'].includes(now.localName)) {
+    // What is being typed stays; a box that stands for something else than before is another box.
+    return void (now.type === 'checkbox' && now.value !== next.value && now.replaceWith(next));
+  }
   const isOpened = (name) => name === 'open' && now.localName === 'details'; // by a person
   for (const { name } of [...now.attributes]) if (!next.hasAttribute(name) && !isOpened(name)) now.removeAttribute(name);
   for (const { name, value } of next.attributes) if (now.getAttribute(name) !== value) now.setAttribute(name, value);
@@ -30,6 +33,7 @@ async function refresh() {
     if (!answer.ok) throw new Error(`status ${answer.status}`);
     const next = new DOMParser().parseFromString(`<div id="live">\n${await answer.text()}\n</div>`, 'text/html');
     morph(live, next.getElementById('live'));
+    document.dispatchEvent(new Event('weir:fresh'));
     if (pulse.textContent === pulse.dataset.offline) pulse.textContent = '';
   } catch {
     pulse.textContent = pulse.dataset.offline;

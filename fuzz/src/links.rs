@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use weir::domain::endpoint::{Endpoint, Protocol};
+use weir::domain::link::Reason;
 use weir::domain::xpert::link::Link;
 
 /// Longest line that is read, in bytes.
@@ -40,7 +41,13 @@ pub fn check(data: &[u8]) {
     }
     let Ok(Some(taken)) = Link::read(&line) else { return };
     assert_eq!(taken.endpoint, endpoint);
-    let named = Link::read(&taken.named("One")).expect("a link can be renamed").expect("a link stays one");
+    let named = taken.named("One");
+    // A link that had no name has a longer one then.
+    if named.len() > LONGEST {
+        assert_eq!(Link::read(&named), Err(Reason::TooLong));
+        return;
+    }
+    let named = Link::read(&named).expect("a link can be renamed").expect("a link stays one");
     assert_eq!((named.endpoint.name.as_str(), named.key()), ("One", taken.key()));
 }
 

@@ -13,6 +13,8 @@ pub enum Page<'a> {
     User(&'a str),
     /// `/users/{name}/edit`
     EditUser(&'a str),
+    /// `/bulk`
+    Bulk,
     /// `/new/user`
     AddUser,
     /// `/nodes`
@@ -30,6 +32,7 @@ pub(super) fn page<'a>(segments: &[&'a str], method: &str) -> Result<Page<'a>, N
         ["users"] => Page::Users,
         ["users", name] => Page::User(name),
         ["users", name, "edit"] => Page::EditUser(name),
+        ["bulk"] => Page::Bulk,
         ["new", "user"] => Page::AddUser,
         ["nodes"] => Page::Nodes,
         ["nodes", id] => Page::Node(id),

@@ -1,5 +1,6 @@
 //! The panel's face: pages for an operator's browser, signed in by a session cookie.
 
+mod bulk;
 mod figures;
 mod home;
 mod nodes;
@@ -23,6 +24,7 @@ pub(super) async fn answer(request: &Request, call: &Call, of: Page<'_>) -> Resu
         Page::Users => users::show(request, call).await,
         Page::User(name) => user::show(request, call, name).await,
         Page::EditUser(name) => user::edit(request, call, name).await,
+        Page::Bulk => bulk::show(request, call).await,
         Page::AddUser => user::add(request, call).await,
         Page::Nodes => nodes::list(request, call).await,
         Page::Node(id) => nodes::show(request, call, id).await,

@@ -15,7 +15,7 @@ use crate::store::user_list::{self, Order, Query};
 use crate::store::users::User;
 use crate::store::{Statement, overview};
 use crate::views::UserView;
-use crate::views::panel::{Paging, Section, Users, UsersLive};
+use crate::views::panel::{Paging, Section, Users, UsersLive, labels};
 
 /// Users on a page.
 const PAGE: u32 = 50;
@@ -36,12 +36,13 @@ pub(super) async fn show(request: &Request, call: &Call) -> Result<Response, Fai
     let (users, paging) = wish.turn(users.rows()?);
     let within = online_within(&call.env);
     let views = users.iter().map(|user| UserView::new(&user_facts(user, within), &visit.say)).collect();
-    let live = UsersLive::new(views, &paging, &visit.say);
+    let live = UsersLive::new(views, &paging, &visit.say, visit.may("users:write"));
     if visit.wants_part {
         return page(&live, 200);
     }
     let plans: Vec<String> = plans.rows::<Plan>()?.into_iter().map(|plan| plan.name).collect();
-    page(&Users { shell: visit.shell(Section::Users), paging: &paging, plans: &plans, live }, 200)
+    let labels = labels(visit.say.words);
+    page(&Users { shell: visit.shell(Section::Users), paging: &paging, plans: &plans, labels, live }, 200)
 }
 
 /// Which part of the users' list is wanted. What makes no sense is taken as not said: an address that was typed by hand or

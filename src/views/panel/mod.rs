@@ -1,5 +1,6 @@
 //! The panel's pages in the reader's language.
 
+mod bulk;
 mod dashboard;
 mod form;
 mod nodes;
@@ -9,10 +10,11 @@ mod user;
 mod users;
 pub(crate) mod words;
 
+pub(crate) use bulk::{BulkLive, BulkPage};
 pub(crate) use dashboard::{Cost, Dashboard, DashboardFacts, DashboardLive, FailedJob, TopUser, Totals};
 pub(crate) use form::{AddNode, AddUser, EditUser};
 pub(crate) use nodes::{AddressLine, NodePage, NodePageLive, Nodes, NodesLive};
 pub(crate) use say::Say;
 pub(crate) use shell::{Section, Shell};
 pub(crate) use user::{DeviceFacts, NodeShare, PackageFacts, UserPage, UserPageFacts, UserPageLive};
-pub(crate) use users::{Paging, Users, UsersLive};
+pub(crate) use users::{Paging, Users, UsersLive, labels};

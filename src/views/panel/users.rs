@@ -6,7 +6,7 @@ use super::super::asset;
 use super::super::user::UserView;
 use super::say::Say;
 use super::shell::Shell;
-use super::words::Words;
+use super::words::{self, Words};
 use crate::domain::percent::encode;
 use crate::domain::user::Status;
 
@@ -20,8 +20,25 @@ pub(crate) struct Users<'a> {
     pub(crate) paging: &'a Paging,
     /// Names of the plans.
     pub(crate) plans: &'a [String],
+    /// What a preview calls the fields that change, as JSON.
+    pub(crate) labels: String,
     /// The part that refreshes itself.
     pub(crate) live: UsersLive<'a>,
+}
+
+/// What a preview calls the fields of a user's change: JSON, field by field.
+pub(crate) fn labels(words: &Words) -> String {
+    let labels = [
+        ("plan", words.plan),
+        ("monthly_quota", words.monthly_gb),
+        ("total_quota", words.total_gb),
+        ("expires_at", words.expires_on),
+        ("speed_limit", words.speed_kb),
+        ("device_limit", words.devices_most),
+        ("monthly_used", words.period),
+        ("status", words.status),
+    ];
+    serde_json::Value::from_iter(labels).to_string()
 }
 
 /// What changes from moment to moment; scripts fetch it alone.
@@ -29,6 +46,9 @@ pub(crate) struct Users<'a> {
 #[template(path = "panel/users_live.html")]
 pub(crate) struct UsersLive<'a> {
     words: &'static Words,
+    pub(crate) bulk: &'static words::bulk::Bulk,
+    /// Whether users can be selected, to do something to many at once.
+    pub(crate) picks: bool,
     users: Vec<UserView<'a>>,
     paging: &'a Paging,
     statuses: Vec<(&'static str, &'static str)>,
@@ -36,13 +56,13 @@ pub(crate) struct UsersLive<'a> {
 }
 
 impl<'a> UsersLive<'a> {
-    /// This page of the list.
-    pub(crate) fn new(users: Vec<UserView<'a>>, paging: &'a Paging, say: &Say) -> Self {
+    /// This page of the list; `picks` tells whether its users can be selected.
+    pub(crate) fn new(users: Vec<UserView<'a>>, paging: &'a Paging, say: &Say, picks: bool) -> Self {
         let words = say.words;
         let each = Status::ALL.map(|status| (status.name(), (words.status_of)(status)));
         let statuses = [("", words.all)].into_iter().chain(each).collect();
         let sorts = [("", words.newest), ("name", words.name), ("used", words.most_used)];
-        Self { words, users, paging, statuses, sorts }
+        Self { words, bulk: words::bulk::of(say.language), picks, users, paging, statuses, sorts }
     }
 }
 
@@ -67,6 +87,15 @@ impl Paging {
     /// Whether users are left out.
     pub(crate) fn is_filtered(&self) -> bool {
         !self.search.is_empty() || !self.status.is_empty() || !self.plan.is_empty()
+    }
+
+    /// Everybody whom the list shows, on this page and on others, as the API's selection: JSON.
+    pub(crate) fn selection(&self) -> String {
+        if !self.is_filtered() {
+            return r#"{"all":true}"#.to_owned();
+        }
+        let pairs = [("search", self.search.as_str()), ("status", self.status), ("plan", self.plan.as_str())];
+        serde_json::Value::from_iter(pairs.into_iter().filter(|(_, value)| !value.is_empty())).to_string()
     }
 
     /// Whether only users of this status are shown.
@@ -123,5 +152,12 @@ mod tests {
             "/users?q=a%26b%20c&status=limited&plan=basic"
         );
         assert_eq!(Paging::default().page(""), "/users");
+    }
+
+    #[test]
+    fn a_selection_is_what_the_list_shows_and_everybody_only_without_a_filter() {
+        let paging = Paging { search: "a\"b".into(), status: "limited", sort: "used", ..Paging::default() };
+        assert_eq!(paging.selection(), r#"{"search":"a\"b","status":"limited"}"#);
+        assert_eq!(Paging { sort: "used", ..Paging::default() }.selection(), r#"{"all":true}"#);
     }
 }

@@ -3,6 +3,7 @@
 //! say stands in that area's file, in every language.
 
 pub(crate) mod areas;
+pub(crate) mod bulk;
 mod en;
 mod fa;
 mod ru;
