@@ -2,6 +2,7 @@
 const GB = 2 ** 30;
 const DAY = 86_400; // s
 const SHOWN = 2_000; // ms
+const ASKED = 4_000; // ms in which a second click means it
 const CHORD = 1_000; // ms in which a second key follows a `g`
 
 const pulse = document.getElementById('pulse');
@@ -129,7 +130,18 @@ document.addEventListener('submit', async (event) => {
   form.ariaBusy = 'false';
 });
 
+/** What cannot be undone asks once more, on the button itself. */
+function isSure(button) {
+  const { sure } = button.dataset;
+  const label = button.textContent;
+  if (sure === undefined || label === sure) return true;
+  button.textContent = sure;
+  setTimeout(() => (button.textContent = label), ASKED);
+  return false;
+}
+
 async function act(button) {
+  if (!isSure(button)) return;
   button.disabled = true;
   try {
     const { ok, said } = await call(button.dataset.call);

@@ -11,6 +11,8 @@ pub enum Page<'a> {
     Users,
     /// `/users/{name}`
     User(&'a str),
+    /// `/users/{name}/details`
+    UserDetails(&'a str),
     /// `/users/{name}/edit`
     EditUser(&'a str),
     /// `/bulk`
@@ -31,6 +33,7 @@ pub(super) fn page<'a>(segments: &[&'a str], method: &str) -> Result<Page<'a>, N
         [""] => Page::Home,
         ["users"] => Page::Users,
         ["users", name] => Page::User(name),
+        ["users", name, "details"] => Page::UserDetails(name),
         ["users", name, "edit"] => Page::EditUser(name),
         ["bulk"] => Page::Bulk,
         ["new", "user"] => Page::AddUser,

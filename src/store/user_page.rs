@@ -72,11 +72,13 @@ pub fn packages(user: i64) -> Statement {
 }
 
 // Rows read: 20 at most.
-const DEVICES: &str = "SELECT name, os, os_version, model, client, last_at FROM devices WHERE user = ?1 LIMIT 20";
+const DEVICES: &str = "SELECT id, name, os, os_version, model, client, last_at FROM devices WHERE user = ?1 LIMIT 20";
 
 /// A device of a user.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Device {
+    /// A hash of the id that it sent.
+    pub id: String,
     /// What an operator calls it.
     pub name: String,
     /// Operating system.

@@ -80,9 +80,10 @@ impl Shadowsocks {
     }
 
     fn with(method: String, password: String, params: &mut Params) -> Result<Self, Reason> {
-        let plugin = params.take(&["plugin"]).map(|plugin| {
+        let plugin = params.take(&["plugin"]).and_then(|plugin| {
             let (name, options) = plugin.split_once(';').unwrap_or((&plugin, ""));
-            Plugin { name: name.to_owned(), options: options.to_owned() }
+            // Options of nothing name no program that a client could start.
+            (!name.is_empty()).then(|| Plugin { name: name.to_owned(), options: options.to_owned() })
         });
         let udp_over_tcp = params.take_flag(&["uot", "udp-over-tcp"]);
         Self { method, password, plugin, udp_over_tcp }.checked()
@@ -161,6 +162,7 @@ mod tests {
         let older = read(&format!("ss://{}", STANDARD.encode(place)));
         assert_eq!(read(&older.link()), older);
         assert_eq!(older.unknown, [("x".to_owned(), "y".to_owned())]);
+        assert_eq!(read("ss://aes-256-gcm:pw@h.test:1?plugin=;mode=x"), read("ss://aes-256-gcm:pw@h.test:1"));
     }
 
     #[test]

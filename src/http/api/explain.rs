@@ -25,73 +25,73 @@ use crate::store::users::User;
 
 /// See the field names. Bytes are integers and charged ones unless told otherwise, instants unix seconds.
 #[derive(Serialize)]
-struct ExplanationJson {
-    name: String,
-    as_of: Second,
-    status: Status,
-    reason: Option<&'static str>,
+pub(crate) struct ExplanationJson {
+    pub(crate) name: String,
+    pub(crate) as_of: Second,
+    pub(crate) status: Status,
+    pub(crate) reason: Option<&'static str>,
     /// The same in words.
-    sentence: String,
-    period: PeriodNow,
-    charged: Charged,
+    pub(crate) sentence: String,
+    pub(crate) period: PeriodNow,
+    pub(crate) charged: Charged,
     /// What clients reported about other servers, as far as it was charged.
-    external: External,
-    nodes: Vec<NodeJson>,
+    pub(crate) external: External,
+    pub(crate) nodes: Vec<NodeJson>,
     /// Bytes as the nodes counted them, in the hours, days and months that lie in the period.
-    timeline: Vec<Stretch>,
+    pub(crate) timeline: Vec<Stretch>,
     /// The same of those in which the period began.
-    shared: Vec<Stretch>,
-    bonus: Bonus,
+    pub(crate) shared: Vec<Stretch>,
+    pub(crate) bonus: Bonus,
     /// The last periods that ended, the newest first.
     periods: Vec<PeriodJson>,
     /// What nodes have counted and not reported, and what they may let pass without asking.
-    held: HeldJson,
+    pub(crate) held: HeldJson,
     /// Without a quota there is none.
-    remaining: Option<Bytes>,
+    pub(crate) remaining: Option<Bytes>,
     /// What of it no node holds.
-    free: Option<Bytes>,
-    check: Check,
+    pub(crate) free: Option<Bytes>,
+    pub(crate) check: Check,
 }
 
 #[derive(Serialize)]
-struct PeriodNow {
-    start: Second,
-    end: Option<Second>,
-    monthly_quota: Bytes,
-    total_quota: Bytes,
+pub(crate) struct PeriodNow {
+    pub(crate) start: Second,
+    pub(crate) end: Option<Second>,
+    pub(crate) monthly_quota: Bytes,
+    pub(crate) total_quota: Bytes,
     /// `schedule`, `reset` by a person, or `first`; `null` when it was not noted.
-    began: Option<&'static str>,
+    pub(crate) began: Option<&'static str>,
 }
 
 /// What one node counted in the period.
 #[derive(Serialize)]
-struct NodeJson {
-    node: u32,
-    name: Option<String>,
+pub(crate) struct NodeJson {
+    pub(crate) node: u32,
+    pub(crate) name: Option<String>,
     /// Per mille, today.
-    coefficient: u32,
+    pub(crate) coefficient: u32,
     /// The node's own bytes.
-    up: Bytes,
-    down: Bytes,
+    pub(crate) up: Bytes,
+    pub(crate) down: Bytes,
     /// What they make at today's coefficient.
-    charged: Bytes,
+    pub(crate) charged: Bytes,
 }
 
 #[derive(Serialize)]
-struct Bonus {
-    left: Bytes,
+pub(crate) struct Bonus {
+    pub(crate) left: Bytes,
     /// Since the account was made.
-    spent: Bytes,
+    pub(crate) spent: Bytes,
     /// What is left and came with no package; it is used first.
-    without_package: Bytes,
+    pub(crate) without_package: Bytes,
     packages: Vec<PackageJson>,
 }
 
 #[derive(Serialize)]
-struct HeldJson {
-    known: Bytes,
-    out: Bytes,
-    nodes: Vec<Held>,
+pub(crate) struct HeldJson {
+    pub(crate) known: Bytes,
+    pub(crate) out: Bytes,
+    pub(crate) nodes: Vec<Held>,
 }
 
 /// `GET /api/v1/users/{name}/explain`
@@ -101,8 +101,12 @@ struct HeldJson {
 pub(crate) async fn explain(request: &Request, call: &Call, name: &str) -> Result<Response, Failure> {
     let actor = authorize_for_users(request, call, "users:read").await?;
     let id = find(call, &actor, name).await?.id;
-    let outcomes = call.db.batch(&store::read(id)).await?;
-    Ok(Response::from_json(&ExplanationJson::new(&outcomes, call.now)?)?)
+    Ok(Response::from_json(&explanation(call, id).await?)?)
+}
+
+/// Why the user of this number stands where he stands.
+pub(crate) async fn explanation(call: &Call, id: i64) -> Result<ExplanationJson, Failure> {
+    ExplanationJson::new(&call.db.batch(&store::read(id)).await?, call.now)
 }
 
 impl ExplanationJson {

@@ -6,6 +6,7 @@ mod home;
 mod nodes;
 pub(crate) mod sign_in;
 mod user;
+mod user_details;
 mod users;
 pub(crate) mod visit;
 
@@ -23,6 +24,7 @@ pub(super) async fn answer(request: &Request, call: &Call, of: Page<'_>) -> Resu
         Page::Home => home::show(request, call).await,
         Page::Users => users::show(request, call).await,
         Page::User(name) => user::show(request, call, name).await,
+        Page::UserDetails(name) => user_details::show(request, call, name).await,
         Page::EditUser(name) => user::edit(request, call, name).await,
         Page::Bulk => bulk::show(request, call).await,
         Page::AddUser => user::add(request, call).await,

@@ -78,13 +78,14 @@ pub(super) async fn show(request: &Request, call: &Call, name: &str) -> Result<R
         qr: if shows { Qr::of(&url) } else { None },
         url: &url,
         delete_ask: ask(visit.say.words.delete_ask),
+        revoke_ask: ask(live.details.revoke_ask),
         reset_ask: ask(visit.say.words.reset_ask),
         live,
     };
     page(&template, 200)
 }
 
-async fn find(call: &Call, actor: &Actor, name: &str) -> Result<User, Failure> {
+pub(super) async fn find(call: &Call, actor: &Actor, name: &str) -> Result<User, Failure> {
     accounts::find(call, actor, &percent::decode(name).ok_or(Failure::NotFound("user"))?).await
 }
 
@@ -137,7 +138,8 @@ async fn shares(call: &Call, rows: &[Row]) -> Result<Vec<NodeShare>, Failure> {
 fn package(package: Package) -> PackageFacts {
     PackageFacts {
         bytes: package.bytes,
-        note: if package.note.is_empty() { package.order_id } else { package.note },
+        note: if package.note.is_empty() { package.order_id.clone() } else { package.note },
+        order: package.order_id,
         bought_at: Second::clamped(package.bought_at),
         is_refunded: package.refunded_at.is_some(),
         is_over: package.expired_at.is_some(),
@@ -148,7 +150,7 @@ fn device(device: Device) -> DeviceFacts {
     let name = if device.name.is_empty() { device.model } else { device.name };
     let system = [device.os, device.os_version, device.client];
     let system: Vec<String> = system.into_iter().filter(|text| !text.is_empty()).collect();
-    DeviceFacts { name, system: system.join(" "), last_at: Second::clamped(device.last_at) }
+    DeviceFacts { id: device.id, name, system: system.join(" "), last_at: Second::clamped(device.last_at) }
 }
 
 /// `GET /new/user`, also HEAD

@@ -58,6 +58,13 @@ impl Say {
         calendar::written(self.zone.date(at), self.language)
     }
 
+    /// An hour of a day, such as `1 Dec, 14:00`.
+    pub(crate) fn clock(&self, at: Second) -> String {
+        let (day, second) = (calendar::short(self.zone.date(at), self.language), self.zone.second_of_day(at));
+        let time = format!("{:02}:{:02}", second / 3_600, second / 60 % 60);
+        format!("{day}, {}", digits(&time, self.language))
+    }
+
     /// A length of time in its largest whole unit, in seconds.
     pub(crate) fn span(&self, seconds: i64) -> String {
         let (number, unit) = match seconds {

@@ -10,8 +10,10 @@ use super::super::user::UserView;
 use super::say::Say;
 use super::shell::Shell;
 use super::words::Words;
+use super::words::details::{self, Details};
 use crate::domain::history::Bucket;
 use crate::domain::page::qr::Qr;
+use crate::domain::percent::encode;
 use crate::domain::user::Standing;
 
 /// The page.
@@ -28,6 +30,8 @@ pub(crate) struct UserPage<'a> {
     pub(crate) qr: Option<Qr>,
     /// "Delete ann?"
     pub(crate) delete_ask: String,
+    /// "Give ann a new link and new credentials?"
+    pub(crate) revoke_ask: String,
     /// "Begin a new period for ann now?"
     pub(crate) reset_ask: String,
     /// The part that refreshes itself.
@@ -38,6 +42,8 @@ pub(crate) struct UserPage<'a> {
 pub(crate) struct PackageFacts {
     /// Bytes.
     pub(crate) bytes: Bytes,
+    /// The order's number.
+    pub(crate) order: String,
     /// What the operator noted, else the order's number.
     pub(crate) note: String,
     /// When it was bought.
@@ -50,6 +56,8 @@ pub(crate) struct PackageFacts {
 
 /// A device that fetches his subscription.
 pub(crate) struct DeviceFacts {
+    /// What the API calls it.
+    pub(crate) id: String,
     /// What it calls itself; may be empty.
     pub(crate) name: String,
     /// Its system and client.
@@ -109,6 +117,8 @@ pub(crate) struct Item {
     value: String,
     aside: String,
     at: Option<Moment>,
+    /// The call of the API that takes it away.
+    call: Option<String>,
 }
 
 /// What changes from moment to moment.
@@ -116,6 +126,7 @@ pub(crate) struct Item {
 #[template(path = "panel/user_live.html")]
 pub(crate) struct UserPageLive<'a> {
     words: &'static Words,
+    pub(crate) details: &'static Details,
     user: UserView<'a>,
     is_disabled: bool,
     lines: Vec<Line>,
@@ -133,14 +144,15 @@ impl<'a> UserPageLive<'a> {
         let words = say.words;
         Self {
             words,
+            details: details::of(say.language),
             is_disabled: facts.standing.disabled || facts.standing.is_suspended(say.now),
             lines: lines(&facts, say),
             chart: chart(facts.days, say.now, say.language),
             since: facts.since.map(|at| words.chart_since.replace("{date}", &say.date(at))),
             explained: explained(&facts.standing, say),
             nodes: facts.nodes.into_iter().map(|node| share(node, say)).collect(),
-            packages: facts.packages.into_iter().map(|package| bought(package, say)).collect(),
-            devices: facts.devices.into_iter().map(|device| seen(device, say)).collect(),
+            packages: facts.packages.into_iter().map(|package| bought(package, &facts.view.name, say)).collect(),
+            devices: facts.devices.into_iter().map(|device| seen(device, &facts.view.name, say)).collect(),
             user: facts.view,
         }
     }
@@ -185,16 +197,18 @@ fn explained(standing: &Standing, say: &Say) -> Vec<(&'static str, String)> {
 
 fn share(node: NodeShare, say: &Say) -> Item {
     let name = node.name.unwrap_or_else(|| say.words.gone_node.to_owned());
-    Item { name, value: say.size(node.bytes), aside: String::new(), at: None }
+    Item { name, value: say.size(node.bytes), aside: String::new(), at: None, call: None }
 }
 
-fn bought(package: PackageFacts, say: &Say) -> Item {
+fn bought(package: PackageFacts, user: &str, say: &Say) -> Item {
     let aside = match (package.is_refunded, package.is_over) {
         (true, _) => say.words.refunded,
         (_, true) => say.words.package_ended,
         _ => "",
     };
+    let refund = || format!("POST /api/v1/users/{user}/packages/{}/refund", encode(&package.order));
     Item {
+        call: (!package.is_refunded && !package.is_over).then(refund),
         name: package.note,
         value: say.size(package.bytes),
         aside: aside.to_owned(),
@@ -202,9 +216,10 @@ fn bought(package: PackageFacts, say: &Say) -> Item {
     }
 }
 
-fn seen(device: DeviceFacts, say: &Say) -> Item {
+fn seen(device: DeviceFacts, user: &str, say: &Say) -> Item {
     let name = if device.name.is_empty() { say.words.unnamed.to_owned() } else { device.name };
-    Item { name, value: String::new(), aside: device.system, at: Some(say.moment(device.last_at)) }
+    let call = Some(format!("DELETE /api/v1/users/{user}/devices/{}", device.id));
+    Item { name, value: String::new(), aside: device.system, at: Some(say.moment(device.last_at)), call }
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 
 pub(crate) mod areas;
 pub(crate) mod bulk;
+pub(crate) mod details;
 mod en;
 mod fa;
 mod ru;
