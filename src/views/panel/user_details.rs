@@ -103,6 +103,8 @@ pub(crate) struct UserDetails<'a> {
 struct Spoken {
     words: &'static Details,
     how: String,
+    /// No address.
+    nobody: String,
     back: String,
 }
 
@@ -133,7 +135,7 @@ impl<'a> UserDetails<'a> {
         let hold = |hold: &Holding| (named(hold.node), say.size(hold.unreported), say.size(hold.spendable));
         let counted = |count: u32| words.address_count.replace("{count}", &say.count(count.into()));
         Self {
-            say: Spoken { words, how: put(words.details_how), back: put(words.back) },
+            say: Spoken { words, how: put(words.details_how), nobody: counted(0), back: put(words.back) },
             name,
             sentence: facts.sentence,
             sums,
