@@ -144,7 +144,8 @@ async function act(button) {
   if (!isSure(button)) return;
   button.disabled = true;
   try {
-    const { ok, said } = await call(button.dataset.call);
+    const { call: api, body } = button.dataset;
+    const { ok, said } = await call(api, body && JSON.parse(body));
     pulse.textContent = ok ? '' : said.error.message;
     if (ok) document.dispatchEvent(new Event('weir:done'));
   } catch {

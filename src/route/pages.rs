@@ -23,6 +23,10 @@ pub enum Page<'a> {
     Nodes,
     /// `/nodes/{id}`
     Node(&'a str),
+    /// `/nodes/{id}/edit`
+    EditNode(&'a str),
+    /// `/nodes/{id}/addresses/{address}`, `new` instead of a number for one more
+    NodeAddress(&'a str, &'a str),
     /// `/new/node`
     AddNode,
 }
@@ -39,6 +43,8 @@ pub(super) fn page<'a>(segments: &[&'a str], method: &str) -> Result<Page<'a>, N
         ["new", "user"] => Page::AddUser,
         ["nodes"] => Page::Nodes,
         ["nodes", id] => Page::Node(id),
+        ["nodes", id, "edit"] => Page::EditNode(id),
+        ["nodes", id, "addresses", address] => Page::NodeAddress(id, address),
         ["new", "node"] => Page::AddNode,
         _ => return Err(NoRoute::Path),
     };

@@ -3,6 +3,7 @@
 mod bulk;
 mod figures;
 mod home;
+mod node_form;
 mod nodes;
 pub(crate) mod sign_in;
 mod user;
@@ -30,6 +31,8 @@ pub(super) async fn answer(request: &Request, call: &Call, of: Page<'_>) -> Resu
         Page::AddUser => user::add(request, call).await,
         Page::Nodes => nodes::list(request, call).await,
         Page::Node(id) => nodes::show(request, call, id).await,
+        Page::EditNode(id) => node_form::edit(request, call, id).await,
+        Page::NodeAddress(id, address) => node_form::address(request, call, id, address).await,
         Page::AddNode => nodes::add(request, call).await,
     }
 }

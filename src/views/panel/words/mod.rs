@@ -7,6 +7,7 @@ pub(crate) mod bulk;
 pub(crate) mod details;
 mod en;
 mod fa;
+pub(crate) mod node_edit;
 mod ru;
 mod zh;
 
