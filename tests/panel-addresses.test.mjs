@@ -51,6 +51,7 @@ async function until(read, holds) {
 test('a node is renamed, and an error of the API stands beside its field', async () => {
   const page = await visit(`/nodes/${node.node}`);
   await page.getByRole('link', { name: 'Edit' }).click();
+  assert.equal(await page.getByLabel('Name').inputValue(), 'Frankfurt');
   await page.getByLabel('Country').fill('de');
   await page.getByRole('button', { name: 'Save' }).click();
   await page.locator('#country-error').waitFor();
