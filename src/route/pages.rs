@@ -21,6 +21,20 @@ pub enum Page<'a> {
     Node(&'a str),
     /// `/new/node`
     AddNode,
+    /// `/plans`
+    Plans,
+    /// `/plans/{name}`
+    Plan(&'a str),
+    /// `/new/plan`
+    AddPlan,
+    /// `/settings`
+    Settings,
+    /// `/settings/jobs`
+    Jobs,
+    /// `/settings/backups`
+    Backups,
+    /// `/settings/backups/{instant}`
+    Backup(&'a str),
 }
 
 /// Finds the page of a path.
@@ -34,6 +48,13 @@ pub(super) fn page<'a>(segments: &[&'a str], method: &str) -> Result<Page<'a>, N
         ["nodes"] => Page::Nodes,
         ["nodes", id] => Page::Node(id),
         ["new", "node"] => Page::AddNode,
+        ["plans"] => Page::Plans,
+        ["plans", name] => Page::Plan(name),
+        ["new", "plan"] => Page::AddPlan,
+        ["settings"] => Page::Settings,
+        ["settings", "jobs"] => Page::Jobs,
+        ["settings", "backups"] => Page::Backups,
+        ["settings", "backups", instant] => Page::Backup(instant),
         _ => return Err(NoRoute::Path),
     };
     if matches!(method, "GET" | "HEAD") { Ok(page) } else { Err(NoRoute::Method("GET, HEAD")) }

@@ -1,8 +1,12 @@
 //! The panel's face: pages for an operator's browser, signed in by a session cookie.
 
+mod backups;
 mod figures;
 mod home;
+mod jobs;
 mod nodes;
+mod plans;
+mod settings;
 pub(crate) mod sign_in;
 mod user;
 mod users;
@@ -27,6 +31,13 @@ pub(super) async fn answer(request: &Request, call: &Call, of: Page<'_>) -> Resu
         Page::Nodes => nodes::list(request, call).await,
         Page::Node(id) => nodes::show(request, call, id).await,
         Page::AddNode => nodes::add(request, call).await,
+        Page::Plans => plans::list(request, call).await,
+        Page::Plan(name) => plans::show(request, call, name).await,
+        Page::AddPlan => plans::add(request, call).await,
+        Page::Settings => settings::show(request, call).await,
+        Page::Jobs => jobs::show(request, call).await,
+        Page::Backups => backups::list(request, call).await,
+        Page::Backup(instant) => backups::show(request, call, instant).await,
     }
 }
 

@@ -3,9 +3,13 @@
 //! say stands in that area's file, in every language.
 
 pub(crate) mod areas;
+pub(crate) mod backups;
 mod en;
 mod fa;
+pub(crate) mod jobs;
+pub(crate) mod plans;
 mod ru;
+pub(crate) mod settings;
 mod zh;
 
 use crate::domain::notice::texts::Language;
