@@ -126,9 +126,8 @@ pub(crate) fn field<T: DeserializeOwned>(name: &str, value: &serde_json::Value) 
 /// What stands with changes to some of its fields (RFC 7396, of the fields themselves): one that is `null` has its default again, one that
 /// is missing stays.
 pub(crate) fn merged<T: Serialize + DeserializeOwned>(stands: &T, changes: &Map<String, Value>) -> Result<T, Failure> {
-    let mut fields = match serde_json::to_value(stands) {
-        Ok(Value::Object(fields)) => fields,
-        _ => return Err(Failure::Broken("what stands is no object".into())),
+    let Ok(Value::Object(mut fields)) = serde_json::to_value(stands) else {
+        return Err(Failure::Broken("what stands is no object".into()));
     };
     for (name, value) in changes {
         if value.is_null() && fields.remove(name).is_some() {

@@ -123,7 +123,7 @@ impl PlanLine {
 pub(crate) struct Plans<'a> {
     shell: Shell<'a>,
     plan: &'static PlanWords,
-    plans: Vec<PlanLine>,
+    lines: Vec<PlanLine>,
     /// Whether it is told how many have which plan.
     counts: bool,
     changes: bool,
@@ -131,8 +131,8 @@ pub(crate) struct Plans<'a> {
 
 impl<'a> Plans<'a> {
     /// See the fields.
-    pub(crate) fn new(shell: Shell<'a>, plans: Vec<PlanLine>, say: &Say, counts: bool, changes: bool) -> Self {
-        Self { shell, plan: words::of(say.language), plans, counts, changes }
+    pub(crate) fn new(shell: Shell<'a>, lines: Vec<PlanLine>, say: &Say, counts: bool, changes: bool) -> Self {
+        Self { shell, plan: words::of(say.language), lines, counts, changes }
     }
 }
 
@@ -330,7 +330,7 @@ fn values(tell: &Tell<'_>, plan: &Plan) -> Vec<(&'static str, String)> {
     let terms = tell.values(&plan.terms(day.unwrap_or(crate::domain::period::AnchorDay::FIRST)));
     let mut lines: Vec<(&'static str, String)> = tell.fields().into_iter().zip(terms).collect();
     if let (None, Some(line)) = (day, lines.get_mut(3)) {
-        line.1 = tell.plan.users_own.to_owned();
+        tell.plan.users_own.clone_into(&mut line.1);
     }
     lines.push((tell.plan.lasts, tell.lasts(plan.duration_days.get())));
     lines

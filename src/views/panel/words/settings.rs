@@ -299,7 +299,7 @@ const FA: SettingsWords = SettingsWords {
     update_hours: ("ساعت‌های میان دو دریافت", "۱ تا ۷۲۰. خالی: طبق متغیر SUBSCRIPTION_HOURS."),
     support_url: (
         "نشانی پشتیبانی کاربران",
-        "با https:// یا http:// یا mailto: یا tg:// آغاز می‌شود. خالی: طبق متغیر SUPPORT_URL.",
+        "با \u{2066}https://\u{2069} یا \u{2066}http://\u{2069} یا \u{2066}mailto:\u{2069} یا \u{2066}tg://\u{2069} آغاز می‌شود. خالی: طبق متغیر SUPPORT_URL.",
     ),
     barred: ("کسی که اجازه ندارد می‌گیرد", "نمایهٔ کامل، مانند Clash، در هر حال آن مورد را نگه می‌دارد."),
     barred_notice: "یک مورد که دلیل را می‌گوید",
