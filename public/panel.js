@@ -36,6 +36,7 @@ function read(field) {
   if (type === 'date') return Date.parse(`${text}T00:00:00Z`) / 1000;
   // Digits of other scripts, as Persian keyboards have them.
   const plain = text.replace(/[۰-۹]/g, (digit) => digit.charCodeAt(0) - 0x6f0).replace(/[٫,]/g, '.');
+  if (type === 'ints') return plain.split(/[\s.،]+/).filter(Boolean).map((one) => (/^\d+$/.test(one) ? Number(one) : one));
   const number = Number(plain);
   if (!Number.isFinite(number)) return text;
   if (type === 'gb') return Math.round(number * GB);
@@ -59,7 +60,9 @@ async function call(api, body) {
 
 /** Says an error beside the field that it is about, else at the form's end. */
 function complain(form, field, message) {
-  const place = form.querySelector(`[data-error="${CSS.escape(field ?? '')}"]`) ?? form.querySelector('[data-error=""]');
+  // Of a list the API names the member: `quota_percent[1]`.
+  const named = [field ?? '', (field ?? '').split('[')[0], ''].map((name) => form.querySelector(`[data-error="${CSS.escape(name)}"]`));
+  const place = named.find((one) => one);
   place.textContent = place.dataset.error || !field ? message : `${field}: ${message}`;
   place.hidden = false;
   const input = form.elements.namedItem(place.dataset.error);
@@ -69,17 +72,37 @@ function complain(form, field, message) {
 }
 
 function calm(form) {
+  for (const place of form.querySelectorAll('[data-saved]')) place.textContent = '';
   for (const place of form.querySelectorAll('[data-error]')) place.hidden = true;
   for (const input of form.querySelectorAll('[aria-invalid]')) input.removeAttribute('aria-invalid');
 }
 
 const fill = (pattern, said) => pattern.replace(/\{(\w+)\}/g, (_, key) => encodeURIComponent(said[key]));
 
+/** What was sent is how it stands from now on. */
+function keep(form) {
+  for (const field of form.elements) {
+    for (const one of field.options ?? []) one.defaultSelected = one.selected;
+    if (field.type === 'checkbox' || field.type === 'radio') field.defaultChecked = field.checked;
+    else if ('defaultValue' in field) field.defaultValue = field.value;
+  }
+  const place = form.querySelector('[data-saved]');
+  place.textContent = place.dataset.saved;
+}
+
+/** An error of either face: the Xpert API has `field: rule` in one text. */
+function told({ error, detail }) {
+  if (error) return error;
+  const [, field] = /^([a-z_]+): /.exec(detail) ?? [];
+  return { field, message: detail };
+}
+
 /** What follows when the API has done it. */
 function follow(form, said) {
   form.closest('dialog')?.close();
   const then = form.dataset.then;
-  if (then === 'refresh') {
+  if (then === 'keep') keep(form);
+  else if (then === 'refresh') {
     form.reset();
     document.dispatchEvent(new Event('weir:done'));
   } else if (then.startsWith('#')) {
@@ -121,7 +144,7 @@ document.addEventListener('submit', async (event) => {
       for (const field of form.querySelectorAll('[data-draws]')) field.value = '';
       follow(form, said);
     } else {
-      const { field, message } = said.error;
+      const { field, message } = told(said);
       complain(form, field, field ? message.replace(`${field}: `, '') : message);
     }
   } catch {

@@ -155,7 +155,7 @@ pub enum Route<'a> {
     Jobs,
     /// `POST /api/v1/jobs/{name}/run`
     RunJob(&'a str),
-    /// `GET` and `PUT /api/v1/settings/{area}`
+    /// `GET`, `PUT` and `PATCH /api/v1/settings/{area}`
     Settings(&'a str),
     /// `GET /api/v1/client-rules`
     ClientRules,
@@ -279,7 +279,9 @@ pub fn route<'a>(method: &str, path: &'a str) -> Result<Route<'a>, NoRoute> {
 
         (["install.sh"], "GET" | "HEAD") => Ok(Route::Install),
         (["install.sh"], _) => Err(Method("GET, HEAD")),
-        ([""] | ["users" | "bulk" | "nodes" | "new", ..], method) => pages::page(&segments, method).map(Route::Page),
+        ([""] | ["users" | "bulk" | "nodes" | "new" | "plans" | "settings", ..], method) => {
+            pages::page(&segments, method).map(Route::Page)
+        }
         (["language"], "POST") => Ok(Route::Language),
         (["language"], _) => Err(Method("POST")),
         (["health"], "GET" | "HEAD") => Ok(Route::Health),
@@ -334,7 +336,8 @@ pub fn route<'a>(method: &str, path: &'a str) -> Result<Route<'a>, NoRoute> {
         (["api", "v1", "jobs", name, "run"], "POST") => Ok(Route::RunJob(name)),
         (["api", "v1", "jobs", _, "run"], _) => Err(Method("POST")),
         (["api", "v1", "settings", area], "GET" | "PUT") => Ok(Route::Settings(area)),
-        (["api", "v1", "settings", _], _) => Err(Method("GET, PUT")),
+        (["api", "v1", "settings", area], "PATCH") => Ok(Route::Settings(area)),
+        (["api", "v1", "settings", _], _) => Err(Method("GET, PUT, PATCH")),
         (["api", "v1", "client-rules", rest @ ..], method) => client_rules(method, rest),
         (["api", "v1", "audit"], "GET") => Ok(Route::Audit),
         (["api", "v1", "audit", "verify"], "GET") => Ok(Route::VerifyAudit),

@@ -44,6 +44,7 @@ const ROUTES = [
   ['POST', '/api/v1/backups', 'A'],
   ['POST', '/api/v1/jobs/pool/run', 'A'],
   ['PUT', '/api/v1/settings/sharing', 'A'],
+  ['PATCH', '/api/v1/settings/sharing', 'A'],
   ['PUT', '/api/v1/client-rules', 'A'],
   ['DELETE', '/api/v1/client-rules', 'A'],
   ['POST', '/api/v1/client-rules/try', 'AV'],
@@ -75,6 +76,7 @@ const ROUTES = [
   ['POST', '/api/reset_traffic/ann', 'A'],
   ['POST', '/api/xpert/traffic-stats/cleanup', 'A'],
   ['PUT', '/api/xpert/settings', 'A'],
+  ['PATCH', '/api/xpert/settings', 'A'],
   ['POST', '/api/xpert/sources', 'A'],
   ['PUT', '/api/xpert/sources/1', 'A'],
   ['DELETE', '/api/xpert/sources/1', 'A'],
@@ -132,6 +134,13 @@ const READS = [
   ['/api/xpert/sources', 'A'],
   ['/api/xpert/direct-configs', 'A'],
   ['/', 'AV'],
+  ['/plans', 'ARV'],
+  ['/plans/free', 'ARV'],
+  ['/new/plan', 'A'],
+  ['/settings', 'AV'],
+  ['/settings/jobs', 'AV'],
+  ['/settings/backups', 'A'],
+  ['/settings/backups/1', ''],
 ];
 
 let panel;

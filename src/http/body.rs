@@ -4,7 +4,8 @@ use std::io::Read as _;
 
 use futures_util::StreamExt as _;
 use serde::de::{DeserializeOwned, IgnoredAny};
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Map, Value};
 use worker::Request;
 
 use super::failure::Failure;
@@ -122,6 +123,21 @@ pub(crate) fn field<T: DeserializeOwned>(name: &str, value: &serde_json::Value) 
     })
 }
 
+/// What stands with changes to some of its fields (RFC 7396, of the fields themselves): one that is `null` has its default again, one that
+/// is missing stays.
+pub(crate) fn merged<T: Serialize + DeserializeOwned>(stands: &T, changes: &Map<String, Value>) -> Result<T, Failure> {
+    let Ok(Value::Object(mut fields)) = serde_json::to_value(stands) else {
+        return Err(Failure::Broken("what stands is no object".into()));
+    };
+    for (name, value) in changes {
+        if value.is_null() && fields.remove(name).is_some() {
+            continue;
+        }
+        fields.insert(name.clone(), value.clone());
+    }
+    parse(Value::from(fields).to_string().as_bytes())
+}
+
 /// Reads and parses a JSON body of at most [`MAX_JSON`] bytes.
 pub(crate) async fn json<T: DeserializeOwned>(request: &mut Request) -> Result<T, Failure> {
     parse(&read(request, MAX_JSON).await?)
@@ -148,7 +164,7 @@ pub(crate) fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(field: D) ->
 mod tests {
     use super::*;
 
-    #[derive(Debug, Deserialize, PartialEq)]
+    #[derive(Debug, Serialize, Deserialize, PartialEq)]
     #[serde(deny_unknown_fields)]
     struct Ship {
         name: String,
@@ -156,7 +172,7 @@ mod tests {
         hull: Option<Hull>,
     }
 
-    #[derive(Debug, Deserialize, PartialEq)]
+    #[derive(Debug, Serialize, Deserialize, PartialEq)]
     struct Hull {
         length: u32,
     }
@@ -171,6 +187,25 @@ mod tests {
         assert_eq!(parse::<Ship>(br#" {"name":"Vasa"} "#).unwrap(), Ship { name: "Vasa".into(), hull: None });
         for other in [r#"["Vasa"]"#, "[]", "null", "1", r#""Vasa""#, "true"] {
             assert_eq!(refusal(other), (422, "body: a JSON object".into()), "{other}");
+        }
+    }
+
+    #[test]
+    fn changes_leave_what_they_do_not_name_and_null_is_the_default() {
+        let stands = Ship { name: "Vasa".into(), hull: Some(Hull { length: 69 }) };
+        let merge = |changes: Value| merged(&stands, changes.as_object().unwrap());
+        let ship =
+            |name: &str, length: Option<u32>| Ship { name: name.into(), hull: length.map(|length| Hull { length }) };
+        assert_eq!(merge(serde_json::json!({})).unwrap(), ship("Vasa", Some(69)));
+        assert_eq!(merge(serde_json::json!({ "name": "Mars" })).unwrap(), ship("Mars", Some(69)));
+        assert_eq!(merge(serde_json::json!({ "hull": null })).unwrap(), ship("Vasa", None));
+        for (changes, field) in [
+            (serde_json::json!({ "sails": 3 }), "sails"),
+            (serde_json::json!({ "hull": { "length": "x" } }), "hull.length"),
+            (serde_json::json!({ "name": null }), "name"),
+        ] {
+            let refused = merge(changes).unwrap_err();
+            assert!(matches!(&refused, Failure::Invalid { field: named, .. } if named == field), "{refused:?}");
         }
     }
 

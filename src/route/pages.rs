@@ -29,6 +29,20 @@ pub enum Page<'a> {
     NodeAddress(&'a str, &'a str),
     /// `/new/node`
     AddNode,
+    /// `/plans`
+    Plans,
+    /// `/plans/{name}`
+    Plan(&'a str),
+    /// `/new/plan`
+    AddPlan,
+    /// `/settings`
+    Settings,
+    /// `/settings/jobs`
+    Jobs,
+    /// `/settings/backups`
+    Backups,
+    /// `/settings/backups/{instant}`
+    Backup(&'a str),
 }
 
 /// Finds the page of a path.
@@ -46,6 +60,13 @@ pub(super) fn page<'a>(segments: &[&'a str], method: &str) -> Result<Page<'a>, N
         ["nodes", id, "edit"] => Page::EditNode(id),
         ["nodes", id, "addresses", address] => Page::NodeAddress(id, address),
         ["new", "node"] => Page::AddNode,
+        ["plans"] => Page::Plans,
+        ["plans", name] => Page::Plan(name),
+        ["new", "plan"] => Page::AddPlan,
+        ["settings"] => Page::Settings,
+        ["settings", "jobs"] => Page::Jobs,
+        ["settings", "backups"] => Page::Backups,
+        ["settings", "backups", instant] => Page::Backup(instant),
         _ => return Err(NoRoute::Path),
     };
     if matches!(method, "GET" | "HEAD") { Ok(page) } else { Err(NoRoute::Method("GET, HEAD")) }

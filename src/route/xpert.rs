@@ -22,6 +22,8 @@ pub enum Xpert<'a> {
     /// `GET /settings`
     Settings,
     /// `PUT /settings`
+    ReplaceSettings,
+    /// `PATCH /settings`
     ChangeSettings,
     /// `GET /sub`
     Sub,
@@ -76,9 +78,10 @@ pub(super) fn route<'a>(method: &str, segments: &[&'a str]) -> Result<Xpert<'a>,
         (["traffic-stats", "database", "info"], _) if get => ("", Xpert::DatabaseInfo),
         (["traffic-stats", token], _) if get => ("", Xpert::UserStats(token)),
         (["marzban-traffic-stats"], _) if get => ("", Xpert::MarzbanStats),
-        (["settings"], "PUT") => ("", Xpert::ChangeSettings),
+        (["settings"], "PUT") => ("", Xpert::ReplaceSettings),
+        (["settings"], "PATCH") => ("", Xpert::ChangeSettings),
         (["settings"], _) if get => ("", Xpert::Settings),
-        (["settings"], _) => ("GET, HEAD, PUT", Xpert::Preflight),
+        (["settings"], _) => ("GET, HEAD, PUT, PATCH", Xpert::Preflight),
         (["sub"], _) if get => ("", Xpert::Sub),
         (["direct-configs", "sub"], _) if get => ("", Xpert::DirectSub),
         (["fetches"], _) if get => ("", Xpert::Fetches),

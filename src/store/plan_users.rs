@@ -117,6 +117,23 @@ pub struct Counts {
     address_limit: u32,
 }
 
+impl Counts {
+    /// By field, in the order of [`Terms`].
+    #[must_use]
+    pub const fn each(&self) -> [u32; 8] {
+        [
+            self.monthly_quota,
+            self.total_quota,
+            self.reset_strategy,
+            self.reset_day,
+            self.speed_limit,
+            self.device_limit,
+            self.stream_limit,
+            self.address_limit,
+        ]
+    }
+}
+
 /// Counts the users whom applying `plan` would reach.
 #[must_use]
 pub fn counts(plan: &Plan) -> Statement {
@@ -141,6 +158,27 @@ pub struct Holders {
 #[must_use]
 pub fn holders(plan: &Plan) -> Statement {
     Statement::new(HOLDERS).bind(plan.name.as_str()).bind(plan.version)
+}
+
+// Rows read: 1 per plan, and 1 per user who has one.
+const ALL_HOLDERS: &str = "
+SELECT p.name AS name, count(u.id) AS users, coalesce(sum(u.plan_version < p.version), 0) AS outdated
+FROM plans AS p LEFT JOIN users AS u ON u.plan = p.name AND u.deleted_at IS NULL GROUP BY p.name";
+
+/// How many have which plan.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+pub struct PlanHolders {
+    /// The plan.
+    pub name: String,
+    /// Those who have it.
+    #[serde(flatten)]
+    pub holders: Holders,
+}
+
+/// Counts the users of every plan.
+#[must_use]
+pub fn all_holders() -> Statement {
+    Statement::new(ALL_HOLDERS)
 }
 
 // Rows read: 2.

@@ -38,3 +38,21 @@ const FORGET: &str = "DELETE FROM settings WHERE area = ?1";
 pub fn forget(area: &str) -> Statement {
     Statement::new(FORGET).bind(area)
 }
+
+/// What [`of`] returns.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Named {
+    /// The area.
+    pub area: String,
+    /// JSON object of its fields.
+    pub value: String,
+}
+
+// Rows read: 1 per area, and 1 more per area that was set.
+const OF: &str = "SELECT area, value FROM settings WHERE area IN (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+
+/// Several areas; no row of one of which nothing was set.
+#[must_use]
+pub fn of(areas: [&str; 7]) -> Statement {
+    areas.into_iter().fold(Statement::new(OF), Statement::bind)
+}

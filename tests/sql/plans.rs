@@ -3,7 +3,7 @@
 use serde_json::{Value as Json, json};
 use weir::domain::period::AnchorDay;
 use weir::store::StoreError;
-use weir::store::plan_users::{self, Counts, Holders, PlanUser};
+use weir::store::plan_users::{self, Counts, Holders, PlanHolders, PlanUser};
 use weir::store::plans::{self, Gift, Plan};
 use weir::store::users::{Action, User};
 use weir_wire::Bytes;
@@ -133,6 +133,23 @@ fn a_changed_plan_reaches_its_users_when_it_is_applied_and_nobody_else() {
     assert_eq!(outdated(&scene, &new), [], "once");
     let holders: Holders = scene.sqlite.all(&plan_users::holders(&new)).unwrap().pop().unwrap();
     assert_eq!(holders, Holders { users: 2, outdated: 0 });
+}
+
+#[test]
+fn every_plan_is_counted_also_one_that_nobody_has_and_without_those_who_are_deleted() {
+    let scene = Scene::new();
+    let basic = plan(&scene, "basic");
+    for name in ["ann", "ben"] {
+        holder(&scene, name, &basic, &json!({}));
+    }
+    let new = changed(&scene, &Plan { monthly_quota: Bytes::mib(1), ..basic });
+    holder(&scene, "cleo", &new, &json!({}));
+    let gone = holder(&scene, "dan", &new, &json!({}));
+    scene.delete(gone.id);
+    let all: Vec<PlanHolders> = scene.sqlite.all(&plan_users::all_holders()).unwrap();
+    let counts: Vec<(&str, u32, u32)> =
+        all.iter().map(|plan| (plan.name.as_str(), plan.holders.users, plan.holders.outdated)).collect();
+    assert_eq!(counts, [("basic", 3, 2), ("free", 0, 0), ("premium", 0, 0), ("unlimited", 0, 0)]);
 }
 
 #[test]

@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use worker::{Request, Response};
+use serde_json::{Map, Value};
+use worker::{Method, Request, Response};
 
 use crate::domain::audit::{Entry, Facts};
 use crate::domain::settings::Area;
@@ -58,17 +59,49 @@ pub(super) async fn replace<A: Area + Serialize + DeserializeOwned + Default>(
     Ok(Response::from_json(&new)?)
 }
 
+/// `PATCH /api/v1/settings/{area}`
+///
+/// Changes some fields of the area: one that the body lacks stays, one that is `null` has its default again.
+pub(super) async fn change<A: Area + Serialize + DeserializeOwned + Default>(
+    request: &mut Request,
+    call: &Call,
+) -> Result<Response, Failure> {
+    let actor = authorize(request, call, "settings:write").await?;
+    let changes: Map<String, Value> = body::json(request).await?;
+    let prepare = async || {
+        let stands = read::<A>(call).await?;
+        let new: A = body::merged(&stands, &changes)?;
+        new.check().map_err(|(field, rule)| Failure::invalid(field, rule))?;
+        let json =
+            |area: &A| serde_json::to_string(area).map_err(|error| Failure::Broken(format!("settings: {error}")));
+        let text = json(&new)?;
+        if text == json(&stands)? {
+            return Ok(Deed::nothing(new));
+        }
+        let entry = Entry::new("settings.change", format!("settings/{}", A::NAME))
+            .before(Facts::of(&stands, A::PLAIN))
+            .after(Facts::of(&new, A::PLAIN));
+        Ok(Deed::new(entry, [store::write(A::NAME, &text)], new))
+    };
+    let (_, new) = recorded(call, &actor, prepare).await?;
+    Ok(Response::from_json(&new)?)
+}
+
 /// `/api/v1/settings/{area}`
 pub(crate) async fn answer(mut request: Request, call: &Call, area: &str) -> Result<Response, Failure> {
     use crate::domain::{settings as areas, sharing};
     if area == "marzban" {
         return marzban::answer(request, call).await;
     }
-    let put = request.method() == worker::Method::Put;
+    let method = request.method();
     macro_rules! areas {
         ($($area:ty),* $(,)?) => {
             $(if area == <$area>::NAME {
-                return if put { replace::<$area>(&mut request, call).await } else { show::<$area>(&request, call).await };
+                return match method {
+                    Method::Put => replace::<$area>(&mut request, call).await,
+                    Method::Patch => change::<$area>(&mut request, call).await,
+                    _ => show::<$area>(&request, call).await,
+                };
             })*
         };
     }

@@ -43,9 +43,10 @@ async fn stored(call: &Call) -> Result<Option<Stored>, Failure> {
     settings::stored(call, AREA).await
 }
 
-/// `GET` and `PUT /api/v1/settings/marzban`
+/// `GET`, `PUT` and `PATCH /api/v1/settings/marzban`
 pub(in crate::http) async fn answer(mut request: Request, call: &Call) -> Result<Response, Failure> {
-    if request.method() == Method::Put {
+    // It has one field: to replace it and to change it is the same.
+    if matches!(request.method(), Method::Put | Method::Patch) {
         return replace(&mut request, call).await;
     }
     authorize(&request, call, "settings:read").await?;

@@ -1,10 +1,14 @@
 //! The panel's face: pages for an operator's browser, signed in by a session cookie.
 
+mod backups;
 mod bulk;
 mod figures;
 mod home;
+mod jobs;
 mod node_form;
 mod nodes;
+mod plans;
+mod settings;
 pub(crate) mod sign_in;
 mod user;
 mod user_details;
@@ -34,6 +38,13 @@ pub(super) async fn answer(request: &Request, call: &Call, of: Page<'_>) -> Resu
         Page::EditNode(id) => node_form::edit(request, call, id).await,
         Page::NodeAddress(id, address) => node_form::address(request, call, id, address).await,
         Page::AddNode => nodes::add(request, call).await,
+        Page::Plans => plans::list(request, call).await,
+        Page::Plan(name) => plans::show(request, call, name).await,
+        Page::AddPlan => plans::add(request, call).await,
+        Page::Settings => settings::show(request, call).await,
+        Page::Jobs => jobs::show(request, call).await,
+        Page::Backups => backups::list(request, call).await,
+        Page::Backup(instant) => backups::show(request, call, instant).await,
     }
 }
 

@@ -5,7 +5,7 @@ mod cors;
 mod direct;
 mod fetches;
 mod limits;
-mod settings;
+pub(in crate::http) mod settings;
 mod signature;
 pub(crate) mod sources;
 mod stats;
@@ -45,6 +45,7 @@ pub(super) async fn answer(request: Request, call: &Call, route: Xpert<'_>) -> R
         Xpert::Cleanup => upkeep::cleanup(&request, call).await,
         Xpert::DatabaseInfo => upkeep::info(&request, call).await,
         Xpert::Settings => settings::show(&request, call).await,
+        Xpert::ReplaceSettings => settings::replace(request, call).await,
         Xpert::ChangeSettings => settings::change(request, call).await,
         Xpert::Sub => sub::fetch(&request, call, sub::Of::All).await,
         Xpert::DirectSub => sub::fetch(&request, call, sub::Of::Direct).await,

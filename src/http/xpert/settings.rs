@@ -1,6 +1,6 @@
 //! What the operator sets about traffic through other servers.
 
-use serde_json::json;
+use serde_json::{Map, Value, json};
 use worker::{Request, Response};
 
 use super::{READ, WRITE, variables};
@@ -17,7 +17,7 @@ use crate::store::xpert_settings::{self as store, Row};
 const PLAIN: [&str; 4] = ["domain", "title", "direct_title", "quota_counting"];
 
 /// The settings in force: those of the panel over those of the variables.
-pub(super) fn in_force(call: &Call, stored: &str) -> Result<Settings, Failure> {
+pub(in crate::http) fn in_force(call: &Call, stored: &str) -> Result<Settings, Failure> {
     Ok(read_stored(stored)?.over(variables::settings(&call.env)))
 }
 
@@ -46,7 +46,7 @@ pub(super) async fn show(request: &Request, call: &Call) -> Result<Response, Fai
 
 fn answer(call: &Call, stored: &str) -> Result<Response, Failure> {
     let settings = in_force(call, stored)?;
-    let set: serde_json::Value =
+    let set: Value =
         serde_json::from_str(stored).map_err(|error| Failure::Broken(format!("stored settings: {error}")))?;
     Ok(Response::from_json(&json!({ "settings": settings, "set_here": set, "notes": variables::notes(&call.env) }))?)
 }
@@ -54,7 +54,7 @@ fn answer(call: &Call, stored: &str) -> Result<Response, Failure> {
 /// `PUT /api/xpert/settings`
 ///
 /// Replaces what was set here: a field that the body lacks is again what the Worker's variable says.
-pub(super) async fn change(mut request: Request, call: &Call) -> Result<Response, Failure> {
+pub(super) async fn replace(mut request: Request, call: &Call) -> Result<Response, Failure> {
     let actor = authorize(&request, call, WRITE).await?;
     let new: Stored = body::json(&mut request).await?;
     new.check()?;
@@ -67,5 +67,29 @@ pub(super) async fn change(mut request: Request, call: &Call) -> Result<Response
         Ok(Deed::new(entry, [store::write(&text)], ()))
     };
     recorded(call, &actor, prepare).await?;
+    answer(call, &text)
+}
+
+/// `PATCH /api/xpert/settings`
+///
+/// Changes some of what was set here: a field that the body lacks stays, one that is `null` is again what the Worker's variable says.
+pub(super) async fn change(mut request: Request, call: &Call) -> Result<Response, Failure> {
+    let actor = authorize(&request, call, WRITE).await?;
+    let changes: Map<String, Value> = body::json(&mut request).await?;
+    let prepare = async || {
+        let before = stored(call).await?;
+        let stands: Stored = read_stored(&before)?;
+        let new: Stored = body::merged(&stands, &changes)?;
+        new.check()?;
+        if new == stands {
+            return Ok(Deed::nothing(before));
+        }
+        let text = serde_json::to_string(&new).map_err(|error| Failure::Broken(format!("settings: {error}")))?;
+        let entry = Entry::new("settings.change", "settings/xpert")
+            .before(Facts::of(&stands, &PLAIN))
+            .after(Facts::of(&new, &PLAIN));
+        Ok(Deed::new(entry, [store::write(&text)], text))
+    };
+    let (_, text) = recorded(call, &actor, prepare).await?;
     answer(call, &text)
 }

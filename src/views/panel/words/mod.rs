@@ -3,12 +3,16 @@
 //! say stands in that area's file, in every language.
 
 pub(crate) mod areas;
+pub(crate) mod backups;
 pub(crate) mod bulk;
 pub(crate) mod details;
 mod en;
 mod fa;
+pub(crate) mod jobs;
 pub(crate) mod node_edit;
+pub(crate) mod plans;
 mod ru;
+pub(crate) mod settings;
 mod zh;
 
 use crate::domain::notice::texts::Language;
