@@ -21,6 +21,8 @@ pub enum Page<'a> {
     Node(&'a str),
     /// `/new/node`
     AddNode,
+    /// `/account`
+    Account,
 }
 
 /// Finds the page of a path.
@@ -34,6 +36,7 @@ pub(super) fn page<'a>(segments: &[&'a str], method: &str) -> Result<Page<'a>, N
         ["nodes"] => Page::Nodes,
         ["nodes", id] => Page::Node(id),
         ["new", "node"] => Page::AddNode,
+        ["account"] => Page::Account,
         _ => return Err(NoRoute::Path),
     };
     if matches!(method, "GET" | "HEAD") { Ok(page) } else { Err(NoRoute::Method("GET, HEAD")) }

@@ -1,5 +1,6 @@
 //! The panel's face: pages for an operator's browser, signed in by a session cookie.
 
+mod account;
 mod figures;
 mod home;
 mod nodes;
@@ -27,6 +28,7 @@ pub(super) async fn answer(request: &Request, call: &Call, of: Page<'_>) -> Resu
         Page::Nodes => nodes::list(request, call).await,
         Page::Node(id) => nodes::show(request, call, id).await,
         Page::AddNode => nodes::add(request, call).await,
+        Page::Account => account::show(request, call).await,
     }
 }
 

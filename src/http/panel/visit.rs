@@ -26,7 +26,8 @@ pub(super) struct Visit {
     pub(super) say: Say,
     /// Whether a script asks for the part of the page that refreshes itself.
     pub(super) wants_part: bool,
-    session: Session,
+    /// Who he is.
+    pub(super) session: Session,
     path: String,
 }
 

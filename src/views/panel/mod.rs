@@ -1,5 +1,6 @@
 //! The panel's pages in the reader's language.
 
+mod account;
 mod dashboard;
 mod form;
 mod nodes;
@@ -9,6 +10,7 @@ mod user;
 mod users;
 pub(crate) mod words;
 
+pub(crate) use account::{Account, AccountLive, SecondFactor, SessionFacts};
 pub(crate) use dashboard::{Cost, Dashboard, DashboardFacts, DashboardLive, FailedJob, TopUser, Totals};
 pub(crate) use form::{AddNode, AddUser, EditUser};
 pub(crate) use nodes::{AddressLine, NodePage, NodePageLive, Nodes, NodesLive};

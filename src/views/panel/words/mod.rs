@@ -2,9 +2,11 @@
 //! is a warning, which fails the build. Words that several pages say have one file a language; what the pages of one area alone
 //! say stands in that area's file, in every language.
 
+pub(crate) mod account;
 pub(crate) mod areas;
 mod en;
 mod fa;
+pub(crate) mod operators;
 mod ru;
 mod zh;
 
