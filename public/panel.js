@@ -61,7 +61,8 @@ function complain(form, field, message) {
   const place = form.querySelector(`[data-error="${CSS.escape(field ?? '')}"]`) ?? form.querySelector('[data-error=""]');
   place.textContent = place.dataset.error || !field ? message : `${field}: ${message}`;
   place.hidden = false;
-  const input = form.elements.namedItem(place.dataset.error);
+  const named = form.elements.namedItem(place.dataset.error);
+  const input = named instanceof RadioNodeList ? named[0] : named; // a set of boxes
   if (!input) return;
   input.setAttribute('aria-invalid', 'true');
   input.focus();

@@ -23,6 +23,14 @@ pub enum Page<'a> {
     AddNode,
     /// `/account`
     Account,
+    /// `/settings/operators`
+    Operators,
+    /// `/settings/operators/{name}`
+    Operator(&'a str),
+    /// `/new/operator`
+    AddOperator,
+    /// `/new/key`
+    AddKey,
 }
 
 /// Finds the page of a path.
@@ -37,6 +45,10 @@ pub(super) fn page<'a>(segments: &[&'a str], method: &str) -> Result<Page<'a>, N
         ["nodes", id] => Page::Node(id),
         ["new", "node"] => Page::AddNode,
         ["account"] => Page::Account,
+        ["settings", "operators"] => Page::Operators,
+        ["settings", "operators", name] => Page::Operator(name),
+        ["new", "operator"] => Page::AddOperator,
+        ["new", "key"] => Page::AddKey,
         _ => return Err(NoRoute::Path),
     };
     if matches!(method, "GET" | "HEAD") { Ok(page) } else { Err(NoRoute::Method("GET, HEAD")) }

@@ -52,6 +52,8 @@ pub(super) struct OperatorJson {
     /// Since when the second factor is asked for.
     two_factor_since: Option<i64>,
     recovery_codes: u32,
+    /// When he signed in last.
+    signed_in_at: Option<i64>,
 }
 
 impl From<Operator> for OperatorJson {
@@ -66,6 +68,7 @@ impl From<Operator> for OperatorJson {
             byte_allowance: operator.byte_allowance,
             two_factor_since: operator.totp_since,
             recovery_codes: operator.recovery_codes,
+            signed_in_at: operator.signed_in_at,
         }
     }
 }

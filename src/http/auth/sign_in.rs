@@ -156,6 +156,7 @@ impl Opening<'_> {
             let mut batch: Vec<Statement> = self.forgiven.map(sign_ins::forgive).to_vec();
             batch.extend(before.as_ref().map(|session| sessions::end(&session.hash)));
             batch.push(sessions::open(&sha256_hex(&token), self.operator, from, call.now, self.lasts));
+            batch.push(operators::signed_in(self.operator, call.now));
             batch.extend(spent);
             let entry = Entry::new("session.open", format!("operators/{}", self.attempted.name));
             Ok(Deed::new(entry, batch, true))

@@ -4,6 +4,7 @@ mod account;
 mod figures;
 mod home;
 mod nodes;
+mod operators;
 pub(crate) mod sign_in;
 mod user;
 mod users;
@@ -29,6 +30,10 @@ pub(super) async fn answer(request: &Request, call: &Call, of: Page<'_>) -> Resu
         Page::Node(id) => nodes::show(request, call, id).await,
         Page::AddNode => nodes::add(request, call).await,
         Page::Account => account::show(request, call).await,
+        Page::Operators => operators::list(request, call).await,
+        Page::Operator(name) => operators::show(request, call, name).await,
+        Page::AddOperator => operators::add(request, call).await,
+        Page::AddKey => operators::add_key(request, call).await,
     }
 }
 

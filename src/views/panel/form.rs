@@ -34,7 +34,7 @@ impl PlanChoice {
 }
 
 /// Gigabytes with three places at most.
-fn gigabytes(bytes: Bytes) -> String {
+pub(super) fn gigabytes(bytes: Bytes) -> String {
     let thousandths = (u128::from(bytes.get()) * 1_000) >> 30;
     let text = format!("{}.{:03}", thousandths / 1_000, thousandths % 1_000);
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
