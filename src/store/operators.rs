@@ -177,12 +177,13 @@ pub fn set_password(operator: i64, hash: &str) -> Statement {
 // Rows: 1 read, 1 written, and of the users that he owned 1 read and 1 written, with 2 index entries. Without an owner left it fails.
 const DELETE: [&str; 2] = ["DELETE FROM operators WHERE id = ?1", "UPDATE users SET owner = NULL WHERE owner = ?1"];
 
-/// Deletes an operator with his sessions and codes. His users become the panel's own.
+/// Deletes an operator with his sessions, codes and passkeys. His users become the panel's own.
 #[must_use]
 pub fn delete(operator: i64) -> Vec<Statement> {
     let mut batch = DELETE.map(|sql| Statement::new(sql).bind(operator)).to_vec();
     batch.push(super::sessions::end_all(operator));
     batch.push(forget_codes(operator));
+    batch.push(super::passkeys::remove_all(operator));
     batch
 }
 

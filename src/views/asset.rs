@@ -23,6 +23,8 @@ macro_rules! asset {
 pub(crate) const STYLE: Asset = asset!("/weir.css");
 /// Does what forms and buttons of the panel say, where scripts are allowed.
 pub(crate) const PANEL_SCRIPT: Asset = asset!("/panel.js");
+/// Makes passkeys and signs in with them.
+pub(crate) const PASSKEY_SCRIPT: Asset = asset!("/passkey.js");
 /// Refreshes numbers where scripts are allowed.
 pub(crate) const LIVE_SCRIPT: Asset = asset!("/weir.js");
 /// The style sheet of subscriptions' pages, on top of the one of every page.

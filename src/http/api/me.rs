@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde_json::json;
 use worker::{Request, Response};
 
+use super::me_passkeys;
 use super::operators::{password, subject, whole};
 use crate::domain::audit::{Entry, Facts};
 use crate::domain::page::qr::Qr;
@@ -35,6 +36,10 @@ pub(crate) async fn answer(request: Request, call: &Call, route: Me<'_>) -> Resu
         Me::Confirm => confirm(request, call, &session).await,
         Me::RenewCodes => renew_codes(request, call, &session).await,
         Me::ForgetTwoFactor => forget_two_factor(request, call, &session).await,
+        Me::Passkeys => me_passkeys::list(call, &session).await,
+        Me::AskPasskey => me_passkeys::ask(request, call, &session).await,
+        Me::AddPasskey => me_passkeys::add(request, call, &session).await,
+        Me::RemovePasskey(id) => me_passkeys::remove(&request, call, &session, id).await,
     }
 }
 
@@ -109,7 +114,11 @@ async fn count(call: &Call, session: &Session) -> Result<Bucket, Failure> {
 }
 
 /// Reads the body, and holds the password in it against the operator's.
-async fn proven(mut request: Request, call: &Call, session: &Session) -> Result<(Request, Operator), Failure> {
+pub(super) async fn proven(
+    mut request: Request,
+    call: &Call,
+    session: &Session,
+) -> Result<(Request, Operator), Failure> {
     let Proof { password } = body::json(&mut request).await?;
     let bucket = count(call, session).await?;
     let operator = operator(call, session).await?;

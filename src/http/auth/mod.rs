@@ -1,9 +1,11 @@
 //! Who calls: an operator's browser by its session, or a script by an API key with scopes.
 
 mod cookie;
+mod passkey;
 mod sign_in;
 
 pub(crate) use cookie::keep;
+pub(crate) use passkey::{Assertion, by_passkey};
 pub(crate) use sign_in::{Attempted, Entered, bucket_of, count, sign_in, sign_out};
 
 use worker::{Method, Request};

@@ -21,7 +21,31 @@ pub(crate) struct Account<'a> {
     /// Since when the second factor is asked for, in a sentence.
     on_since: Option<String>,
     codes_left: String,
+    /// None where the panel was called by an address, to which browsers bind no passkey.
+    passkeys: Option<Vec<PasskeyLine>>,
     live: AccountLive,
+}
+
+/// What is known of a passkey.
+pub(crate) struct PasskeyFacts<'a> {
+    /// What names it in the API.
+    pub(crate) id: &'a str,
+    /// What its operator calls it.
+    pub(crate) name: &'a str,
+    /// When it was made.
+    pub(crate) made: i64,
+    /// When somebody signed in with it last.
+    pub(crate) used: Option<i64>,
+}
+
+/// A passkey as a line of the list.
+struct PasskeyLine {
+    id: String,
+    name: String,
+    made: String,
+    used: Option<Moment>,
+    /// "Delete my phone?"
+    remove_ask: String,
 }
 
 /// His second factor.
@@ -35,14 +59,29 @@ pub(crate) struct SecondFactor {
 
 impl<'a> Account<'a> {
     /// As he stands.
-    pub(crate) fn new(shell: Shell<'a>, role: Role, factor: SecondFactor, live: AccountLive, say: &Say) -> Self {
+    pub(crate) fn new(
+        shell: Shell<'a>,
+        role: Role,
+        factor: SecondFactor,
+        passkeys: Option<&[PasskeyFacts<'_>]>,
+        live: AccountLive,
+        say: &Say,
+    ) -> Self {
         let own = words::account::of(say.language);
+        let line = |facts: &PasskeyFacts<'_>| PasskeyLine {
+            id: facts.id.to_owned(),
+            name: facts.name.to_owned(),
+            made: say.date(Second::clamped(facts.made)),
+            used: facts.used.map(|at| say.moment(Second::clamped(at))),
+            remove_ask: say.words.delete_ask.replace("{name}", facts.name),
+        };
         let since = factor.since.map(|at| say.date(Second::clamped(at)));
         Self {
             shell,
             own,
             role: (words::operators::of(say.language).role_of)(role),
             on_since: since.map(|date| own.on_since.replace("{date}", &date)),
+            passkeys: passkeys.map(|passkeys| passkeys.iter().map(line).collect()),
             codes_left: own.codes_left.replace("{count}", &say.count(factor.codes.into())),
             live,
         }

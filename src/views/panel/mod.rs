@@ -11,7 +11,7 @@ mod user;
 mod users;
 pub(crate) mod words;
 
-pub(crate) use account::{Account, AccountLive, SecondFactor, SessionFacts};
+pub(crate) use account::{Account, AccountLive, PasskeyFacts, SecondFactor, SessionFacts};
 pub(crate) use dashboard::{Cost, Dashboard, DashboardFacts, DashboardLive, FailedJob, TopUser, Totals};
 pub(crate) use form::{AddNode, AddUser, EditUser};
 pub(crate) use nodes::{AddressLine, NodePage, NodePageLive, Nodes, NodesLive};

@@ -37,6 +37,13 @@ pub(crate) struct Account {
     pub(crate) renew_how: &'static str,
     pub(crate) turn_off: &'static str,
     pub(crate) turn_off_how: &'static str,
+    pub(crate) passkeys: &'static str,
+    pub(crate) passkeys_how: &'static str,
+    pub(crate) last_used: &'static str,
+    pub(crate) add_passkey: &'static str,
+    pub(crate) passkey_name_how: &'static str,
+    pub(crate) passkey_known: &'static str,
+    pub(crate) remove_passkey_how: &'static str,
 }
 
 /// In a language.
@@ -83,6 +90,13 @@ const EN: Account = Account {
     renew_how: "The codes that you have now will be good for nothing.",
     turn_off: "Turn off",
     turn_off_how: "A sign-in will need your password alone, and your recovery codes end.",
+    passkeys: "Passkeys",
+    passkeys_how: "Sign in with the fingerprint, face or code of your device, or with a security key. A passkey stands for password and second factor together.",
+    last_used: "last used",
+    add_passkey: "Add passkey",
+    passkey_name_how: "What tells it apart, such as the device that keeps it.",
+    passkey_known: "This device has a passkey of yours already.",
+    remove_passkey_how: "Nobody can sign in with it any more. Sessions that it began go on.",
 };
 
 const ZH: Account = Account {
@@ -119,6 +133,13 @@ const ZH: Account = Account {
     renew_how: "您现有的恢复码将全部失效。",
     turn_off: "关闭",
     turn_off_how: "此后登录只需密码，您的恢复码也会失效。",
+    passkeys: "通行密钥",
+    passkeys_how: "使用设备的指纹、面容或锁屏密码，或使用安全密钥登录。一个通行密钥同时代替密码和两步验证。",
+    last_used: "上次使用",
+    add_passkey: "添加通行密钥",
+    passkey_name_how: "便于区分的名称，例如保存它的设备。",
+    passkey_known: "此设备上已有您的通行密钥。",
+    remove_passkey_how: "此后无法再用它登录，由它建立的会话不受影响。",
 };
 
 const RU: Account = Account {
@@ -155,6 +176,13 @@ const RU: Account = Account {
     renew_how: "Прежние коды перестанут действовать.",
     turn_off: "Выключить",
     turn_off_how: "Для входа будет достаточно пароля, а коды восстановления перестанут действовать.",
+    passkeys: "Ключи доступа",
+    passkeys_how: "Вход по отпечатку, лицу или коду вашего устройства либо с аппаратным ключом. Ключ доступа заменяет сразу пароль и второй фактор.",
+    last_used: "последний вход",
+    add_passkey: "Добавить ключ доступа",
+    passkey_name_how: "Чтобы отличать его от других, например название устройства.",
+    passkey_known: "На этом устройстве уже есть ваш ключ доступа.",
+    remove_passkey_how: "Войти с ним больше нельзя. Начатые с ним сеансы продолжатся.",
 };
 
 const FA: Account = Account {
@@ -191,4 +219,11 @@ const FA: Account = Account {
     renew_how: "کدهایی که اکنون دارید دیگر به کار نمی‌آیند.",
     turn_off: "خاموش‌کردن",
     turn_off_how: "برای ورود فقط گذرواژه لازم خواهد بود و کدهای بازیابی شما از کار می‌افتند.",
+    passkeys: "کلیدهای عبور",
+    passkeys_how: "با اثر انگشت، چهره یا رمز دستگاه خود یا با کلید امنیتی وارد شوید. کلید عبور جای گذرواژه و تأیید دومرحله‌ای را با هم می‌گیرد.",
+    last_used: "آخرین استفاده",
+    add_passkey: "افزودن کلید عبور",
+    passkey_name_how: "نامی که آن را از بقیه جدا کند، مانند دستگاهی که آن را نگه می‌دارد.",
+    passkey_known: "این دستگاه از پیش کلید عبوری از شما دارد.",
+    remove_passkey_how: "دیگر کسی نمی‌تواند با آن وارد شود. نشست‌هایی که با آن آغاز شده‌اند ادامه می‌یابند.",
 };

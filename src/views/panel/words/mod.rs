@@ -6,6 +6,7 @@ pub(crate) mod account;
 pub(crate) mod areas;
 mod en;
 mod fa;
+pub(crate) mod login;
 pub(crate) mod operators;
 mod ru;
 mod zh;
