@@ -64,8 +64,10 @@ async function enter(form) {
 }
 
 for (const form of document.querySelectorAll('form[data-passkey]')) {
-  if (!window.PublicKeyCredential) continue;
-  form.hidden = false;
+  if (!window.PublicKeyCredential) {
+    form.hidden = true;
+    continue;
+  }
   form.addEventListener('submit', async (event) => {
     event.preventDefault();
     if (form.ariaBusy === 'true') return;

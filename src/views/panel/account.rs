@@ -68,7 +68,7 @@ impl<'a> Account<'a> {
         say: &Say,
     ) -> Self {
         let own = words::account::of(say.language);
-        let line = |facts: &PasskeyFacts<'_>| PasskeyLine {
+        let shown = |facts: &PasskeyFacts<'_>| PasskeyLine {
             id: facts.id.to_owned(),
             name: facts.name.to_owned(),
             made: say.date(Second::clamped(facts.made)),
@@ -81,7 +81,7 @@ impl<'a> Account<'a> {
             own,
             role: (words::operators::of(say.language).role_of)(role),
             on_since: since.map(|date| own.on_since.replace("{date}", &date)),
-            passkeys: passkeys.map(|passkeys| passkeys.iter().map(line).collect()),
+            passkeys: passkeys.map(|passkeys| passkeys.iter().map(shown).collect()),
             codes_left: own.codes_left.replace("{count}", &say.count(factor.codes.into())),
             live,
         }
