@@ -100,7 +100,7 @@ pub(crate) struct Operators<'a> {
     own: &'static own::Operators,
     factor: &'static Account,
     disabled: &'static str,
-    operators: Vec<Line>,
+    lines: Vec<Line>,
     keys: Vec<KeyLine>,
 }
 
@@ -136,7 +136,7 @@ impl<'a> Operators<'a> {
             own,
             factor: words::account::of(say.language),
             disabled: (say.words.status_of)(Status::Disabled),
-            operators: operators.iter().map(line).collect(),
+            lines: operators.iter().map(line).collect(),
             keys: keys.iter().map(key).collect(),
         }
     }
