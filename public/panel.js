@@ -65,7 +65,8 @@ function complain(form, field, message) {
   const place = named.find((one) => one);
   place.textContent = place.dataset.error || !field ? message : `${field}: ${message}`;
   place.hidden = false;
-  const input = form.elements.namedItem(place.dataset.error);
+  const named = form.elements.namedItem(place.dataset.error);
+  const input = named instanceof RadioNodeList ? named[0] : named; // a set of boxes
   if (!input) return;
   input.setAttribute('aria-invalid', 'true');
   input.focus();
@@ -108,7 +109,8 @@ function follow(form, said) {
   } else if (then.startsWith('#')) {
     // Shown here, once: an install command, a key, a password.
     const place = document.querySelector(then);
-    for (const out of place.querySelectorAll('[data-out]')) out.textContent = said[out.dataset.out];
+    for (const out of place.querySelectorAll('[data-out]')) out.textContent = [said[out.dataset.out]].flat().join('\n');
+    for (const picture of place.querySelectorAll('img[data-picture]')) picture.src = `data:image/svg+xml,${encodeURIComponent(said[picture.dataset.picture])}`;
     for (const link of place.querySelectorAll('[data-href]')) link.href = fill(link.dataset.href, said);
     if (form.classList.contains('form')) form.hidden = true;
     place.hidden = false;

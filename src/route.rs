@@ -39,6 +39,8 @@ pub enum Route<'a> {
     LoginPage,
     /// `POST /login`
     Login,
+    /// `GET /login/challenge`
+    LoginChallenge,
     /// `POST /logout`
     Logout,
     /// `POST /api/admin/token`
@@ -279,7 +281,7 @@ pub fn route<'a>(method: &str, path: &'a str) -> Result<Route<'a>, NoRoute> {
 
         (["install.sh"], "GET" | "HEAD") => Ok(Route::Install),
         (["install.sh"], _) => Err(Method("GET, HEAD")),
-        ([""] | ["users" | "bulk" | "nodes" | "new" | "plans" | "settings", ..], method) => {
+        ([""] | ["users" | "bulk" | "nodes" | "new" | "plans" | "settings" | "account", ..], method) => {
             pages::page(&segments, method).map(Route::Page)
         }
         (["language"], "POST") => Ok(Route::Language),
@@ -289,6 +291,8 @@ pub fn route<'a>(method: &str, path: &'a str) -> Result<Route<'a>, NoRoute> {
         (["login"], "GET" | "HEAD") => Ok(Route::LoginPage),
         (["login"], "POST") => Ok(Route::Login),
         (["login"], _) => Err(Method("GET, HEAD, POST")),
+        (["login", "challenge"], "GET") => Ok(Route::LoginChallenge),
+        (["login", "challenge"], _) => Err(Method("GET")),
         (["logout"], "POST") => Ok(Route::Logout),
         (["logout"], _) => Err(Method("POST")),
 

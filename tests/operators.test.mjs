@@ -23,9 +23,9 @@ const get = async (name) => (await owner.api('GET', `/api/v1/operators/${name}`)
 test('whoever was an operator before there were roles is an owner', async () => {
   const { status, body } = await owner.api('GET', '/api/v1/me');
   assert.equal(status, 200);
-  assert.deepEqual({ ...body, created_at: 0 }, {
+  assert.deepEqual({ ...body, created_at: 0, signed_in_at: 0 }, {
     id: 1, name: panel.operator.username, role: 'owner', created_at: 0, disabled_at: null, user_allowance: null, byte_allowance: null,
-    two_factor_since: null, recovery_codes: 0, handed_out: { users: 0, bytes: 0 },
+    two_factor_since: null, recovery_codes: 0, signed_in_at: 0, handed_out: { users: 0, bytes: 0 },
   });
 });
 

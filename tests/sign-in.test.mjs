@@ -1,11 +1,11 @@
 /** Signing in: sessions that are seen and ended, lock-outs, the second factor, and what attackers try with a sign-in page. */
 import assert from 'node:assert/strict';
-import { createHmac } from 'node:crypto';
 import { after, before, test } from 'node:test';
 
 import { addOperator, browserOf, sendLogin, signIn, signInOwner } from './support/operators.mjs';
 import { sha256Hex, startPanel } from './support/panel.mjs';
 import { assertRefused, dump } from './support/refusals.mjs';
+import { codeOf } from './support/totp.mjs';
 
 let panel;
 let owner;
@@ -15,16 +15,6 @@ before(async () => {
   owner = await signInOwner(panel);
 });
 after(() => panel?.stop());
-
-/** The six digits of RFC 6238, written here a second time so that two must agree. @param {string} secret base32 @param {number} steps from now */
-function codeOf(secret, steps = 0) {
-  const bits = [...secret].map((letter) => 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'.indexOf(letter).toString(2).padStart(5, '0')).join('');
-  const key = Buffer.from(bits.match(/.{8}/g).map((byte) => parseInt(byte, 2)));
-  const counter = Buffer.alloc(8);
-  counter.writeBigUInt64BE(BigInt(Math.floor(Date.now() / 30_000) + steps));
-  const digest = createHmac('sha1', key).update(counter).digest();
-  return String((digest.readUInt32BE(digest[19] & 15) & 0x7fffffff) % 1e6).padStart(6, '0');
-}
 
 /** A code that the panel takes a moment from now too: not in the last seconds of its step. */
 async function freshCode(secret, steps = 0) {

@@ -62,6 +62,7 @@ export function enterStatements({ username, password, api_key: apiKey, replaces 
     `${intoOperators} ${operator} WHERE true ON CONFLICT (name) DO UPDATE SET password_hash = excluded.password_hash,
       role = 'owner', disabled_at = NULL, user_allowance = NULL, byte_allowance = NULL, totp = NULL, totp_since = NULL`,
     `DELETE FROM recovery_codes WHERE operator = (SELECT id FROM operators WHERE name = '${username}')`,
+    `DELETE FROM passkeys WHERE operator = (SELECT id FROM operators WHERE name = '${username}')`,
     'DELETE FROM sessions',
     // Somebody may have been locked out by guesses.
     'DELETE FROM sign_ins',

@@ -19,6 +19,7 @@ pub mod link;
 pub mod name;
 pub mod notice;
 pub mod page;
+pub mod passkey;
 pub mod percent;
 pub mod period;
 pub mod plan;

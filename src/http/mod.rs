@@ -17,6 +17,7 @@ pub(crate) mod history;
 mod install;
 mod marzban;
 pub(crate) mod panel;
+mod passkeys;
 pub(crate) mod settings;
 pub(crate) mod simple;
 pub(crate) mod slots;
@@ -158,6 +159,7 @@ async fn dispatch(request: Request, path: &str, call: &Call) -> Result<Response,
         Ok(Route::Page(of)) => panel::answer(&request, call, of).await,
         Ok(Route::Language) => panel::visit::choose(request).await,
         Ok(Route::LoginPage) => panel::sign_in::ask(&request, call).await,
+        Ok(Route::LoginChallenge) => panel::sign_in::challenge(&request, call),
         Ok(Route::Login) => panel::sign_in::enter(request, call).await,
         Ok(Route::MarzbanToken) => marzban::enter(request, call).await,
         Ok(Route::Logout) => panel::sign_in::leave(&request, call).await,

@@ -46,6 +46,14 @@ pub enum Me<'a> {
     RenewCodes,
     /// `DELETE /two-factor`
     ForgetTwoFactor,
+    /// `GET /passkeys`
+    Passkeys,
+    /// `POST /passkeys/challenge`
+    AskPasskey,
+    /// `POST /passkeys`
+    AddPasskey,
+    /// `DELETE /passkeys/{id}`
+    RemovePasskey(&'a str),
 }
 
 /// Finds the route of what follows `/api/v1/operators`.
@@ -87,6 +95,12 @@ pub(super) fn me<'a>(method: &str, segments: &[&'a str]) -> Result<Me<'a>, NoRou
         (["two-factor", "confirm"], "POST") => Ok(Me::Confirm),
         (["two-factor", "recovery-codes"], "POST") => Ok(Me::RenewCodes),
         (["two-factor", "confirm" | "recovery-codes"], _) => Err(Method("POST")),
+        (["passkeys"], "GET") => Ok(Me::Passkeys),
+        (["passkeys"], "POST") => Ok(Me::AddPasskey),
+        (["passkeys"], _) => Err(Method("GET, POST")),
+        (["passkeys", "challenge"], "POST") => Ok(Me::AskPasskey),
+        (["passkeys", id], "DELETE") => Ok(Me::RemovePasskey(id)),
+        (["passkeys", _], _) => Err(Method("DELETE")),
         _ => Err(Path),
     }
 }

@@ -43,6 +43,16 @@ pub enum Page<'a> {
     Backups,
     /// `/settings/backups/{instant}`
     Backup(&'a str),
+    /// `/account`
+    Account,
+    /// `/settings/operators`
+    Operators,
+    /// `/settings/operators/{name}`
+    Operator(&'a str),
+    /// `/new/operator`
+    AddOperator,
+    /// `/new/key`
+    AddKey,
 }
 
 /// Finds the page of a path.
@@ -67,6 +77,11 @@ pub(super) fn page<'a>(segments: &[&'a str], method: &str) -> Result<Page<'a>, N
         ["settings", "jobs"] => Page::Jobs,
         ["settings", "backups"] => Page::Backups,
         ["settings", "backups", instant] => Page::Backup(instant),
+        ["account"] => Page::Account,
+        ["settings", "operators"] => Page::Operators,
+        ["settings", "operators", name] => Page::Operator(name),
+        ["new", "operator"] => Page::AddOperator,
+        ["new", "key"] => Page::AddKey,
         _ => return Err(NoRoute::Path),
     };
     if matches!(method, "GET" | "HEAD") { Ok(page) } else { Err(NoRoute::Method("GET, HEAD")) }

@@ -1,11 +1,12 @@
 //! API keys: stored as SHA-256 of the whole key text, found by it.
 
 use serde::Deserialize;
+use weir_wire::Second;
 
 use super::Statement;
 
 // Rows read: 1.
-const FIND: &str = "SELECT name, scopes, expires_at FROM api_keys WHERE hash = ?1";
+const FIND: &str = "SELECT name, scopes, expires_at, last_used_at FROM api_keys WHERE hash = ?1";
 
 /// A key, as far as its holder must be known.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
@@ -16,6 +17,20 @@ pub struct ApiKey {
     pub scopes: String,
     /// When it ends.
     pub expires_at: Option<i64>,
+    /// When it was used last, to [`USED_EVERY`].
+    pub last_used_at: Option<i64>,
+}
+
+/// Seconds after which another use of a key is noted: a write for every request would cost more than the request.
+pub const USED_EVERY: i64 = 3_600;
+
+// Rows: 1 read, 1 written.
+const USED: &str = "UPDATE api_keys SET last_used_at = ?2 WHERE hash = ?1";
+
+/// A key was used.
+#[must_use]
+pub fn used(hash: &str, now: Second) -> Statement {
+    Statement::new(USED).bind(hash).bind(now)
 }
 
 /// Finds a key by its hash.
@@ -37,11 +52,15 @@ pub struct Listed {
     pub created_at: i64,
     /// When it ends.
     pub expires_at: Option<i64>,
+    /// When it was used last, to [`USED_EVERY`].
+    pub last_used_at: Option<i64>,
 }
 
+/// Letters of a key's hash that name it.
+pub const ID: usize = 16;
+
 // Rows read: 1 per key, of which there are few.
-const ALL: &str =
-    "SELECT hash, name, scopes, created_at, expires_at FROM api_keys ORDER BY created_at, hash LIMIT 1000";
+const ALL: &str = "SELECT hash, name, scopes, created_at, expires_at, last_used_at FROM api_keys ORDER BY created_at, hash LIMIT 1000";
 
 /// Every key, the oldest first.
 #[must_use]

@@ -33,6 +33,7 @@ pub mod operators;
 pub mod overview;
 pub mod packages;
 pub mod parts;
+pub mod passkeys;
 pub mod plan_users;
 pub mod plans;
 pub mod quotas;

@@ -34,11 +34,13 @@ pub struct Operator {
     pub totp_step: i64,
     /// Recovery codes left.
     pub recovery_codes: u32,
+    /// When he signed in last.
+    pub signed_in_at: Option<i64>,
 }
 
 macro_rules! columns {
     () => {
-        "SELECT id, name, role, created_at, disabled_at, user_allowance, byte_allowance, password_hash, totp, totp_since, totp_step,
+        "SELECT id, name, role, created_at, disabled_at, user_allowance, byte_allowance, password_hash, totp, totp_since, totp_step, signed_in_at,
   (SELECT count(*) FROM recovery_codes AS r WHERE r.operator = operators.id) AS recovery_codes
 FROM operators "
     };
@@ -89,6 +91,33 @@ pub struct HandedOut {
 #[must_use]
 pub fn handed_out(operator: i64) -> Statement {
     Statement::new(HANDED_OUT).bind(operator)
+}
+
+// Rows read: 1 per user who has an owner, of the index.
+const OWNED: &str = "SELECT owner AS operator, count(*) AS users FROM users WHERE owner IS NOT NULL AND deleted_at IS NULL GROUP BY owner";
+
+/// How many users an operator has.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+pub struct Owned {
+    /// The operator.
+    pub operator: i64,
+    /// Users of his.
+    pub users: u32,
+}
+
+/// How many users each operator has who has any.
+#[must_use]
+pub const fn owned() -> Statement {
+    Statement::new(OWNED)
+}
+
+// Rows: 1 read, 1 written.
+const SIGNED_IN: &str = "UPDATE operators SET signed_in_at = ?2 WHERE id = ?1";
+
+/// An operator has signed in.
+#[must_use]
+pub fn signed_in(operator: i64, now: Second) -> Statement {
+    Statement::new(SIGNED_IN).bind(operator).bind(now)
 }
 
 /// What is entered or changed of an operator.
@@ -148,12 +177,13 @@ pub fn set_password(operator: i64, hash: &str) -> Statement {
 // Rows: 1 read, 1 written, and of the users that he owned 1 read and 1 written, with 2 index entries. Without an owner left it fails.
 const DELETE: [&str; 2] = ["DELETE FROM operators WHERE id = ?1", "UPDATE users SET owner = NULL WHERE owner = ?1"];
 
-/// Deletes an operator with his sessions and codes. His users become the panel's own.
+/// Deletes an operator with his sessions, codes and passkeys. His users become the panel's own.
 #[must_use]
 pub fn delete(operator: i64) -> Vec<Statement> {
     let mut batch = DELETE.map(|sql| Statement::new(sql).bind(operator)).to_vec();
     batch.push(super::sessions::end_all(operator));
     batch.push(forget_codes(operator));
+    batch.push(super::passkeys::remove_all(operator));
     batch
 }
 

@@ -8,6 +8,8 @@ use crate::domain::role::Role;
 
 /// A session ends this many seconds after the sign-in, whatever is done in it.
 pub const LASTS: i64 = 30 * 24 * 3600;
+/// Letters of a session's hash that name it. The hash opens nothing: a browser shows what it is the hash of.
+pub const ID: usize = 16;
 
 // Rows read: 2 (session, operator). A disabled operator's sessions are none.
 const FIND: &str = "

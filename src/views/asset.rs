@@ -25,6 +25,8 @@ pub(crate) const STYLE: Asset = asset!("/weir.css");
 pub(crate) const PANEL_SCRIPT: Asset = asset!("/panel.js");
 /// Does something to many users at once.
 pub(crate) const BULK_SCRIPT: Asset = asset!("/bulk.js");
+/// Makes passkeys and signs in with them.
+pub(crate) const PASSKEY_SCRIPT: Asset = asset!("/passkey.js");
 /// Refreshes numbers where scripts are allowed.
 pub(crate) const LIVE_SCRIPT: Asset = asset!("/weir.js");
 /// The style sheet of subscriptions' pages, on top of the one of every page.

@@ -12,7 +12,7 @@ mod subscription;
 mod user;
 
 pub(crate) use install::{Programs, digest, script};
-pub(crate) use login::Login;
+pub(crate) use login::{Login, Problem};
 pub(crate) use node::{NodeFacts, NodeView};
 pub(crate) use refusal::Refusal;
 pub(crate) use subscription::{Facts as SubscriptionFacts, Gone as SubscriptionGone, Page as SubscriptionPage};

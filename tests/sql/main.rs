@@ -18,6 +18,7 @@ mod notices;
 mod operators;
 mod packages;
 mod pages;
+mod passkeys;
 mod plans;
 mod reports;
 mod scene;

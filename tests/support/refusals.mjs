@@ -33,7 +33,7 @@ export function assertRefused(answer, status, code, field) {
 }
 
 /**
- * Every row of every table, by table. Sign-ins that failed are left out: they are counted on purpose.
+ * Every row of every table, by table. Sign-ins that failed and the last uses of keys are left out: they are noted on purpose.
  *
  * @param {import('./panel.mjs').Panel} panel
  * @returns {Promise<Record<string, object[]>>}
@@ -44,7 +44,7 @@ export async function dump(panel) {
     .all();
   const names = tables.results.map(({ name }) => name).filter((name) => !name.startsWith('sqlite_'));
   const rows = await panel.db.batch(names.map((name) => panel.db.prepare(`SELECT * FROM "${name}"`)));
-  return Object.fromEntries(names.map((name, index) => [name, rows[index].results]));
+  return Object.fromEntries(names.map((name, index) => [name, rows[index].results.map(({ last_used_at: _, ...row }) => row)]));
 }
 
 /**

@@ -1,6 +1,7 @@
-//! What the page of a subscription shows: in which language, which apps can import it, and pictures of links.
+//! What pages show: in which language, which apps can import a subscription, pictures of links, and the names of browsers.
 
 pub mod apps;
+pub mod browser;
 pub mod calendar;
 pub mod language;
 pub mod qr;

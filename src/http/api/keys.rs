@@ -14,10 +14,8 @@ use crate::http::body;
 use crate::http::call::{Call, sha256_hex};
 use crate::http::failure::Failure;
 use crate::random;
-use crate::store::api_keys::{self as store, Listed};
+use crate::store::api_keys::{self as store, ID, Listed};
 
-/// Letters of a key's hash that name it.
-const ID: usize = 16;
 /// Keys of one panel.
 const MOST: usize = 100;
 
@@ -35,6 +33,7 @@ fn shown(key: &Listed) -> Value {
         "scopes": key.scopes.split(' ').filter(|scope| !scope.is_empty()).collect::<Vec<_>>(),
         "created_at": key.created_at,
         "expires_at": key.expires_at,
+        "last_used_at": key.last_used_at,
     })
 }
 
@@ -89,6 +88,7 @@ pub(crate) async fn create(mut request: Request, call: &Call) -> Result<Response
         scopes,
         created_at: call.now.get(),
         expires_at: new.expires_at.map(Second::get),
+        last_used_at: None,
     };
     let prepare = async || {
         let all: Vec<Listed> = call.db.all(store::all()).await?;

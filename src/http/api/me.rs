@@ -4,8 +4,10 @@ use serde::Deserialize;
 use serde_json::json;
 use worker::{Request, Response};
 
+use super::me_passkeys;
 use super::operators::{password, subject, whole};
 use crate::domain::audit::{Entry, Facts};
+use crate::domain::page::qr::Qr;
 use crate::domain::token::same;
 use crate::domain::totp::{self, RECOVERY_CODES, Secret, plain_recovery_code};
 use crate::http::address;
@@ -18,11 +20,8 @@ use crate::http::two_factor;
 use crate::random;
 use crate::route::Me;
 use crate::store::operators::{self as store, Operator};
-use crate::store::sessions::{self, Open};
+use crate::store::sessions::{self, ID, Open};
 use crate::store::sign_ins::{self, Bucket};
-
-/// Letters of a session's hash that name it. The hash opens nothing: a browser shows what it is the hash of.
-const ID: usize = 16;
 
 /// Answers a request of an operator about himself.
 pub(crate) async fn answer(request: Request, call: &Call, route: Me<'_>) -> Result<Response, Failure> {
@@ -37,6 +36,10 @@ pub(crate) async fn answer(request: Request, call: &Call, route: Me<'_>) -> Resu
         Me::Confirm => confirm(request, call, &session).await,
         Me::RenewCodes => renew_codes(request, call, &session).await,
         Me::ForgetTwoFactor => forget_two_factor(request, call, &session).await,
+        Me::Passkeys => me_passkeys::list(call, &session).await,
+        Me::AskPasskey => me_passkeys::ask(request, call, &session).await,
+        Me::AddPasskey => me_passkeys::add(request, call, &session).await,
+        Me::RemovePasskey(id) => me_passkeys::remove(&request, call, &session, id).await,
     }
 }
 
@@ -111,7 +114,11 @@ async fn count(call: &Call, session: &Session) -> Result<Bucket, Failure> {
 }
 
 /// Reads the body, and holds the password in it against the operator's.
-async fn proven(mut request: Request, call: &Call, session: &Session) -> Result<(Request, Operator), Failure> {
+pub(super) async fn proven(
+    mut request: Request,
+    call: &Call,
+    session: &Session,
+) -> Result<(Request, Operator), Failure> {
     let Proof { password } = body::json(&mut request).await?;
     let bucket = count(call, session).await?;
     let operator = operator(call, session).await?;
@@ -139,7 +146,7 @@ async fn reset_password(request: Request, call: &Call, session: &Session) -> Res
 
 /// `POST /api/v1/me/two-factor`
 ///
-/// For `{"password"}` a new `secret` and its `uri` for an authenticator app. It is asked for once it is confirmed; 409 while one is.
+/// For `{"password"}` a new `secret`, its `uri` for an authenticator app, and the QR code of that as `qr`, an SVG. It is asked for once it is confirmed; 409 while one is.
 async fn enrol(request: Request, call: &Call, session: &Session) -> Result<Response, Failure> {
     let (request, operator) = proven(request, call, session).await?;
     let secret = Secret::new(random::bytes()?);
@@ -155,7 +162,9 @@ async fn enrol(request: Request, call: &Call, session: &Session) -> Result<Respo
     recorded(call, &session.actor(&request)?, prepare).await?;
     let origin = address::origin(&request);
     let host = origin.split_once("://").map_or(origin.as_str(), |(_, host)| host);
-    Ok(Response::from_json(&json!({ "secret": secret.text(), "uri": secret.uri(host, &operator.name) }))?)
+    let uri = secret.uri(host, &operator.name);
+    let qr = Qr::of(&uri).map(|qr| qr.svg());
+    Ok(Response::from_json(&json!({ "secret": secret.text(), "uri": uri, "qr": qr }))?)
 }
 
 /// `POST /api/v1/me/two-factor/confirm`

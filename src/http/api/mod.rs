@@ -13,6 +13,7 @@ pub(crate) mod health;
 pub(crate) mod jobs;
 pub(crate) mod keys;
 pub(crate) mod me;
+mod me_passkeys;
 pub(crate) mod node_addresses;
 pub(crate) mod nodes;
 pub(crate) mod operators;

@@ -17,7 +17,7 @@ use crate::http::failure::Failure;
 use crate::random;
 use crate::route::Operators;
 use crate::store::operators::{self as store, Fields, HandedOut, Operator};
-use crate::store::{Statement, sessions};
+use crate::store::{Statement, passkeys, sessions};
 
 const READ: &str = "operators:read";
 const WRITE: &str = "operators:write";
@@ -52,6 +52,8 @@ pub(super) struct OperatorJson {
     /// Since when the second factor is asked for.
     two_factor_since: Option<i64>,
     recovery_codes: u32,
+    /// When he signed in last.
+    signed_in_at: Option<i64>,
 }
 
 impl From<Operator> for OperatorJson {
@@ -66,6 +68,7 @@ impl From<Operator> for OperatorJson {
             byte_allowance: operator.byte_allowance,
             two_factor_since: operator.totp_since,
             recovery_codes: operator.recovery_codes,
+            signed_in_at: operator.signed_in_at,
         }
     }
 }
@@ -264,12 +267,17 @@ async fn delete(request: &Request, call: &Call, name: &str) -> Result<Response, 
 
 /// `POST /api/v1/operators/{name}/reset-password`
 ///
-/// Answers his new generated `password`, which is shown once. His sessions end.
+/// Answers his new generated `password`, which is shown once. His sessions and passkeys end: he has lost what lets him in, or
+/// somebody else has found it.
 async fn reset_password(request: &Request, call: &Call, name: &str) -> Result<Response, Failure> {
     let actor = authorize(request, call, WRITE).await?;
     let password = password()?;
     let choose = |operator: &Operator| {
-        let batch = vec![store::set_password(operator.id, &sha256_hex(&password)), sessions::end_all(operator.id)];
+        let batch = vec![
+            store::set_password(operator.id, &sha256_hex(&password)),
+            sessions::end_all(operator.id),
+            passkeys::remove_all(operator.id),
+        ];
         Ok((Entry::new("operator.password", subject(operator)), batch))
     };
     let operator = act(call, &actor, name, choose).await?;

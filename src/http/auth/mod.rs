@@ -1,9 +1,11 @@
 //! Who calls: an operator's browser by its session, or a script by an API key with scopes.
 
 mod cookie;
+mod passkey;
 mod sign_in;
 
 pub(crate) use cookie::keep;
+pub(crate) use passkey::{Assertion, by_passkey};
 pub(crate) use sign_in::{Attempted, Entered, bucket_of, count, sign_in, sign_out};
 
 use worker::{Method, Request};
@@ -62,7 +64,7 @@ impl Session {
 /// Lets the call pass if its credential reaches `action` everywhere: an API key as bearer, otherwise a session. Returns who calls.
 ///
 /// A bearer beats a session, valid or not. A session's unsafe methods need our own `Origin`, because a browser sends the
-/// cookie whoever wrote the page. Rows read: 1 with a key, 2 with a session, none without either.
+/// cookie whoever wrote the page. Rows read: 1 with a key, 2 with a session, none without either; once an hour 1 is written of a key.
 pub(crate) async fn authorize(request: &Request, call: &Call, action: &'static str) -> Result<Actor, Failure> {
     let actor = authorize_for_users(request, call, action).await?;
     // Whoever does not ask whose user it is must not let a reseller in.
@@ -82,15 +84,18 @@ pub(crate) async fn authorize_for_users(
         if jwt::is_token(&key) {
             return by_token(request, call, &key, action).await;
         }
-        let found: Option<ApiKey> = call.db.first(api_keys::find(&sha256_hex(&key))).await?;
+        let hash = sha256_hex(&key);
+        let found: Option<ApiKey> = call.db.first(api_keys::find(&hash)).await?;
         let key = found.filter(|key| key.expires_at.is_none_or(|expires| expires > call.now.get()));
         let key = key.ok_or(Failure::Unauthorized)?;
         let scope = scope(action);
-        return if key.scopes.split(' ').any(|held| held == scope) {
-            actor(request, ActorKind::ApiKey, key.name)
-        } else {
-            Err(Failure::Forbidden(scope))
-        };
+        if !key.scopes.split(' ').any(|held| held == scope) {
+            return Err(Failure::Forbidden(scope));
+        }
+        if key.last_used_at.is_none_or(|at| at.saturating_add(api_keys::USED_EVERY) <= call.now.get()) {
+            call.db.run(api_keys::used(&hash, call.now)).await?;
+        }
+        return actor(request, ActorKind::ApiKey, key.name);
     }
     in_our_page(request, call).await?.reaching(request, action)
 }

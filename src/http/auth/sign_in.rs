@@ -17,7 +17,9 @@ use crate::http::call::{Call, sha256_hex};
 use crate::http::failure::Failure;
 use crate::http::two_factor;
 use crate::random;
-use crate::store::sign_ins::{self, Attempt, Bucket, Candidate, LOCKED_FOR, Last};
+use crate::store::sign_ins::{self, Attempt, Candidate, LOCKED_FOR, Last};
+
+pub(super) use crate::store::sign_ins::Bucket;
 use crate::store::{Statement, operators, sessions};
 
 /// Letters of a name that somebody tried, in the audit log.
@@ -87,15 +89,9 @@ pub(crate) async fn sign_in(
     code: &str,
     lasts: i64,
 ) -> Result<Entered, Failure> {
-    let address = address_of(request)?.unwrap_or_else(|| "local".to_owned());
-    if let Ok(limiter) = call.env.rate_limiter("LOGIN_LIMIT")
-        && !limiter.limit(address.clone()).await?.success
-    {
-        return Err(Failure::TooOften(60));
-    }
-    let (of_address, of_name) = (Bucket::Address(digest(&network(&address))), bucket_of(&attempted.name));
     // Whoever is locked out himself does not count against the name that he tries.
-    let from_there = count(call, of_address).await?;
+    let Doorstep { bucket: of_address, attempt: from_there } = doorstep(request, call).await?;
+    let of_name = bucket_of(&attempted.name);
     let for_name = count(call, of_name).await?;
     let candidate: Option<Candidate> = call.db.first(sign_ins::find(&attempted.name)).await?;
     let candidate = candidate.ok_or_else(|| Failure::Broken("one row gave none".into()))?;
@@ -115,10 +111,36 @@ pub(crate) async fn sign_in(
     }
     for (bucket, attempt) in [(of_name, for_name), (of_address, from_there)] {
         if attempt.failures == bucket.most() {
-            lock(request, call, attempted, bucket).await?;
+            lock(request, call, &attempted.name, bucket).await?;
         }
     }
     Ok(Entered::Wrong)
+}
+
+/// An attempt as it counts for the address that it comes from.
+pub(super) struct Doorstep {
+    /// Where it is counted.
+    pub(super) bucket: Bucket,
+    /// How many there were.
+    pub(super) attempt: Attempt,
+}
+
+/// Counts an attempt against its address, by the platform and in D1. Rows: 1 read, 1 written.
+pub(super) async fn doorstep(request: &Request, call: &Call) -> Result<Doorstep, Failure> {
+    let address = address_of(request)?.unwrap_or_else(|| "local".to_owned());
+    if let Ok(limiter) = call.env.rate_limiter("LOGIN_LIMIT")
+        && !limiter.limit(address.clone()).await?.success
+    {
+        return Err(Failure::TooOften(60));
+    }
+    let bucket = Bucket::Address(digest(&network(&address)));
+    Ok(Doorstep { bucket, attempt: count(call, bucket).await? })
+}
+
+/// What the browser calls itself, as it is kept with a session.
+pub(super) fn agent(request: &Request) -> Result<String, Failure> {
+    let agent = request.headers().get("user-agent")?.unwrap_or_default();
+    Ok(agent.chars().filter(|letter| !letter.is_control()).take(MOST_AGENT).collect())
 }
 
 /// Counts an attempt, unless the bucket is locked. Rows: 1 read, 1 written.
@@ -146,8 +168,7 @@ impl Opening<'_> {
     async fn open(&self, call: &Call, candidate: &Candidate) -> Result<Option<String>, Failure> {
         let token = hex::encode(random::bytes::<32>()?);
         let before = session(self.request, call).await?;
-        let agent: String = self.request.headers().get("user-agent")?.unwrap_or_default();
-        let agent: String = agent.chars().filter(|letter| !letter.is_control()).take(MOST_AGENT).collect();
+        let agent = agent(self.request)?;
         let actor =
             Actor { role: candidate.role, ..actor(self.request, ActorKind::Operator, self.attempted.name.clone())? };
         let from = sessions::From { address: actor.address.as_deref(), user_agent: &agent };
@@ -156,6 +177,7 @@ impl Opening<'_> {
             let mut batch: Vec<Statement> = self.forgiven.map(sign_ins::forgive).to_vec();
             batch.extend(before.as_ref().map(|session| sessions::end(&session.hash)));
             batch.push(sessions::open(&sha256_hex(&token), self.operator, from, call.now, self.lasts));
+            batch.push(operators::signed_in(self.operator, call.now));
             batch.extend(spent);
             let entry = Entry::new("session.open", format!("operators/{}", self.attempted.name));
             Ok(Deed::new(entry, batch, true))
@@ -186,8 +208,8 @@ impl Opening<'_> {
 
 /// Records that a name or an address is locked from now on. It has happened already: what counts attempts must count them all, also
 /// those whose request ends here.
-async fn lock(request: &Request, call: &Call, attempted: &Attempted, bucket: Bucket) -> Result<(), Failure> {
-    let name: String = attempted.name.chars().filter(|letter| !letter.is_control()).take(MOST_LETTERS).collect();
+pub(super) async fn lock(request: &Request, call: &Call, name: &str, bucket: Bucket) -> Result<(), Failure> {
+    let name: String = name.chars().filter(|letter| !letter.is_control()).take(MOST_LETTERS).collect();
     let actor = actor(request, ActorKind::Stranger, name.clone())?;
     let subject = match bucket {
         Bucket::Name(_) => format!("operators/{name}"),

@@ -1,5 +1,6 @@
 //! The panel's face: pages for an operator's browser, signed in by a session cookie.
 
+mod account;
 mod backups;
 mod bulk;
 mod figures;
@@ -7,6 +8,7 @@ mod home;
 mod jobs;
 mod node_form;
 mod nodes;
+mod operators;
 mod plans;
 mod settings;
 pub(crate) mod sign_in;
@@ -45,6 +47,11 @@ pub(super) async fn answer(request: &Request, call: &Call, of: Page<'_>) -> Resu
         Page::Jobs => jobs::show(request, call).await,
         Page::Backups => backups::list(request, call).await,
         Page::Backup(instant) => backups::show(request, call, instant).await,
+        Page::Account => account::show(request, call).await,
+        Page::Operators => operators::list(request, call).await,
+        Page::Operator(name) => operators::show(request, call, name).await,
+        Page::AddOperator => operators::add(request, call).await,
+        Page::AddKey => operators::add_key(request, call).await,
     }
 }
 

@@ -26,7 +26,8 @@ pub(super) struct Visit {
     pub(super) say: Say,
     /// Whether a script asks for the part of the page that refreshes itself.
     pub(super) wants_part: bool,
-    session: Session,
+    /// Who he is.
+    pub(super) session: Session,
     path: String,
 }
 
@@ -82,7 +83,7 @@ impl Visit {
 }
 
 /// The language that was chosen, else the one that the browser prefers.
-fn language(request: &Request) -> Result<Language, Failure> {
+pub(super) fn language(request: &Request) -> Result<Language, Failure> {
     let cookies = request.headers().get("cookie")?.unwrap_or_default();
     let mut pairs = cookies.split(';').filter_map(|pair| pair.trim().split_once('='));
     let chosen = pairs.find(|(key, _)| *key == COOKIE).and_then(|(_, value)| named(value));

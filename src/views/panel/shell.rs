@@ -119,7 +119,8 @@ impl<'a> Shell<'a> {
             direction: if matches!(say.language, Language::Fa) { "rtl" } else { "ltr" },
             operator,
             path,
-            changes,
+            // His own sign-in is everybody's to change.
+            changes: changes || section == Section::Account,
             menu: [
                 entry(Section::Dashboard, "/", words.dashboard, 'd'),
                 entry(Section::Users, "/users", words.users, 'u'),

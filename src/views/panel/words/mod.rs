@@ -2,6 +2,7 @@
 //! is a warning, which fails the build. Words that several pages say have one file a language; what the pages of one area alone
 //! say stands in that area's file, in every language.
 
+pub(crate) mod account;
 pub(crate) mod areas;
 pub(crate) mod backups;
 pub(crate) mod bulk;
@@ -9,7 +10,9 @@ pub(crate) mod details;
 mod en;
 mod fa;
 pub(crate) mod jobs;
+pub(crate) mod login;
 pub(crate) mod node_edit;
+pub(crate) mod operators;
 pub(crate) mod plans;
 mod ru;
 pub(crate) mod settings;
