@@ -61,8 +61,8 @@ async function call(api, body) {
 /** Says an error beside the field that it is about, else at the form's end. */
 function complain(form, field, message) {
   // Of a list the API names the member: `quota_percent[1]`.
-  const named = [field ?? '', (field ?? '').split('[')[0], ''].map((name) => form.querySelector(`[data-error="${CSS.escape(name)}"]`));
-  const place = named.find((one) => one);
+  const places = [field ?? '', (field ?? '').split('[')[0], ''].map((name) => form.querySelector(`[data-error="${CSS.escape(name)}"]`));
+  const place = places.find((one) => one);
   place.textContent = place.dataset.error || !field ? message : `${field}: ${message}`;
   place.hidden = false;
   const named = form.elements.namedItem(place.dataset.error);
