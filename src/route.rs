@@ -279,7 +279,9 @@ pub fn route<'a>(method: &str, path: &'a str) -> Result<Route<'a>, NoRoute> {
 
         (["install.sh"], "GET" | "HEAD") => Ok(Route::Install),
         (["install.sh"], _) => Err(Method("GET, HEAD")),
-        ([""] | ["users" | "nodes" | "new", ..], method) => pages::page(&segments, method).map(Route::Page),
+        ([""] | ["users" | "nodes" | "new" | "audit" | "alerts" | "sources" | "settings", ..], method) => {
+            pages::page(&segments, method).map(Route::Page)
+        }
         (["language"], "POST") => Ok(Route::Language),
         (["language"], _) => Err(Method("POST")),
         (["health"], "GET" | "HEAD") => Ok(Route::Health),

@@ -23,6 +23,10 @@ macro_rules! asset {
 pub(crate) const STYLE: Asset = asset!("/weir.css");
 /// Does what forms and buttons of the panel say, where scripts are allowed.
 pub(crate) const PANEL_SCRIPT: Asset = asset!("/panel.js");
+/// Asks whether the audit log is as it was written.
+pub(crate) const AUDIT_SCRIPT: Asset = asset!("/audit.js");
+/// Changes the rules of which client gets which format.
+pub(crate) const CLIENTS_SCRIPT: Asset = asset!("/clients.js");
 /// Refreshes numbers where scripts are allowed.
 pub(crate) const LIVE_SCRIPT: Asset = asset!("/weir.js");
 /// The style sheet of subscriptions' pages, on top of the one of every page.

@@ -1,9 +1,13 @@
 //! The panel's face: pages for an operator's browser, signed in by a session cookie.
 
+mod alerts;
+mod audit;
+mod clients;
 mod figures;
 mod home;
 mod nodes;
 pub(crate) mod sign_in;
+mod sources;
 mod user;
 mod users;
 pub(crate) mod visit;
@@ -27,6 +31,16 @@ pub(super) async fn answer(request: &Request, call: &Call, of: Page<'_>) -> Resu
         Page::Nodes => nodes::list(request, call).await,
         Page::Node(id) => nodes::show(request, call, id).await,
         Page::AddNode => nodes::add(request, call).await,
+        Page::Audit => audit::show(request, call).await,
+        Page::Alerts => alerts::list(request, call).await,
+        Page::Channel(id) => alerts::show(request, call, id).await,
+        Page::AddChannel => alerts::add(request, call).await,
+        Page::Sources => sources::list(request, call).await,
+        Page::Source(id) => sources::show(request, call, id).await,
+        Page::AddSource => sources::add(request, call).await,
+        Page::Clients => clients::list(request, call).await,
+        Page::ClientRule(place) => clients::show(request, call, place).await,
+        Page::AddClientRule => clients::add(request, call).await,
     }
 }
 

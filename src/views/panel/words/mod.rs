@@ -2,10 +2,14 @@
 //! is a warning, which fails the build. Words that several pages say have one file a language; what the pages of one area alone
 //! say stands in that area's file, in every language.
 
+pub(crate) mod alerts;
 pub(crate) mod areas;
+pub(crate) mod audit;
+pub(crate) mod clients;
 mod en;
 mod fa;
 mod ru;
+pub(crate) mod sources;
 mod zh;
 
 use crate::domain::notice::texts::Language;
