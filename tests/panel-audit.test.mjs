@@ -46,8 +46,8 @@ const entries = async (page) => {
 test('the log tells the newest first who did what, to what, from where, and what was so before', async () => {
   const page = await visit('/audit');
   const told = await entries(page);
-  assert.deepEqual(told.slice(0, 5), ['User · created users/ben', `Node · created nodes/${MARKUP.slice(0, 32)}`.replace(/nodes\/.*/, (subject) => told[1].includes('nodes/1') ? 'nodes/1' : subject),
-    'User · disabled users/ann', 'User · changed users/ann', 'User · created users/ann']);
+  assert.deepEqual(told.slice(0, 5), ['User · created users/ben', `Node · created nodes/${MARKUP.slice(0, 32)}`, 'User · disabled users/ann',
+    'User · changed users/ann', 'User · created users/ann']);
   const changed = page.locator('.log > li').nth(3);
   assert.match(await text(changed.locator('.where')), new RegExp(`${panel.operator.username} \\(operator\\) · .* · № \\d+$`));
   assert.match(await text(changed.locator('.facts')), /monthly_quota 1 GB → becomes 2 GB/);

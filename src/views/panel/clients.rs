@@ -168,7 +168,7 @@ pub(crate) struct RulePage<'a> {
     json: String,
     /// From 0; none for a new one, which goes to the front.
     index: Option<usize>,
-    name: String,
+    called: String,
     chosen: &'static str,
     /// Name and words.
     formats: Vec<(String, String)>,
@@ -203,7 +203,7 @@ impl<'a> RulePage<'a> {
             title: if rule.is_some() { words.edit } else { words.add },
             json: serde_json::to_string(rules)?,
             index: rule.and(index),
-            name: rule.map_or_else(String::new, |rule| rule.name.as_str().to_owned()),
+            called: rule.map_or_else(String::new, |rule| rule.name.as_str().to_owned()),
             chosen: rule.map_or("base64", |rule| rule.format.name()),
             formats: Given::names().split(", ").map(|one| (one.to_owned(), name(one))).collect(),
             conditions,
