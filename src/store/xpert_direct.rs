@@ -64,7 +64,7 @@ pub fn all() -> Statement {
     Statement::new(ALL)
 }
 
-// Rows read: 1 per config, whatever the page: there is no index by place, because each would cost a row written with every reordering.
+// Rows read: 2 per config (row, sorted), whatever the page: there is no index by place, because each would cost a row written with every reordering.
 const PAGE: &str = concat!("SELECT ", columns!(), " FROM xpert_direct ORDER BY position, id LIMIT ?2 OFFSET ?1");
 
 /// Some of them, in their order.

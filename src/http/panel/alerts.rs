@@ -20,7 +20,7 @@ const PAGE: u32 = 50;
 /// The same, for lengths.
 const PAGE_LENGTH: usize = 50;
 /// Beyond every delivery.
-const NEWEST: (i64, i64) = ((u32::MAX as i64) << 20, 0);
+const NEWEST: (i64, i64) = (1 << 52, 0);
 
 /// `GET /alerts`, also HEAD
 ///

@@ -17,7 +17,7 @@ const PAGE: u32 = 50;
 
 /// `GET /sources`, also HEAD
 ///
-/// Query: `offset` of the direct configs. Queries: 4. Rows read: 2 for the session, the sources and 1, and the direct configs once. What lets in
+/// Query: `offset` of the direct configs. Queries: 4. Rows read: 2 for the session, the sources and 1, and 2 per direct config. What lets in
 /// whoever has it, an address or a link, is left out for who may not change it.
 pub(super) async fn list(request: &Request, call: &Call) -> Result<Response, Failure> {
     let Some(visit) = Visit::of(request, call).await? else { return go_to("/login") };

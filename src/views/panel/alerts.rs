@@ -185,8 +185,9 @@ impl<'a> DeliveryView<'a> {
         let known = Kind::ALL.iter().find(|known| known.name() == row.kind);
         let channel = channels.iter().find(|facts| facts.channel.id == row.channel);
         let is_waiting = row.state == "waiting";
-        let status = row.status.map(|status| status.to_string());
-        let parts = [status, row.error.clone()];
+        let error = row.error.clone().unwrap_or_default();
+        let status = row.status.map(|status| status.to_string()).filter(|status| !error.contains(status));
+        let parts = [status, Some(error).filter(|error| !error.is_empty())];
         Self {
             id: row.id(),
             event: known.map_or_else(|| row.kind.clone(), |known| kind(*known, say.language).to_owned()),

@@ -17,6 +17,8 @@ use crate::domain::percent::encode;
 const SHORT: usize = 160;
 /// Facts that are counted in bytes.
 const BYTES: [&str; 6] = ["monthly_quota", "total_quota", "bytes", "byte_allowance", "speed_limit", "bonus"];
+/// How facts end that are instants.
+const TIMES: [&str; 4] = ["_at", "_start", "_since", "_until"];
 
 /// Which entries are looked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -166,12 +168,11 @@ fn facts(row: &Row, say: &Say) -> Vec<FactView> {
         }
     };
     let (before, after) = (read(&row.before), read(&row.after));
-    let of = |list: &[(String, Value)], name: &str| {
-        list.iter().find(|(known, _)| known == name).map(|(_, value)| told(name, value, say))
-    };
+    let of = |list: &[(String, Value)], name: &str| value(list, name).map(|value| told(name, value, say));
     let behind = after.iter().filter(|(name, _)| before.iter().all(|(known, _)| known != name));
     let names = before.iter().chain(behind).map(|(name, _)| name);
     names
+        .filter(|name| says(value(&before, name), value(&after, name)))
         .map(|name| {
             let (before, after) = (of(&before, name), of(&after, name));
             let length = |text: &Option<String>| text.as_ref().map_or(0, |text| text.chars().count());
@@ -181,6 +182,20 @@ fn facts(row: &Row, say: &Say) -> Vec<FactView> {
         .collect()
 }
 
+/// A fact of a list.
+fn value<'a>(list: &'a [(String, Value)], name: &str) -> Option<&'a Value> {
+    list.iter().find(|(known, _)| known == name).map(|(_, value)| value)
+}
+
+/// Whether a fact tells anything: what stayed as it was, and what a new or a deleted thing does not have, is left out.
+fn says(before: Option<&Value>, after: Option<&Value>) -> bool {
+    match (before, after) {
+        (Some(before), Some(after)) => before != after,
+        (Some(only), None) | (None, Some(only)) => !only.is_null(),
+        (None, None) => false,
+    }
+}
+
 /// A value as people read it.
 fn told(name: &str, value: &Value, say: &Say) -> String {
     let words = of(say.language);
@@ -188,7 +203,7 @@ fn told(name: &str, value: &Value, say: &Say) -> String {
         Value::Null => words.nothing.to_owned(),
         Value::Bool(is) => if *is { words.yes } else { words.no }.to_owned(),
         Value::Number(number) => match (number.as_i64(), number.as_u64()) {
-            (Some(at), _) if at > 0 && (name.ends_with("_at") || name.ends_with("_start")) => {
+            (Some(at), _) if at > 0 && TIMES.iter().any(|time| name.ends_with(time)) => {
                 say.zone.written(Second::clamped(at))
             }
             (_, Some(bytes)) if BYTES.contains(&name) => say.size(Bytes::saturating(bytes)),
@@ -197,7 +212,11 @@ fn told(name: &str, value: &Value, say: &Say) -> String {
         Value::String(text) => match text.strip_prefix("secret:") {
             Some(print) => words.secret.replace("{print}", print),
             None if text.is_empty() => "“”".to_owned(),
-            None => text.clone(),
+            // Rules are stored as text in some places.
+            None => match serde_json::from_str(text) {
+                Ok(Value::Object(fields)) => told("", &Value::Object(fields), say),
+                _ => text.clone(),
+            },
         },
         Value::Array(items) if items.iter().all(|item| item.is_string() || item.is_number()) => {
             if items.is_empty() {
@@ -206,7 +225,12 @@ fn told(name: &str, value: &Value, say: &Say) -> String {
             let items: Vec<String> = items.iter().map(|item| told("", item, say)).collect();
             items.join(", ")
         }
-        Value::Array(_) | Value::Object(_) => value.to_string(),
+        Value::Object(fields) => {
+            let fields: Vec<String> =
+                fields.iter().map(|(name, value)| format!("{name}: {}", told(name, value, say))).collect();
+            fields.join("; ")
+        }
+        Value::Array(_) => value.to_string(),
     }
 }
 
@@ -243,8 +267,9 @@ mod tests {
 
     #[test]
     fn what_was_so_stands_beside_what_is() {
-        let before = r#"{"monthly_quota":1073741824,"note":"","expires_at":1796083200,"password":"secret:abcd"}"#;
-        let after = r#"{"monthly_quota":0,"note":"x","expires_at":null,"is_active":true,"ids":[1,2]}"#;
+        let before =
+            r#"{"monthly_quota":1073741824,"note":"","expires_at":1796083200,"password":"secret:abcd","same":1}"#;
+        let after = r#"{"monthly_quota":0,"note":"x","expires_at":null,"is_active":true,"ids":[1,2],"same":1,"plan":null,"rules":"{\"a\":[]}"}"#;
         assert_eq!(
             lines(Some(before), Some(after)),
             [
@@ -254,6 +279,7 @@ mod tests {
                 "password: a secret with the fingerprint abcd > -",
                 "ids: - > 1, 2",
                 "is_active: - > yes",
+                "rules: - > a: nothing",
             ]
         );
     }

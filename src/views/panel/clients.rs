@@ -6,7 +6,7 @@ use super::super::asset;
 use super::say::Say;
 use super::shell::Shell;
 use super::words::clients::{Clients as Words, of};
-use crate::domain::format::{Condition, Given, Rule, Rules};
+use crate::domain::format::{Condition, Given, Rule, Rules, Text};
 
 /// Whose rules are in force.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,9 +71,7 @@ fn told(condition: &Condition, words: &'static Words) -> String {
         let (major, minor) = before.version;
         format!("{} {} {major}.{minor}", words.before, before.product.as_str())
     });
-    let texts = |texts: &[crate::domain::format::Text]| -> Vec<String> {
-        texts.iter().map(|text| text.as_str().to_owned()).collect()
-    };
+    let texts = |texts: &[Text]| -> Vec<String> { texts.iter().map(|text| text.as_str().to_owned()).collect() };
     let lists = [
         (words.is, texts(&condition.equals)),
         (words.begins, texts(&condition.starts)),
@@ -92,6 +90,11 @@ fn given(given: Given, words: &'static Words) -> &'static str {
 /// Headers as a form writes them.
 fn headers(rule: &Rule) -> Vec<String> {
     rule.headers.iter().map(|(name, value)| format!("{name}: {value}")).collect()
+}
+
+/// The rules as the API writes them, whose fields stand in the order of the alphabet.
+fn as_the_api(rules: &Rules) -> Result<String, serde_json::Error> {
+    Ok(serde_json::to_value(rules)?.to_string())
 }
 
 impl ClientRulesLive {
@@ -122,7 +125,7 @@ impl ClientRulesLive {
             changes,
             state,
             rules: rules.all().iter().enumerate().map(view).collect(),
-            json: serde_json::to_string(rules)?,
+            json: as_the_api(rules)?,
         })
     }
 }
@@ -141,9 +144,7 @@ struct ConditionForm {
 
 impl ConditionForm {
     fn new(condition: &Condition) -> Self {
-        let lines = |texts: &[crate::domain::format::Text]| {
-            texts.iter().map(|text| text.as_str()).collect::<Vec<_>>().join("\n")
-        };
+        let lines = |texts: &[Text]| texts.iter().map(|text| text.as_str()).collect::<Vec<_>>().join("\n");
         let before = condition.before.as_ref();
         Self {
             title: String::new(),
@@ -201,7 +202,7 @@ impl<'a> RulePage<'a> {
             shell,
             words,
             title: if rule.is_some() { words.edit } else { words.add },
-            json: serde_json::to_string(rules)?,
+            json: as_the_api(rules)?,
             index: rule.and(index),
             called: rule.map_or_else(String::new, |rule| rule.name.as_str().to_owned()),
             chosen: rule.map_or("base64", |rule| rule.format.name()),

@@ -121,7 +121,7 @@ const EN: Alerts = Alerts {
     quiet_at: "quiet from {from} to {to}",
     delivered_at: "last delivered {time}",
     never_delivered: "nothing delivered yet",
-    failed_times: "failed {count} times in a row, next try {time}",
+    failed_times: "failures in a row: {count}, next try {time}",
     switch_on: "Switch on",
     switch_off: "Switch off",
     edit_and_test: "Edit and test",
