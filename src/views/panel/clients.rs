@@ -61,25 +61,23 @@ struct RuleView {
 
 /// A condition in words, such as `user-agent begins with sfa, sfi or sfm`.
 fn told(condition: &Condition, words: &'static Words) -> String {
-    let list = |word: &str, texts: Vec<&str>| {
+    let list = |word: &str, texts: &[Text]| {
         let (last, others) = texts.split_last()?;
-        let texts =
-            if others.is_empty() { (*last).to_owned() } else { format!("{} {} {last}", others.join(", "), words.or) };
-        Some(format!("{word} {texts}"))
+        let others: Vec<&str> = others.iter().map(Text::as_str).collect();
+        let others = if others.is_empty() { String::new() } else { format!("{} {} ", others.join(", "), words.or) };
+        Some(format!("{word} {others}{}", last.as_str()))
     };
     let before = condition.before.as_ref().map(|before| {
         let (major, minor) = before.version;
         format!("{} {} {major}.{minor}", words.before, before.product.as_str())
     });
-    let texts = |texts: &[Text]| -> Vec<String> { texts.iter().map(|text| text.as_str().to_owned()).collect() };
-    let lists = [
-        (words.is, texts(&condition.equals)),
-        (words.begins, texts(&condition.starts)),
-        (words.contains, texts(&condition.contains)),
+    let parts = [
+        list(words.is, &condition.equals),
+        list(words.begins, &condition.starts),
+        list(words.contains, &condition.contains),
+        before,
     ];
-    let tests = lists.iter().filter_map(|(word, texts)| list(word, texts.iter().map(String::as_str).collect()));
-    let tests: Vec<String> = tests.chain(before).collect();
-    format!("{} {}", condition.header.as_str(), tests.join("; "))
+    format!("{} {}", condition.header.as_str(), parts.into_iter().flatten().collect::<Vec<_>>().join("; "))
 }
 
 /// What a client is given, in words.
