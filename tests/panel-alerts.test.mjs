@@ -166,7 +166,7 @@ test('the log shows what waits and what was given up, with the error, and sends 
   assert.equal(await panel.trigger(), 'ok');
   const page = await visit('/alerts?state=waiting');
   const row = page.getByRole('row').filter({ hasText: 'User created' });
-  assert.match(await text(row), /Waiting .*1next try in .*503/);
+  assert.match(await text(row), /Waiting .* 1 next try in .* it answered 503/);
   assert.match(await text(page.getByRole('article').first()), /failing .*failures in a row: 1, next try in/);
   // After three days it is given up.
   await later(panel, 4 * 86_400);

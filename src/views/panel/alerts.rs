@@ -185,6 +185,9 @@ impl<'a> DeliveryView<'a> {
         let known = Kind::ALL.iter().find(|known| known.name() == row.kind);
         let channel = channels.iter().find(|facts| facts.channel.id == row.channel);
         let is_waiting = row.state == "waiting";
+        // It waits for itself, or with everything else for a channel that fails.
+        let of_channel = channel.filter(|facts| facts.channel.failures > 0).map_or(0, |facts| facts.channel.next_at);
+        let next_at = row.next_at.max(of_channel);
         let error = row.error.clone().unwrap_or_default();
         let status = row.status.map(|status| status.to_string()).filter(|status| !error.contains(status));
         let parts = [status, Some(error).filter(|error| !error.is_empty())];
@@ -200,8 +203,7 @@ impl<'a> DeliveryView<'a> {
             },
             queued: say.moment(Second::clamped(row.queued_at)),
             tries: say.count(row.tries.into()),
-            next: (is_waiting && row.next_at > say.now.get())
-                .then(|| say.timed(words.next_try, Second::clamped(row.next_at))),
+            next: (is_waiting && next_at > say.now.get()).then(|| say.timed(words.next_try, Second::clamped(next_at))),
             trouble: parts.into_iter().flatten().filter(|_| row.state != "delivered").collect::<Vec<_>>().join(" · "),
             is_waiting,
         }
