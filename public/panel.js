@@ -14,23 +14,42 @@ function readSet(form, name) {
   return isSame && form.hasAttribute('data-changes') ? undefined : boxes.filter((box) => box.checked).map((box) => box.value);
 }
 
-/** A field as the API wants it; undefined when it says nothing. Text that is no number goes as it is: the API names the rule. */
-function read(field) {
+/** Lines of `Name: value`, as headers are written. What is no such line goes as it is: the API names the rule. */
+function pairs(text) {
+  const lines = text.split('\n').map((line) => line.trim()).filter(Boolean);
+  return Object.fromEntries(lines.map((line) => [line.split(':')[0].trim(), line.split(':').slice(1).join(':').trim()]));
+}
+
+function json(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}
+
+/** What a form of changes began with. */
+function begun(field) {
+  return field.localName === 'select' ? [...field.options].find((one) => one.defaultSelected)?.value ?? '' : field.defaultValue;
+}
+
+/** A field as the API wants it; undefined when it says nothing, or nothing new unless it is `wholly` read. Text that is no number goes as it
+ * is: the API names the rule. */
+function read(field, wholly = false) {
   if (field.dataset.type === 'set') return readSet(field.form, field.name);
   if (field.type === 'checkbox') {
     const isSame = field.checked === field.defaultChecked;
-    return isSame && field.form.hasAttribute('data-changes') ? undefined : field.checked;
+    return isSame && !wholly && field.form.hasAttribute('data-changes') ? undefined : field.checked;
   }
   if (field.type === 'radio' && !field.checked) return undefined;
   const text = field.value.trim();
-  if (field.form.hasAttribute('data-changes')) {
-    const was = field.localName === 'select' ? [...field.options].find((one) => one.defaultSelected)?.value ?? '' : field.defaultValue;
-    if (text === was) return undefined;
-  }
+  if (!wholly && field.form.hasAttribute('data-changes') && text === begun(field).trim()) return undefined;
   if (text === '') return { null: null, 0: 0, '': '', list: [] }[field.dataset.empty];
   const { type } = field.dataset;
   if (type === undefined) return text;
   if (type === 'lines') return text.split('\n').map((line) => line.trim()).filter(Boolean);
+  if (type === 'pairs') return pairs(text);
+  if (type === 'json') return json(text);
   if (type === 'words') return text.split(/[\s,،]+/).filter(Boolean);
   if (type === 'bool') return text === 'true';
   if (type === 'date') return Date.parse(`${text}T00:00:00Z`) / 1000;
@@ -54,7 +73,10 @@ async function call(api, body) {
     signal: AbortSignal.timeout(30_000),
   });
   if (answer.status === 401) location.assign('/login');
-  const said = answer.status === 204 ? {} : await answer.json();
+  const text = await answer.text();
+  const said = text ? JSON.parse(text) : {};
+  // The Xpert API names the field in its sentence alone.
+  if (typeof said.detail === 'string') said.error = { field: /^([\w.]+): /.exec(said.detail)?.[1], message: said.detail };
   return { ok: answer.ok, said };
 }
 
@@ -91,17 +113,38 @@ function keep(form) {
   place.textContent = place.dataset.saved;
 }
 
-/** An error of either face: the Xpert API has `field: rule` in one text. */
-function told({ error, detail }) {
-  if (error) return error;
-  const [, field] = /^([a-z_]+): /.exec(detail) ?? [];
-  return { field, message: detail };
+/** What a dotted name means in an answer, as text. */
+function found(said, name) {
+  const value = name.split('.').reduce((part, key) => part?.[key], said);
+  if (Array.isArray(value) && value.every((one) => typeof one === 'string')) return value.join('\n');
+  return typeof value === 'object' && value ? JSON.stringify(value) : String(value ?? '');
+}
+
+/** Puts an answer where the page has room for it: texts, lists, and sentences for one outcome or another. */
+function show(place, said) {
+  for (const list of place.querySelectorAll('[data-each]')) {
+    const template = list.querySelector('template');
+    list.replaceChildren(template, ...(said[list.dataset.each] ?? []).map((item) => {
+      const line = template.content.cloneNode(true);
+      for (const out of line.querySelectorAll('[data-out]')) out.textContent = typeof item === 'object' ? found(item, out.dataset.out) : item;
+      return line;
+    }));
+    list.hidden = list.children.length < 2;
+  }
+  for (const out of place.querySelectorAll('[data-out]')) {
+    const text = found(said, out.dataset.out);
+    // Places are counted from 0 by the API and from 1 by people.
+    if (!out.closest('[data-each]')) out.textContent = 'plus' in out.dataset && text ? Number(text) + 1 : text;
+  }
+  for (const part of place.querySelectorAll('[data-when]')) {
+    const [name, value] = part.dataset.when.split('=');
+    part.hidden = value === undefined ? !found(said, name) : found(said, name) !== value;
+  }
 }
 
 /** What follows when the API has done it. */
-function follow(form, said) {
+function follow(form, said, then = form.dataset.then) {
   form.closest('dialog')?.close();
-  const then = form.dataset.then;
   if (then === 'keep') keep(form);
   else if (then === 'refresh') {
     form.reset();
@@ -109,12 +152,14 @@ function follow(form, said) {
   } else if (then.startsWith('#')) {
     // Shown here, once: an install command, a key, a password.
     const place = document.querySelector(then);
-    for (const out of place.querySelectorAll('[data-out]')) out.textContent = [said[out.dataset.out]].flat().join('\n');
+    show(place, said);
     for (const picture of place.querySelectorAll('img[data-picture]')) picture.src = `data:image/svg+xml,${encodeURIComponent(said[picture.dataset.picture])}`;
     for (const link of place.querySelectorAll('[data-href]')) link.href = fill(link.dataset.href, said);
-    if (form.classList.contains('form')) form.hidden = true;
+    const isFinal = form.classList.contains('form') && then === form.dataset.then;
+    if (isFinal) form.hidden = true;
     place.hidden = false;
-    place.querySelector('button').focus();
+    if (isFinal) place.querySelector('button')?.focus();
+    if ('clears' in form.dataset) form.reset();
     document.dispatchEvent(new Event('weir:done'));
   } else location.assign(fill(then, said));
 }
@@ -125,6 +170,36 @@ function put(body, [name, ...rest], value) {
   else put((body[name] ??= {}), rest, value);
 }
 
+/** What a form says. Of a group that the API replaces as one (`data-whole`) all is said if any of it was changed, and `null` if all of it was emptied. */
+function collect(form) {
+  const body = {};
+  for (const group of form.querySelectorAll('[data-whole]')) {
+    const fields = [...group.querySelectorAll('[name]')];
+    if (form.hasAttribute('data-changes') && fields.every((field) => read(field) === undefined && field.value.trim() === begun(field).trim())) continue;
+    const values = fields.map((field) => [field.name.split('.'), read(field, true)]).filter(([, value]) => value !== undefined);
+    for (const [name, value] of values) put(body, name, value);
+    if (values.length === 0 && form.hasAttribute('data-changes')) body[group.dataset.whole] = null;
+  }
+  for (const field of form.elements) {
+    if (!field.name || field.closest('[data-whole]')) continue;
+    // One order a purchase, however often it is sent.
+    if ('draws' in field.dataset && !field.value) field.value = `panel-${crypto.getRandomValues(new Uint32Array(3)).join('-')}`;
+    const value = read(field);
+    if (value !== undefined) put(body, field.name.split('.'), value);
+  }
+  return body;
+}
+
+/** Those of a form's fields that a button asks about, whether they were changed or not. */
+function partly(form, names) {
+  const body = {};
+  for (const field of form.querySelectorAll('[name]')) {
+    const value = names.includes(field.name.split('.')[0]) ? read(field, true) : undefined;
+    if (value !== undefined) put(body, field.name.split('.'), value);
+  }
+  return body;
+}
+
 document.addEventListener('submit', async (event) => {
   const form = event.target;
   if (!form.dataset.api) return;
@@ -132,21 +207,16 @@ document.addEventListener('submit', async (event) => {
   if (form.ariaBusy === 'true') return;
   form.ariaBusy = 'true';
   calm(form);
-  const body = {};
-  for (const field of form.elements) {
-    if (!field.name) continue;
-    // One order a purchase, however often it is sent.
-    if ('draws' in field.dataset && !field.value) field.value = `panel-${crypto.getRandomValues(new Uint32Array(3)).join('-')}`;
-    const value = read(field);
-    if (value !== undefined) put(body, field.name.split('.'), value);
-  }
+  // A second button may ask something about what was entered before it is sent.
+  const { asks, about = '', answers } = event.submitter?.dataset ?? {};
+  const body = asks ? partly(form, about.split(' ')) : collect(form);
   try {
-    const { ok, said } = await call(form.dataset.api, Object.keys(body).length || form.elements.length > 2 ? body : undefined);
+    const { ok, said } = await call(asks ?? form.dataset.api, Object.keys(body).length || form.elements.length > 2 ? body : undefined);
     if (ok) {
       for (const field of form.querySelectorAll('[data-draws]')) field.value = '';
-      follow(form, said);
+      follow(form, said, answers);
     } else {
-      const { field, message } = told(said);
+      const { field, message } = said.error;
       complain(form, field, field ? message.replace(`${field}: `, '') : message);
     }
   } catch {
@@ -191,13 +261,21 @@ async function copy(button) {
   }
 }
 
+/** Opens a dialog. One that serves many rows is told by the button which of them it is about. */
+function open({ dataset }) {
+  const dialog = document.getElementById(dataset.opens);
+  for (const form of dialog.querySelectorAll('[data-api-of]')) form.dataset.api = fill(form.dataset.apiOf, dataset);
+  if (dataset.title) dialog.querySelector('h2').textContent = dataset.title;
+  dialog.showModal();
+}
+
 document.addEventListener('click', (event) => {
   const button = event.target.closest('button');
   if (!button) return;
   const { call: api, copies, opens } = button.dataset;
   if (api) act(button);
   else if (copies) copy(button);
-  else if (opens) document.getElementById(opens).showModal();
+  else if (opens) open(button);
   else if ('closes' in button.dataset) button.closest('dialog').close();
 });
 

@@ -43,7 +43,8 @@ async function refresh() {
 
 function plan() {
   clearTimeout(timer);
-  if (!live || document.hidden) return;
+  // What stands still is fetched again only when something was done to it.
+  if (!live || document.hidden || 'still' in live.dataset) return;
   timer = setTimeout(refresh, Date.now() - touched > IDLE_AFTER ? IDLE : EVERY);
 }
 
@@ -54,7 +55,7 @@ for (const event of ['pointermove', 'pointerdown', 'keydown', 'wheel', 'touchsta
     if (wasIdle) plan();
   }, { passive: true });
 }
-document.addEventListener('visibilitychange', () => (document.hidden || !live ? clearTimeout(timer) : refresh()));
+document.addEventListener('visibilitychange', () => (document.hidden || !live || 'still' in live.dataset ? clearTimeout(timer) : refresh()));
 // Something was done: what it changed is shown at once.
 document.addEventListener('weir:done', () => live && refresh());
 plan();

@@ -281,9 +281,14 @@ pub fn route<'a>(method: &str, path: &'a str) -> Result<Route<'a>, NoRoute> {
 
         (["install.sh"], "GET" | "HEAD") => Ok(Route::Install),
         (["install.sh"], _) => Err(Method("GET, HEAD")),
-        ([""] | ["users" | "bulk" | "nodes" | "new" | "plans" | "settings" | "account", ..], method) => {
-            pages::page(&segments, method).map(Route::Page)
-        }
+        (
+            [""]
+            | [
+                "users" | "bulk" | "nodes" | "new" | "plans" | "settings" | "account" | "audit" | "alerts" | "sources",
+                ..,
+            ],
+            method,
+        ) => pages::page(&segments, method).map(Route::Page),
         (["language"], "POST") => Ok(Route::Language),
         (["language"], _) => Err(Method("POST")),
         (["health"], "GET" | "HEAD") => Ok(Route::Health),

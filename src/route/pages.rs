@@ -53,6 +53,26 @@ pub enum Page<'a> {
     AddOperator,
     /// `/new/key`
     AddKey,
+    /// `/audit`
+    Audit,
+    /// `/alerts`
+    Alerts,
+    /// `/alerts/{id}`
+    Channel(&'a str),
+    /// `/new/channel`
+    AddChannel,
+    /// `/sources`
+    Sources,
+    /// `/sources/{id}`
+    Source(&'a str),
+    /// `/new/source`
+    AddSource,
+    /// `/settings/clients`
+    Clients,
+    /// `/settings/clients/{place}`
+    ClientRule(&'a str),
+    /// `/new/rule`
+    AddClientRule,
 }
 
 /// Finds the page of a path.
@@ -82,6 +102,16 @@ pub(super) fn page<'a>(segments: &[&'a str], method: &str) -> Result<Page<'a>, N
         ["settings", "operators", name] => Page::Operator(name),
         ["new", "operator"] => Page::AddOperator,
         ["new", "key"] => Page::AddKey,
+        ["audit"] => Page::Audit,
+        ["alerts"] => Page::Alerts,
+        ["alerts", id] => Page::Channel(id),
+        ["new", "channel"] => Page::AddChannel,
+        ["sources"] => Page::Sources,
+        ["sources", id] => Page::Source(id),
+        ["new", "source"] => Page::AddSource,
+        ["settings", "clients"] => Page::Clients,
+        ["settings", "clients", place] => Page::ClientRule(place),
+        ["new", "rule"] => Page::AddClientRule,
         _ => return Err(NoRoute::Path),
     };
     if matches!(method, "GET" | "HEAD") { Ok(page) } else { Err(NoRoute::Method("GET, HEAD")) }

@@ -188,6 +188,22 @@ pub struct Below {
     pub at: i64,
 }
 
+/// Clocks of two places differ: a row that was written later may be this many seconds older.
+const CLOCKS: i64 = 300;
+
+impl Query {
+    /// Where the following page goes on ([`Query::before`]), given the rows of this one and the row below its window; none at the end.
+    #[must_use]
+    pub fn next(&self, rows: &[(Row, String)], below: Option<Below>) -> Option<i64> {
+        let full = u32::try_from(rows.len()).is_ok_and(|count| count == self.limit);
+        match (rows.last(), below) {
+            (Some((last, _)), _) if full => (last.number > 1).then_some(last.number),
+            (_, Some(below)) => (below.at >= self.from.saturating_sub(CLOCKS)).then(|| below.number.saturating_add(1)),
+            (_, None) => None,
+        }
+    }
+}
+
 /// The rows of a query within one window, the newest first, and the row below that window ([`Below`]), if there is one.
 #[must_use]
 pub fn page(query: &Query) -> [Statement; 2] {

@@ -153,6 +153,21 @@ pub struct Shown {
     pub kind: String,
 }
 
+impl Shown {
+    /// What the API calls it: its event and its channel.
+    #[must_use]
+    pub fn id(&self) -> String {
+        format!("{}-{}", self.event, self.channel)
+    }
+}
+
+/// Event and channel of a delivery's [`Shown::id`].
+#[must_use]
+pub fn parts(id: &str) -> Option<(i64, i64)> {
+    let (event, channel) = id.split_once('-')?;
+    Some((event.parse().ok()?, channel.parse().ok()?))
+}
+
 macro_rules! list {
     ($from:literal) => {
         concat!(

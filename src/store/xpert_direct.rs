@@ -64,6 +64,15 @@ pub fn all() -> Statement {
     Statement::new(ALL)
 }
 
+// Rows read: 2 per config (row, sorted), whatever the page: there is no index by place, because each would cost a row written with every reordering.
+const PAGE: &str = concat!("SELECT ", columns!(), " FROM xpert_direct ORDER BY position, id LIMIT ?2 OFFSET ?1");
+
+/// Some of them, in their order.
+#[must_use]
+pub fn page(offset: u32, limit: u32) -> Statement {
+    Statement::new(PAGE).bind(offset).bind(limit)
+}
+
 // Rows read: 1.
 const ONE: &str = concat!("SELECT ", columns!(), " FROM xpert_direct WHERE id = ?1");
 

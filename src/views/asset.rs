@@ -27,6 +27,10 @@ pub(crate) const PANEL_SCRIPT: Asset = asset!("/panel.js");
 pub(crate) const BULK_SCRIPT: Asset = asset!("/bulk.js");
 /// Makes passkeys and signs in with them.
 pub(crate) const PASSKEY_SCRIPT: Asset = asset!("/passkey.js");
+/// Asks whether the audit log is as it was written.
+pub(crate) const AUDIT_SCRIPT: Asset = asset!("/audit.js");
+/// Changes the rules of which client gets which format.
+pub(crate) const CLIENTS_SCRIPT: Asset = asset!("/clients.js");
 /// Refreshes numbers where scripts are allowed.
 pub(crate) const LIVE_SCRIPT: Asset = asset!("/weir.js");
 /// The style sheet of subscriptions' pages, on top of the one of every page.

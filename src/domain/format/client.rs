@@ -22,8 +22,9 @@ pub struct Rule {
     /// What the operator calls it.
     #[serde(default)]
     pub name: Name,
+    /// All of them must hold; without any the rule always does.
     #[serde(deserialize_with = "at_most::<16, _, _>")]
-    when: Vec<Condition>,
+    pub when: Vec<Condition>,
     /// What such a client gets, unless its link names another format.
     pub format: Given,
     /// Headers for such a client beside those of every answer; they replace those of the same name.
@@ -34,20 +35,21 @@ pub struct Rule {
 /// What a header must be like. Letters' case does not matter; a header that is not there is empty.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
 #[serde(try_from = "Written")]
-struct Condition {
-    header: HeaderName,
+pub struct Condition {
+    /// Name of the header.
+    pub header: HeaderName,
     /// It is one of these; none means that any will do.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    equals: Vec<Text>,
+    pub equals: Vec<Text>,
     /// It begins with one of these; none means that any will do.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    starts: Vec<Text>,
+    pub starts: Vec<Text>,
     /// It holds one of these; none means that any will do.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    contains: Vec<Text>,
+    pub contains: Vec<Text>,
     /// It names this product in a version before that one.
     #[serde(skip_serializing_if = "Option::is_none")]
-    before: Option<Before>,
+    pub before: Option<Before>,
 }
 
 /// A condition as callers write it.
@@ -82,9 +84,11 @@ impl TryFrom<Written> for Condition {
 /// A product's version, as `sing-box 1.11` or `sing-box/1.11` name it.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields)]
-struct Before {
-    product: Text,
-    version: (u32, u32),
+pub struct Before {
+    /// As it stands before the version.
+    pub product: Text,
+    /// Major and minor.
+    pub version: (u32, u32),
 }
 
 /// A list of at most `MOST` items.
@@ -99,6 +103,14 @@ macro_rules! text {
         #[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
         #[serde(try_from = "String")]
         $vis struct $name(String);
+
+        impl $name {
+            /// The text.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
 
         impl TryFrom<String> for $name {
             type Error = &'static str;
@@ -119,24 +131,16 @@ text!(
 );
 text!(
     /// What a header is compared with.
-    Text,
+    pub Text,
     "1 to 200 characters",
     |text| !text.is_empty() && text.chars().count() <= 200
 );
 text!(
     /// The name of a request's header.
-    HeaderName,
+    pub HeaderName,
     "a header's name of at most 64 characters",
     |text| is_header_name(text)
 );
-
-impl Name {
-    /// The text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
 
 #[expect(clippy::derivable_impls, reason = "the macro that makes the type serves others that have no default")]
 impl Default for Name {
@@ -182,6 +186,12 @@ impl Rules {
     /// They are of another release, or were written by somebody else.
     pub fn read(text: &str) -> Result<Self, Malformed> {
         serde_json::from_str(text).map_err(|error| Malformed(error.to_string()))
+    }
+
+    /// All of them, in their order.
+    #[must_use]
+    pub fn all(&self) -> &[Rule] {
+        &self.0
     }
 
     /// The first rule that a request with these headers meets, and its place from 0.

@@ -25,7 +25,7 @@ mod xray;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 pub use clash::Clash;
-pub use client::{AREA as CLIENT_RULES, Malformed, Name, Rule, Rules};
+pub use client::{AREA as CLIENT_RULES, Before, Condition, HeaderName, Malformed, Name, Rule, Rules, Text};
 pub use extra::Extra;
 pub use given::Given;
 pub use sing_box::Tier;

@@ -17,8 +17,6 @@ const READ: &str = "audit:read";
 /// the free plan's CPU time; the most is for the paid plan.
 const MOST_CHECKED: u32 = 1_000;
 const CHECKED: u32 = 200;
-/// Clocks of two places differ: a row that was written later may be this many seconds older.
-const CLOCKS: i64 = 300;
 const LAST: i64 = (1 << 53) - 1;
 
 /// A row as the API shows it.
@@ -76,14 +74,9 @@ pub(crate) async fn list(request: &Request, call: &Call) -> Result<Response, Fai
     };
     let outcomes = call.db.batch(&store::page(&query)).await?;
     let [page, below] = outcomes.as_slice() else { return Err(Failure::Broken("a batch of two gave other".into())) };
-    let items: Vec<RowJson> = unpacked(page)?.into_iter().map(RowJson::new).collect();
-    let below: Option<Below> = below.rows()?.pop();
-    let full = u32::try_from(items.len()).is_ok_and(|count| count == query.limit);
-    let next = match (items.last(), below) {
-        (Some(last), _) if full => (last.number > 1).then_some(last.number),
-        (_, Some(below)) => (below.at >= query.from.saturating_sub(CLOCKS)).then(|| below.number.saturating_add(1)),
-        (_, None) => None,
-    };
+    let rows = unpacked(page)?;
+    let next = query.next(&rows, below.rows::<Below>()?.pop());
+    let items: Vec<RowJson> = rows.into_iter().map(RowJson::new).collect();
     Ok(Response::from_json(&json!({ "items": items, "next": next }))?)
 }
 

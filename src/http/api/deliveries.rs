@@ -12,7 +12,7 @@ use crate::http::audit::{Deed, recorded};
 use crate::http::auth::authorize;
 use crate::http::call::Call;
 use crate::http::failure::Failure;
-use crate::store::deliveries::{self as store, Shown};
+use crate::store::deliveries::{self as store, Shown, parts};
 use crate::store::{channels, events, jobs};
 
 /// A delivery as the API shows it; instants in unix seconds.
@@ -35,7 +35,7 @@ struct DeliveryJson {
 impl From<Shown> for DeliveryJson {
     fn from(row: Shown) -> Self {
         Self {
-            id: format!("{}-{}", row.event, row.channel),
+            id: row.id(),
             next_at: (row.state == "waiting" && row.next_at > 0).then_some(row.next_at),
             channel: row.channel,
             event_id: row.event_id,
@@ -48,12 +48,6 @@ impl From<Shown> for DeliveryJson {
             error: row.error,
         }
     }
-}
-
-/// Event and channel of a delivery's id.
-fn parts(id: &str) -> Option<(i64, i64)> {
-    let (event, channel) = id.split_once('-')?;
-    Some((event.parse().ok()?, channel.parse().ok()?))
 }
 
 /// `GET /api/v1/deliveries?channel=&state=&limit=&before=`

@@ -1,8 +1,11 @@
 //! The panel's face: pages for an operator's browser, signed in by a session cookie.
 
 mod account;
+mod alerts;
+mod audit;
 mod backups;
 mod bulk;
+mod clients;
 mod figures;
 mod home;
 mod jobs;
@@ -12,6 +15,7 @@ mod operators;
 mod plans;
 mod settings;
 pub(crate) mod sign_in;
+mod sources;
 mod user;
 mod user_details;
 mod users;
@@ -52,6 +56,16 @@ pub(super) async fn answer(request: &Request, call: &Call, of: Page<'_>) -> Resu
         Page::Operator(name) => operators::show(request, call, name).await,
         Page::AddOperator => operators::add(request, call).await,
         Page::AddKey => operators::add_key(request, call).await,
+        Page::Audit => audit::show(request, call).await,
+        Page::Alerts => alerts::list(request, call).await,
+        Page::Channel(id) => alerts::show(request, call, id).await,
+        Page::AddChannel => alerts::add(request, call).await,
+        Page::Sources => sources::list(request, call).await,
+        Page::Source(id) => sources::show(request, call, id).await,
+        Page::AddSource => sources::add(request, call).await,
+        Page::Clients => clients::list(request, call).await,
+        Page::ClientRule(place) => clients::show(request, call, place).await,
+        Page::AddClientRule => clients::add(request, call).await,
     }
 }
 

@@ -1,8 +1,12 @@
 //! The panel's pages in the reader's language.
 
 mod account;
+mod alerts;
+mod audit;
 mod backups;
 mod bulk;
+mod channel_form;
+mod clients;
 mod dashboard;
 mod form;
 mod hours;
@@ -14,14 +18,18 @@ mod plans;
 mod say;
 mod settings;
 mod shell;
+mod sources;
 mod user;
 mod user_details;
 mod users;
 pub(crate) mod words;
 
 pub(crate) use account::{Account, AccountLive, PasskeyFacts, SecondFactor, SessionFacts};
+pub(crate) use alerts::{AddChannel, Alerts, AlertsLive, ChannelFacts, ChannelPage, DeliveryFilter, TARGET_KINDS};
+pub(crate) use audit::{AuditFilter, AuditPage};
 pub(crate) use backups::{BackupFacts, BackupPage, Backups, BackupsLive, PartFacts};
 pub(crate) use bulk::{BulkLive, BulkPage};
+pub(crate) use clients::{ClientRules, ClientRulesLive, RulePage, RulesState};
 pub(crate) use dashboard::{Cost, Dashboard, DashboardFacts, DashboardLive, FailedJob, TopUser, Totals};
 pub(crate) use form::{AddNode, AddUser, EditUser};
 pub(crate) use hours::HOURS;
@@ -33,6 +41,7 @@ pub(crate) use plans::{AddPlan, Application, PlanFacts, PlanLine, PlanPage, Plan
 pub(crate) use say::Say;
 pub(crate) use settings::{Settings, SettingsFacts};
 pub(crate) use shell::{Section, Shell};
+pub(crate) use sources::{AddSource, SourcePage, Sources, SourcesLive, Turn};
 pub(crate) use user::{DeviceFacts, NodeShare, PackageFacts, UserPage, UserPageFacts, UserPageLive};
 pub(crate) use user_details::{DetailsFacts, Holding, NodeSum, Seen, UserDetails};
 pub(crate) use users::{Paging, Users, UsersLive, labels};

@@ -3,9 +3,12 @@
 //! say stands in that area's file, in every language.
 
 pub(crate) mod account;
+pub(crate) mod alerts;
 pub(crate) mod areas;
+pub(crate) mod audit;
 pub(crate) mod backups;
 pub(crate) mod bulk;
+pub(crate) mod clients;
 pub(crate) mod details;
 mod en;
 mod fa;
@@ -16,6 +19,7 @@ pub(crate) mod operators;
 pub(crate) mod plans;
 mod ru;
 pub(crate) mod settings;
+pub(crate) mod sources;
 mod zh;
 
 use crate::domain::notice::texts::Language;

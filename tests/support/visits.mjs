@@ -1,0 +1,59 @@
+/** Visits to the panel's pages in a real browser, and what must hold of every page. */
+import assert from 'node:assert/strict';
+
+/** What others may have written anywhere: as markup it would run. */
+export const MARKUP = '<img src=x onerror=alert(1)>';
+
+/**
+ * @param {import('./panel.mjs').Panel} panel
+ * @param {{cookie: string}} session of support/operators.mjs
+ * @returns {import('playwright-core').Cookie[]}
+ */
+export function cookiesOf(panel, { cookie }) {
+  const [name, value] = cookie.split('=');
+  return [{ name, value, url: panel.url }];
+}
+
+/** @returns {Promise<string>} the text of a place as a reader sees it */
+export const text = async (locator) => (await locator.innerText()).replace(/\s+/g, ' ').trim();
+
+/**
+ * Every page in every language, on a phone and dark as well: no markup of others, no word with a hole, nothing that reaches beyond the window, headings
+ * and labels in order.
+ *
+ * @param {import('./panel.mjs').Panel} panel
+ * @param {import('./browser.mjs').Browser} browser
+ * @param {import('playwright-core').Cookie[]} cookies
+ * @param {string[]} pages
+ */
+export async function assertPages(panel, browser, cookies, pages) {
+  for (const look of [{}, { width: 360, height: 780, dark: true }]) {
+    const page = await browser.open({ cookies, ...look });
+    for (const language of ['en', 'zh', 'ru', 'fa']) {
+      await page.context().addCookies([{ name: 'language', value: language, url: panel.url }]);
+      for (const where of pages) {
+        const what = `${where} in ${language}, ${look.width ?? 'wide'}`;
+        const answer = await page.goto(panel.url + where);
+        assert.equal(answer.status(), 200, what);
+        assert.match(answer.headers()['content-security-policy'], /script-src 'self'; style-src 'self'/);
+        const found = await page.evaluate(() => ({
+          live: [...document.querySelectorAll('*')].flatMap((element) =>
+            [...element.attributes].filter(({ name, value }) => name === 'style' || name.startsWith('on') || (name === 'src' && value === 'x')).map(({ name }) => name)),
+          beyond: document.documentElement.scrollWidth - document.documentElement.clientWidth,
+          unnamed: [...document.querySelectorAll('input:not([type=hidden]), select, textarea')].filter((field) => !field.labels?.length && !field.ariaLabel).map(({ name }) => name),
+          twice: [...document.querySelectorAll('[id]')].map(({ id }) => id).filter((id, at, all) => all.indexOf(id) !== at),
+          headings: [...document.querySelectorAll('main h1, main h2, main h3')].map(({ localName }) => Number(localName.at(1))),
+          direction: document.documentElement.dir,
+        }));
+        assert.deepEqual([found.live, found.unnamed, found.twice], [[], [], []], what);
+        assert.equal(found.headings[0], 1, what);
+        assert.ok(found.headings.every((level, at, all) => at === 0 || level <= all[at - 1] + 1), what);
+        assert.equal(found.direction, language === 'fa' ? 'rtl' : 'ltr');
+        assert.doesNotMatch(await page.locator('body').innerText(), /\{[a-z]+\}/, `${what}: a word with a hole`);
+        assert.equal(found.beyond, 0, `${what}: wider than the window`);
+      }
+    }
+    assert.deepEqual(page.complaints, []);
+    await page.context().close();
+  }
+}
