@@ -46,8 +46,8 @@ export class Browser {
     });
     page.on('pageerror', (error) => complaints.push(`script: ${error.message}`));
     page.on('requestfailed', (request) => {
-      // Whoever goes on to another page does not wait for the picture of this one.
-      const isLeft = request.resourceType() === 'image' && request.failure()?.errorText === 'net::ERR_ABORTED';
+      // Whoever goes on to another page does not wait for the picture or the icon of this one.
+      const isLeft = ['image', 'other'].includes(request.resourceType()) && request.failure()?.errorText === 'net::ERR_ABORTED';
       if (!isLeft) complaints.push(`request: ${request.url()} ${request.failure()?.errorText}`);
     });
     return Object.assign(page, { complaints });
