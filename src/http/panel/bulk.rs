@@ -19,7 +19,7 @@ pub(super) async fn show(request: &Request, call: &Call) -> Result<Response, Fai
     let Some(visit) = Visit::of(request, call).await? else { return go_to("/login") };
     visit.ask("users:read")?;
     let found: Vec<Bulk> = call.db.all(bulk::list(i64::from(u32::MAX), SHOWN)).await?;
-    let live = BulkLive::new(found, &visit.say);
+    let live = BulkLive::new(&found, &visit.say);
     if visit.wants_part {
         return page(&live, 200);
     }

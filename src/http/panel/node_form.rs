@@ -23,10 +23,10 @@ async fn found(call: &Call, id: &str) -> Result<(Node, Vec<AddressRow>), Failure
     let node: Option<Node> = node.rows()?.pop();
     let node = node.filter(|node| node.deleted_at.is_none()).ok_or(Failure::NotFound("node"))?;
     let rows: Vec<Row> = rows.rows()?;
-    Ok((node, rows.into_iter().map(read).collect::<Result<_, _>>()?))
+    Ok((node, rows.iter().map(read).collect::<Result<_, _>>()?))
 }
 
-fn read(row: Row) -> Result<AddressRow, Failure> {
+fn read(row: &Row) -> Result<AddressRow, Failure> {
     let address: Address =
         serde_json::from_str(&row.settings).map_err(|error| Failure::Broken(format!("address {}: {error}", row.id)))?;
     Ok(AddressRow { id: row.id, is_active: row.is_active == 1, address })
@@ -73,12 +73,12 @@ pub(super) async fn address(request: &Request, call: &Call, id: &str, address: &
         }
     };
     let plans: Vec<Plan> = call.db.all(plans::all()).await?;
-    let plans = plans.into_iter().map(|plan| plan.name).collect();
+    let plans: Vec<String> = plans.into_iter().map(|plan| plan.name).collect();
     let mut tags: Vec<String> = inbounds(&node).into_iter().map(|inbound| inbound.tag).collect();
     // One that the node has no more is still what the address says.
     if let Some(row) = row.as_ref().filter(|row| !tags.is_empty() && !tags.contains(&row.address.inbound)) {
         tags.push(row.address.inbound.clone());
     }
     let shell = visit.shell(Section::Nodes);
-    page(&AddressPage::new(shell, (node.id, &node.name), row, tags, plans, &visit.say), 200)
+    page(&AddressPage::new(shell, (node.id, &node.name), row.as_ref(), tags, &plans, &visit.say), 200)
 }

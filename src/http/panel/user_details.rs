@@ -40,7 +40,7 @@ pub(super) async fn show(request: &Request, call: &Call, name: &str) -> Result<R
         return Err(Failure::Broken("a batch of three gave other".into()));
     };
     let hours = history::rows(core::slice::from_ref(hours))?;
-    let seen = seen.rows::<Whereabouts>()?.pop().filter(|seen| seen.count > 0).map(read_seen).transpose()?;
+    let seen = seen.rows::<Whereabouts>()?.pop().filter(|seen| seen.count > 0).as_ref().map(read_seen).transpose()?;
     let numbers = numbers(&why, hours.iter().filter_map(|row| row.1), seen.as_ref());
     let names: Vec<Name> =
         if numbers.is_empty() { Vec::new() } else { call.db.all(user_page::names(&numbers)).await? };
@@ -92,7 +92,7 @@ fn numbers(why: &ExplanationJson, of_hours: impl Iterator<Item = u32>, seen: Opt
     numbers
 }
 
-fn read_seen(found: Whereabouts) -> Result<Seen, Failure> {
+fn read_seen(found: &Whereabouts) -> Result<Seen, Failure> {
     #[derive(serde::Deserialize)]
     struct Of {
         node: NodeId,

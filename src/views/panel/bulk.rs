@@ -54,14 +54,14 @@ const NAMES: usize = 5;
 
 impl BulkLive {
     /// The newest first.
-    pub(crate) fn new(found: Vec<Bulk>, say: &Say) -> Self {
+    pub(crate) fn new(found: &[Bulk], say: &Say) -> Self {
         let bulk = words::bulk::of(say.language);
-        Self { bulk, changes: found.into_iter().map(|one| Change::new(one, bulk, say)).collect() }
+        Self { bulk, changes: found.iter().map(|one| Change::new(one, bulk, say)).collect() }
     }
 }
 
 impl Change {
-    fn new(one: Bulk, bulk: &'static words::bulk::Bulk, say: &Say) -> Self {
+    fn new(one: &Bulk, bulk: &'static words::bulk::Bulk, say: &Say) -> Self {
         let (state, mark) = match one.state {
             State::Running => (bulk.running, "limited"),
             State::Done => (bulk.done, "active"),

@@ -142,7 +142,7 @@ struct ConditionForm {
 
 impl ConditionForm {
     fn new(condition: &Condition) -> Self {
-        let lines = |texts: &[Text]| texts.iter().map(|text| text.as_str()).collect::<Vec<_>>().join("\n");
+        let lines = |texts: &[Text]| texts.iter().map(Text::as_str).collect::<Vec<_>>().join("\n");
         let before = condition.before.as_ref();
         Self {
             title: String::new(),

@@ -144,14 +144,14 @@ impl<'a> AddressPage<'a> {
     pub(crate) fn new(
         shell: Shell<'a>,
         (node, name): (u32, &str),
-        row: Option<AddressRow>,
+        row: Option<&AddressRow>,
         tags: Vec<String>,
-        plans: Vec<String>,
+        plans: &[String],
         say: &Say,
     ) -> Self {
         let own = node_edit::of(say.language);
         let title = if row.is_some() { own.edit_address.replace("{name}", name) } else { own.add_address.to_owned() };
-        let fields = row.as_ref().and_then(|row| serde_json::to_value(&row.address).ok()).unwrap_or_default();
+        let fields = row.and_then(|row| serde_json::to_value(&row.address).ok()).unwrap_or_default();
         let has = |plan: &str| {
             let listed = row
                 .as_ref()
@@ -164,8 +164,8 @@ impl<'a> AddressPage<'a> {
             inbounds: tags.into_iter().map(|tag| (tag.clone(), tag)).collect(),
             fingerprints: core::iter::once(("", own.as_inbound)).chain(FINGERPRINTS.map(|name| (name, name))).collect(),
             securities: [("", own.as_inbound), ("none", own.plain), ("tls", own.tls)],
-            id: row.as_ref().map(|row| row.id),
-            is_active: row.as_ref().is_none_or(|row| row.is_active),
+            id: row.map(|row| row.id),
+            is_active: row.is_none_or(|row| row.is_active),
             shell,
             own,
             node,

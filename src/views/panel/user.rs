@@ -151,8 +151,8 @@ impl<'a> UserPageLive<'a> {
             since: facts.since.map(|at| words.chart_since.replace("{date}", &say.date(at))),
             explained: explained(&facts.standing, say),
             nodes: facts.nodes.into_iter().map(|node| share(node, say)).collect(),
-            packages: facts.packages.into_iter().map(|package| bought(package, &facts.view.name, say)).collect(),
-            devices: facts.devices.into_iter().map(|device| seen(device, &facts.view.name, say)).collect(),
+            packages: facts.packages.into_iter().map(|package| bought(package, facts.view.name, say)).collect(),
+            devices: facts.devices.into_iter().map(|device| seen(device, facts.view.name, say)).collect(),
             user: facts.view,
         }
     }

@@ -79,6 +79,13 @@ struct NodeLine {
     charged: String,
 }
 
+/// His addresses, written: how many, when that was told, and the nodes' shares.
+struct SeenLines {
+    count: String,
+    told: String,
+    nodes: Vec<(String, String)>,
+}
+
 /// `GET /users/{name}/details`
 #[derive(Template)]
 #[template(path = "panel/user_details.html")]
@@ -94,7 +101,7 @@ pub(crate) struct UserDetails<'a> {
     free: Option<String>,
     hours: Option<Hours>,
     fetches: Vec<(Moment, String, String)>,
-    seen: Option<(String, String, Vec<(String, String)>)>,
+    seen: Option<SeenLines>,
     /// Whether the audit log is open to the reader.
     audits: bool,
 }
@@ -135,7 +142,7 @@ impl<'a> UserDetails<'a> {
         let hold = |hold: &Holding| (named(hold.node), say.size(hold.unreported), say.size(hold.spendable));
         let counted = |count: u32| words.address_count.replace("{count}", &say.count(count.into()));
         Self {
-            say: Spoken { words, how: put(words.details_how), nobody: counted(0), back: put(words.back) },
+            say: Spoken { words, how: put(words.how), nobody: counted(0), back: put(words.back) },
             name,
             sentence: facts.sentence,
             sums,
@@ -151,7 +158,7 @@ impl<'a> UserDetails<'a> {
                 .collect(),
             seen: facts.seen.map(|seen| {
                 let nodes = seen.nodes.iter().map(|(node, count)| (named(*node), say.count((*count).into()))).collect();
-                (counted(seen.count), say.timed(words.told, seen.last_at), nodes)
+                SeenLines { count: counted(seen.count), told: say.timed(words.told, seen.last_at), nodes }
             }),
             audits,
             shell,

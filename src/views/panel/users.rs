@@ -38,7 +38,7 @@ pub(crate) fn labels(words: &Words) -> String {
         ("monthly_used", words.period),
         ("status", words.status),
     ];
-    serde_json::Value::from_iter(labels).to_string()
+    labels.into_iter().collect::<serde_json::Value>().to_string()
 }
 
 /// What changes from moment to moment; scripts fetch it alone.
@@ -95,7 +95,7 @@ impl Paging {
             return r#"{"all":true}"#.to_owned();
         }
         let pairs = [("search", self.search.as_str()), ("status", self.status), ("plan", self.plan.as_str())];
-        serde_json::Value::from_iter(pairs.into_iter().filter(|(_, value)| !value.is_empty())).to_string()
+        pairs.into_iter().filter(|(_, value)| !value.is_empty()).collect::<serde_json::Value>().to_string()
     }
 
     /// Whether only users of this status are shown.

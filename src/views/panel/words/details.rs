@@ -4,8 +4,8 @@ use crate::domain::notice::texts::Language;
 
 /// See the module's description. Braces hold what is put in.
 pub(crate) struct Details {
-    pub(crate) details: &'static str,
-    pub(crate) details_how: &'static str,
+    pub(crate) heading: &'static str,
+    pub(crate) how: &'static str,
     pub(crate) why: &'static str,
     pub(crate) period_sum: &'static str,
     pub(crate) by_node: &'static str,
@@ -53,8 +53,8 @@ pub(crate) const fn of(language: Language) -> &'static Details {
 }
 
 const EN: Details = Details {
-    details: "Details",
-    details_how: "Everything that makes up the numbers of {name}.",
+    heading: "Details",
+    how: "Everything that makes up the numbers of {name}.",
     why: "Why",
     period_sum: "Charged in this period",
     by_node: "By node, as counted there",
@@ -92,8 +92,8 @@ const EN: Details = Details {
 };
 
 const ZH: Details = Details {
-    details: "详情",
-    details_how: "{name} 的数字从何而来。",
+    heading: "详情",
+    how: "{name} 的数字从何而来。",
     why: "原因",
     period_sum: "本周期计费",
     by_node: "按节点（节点自身计数）",
@@ -131,8 +131,8 @@ const ZH: Details = Details {
 };
 
 const RU: Details = Details {
-    details: "Подробности",
-    details_how: "Из чего складываются числа пользователя {name}.",
+    heading: "Подробности",
+    how: "Из чего складываются числа пользователя {name}.",
     why: "Почему",
     period_sum: "Списано за этот период",
     by_node: "По узлам, как считали они сами",
@@ -170,8 +170,8 @@ const RU: Details = Details {
 };
 
 const FA: Details = Details {
-    details: "جزئیات",
-    details_how: "هر آنچه عددهای {name} را می‌سازد.",
+    heading: "جزئیات",
+    how: "هر آنچه عددهای {name} را می‌سازد.",
     why: "چرا",
     period_sum: "حساب‌شده در این دوره",
     by_node: "به تفکیک گره، آن‌گونه که خودش شمرده",
