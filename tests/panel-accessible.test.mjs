@@ -33,7 +33,7 @@ const COOKIES = (language) => (language ? [`language=${language}`] : []);
 async function faults(where, { language, signedIn = true, ...options } = {}) {
   const pairs = [...(signedIn ? [owner.cookie] : []), ...COOKIES(language)].map((pair) => pair.split('='));
   const page = await browser.open({ cookies: pairs.map(([name, value]) => ({ name, value, url: panel.url })), ...options });
-  await page.goto(panel.url + where);
+  assert.equal((await page.goto(panel.url + where)).status(), 200, where);
   // The page's own policy forbids scripts of others; a debugger's are not the page's.
   await page.evaluate(axe);
   const { violations } = await page.evaluate((rules) => globalThis.axe.run(document, { runOnly: rules }), RULES);
