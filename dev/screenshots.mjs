@@ -12,7 +12,29 @@ const GB = 2 ** 30;
 const DAY = 86_400;
 const OUT = path.join(import.meta.dirname, '../docs/images');
 
-const PAGES = { dashboard: '/', users: '/users', user: '/users/maria', 'add-user': '/new/user', 'edit-user': '/users/maria/edit', nodes: '/nodes', node: '/nodes/1', 'add-node': '/new/node' };
+const PAGES = {
+  dashboard: '/',
+  users: '/users',
+  user: '/users/maria',
+  details: '/users/maria/details',
+  'add-user': '/new/user',
+  'edit-user': '/users/maria/edit',
+  bulk: '/bulk',
+  nodes: '/nodes',
+  node: '/nodes/1',
+  'edit-node': '/nodes/1/edit',
+  'add-node': '/new/node',
+  plans: '/plans',
+  plan: '/plans/basic',
+  sources: '/sources',
+  alerts: '/alerts',
+  audit: '/audit',
+  settings: '/settings',
+  clients: '/settings/clients',
+  operators: '/settings/operators',
+  jobs: '/settings/jobs',
+  account: '/account',
+};
 const LOOKS = {
   '': {},
   '-dark': { dark: true },
@@ -61,6 +83,16 @@ async function seed(panel) {
   // It counts as of this hour, and is of the days before.
   await panel.db.prepare('UPDATE node_hours SET down = down - (SELECT sum(down) FROM node_days) WHERE node = 1').run();
   await panel.cron('alerts');
+  for (const [method, where, body] of [
+    ['POST', '/api/v1/channels', { name: 'shop', webhook: { url: 'https://shop.example/hook' } }],
+    ['POST', '/api/xpert/sources', { name: 'friends', url: 'https://friends.example/list' }],
+    ['POST', '/api/xpert/direct-configs/batch', { configs: ['trojan://secret@one.example:443#Relay 1', 'trojan://secret@two.example:443#Relay 2'] }],
+    ['POST', '/api/v1/nodes/1/addresses', { inbound: 'vless-in', address: 'cdn.example', remark: '{FLAG} {NODE} by CDN' }],
+    ['POST', '/api/v1/bulk', { selection: { users: ['omid', 'maria'] }, action: { extend: { days: 30 } } }],
+  ]) {
+    const { status, text } = await panel.api(method, where, body);
+    if (status >= 300) throw new Error(`${method} ${where}: ${text}`);
+  }
 }
 
 const panel = await startPanel();

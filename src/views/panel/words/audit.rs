@@ -75,12 +75,12 @@ pub(crate) fn action(code: &str, language: Language) -> String {
     let word = |list: &[(&str, [&'static str; 4])], code: &str| {
         list.iter().find(|(known, _)| *known == code).and_then(|(_, words)| words.get(place).copied())
     };
-    let told = code.split_once('.').and_then(|(noun, verb)| Some((word(&NOUNS, noun)?, word(&VERBS, verb)?)));
+    let told = code.rsplit_once('.').and_then(|(noun, verb)| Some((word(&NOUNS, noun)?, word(&VERBS, verb)?)));
     told.map_or_else(|| code.to_owned(), |(noun, verb)| format!("{noun} · {verb}"))
 }
 
 /// Every action that is recorded, for the filter.
-pub(crate) const ACTIONS: [&str; 60] = [
+pub(crate) const ACTIONS: [&str; 67] = [
     "audit.unsealed",
     "backup.make",
     "bulk.start",
@@ -101,6 +101,10 @@ pub(crate) const ACTIONS: [&str; 60] = [
     "job.run",
     "key.create",
     "key.delete",
+    "node.address.add",
+    "node.address.change",
+    "node.address.delete",
+    "node.address.reorder",
     "node.change",
     "node.create",
     "node.delete",
@@ -117,6 +121,9 @@ pub(crate) const ACTIONS: [&str; 60] = [
     "operator.two_factor_enrol",
     "package.buy",
     "package.refund",
+    "passkey.add",
+    "passkey.copied",
+    "passkey.remove",
     "plan.apply",
     "plan.change",
     "plan.create",
@@ -144,7 +151,7 @@ pub(crate) const ACTIONS: [&str; 60] = [
 ];
 
 #[rustfmt::skip]
-const NOUNS: [(&str, [&str; 4]); 18] = [
+const NOUNS: [(&str, [&str; 4]); 20] = [
     ("audit",         ["Audit log",      "审计日志",   "Журнал аудита",     "گزارش کارها"]),
     ("backup",        ["Backup",         "备份",       "Резервная копия",   "پشتیبان"]),
     ("bulk",          ["Many users",     "批量操作",   "Много пользователей", "کار گروهی"]),
@@ -155,8 +162,10 @@ const NOUNS: [(&str, [&str; 4]); 18] = [
     ("job",           ["Job",            "任务",       "Задание",           "کار زمان‌بندی‌شده"]),
     ("key",           ["API key",        "API 密钥",   "Ключ API",          "کلید API"]),
     ("node",          ["Node",           "节点",       "Узел",              "گره"]),
+    ("node.address",  ["Node’s address", "节点地址",  "Адрес узла",        "نشانی گره"]),
     ("operator",      ["Operator",       "管理员",     "Оператор",          "مدیر"]),
     ("package",       ["Package",        "流量包",     "Пакет",             "بسته"]),
+    ("passkey",       ["Passkey",        "通行密钥",   "Ключ доступа",      "کلید عبور"]),
     ("plan",          ["Plan",           "套餐",       "Тариф",             "طرح"]),
     ("session",       ["Session",        "登录会话",   "Сеанс",             "نشست"]),
     ("settings",      ["Settings",       "设置",       "Настройки",         "تنظیمات"]),
@@ -166,11 +175,12 @@ const NOUNS: [(&str, [&str; 4]); 18] = [
 ];
 
 #[rustfmt::skip]
-const VERBS: [(&str, [&str; 4]); 34] = [
+const VERBS: [(&str, [&str; 4]); 36] = [
     ("add",             ["added",                    "添加",             "добавление",               "افزوده شد"]),
     ("apply",           ["given to its users",       "应用到用户",       "применение к пользователям", "به کاربرانش داده شد"]),
     ("buy",             ["given",                    "购买",             "выдача",                   "داده شد"]),
     ("change",          ["changed",                  "修改",             "изменение",                "تغییر کرد"]),
+    ("copied",          ["used by a copy",           "疑似被复制",       "использована копия",       "از رونوشت آن استفاده شد"]),
     ("create",          ["created",                  "创建",             "создание",                 "ساخته شد"]),
     ("credentials",     ["credentials set by hand",  "手动设置凭据",     "учётные данные заданы вручную", "اعتبارنامه دستی تنظیم شد"]),
     ("delete",          ["deleted",                  "删除",             "удаление",                 "حذف شد"]),
@@ -186,6 +196,7 @@ const VERBS: [(&str, [&str; 4]); 34] = [
     ("recovery_codes",  ["new recovery codes",       "新的恢复码",       "новые коды восстановления", "کدهای بازیابی تازه"]),
     ("refund",          ["taken back",               "退回",             "возврат",                  "پس گرفته شد"]),
     ("reorder",         ["put into another order",   "调整顺序",         "новый порядок",            "ترتیب تازه"]),
+    ("remove",          ["removed",                  "移除",             "удаление",                 "برداشته شد"]),
     ("replay",          ["sent again",               "重新发送",         "повторная отправка",       "دوباره فرستاده شد"]),
     ("reset",           ["traffic reset",            "重置流量",         "сброс трафика",            "ترافیک صفر شد"]),
     ("revoke",          ["new link",                 "更换订阅链接",     "новая ссылка",             "پیوند تازه"]),
@@ -438,7 +449,7 @@ mod tests {
         }
         fn is_action(word: &str) -> bool {
             let fields = ["next_plan.plan"];
-            let parts = word.split_once('.');
+            let parts = word.rsplit_once('.');
             let known = parts.is_some_and(|(noun, verb)| {
                 NOUNS.iter().any(|(known, _)| *known == noun)
                     && verb.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
