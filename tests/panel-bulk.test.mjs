@@ -138,6 +138,26 @@ test('who may change nobody is offered no selection, and a reseller does not see
   await page.context().close();
 });
 
+test('a list that is saved under a name is a choice from then on, until it is forgotten', async () => {
+  await add('saved-1', { plan: 'free' });
+  const page = await visit('/users?q=saved-&plan=free&offset=0');
+  const menu = page.getByLabel('Saved lists');
+  await menu.selectOption('Save this list…');
+  await page.getByLabel('Name of the list').fill(MARKUP);
+  await page.getByRole('dialog').getByRole('button', { name: 'Save' }).click();
+  assert.equal(await menu.evaluate((select) => select.selectedOptions[0].text), MARKUP);
+  await page.goto(`${panel.url}/users`);
+  assert.equal(await menu.evaluate((select) => select.selectedOptions[0].text), 'Saved lists');
+  await menu.selectOption(MARKUP);
+  await page.waitForURL(`${panel.url}/users?plan=free&q=saved-`);
+  assert.equal(await page.locator('tbody tr').count(), 1);
+  await menu.selectOption('Forget this list');
+  await page.reload();
+  assert.deepEqual(await menu.locator('option').allInnerTexts(), ['Saved lists', 'Save this list…']);
+  assert.deepEqual(page.complaints, []);
+  await page.context().close();
+});
+
 test('the page is complete in every language, and what others wrote is text on it', async () => {
   await add('written-1', { note: MARKUP });
   const { status } = await panel.api('POST', '/api/v1/bulk', { selection: { search: MARKUP }, action: { change: { note: MARKUP } } });

@@ -31,6 +31,8 @@ pub(crate) const PASSKEY_SCRIPT: Asset = asset!("/passkey.js");
 pub(crate) const AUDIT_SCRIPT: Asset = asset!("/audit.js");
 /// Changes the rules of which client gets which format.
 pub(crate) const CLIENTS_SCRIPT: Asset = asset!("/clients.js");
+/// Keeps lists of users that were filtered.
+pub(crate) const LISTS_SCRIPT: Asset = asset!("/lists.js");
 /// Refreshes numbers where scripts are allowed.
 pub(crate) const LIVE_SCRIPT: Asset = asset!("/weir.js");
 /// The style sheet of subscriptions' pages, on top of the one of every page.

@@ -15,6 +15,7 @@ use crate::store::user_list::{self, Order, Query};
 use crate::store::users::User;
 use crate::store::{Statement, overview};
 use crate::views::UserView;
+use crate::views::panel::words::lists;
 use crate::views::panel::{Paging, Section, Users, UsersLive, labels};
 
 /// Users on a page.
@@ -42,7 +43,8 @@ pub(super) async fn show(request: &Request, call: &Call) -> Result<Response, Fai
     }
     let plans: Vec<String> = plans.rows::<Plan>()?.into_iter().map(|plan| plan.name).collect();
     let labels = labels(visit.say.words);
-    page(&Users { shell: visit.shell(Section::Users), paging: &paging, plans: &plans, labels, live }, 200)
+    let lists = lists::of(visit.say.language);
+    page(&Users { shell: visit.shell(Section::Users), paging: &paging, plans: &plans, lists, labels, live }, 200)
 }
 
 /// Which part of the users' list is wanted. What makes no sense is taken as not said: an address that was typed by hand or

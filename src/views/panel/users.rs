@@ -20,6 +20,8 @@ pub(crate) struct Users<'a> {
     pub(crate) paging: &'a Paging,
     /// Names of the plans.
     pub(crate) plans: &'a [String],
+    /// The words of saved lists.
+    pub(crate) lists: &'static words::lists::Lists,
     /// What a preview calls the fields that change, as JSON.
     pub(crate) labels: String,
     /// The part that refreshes itself.

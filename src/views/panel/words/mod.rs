@@ -13,6 +13,7 @@ pub(crate) mod details;
 mod en;
 mod fa;
 pub(crate) mod jobs;
+pub(crate) mod lists;
 pub(crate) mod login;
 pub(crate) mod node_edit;
 pub(crate) mod operators;
