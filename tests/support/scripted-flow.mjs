@@ -1,3 +1,6 @@
+/** A process that was held up has moved nothing meanwhile: a line of this rate would not make up for it in one piece either. */
+const MOST_MS = 20;
+
 /** Bytes at a steady rate. Made by {@link ScriptedCore.flow}. */
 export class Flow {
   #core;
@@ -15,7 +18,7 @@ export class Flow {
     let last = performance.now();
     this.#timer = setInterval(() => {
       const now = performance.now();
-      const bytes = Math.floor((rate * (now - last)) / 1000);
+      const bytes = Math.floor((rate * Math.min(now - last, MOST_MS)) / 1000);
       last = now;
       this.#step(bytes, Math.floor(bytes * upShare));
     }, 10);
