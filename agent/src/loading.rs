@@ -132,6 +132,8 @@ impl Loading {
         if self.is_running() || now < self.not_before || refused {
             return None;
         }
+        // A core that ran with users of ours when the agent came is up: should it fail from now on, it is not the agent's to start.
+        self.first &= !matches!(seen, Seen::Up(pending) if pending.any_loaded);
         let quiet = self.quiet_since.is_some_and(|since| now.since(since) >= QUIET);
         let failed = self.failed.is_some_and(|(template, _, until)| template == self.template && now < until);
         match seen {

@@ -82,6 +82,14 @@ fn a_template_that_was_saved_as_it_was_counts_as_no_reload() {
 }
 
 #[test]
+fn a_core_that_ran_when_the_agent_came_and_fails_later_is_the_service_manager_s_to_start() {
+    let mut loading = loading();
+    assert_eq!(loading.due(up(0, 0), 1, at(1)), None);
+    assert_eq!(loading.due(Seen::Down, 0, at(2)), None);
+    assert_eq!(loading.due(up(1, 0), 1, at(3)), Some(Why::Users));
+}
+
+#[test]
 fn a_reload_that_the_core_did_not_take_is_not_repeated_at_once() {
     let mut loading = loading();
     end(&mut loading, Ended::Failed, 0);
