@@ -5,7 +5,7 @@ use worker::{Method, Request};
 use super::call::Call;
 use super::failure::Failure;
 use crate::domain::fetch::{Fetch, family, is_news};
-use crate::store::fetch_log;
+use crate::store::fetch_log::{self, Row};
 
 /// Enters the first fetch of a (user, hour, client family). `logged` is what the hour's row holds. HEAD fetches nothing.
 ///
@@ -23,4 +23,12 @@ pub(crate) async fn note(
         call.db.run(fetch_log::note(user, &fetch, call.now)).await?;
     }
     Ok(())
+}
+
+/// The fetches of an hour, the newest first.
+pub(crate) fn fetches(row: &Row) -> Result<Vec<Fetch>, Failure> {
+    let mut entries: Vec<Fetch> =
+        serde_json::from_str(&row.entries).map_err(|error| Failure::Broken(format!("fetch log: {error}")))?;
+    entries.sort_by_key(|entry| core::cmp::Reverse(entry.2));
+    Ok(entries)
 }

@@ -8,7 +8,8 @@ use weir_wire::NodeId;
 use weir_wire::sync::{Inbound, InboundPlans};
 use worker::{Request, Response};
 
-use self::body::{AddressJson, Fields, Order, settings};
+pub(crate) use self::body::settings;
+use self::body::{AddressJson, Fields, Order};
 use super::nodes::{find, number};
 use crate::bell;
 use crate::domain::audit::{Entry, Facts};

@@ -6,8 +6,9 @@ use worker::{Request, Response};
 
 use super::visit::Visit;
 use super::{go_to, page};
-use crate::domain::endpoint::{Address, why_not};
+use crate::domain::endpoint::why_not;
 use crate::domain::name::NodeAddress;
+use crate::http::api::node_addresses::settings;
 use crate::http::call::Call;
 use crate::http::failure::Failure;
 use crate::store::node_addresses::{self, Row};
@@ -27,9 +28,7 @@ async fn found(call: &Call, id: &str) -> Result<(Node, Vec<AddressRow>), Failure
 }
 
 fn read(row: &Row) -> Result<AddressRow, Failure> {
-    let address: Address =
-        serde_json::from_str(&row.settings).map_err(|error| Failure::Broken(format!("address {}: {error}", row.id)))?;
-    Ok(AddressRow { id: row.id, is_active: row.is_active == 1, address })
+    Ok(AddressRow { id: row.id, is_active: row.is_active == 1, address: settings(row)? })
 }
 
 fn inbounds(node: &Node) -> Vec<Inbound> {

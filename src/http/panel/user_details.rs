@@ -11,6 +11,7 @@ use crate::domain::history::{Range, Span};
 use crate::http::api::explain::{ExplanationJson, explanation};
 use crate::http::call::Call;
 use crate::http::failure::Failure;
+use crate::http::fetch_log::fetches;
 use crate::http::history;
 use crate::store::addresses::{self, Whereabouts};
 use crate::store::fetch_log;
@@ -45,8 +46,13 @@ pub(super) async fn show(request: &Request, call: &Call, name: &str) -> Result<R
     let names: Vec<Name> =
         if numbers.is_empty() { Vec::new() } else { call.db.all(user_page::names(&numbers)).await? };
     let names: Vec<(u32, String)> = names.into_iter().map(|name| (name.id, name.name)).collect();
-    let facts =
-        DetailsFacts { hours: &hours, fetches: read_fetches(fetched.rows()?)?, seen, names: &names, ..facts(why) };
+    let facts = DetailsFacts {
+        hours: &hours,
+        fetches: read_fetches(&fetched.rows::<fetch_log::Row>()?)?,
+        seen,
+        names: &names,
+        ..facts(why)
+    };
     let audits = visit.may("audit:read");
     page(&UserDetails::new(visit.shell(Section::Users), &user.name, facts, &visit.say, audits), 200)
 }
@@ -104,14 +110,8 @@ fn read_seen(found: &Whereabouts) -> Result<Seen, Failure> {
     Ok(Seen { count: found.count, last_at: Second::clamped(found.last_at), nodes })
 }
 
-/// The newest first.
-fn read_fetches(rows: Vec<fetch_log::Row>) -> Result<Vec<Fetch>, Failure> {
-    let mut fetches = Vec::new();
-    for row in rows {
-        let entries: Vec<Fetch> =
-            serde_json::from_str(&row.entries).map_err(|error| Failure::Broken(format!("fetch log: {error}")))?;
-        fetches.extend(entries);
-    }
-    fetches.sort_by_key(|fetch| core::cmp::Reverse(fetch.2));
-    Ok(fetches)
+/// The newest first: hours come so, and within an hour its fetches.
+fn read_fetches(rows: &[fetch_log::Row]) -> Result<Vec<Fetch>, Failure> {
+    let hours = rows.iter().map(fetches).collect::<Result<Vec<_>, Failure>>()?;
+    Ok(hours.into_iter().flatten().collect())
 }

@@ -8,6 +8,7 @@ use crate::domain::fetch::Fetch;
 use crate::http::auth::authorize;
 use crate::http::call::Call;
 use crate::http::failure::Failure;
+use crate::http::fetch_log::fetches as fetches_of;
 use crate::store::fetch_log::{self, Row};
 use crate::store::users::{self, User};
 
@@ -32,10 +33,7 @@ pub(super) async fn list(request: &Request, call: &Call) -> Result<Response, Fai
     let rows: Vec<Row> = call.db.all(fetch_log::since(since, user, MOST)).await?;
     let mut fetches = Vec::new();
     for row in rows {
-        let mut entries: Vec<Fetch> =
-            serde_json::from_str(&row.entries).map_err(|error| Failure::Broken(format!("fetch log: {error}")))?;
-        entries.sort_by_key(|entry| core::cmp::Reverse(entry.2));
-        for Fetch(client, format, at) in entries {
+        for Fetch(client, format, at) in fetches_of(&row)? {
             fetches.push(json!({ "user": row.name, "at": at, "client": client, "format": format }));
         }
     }

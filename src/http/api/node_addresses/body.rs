@@ -115,6 +115,6 @@ impl AddressJson {
 }
 
 /// What an address says, without its place.
-pub(super) fn settings(row: &Row) -> Result<Address, Failure> {
+pub(crate) fn settings(row: &Row) -> Result<Address, Failure> {
     serde_json::from_str(&row.settings).map_err(|error| Failure::Broken(format!("address {}: {error}", row.id)))
 }

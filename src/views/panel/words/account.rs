@@ -1,7 +1,5 @@
 //! What the page of one's own sign-in says.
 
-use crate::domain::notice::texts::Language;
-
 /// See the module's description.
 pub(crate) struct Account {
     pub(crate) sessions: &'static str,
@@ -46,15 +44,7 @@ pub(crate) struct Account {
     pub(crate) remove_passkey_how: &'static str,
 }
 
-/// In a language.
-pub(crate) const fn of(language: Language) -> &'static Account {
-    match language {
-        Language::En => &EN,
-        Language::Zh => &ZH,
-        Language::Ru => &RU,
-        Language::Fa => &FA,
-    }
-}
+super::in_every_language!(Account);
 
 const EN: Account = Account {
     sessions: "Where you are signed in",

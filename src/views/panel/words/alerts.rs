@@ -95,15 +95,7 @@ pub(crate) struct Alerts {
     pub(crate) delete_how: &'static str,
 }
 
-/// In a language.
-pub(crate) const fn of(language: Language) -> &'static Alerts {
-    match language {
-        Language::En => &EN,
-        Language::Zh => &ZH,
-        Language::Ru => &RU,
-        Language::Fa => &FA,
-    }
-}
+super::in_every_language!(Alerts);
 
 const EN: Alerts = Alerts {
     channels: "Channels",

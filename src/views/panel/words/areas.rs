@@ -1,7 +1,5 @@
 //! What the parts of the panel are called, in every language.
 
-use crate::domain::notice::texts::Language;
-
 /// See the module's description.
 pub(crate) struct Areas {
     pub(crate) plans: &'static str,
@@ -18,15 +16,7 @@ pub(crate) struct Areas {
     pub(crate) second_menu: &'static str,
 }
 
-/// In a language.
-pub(crate) const fn of(language: Language) -> &'static Areas {
-    match language {
-        Language::En => &EN,
-        Language::Zh => &ZH,
-        Language::Ru => &RU,
-        Language::Fa => &FA,
-    }
-}
+super::in_every_language!(Areas);
 
 const EN: Areas = Areas {
     plans: "Plans",

@@ -54,15 +54,7 @@ pub(crate) struct Audit {
     pub(crate) stranger: &'static str,
 }
 
-/// In a language.
-pub(crate) const fn of(language: Language) -> &'static Audit {
-    match language {
-        Language::En => &EN,
-        Language::Zh => &ZH,
-        Language::Ru => &RU,
-        Language::Fa => &FA,
-    }
-}
+super::in_every_language!(Audit);
 
 /// An action as it is told: "User · changed". One that no release of ours writes is told by its code.
 pub(crate) fn action(code: &str, language: Language) -> String {

@@ -1,7 +1,5 @@
 //! What the page of backups says, in every language.
 
-use crate::domain::notice::texts::Language;
-
 /// See the module's description. Braces hold what is put in.
 pub(crate) struct BackupWords {
     pub(crate) what: &'static str,
@@ -36,15 +34,7 @@ pub(crate) struct BackupWords {
     pub(crate) backup_of: &'static str,
 }
 
-/// In a language.
-pub(crate) const fn of(language: Language) -> &'static BackupWords {
-    match language {
-        Language::En => &EN,
-        Language::Zh => &ZH,
-        Language::Ru => &RU,
-        Language::Fa => &FA,
-    }
-}
+super::in_every_language!(BackupWords);
 
 const EN: BackupWords = BackupWords {
     what: "The whole database as of one instant, in a bucket of your own account. It is personal data of all your users.",

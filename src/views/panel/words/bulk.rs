@@ -1,7 +1,5 @@
 //! What the bulk bar and the page of bulk changes say.
 
-use crate::domain::notice::texts::Language;
-
 /// See the module's description. Braces hold what is put in.
 pub(crate) struct Bulk {
     pub(crate) bar: &'static str,
@@ -41,15 +39,7 @@ pub(crate) struct Bulk {
     pub(crate) select_user: &'static str,
 }
 
-/// In a language.
-pub(crate) const fn of(language: Language) -> &'static Bulk {
-    match language {
-        Language::En => &EN,
-        Language::Zh => &ZH,
-        Language::Ru => &RU,
-        Language::Fa => &FA,
-    }
-}
+super::in_every_language!(Bulk);
 
 const EN: Bulk = Bulk {
     bar: "Many users at once",

@@ -1,7 +1,5 @@
 //! What the pages of the clients' rules say, in every language.
 
-use crate::domain::notice::texts::Language;
-
 /// See the module's description.
 pub(crate) struct Clients {
     pub(crate) how: &'static str,
@@ -50,15 +48,7 @@ pub(crate) struct Clients {
     pub(crate) media: &'static str,
 }
 
-/// In a language.
-pub(crate) const fn of(language: Language) -> &'static Clients {
-    match language {
-        Language::En => &EN,
-        Language::Zh => &ZH,
-        Language::Ru => &RU,
-        Language::Fa => &FA,
-    }
-}
+super::in_every_language!(Clients);
 
 const EN: Clients = Clients {
     how: "The first rule whose conditions all hold decides what an app gets. One that meets none gets base64 links.",

@@ -1,7 +1,5 @@
 //! What the page of a user's details says.
 
-use crate::domain::notice::texts::Language;
-
 /// See the module's description. Braces hold what is put in.
 pub(crate) struct Details {
     pub(crate) heading: &'static str,
@@ -42,15 +40,7 @@ pub(crate) struct Details {
     pub(crate) revoke_how: &'static str,
 }
 
-/// In a language.
-pub(crate) const fn of(language: Language) -> &'static Details {
-    match language {
-        Language::En => &EN,
-        Language::Zh => &ZH,
-        Language::Ru => &RU,
-        Language::Fa => &FA,
-    }
-}
+super::in_every_language!(Details);
 
 const EN: Details = Details {
     heading: "Details",

@@ -1,7 +1,5 @@
 //! What the page of jobs says, in every language.
 
-use crate::domain::notice::texts::Language;
-
 /// See the module's description. Braces hold what is put in.
 pub(crate) struct JobWords {
     /// What a job does.
@@ -25,15 +23,7 @@ pub(crate) struct JobWords {
     pub(crate) run_now: &'static str,
 }
 
-/// In a language.
-pub(crate) const fn of(language: Language) -> &'static JobWords {
-    match language {
-        Language::En => &EN,
-        Language::Zh => &ZH,
-        Language::Ru => &RU,
-        Language::Fa => &FA,
-    }
-}
+super::in_every_language!(JobWords);
 
 const EN: JobWords = JobWords {
     does: |job| match job {

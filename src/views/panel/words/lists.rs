@@ -1,7 +1,5 @@
 //! What the menu of saved lists of users says.
 
-use crate::domain::notice::texts::Language;
-
 /// See the module's description.
 pub(crate) struct Lists {
     pub(crate) saved: &'static str,
@@ -11,15 +9,7 @@ pub(crate) struct Lists {
     pub(crate) how: &'static str,
 }
 
-/// In a language.
-pub(crate) const fn of(language: Language) -> &'static Lists {
-    match language {
-        Language::En => &EN,
-        Language::Zh => &ZH,
-        Language::Ru => &RU,
-        Language::Fa => &FA,
-    }
-}
+super::in_every_language!(Lists);
 
 const EN: Lists = Lists {
     saved: "Saved lists",

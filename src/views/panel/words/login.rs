@@ -1,7 +1,5 @@
 //! What the sign-in page says.
 
-use crate::domain::notice::texts::Language;
-
 /// See the module's description.
 pub(crate) struct Login {
     pub(crate) sign_in: &'static str,
@@ -19,15 +17,7 @@ pub(crate) struct Login {
     pub(crate) failed: &'static str,
 }
 
-/// In a language.
-pub(crate) const fn of(language: Language) -> &'static Login {
-    match language {
-        Language::En => &EN,
-        Language::Zh => &ZH,
-        Language::Ru => &RU,
-        Language::Fa => &FA,
-    }
-}
+super::in_every_language!(Login);
 
 const EN: Login = Login {
     sign_in: "Sign in",

@@ -2,6 +2,23 @@
 //! is a warning, which fails the build. Words that several pages say have one file a language; what the pages of one area alone
 //! say stands in that area's file, in every language.
 
+/// `of(language)`: the constant `EN`, `ZH`, `RU` or `FA` of the file it stands in.
+macro_rules! in_every_language {
+    ($words:ident) => {
+        /// In a language.
+        pub(crate) const fn of(language: $crate::domain::notice::texts::Language) -> &'static $words {
+            use $crate::domain::notice::texts::Language;
+            match language {
+                Language::En => &EN,
+                Language::Zh => &ZH,
+                Language::Ru => &RU,
+                Language::Fa => &FA,
+            }
+        }
+    };
+}
+use in_every_language;
+
 pub(crate) mod account;
 pub(crate) mod alerts;
 pub(crate) mod areas;

@@ -1,7 +1,5 @@
 //! What the forms of a node and of its addresses say.
 
-use crate::domain::notice::texts::Language;
-
 /// See the module's description. `{name}` holds what is put in; other braces are variables of remarks.
 pub(crate) struct NodeEdit {
     pub(crate) edit_node: &'static str,
@@ -37,15 +35,7 @@ pub(crate) struct NodeEdit {
     pub(crate) no_link: &'static str,
 }
 
-/// In a language.
-pub(crate) const fn of(language: Language) -> &'static NodeEdit {
-    match language {
-        Language::En => &EN,
-        Language::Zh => &ZH,
-        Language::Ru => &RU,
-        Language::Fa => &FA,
-    }
-}
+super::in_every_language!(NodeEdit);
 
 const EN: NodeEdit = NodeEdit {
     edit_node: "Edit {name}",

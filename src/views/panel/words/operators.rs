@@ -1,6 +1,5 @@
 //! What the pages of operators and API keys say, and what roles are called.
 
-use crate::domain::notice::texts::Language;
 use crate::domain::role::Role;
 
 /// See the module's description.
@@ -45,15 +44,7 @@ pub(crate) struct Operators {
     pub(crate) delete_key_how: &'static str,
 }
 
-/// In a language.
-pub(crate) const fn of(language: Language) -> &'static Operators {
-    match language {
-        Language::En => &EN,
-        Language::Zh => &ZH,
-        Language::Ru => &RU,
-        Language::Fa => &FA,
-    }
-}
+super::in_every_language!(Operators);
 
 const EN: Operators = Operators {
     role_of: |role| match role {

@@ -1,6 +1,5 @@
 //! What the pages of plans say, in every language.
 
-use crate::domain::notice::texts::Language;
 use crate::domain::period::Strategy;
 
 /// See the module's description. Braces hold what is put in.
@@ -54,15 +53,7 @@ pub(crate) struct PlanWords {
     pub(crate) delete_how: &'static str,
 }
 
-/// In a language.
-pub(crate) const fn of(language: Language) -> &'static PlanWords {
-    match language {
-        Language::En => &EN,
-        Language::Zh => &ZH,
-        Language::Ru => &RU,
-        Language::Fa => &FA,
-    }
-}
+super::in_every_language!(PlanWords);
 
 const EN: PlanWords = PlanWords {
     strategy: |strategy| match strategy {

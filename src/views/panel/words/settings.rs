@@ -1,7 +1,5 @@
 //! What the page of settings says, in every language. What a field is called and what its rule is stand in pairs.
 
-use crate::domain::notice::texts::Language;
-
 /// A name and what is to be known beside it.
 type Pair = (&'static str, &'static str);
 
@@ -64,15 +62,7 @@ pub(crate) struct SettingsWords {
     pub(crate) take_back_ask: Pair,
 }
 
-/// In a language.
-pub(crate) const fn of(language: Language) -> &'static SettingsWords {
-    match language {
-        Language::En => &EN,
-        Language::Zh => &ZH,
-        Language::Ru => &RU,
-        Language::Fa => &FA,
-    }
-}
+super::in_every_language!(SettingsWords);
 
 const EN: SettingsWords = SettingsWords {
     saved: "Saved.",

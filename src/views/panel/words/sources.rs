@@ -1,7 +1,5 @@
 //! What the pages of sources and direct configs say, in every language.
 
-use crate::domain::notice::texts::Language;
-
 /// See the module's description.
 pub(crate) struct Sources {
     pub(crate) how: &'static str,
@@ -73,15 +71,7 @@ pub(crate) struct Sources {
     pub(crate) is_invalid: &'static str,
 }
 
-/// In a language.
-pub(crate) const fn of(language: Language) -> &'static Sources {
-    match language {
-        Language::En => &EN,
-        Language::Zh => &ZH,
-        Language::Ru => &RU,
-        Language::Fa => &FA,
-    }
-}
+super::in_every_language!(Sources);
 
 const EN: Sources = Sources {
     how: "Subscriptions of others, fetched by the panel and put into your users’ lists behind their own nodes.",
