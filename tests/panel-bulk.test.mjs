@@ -5,10 +5,10 @@ import { after, before, test } from 'node:test';
 import { startBrowser } from './support/browser.mjs';
 import { addOperator, signInOwner } from './support/operators.mjs';
 import { startPanel } from './support/panel.mjs';
+import { MARKUP, text, visitAs } from './support/visits.mjs';
 
 const GB = 2 ** 30;
 const NEWS_LIMIT_MS = 50_000; // the page asks for news every 5 s
-const MARKUP = '<img src=x onerror=alert(1)>';
 
 let panel;
 let browser;
@@ -25,16 +25,10 @@ after(async () => {
   await panel?.stop();
 });
 
-async function visit(where, { cookie } = owner, language = 'en') {
-  const cookies = [cookie, `language=${language}`].map((pair) => pair.split('=')).map(([name, value]) => ({ name, value, url: panel.url }));
-  const page = await browser.open({ cookies });
-  await page.goto(panel.url + where);
-  return page;
-}
+const visit = (where, session = owner, language = 'en') => visitAs(panel, browser, session, where, language);
 
 const add = async (name, more = {}) => assert.equal((await panel.api('POST', '/api/v1/users', { name, ...more })).status, 201);
 const userOf = async (name) => (await panel.api('GET', `/api/v1/users/${name}`)).body;
-const text = async (locator) => (await locator.innerText()).replace(/\s+/g, ' ').trim();
 const pick = (page, name) => page.getByRole('checkbox', { name: `Select ${name}` });
 
 /** Shows what would change, and does it. */

@@ -6,11 +6,11 @@ import { startBrowser } from './support/browser.mjs';
 import { addOperator, signInOwner } from './support/operators.mjs';
 import { startPanel } from './support/panel.mjs';
 import { seedAgent } from './support/seed.mjs';
+import { MARKUP, text, visitAs } from './support/visits.mjs';
 
 const MB = 2 ** 20;
 const GB = 2 ** 30;
 const NEWS_LIMIT_MS = 50_000; // the page asks for news every 5 s
-const MARKUP = '<img src=x onerror=alert(1)>';
 
 let panel;
 let browser;
@@ -30,12 +30,7 @@ after(async () => {
   await panel?.stop();
 });
 
-async function visit(where, { cookie } = owner, language = 'en') {
-  const cookies = [cookie, `language=${language}`].map((pair) => pair.split('=')).map(([name, value]) => ({ name, value, url: panel.url }));
-  const page = await browser.open({ cookies });
-  await page.goto(panel.url + where);
-  return page;
-}
+const visit = (where, session = owner, language = 'en') => visitAs(panel, browser, session, where, language);
 
 async function report(node, name, up, down) {
   const { slot } = await panel.db.prepare('SELECT slot FROM users WHERE name = ?1').bind(name).first();
@@ -44,7 +39,6 @@ async function report(node, name, up, down) {
   assert.equal(status, 200, text);
 }
 
-const text = async (locator) => (await locator.innerText()).replace(/\s+/g, ' ').trim();
 const userOf = async (name) => (await panel.api('GET', `/api/v1/users/${name}`)).body;
 
 async function add(name, more = {}) {

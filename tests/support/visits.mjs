@@ -14,6 +14,21 @@ export function cookiesOf(panel, { cookie }) {
   return [{ name, value, url: panel.url }];
 }
 
+/**
+ * A page of somebody who is signed in, in a language.
+ *
+ * @param {import('./panel.mjs').Panel} panel
+ * @param {import('./browser.mjs').Browser} browser
+ * @param {{cookie: string}} session of support/operators.mjs
+ * @param {string} where
+ * @param {string} [language]
+ */
+export async function visitAs(panel, browser, session, where, language = 'en') {
+  const page = await browser.open({ cookies: [...cookiesOf(panel, session), { name: 'language', value: language, url: panel.url }] });
+  await page.goto(panel.url + where);
+  return page;
+}
+
 /** @returns {Promise<string>} the text of a place as a reader sees it */
 export const text = async (locator) => (await locator.innerText()).replace(/\s+/g, ' ').trim();
 
