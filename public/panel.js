@@ -295,11 +295,12 @@ document.addEventListener('change', ({ target }) => {
   if (target.matches('select[data-submits]')) target.form.requestSubmit();
 });
 
-let chord = 0;
+let chord = -CHORD;
 document.addEventListener('keydown', (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest('input, select, textarea, dialog')) return;
-  const follows = Date.now() - chord < CHORD;
-  chord = event.code === 'KeyG' ? Date.now() : 0;
+  // When the keys were pressed: a page that is busy hears of them later.
+  const follows = event.timeStamp - chord < CHORD;
+  chord = event.code === 'KeyG' ? event.timeStamp : -CHORD;
   if (follows && /^Key[A-Z]$/.test(event.code)) document.querySelector(`[data-key="${event.code.at(3).toLowerCase()}"]`)?.click();
   else if (event.key === '?') document.getElementById('help').showModal();
   else if (event.key === '/' || (event.code === 'Slash' && !event.shiftKey)) {

@@ -46,8 +46,9 @@ export class Browser {
     });
     page.on('pageerror', (error) => complaints.push(`script: ${error.message}`));
     page.on('requestfailed', (request) => {
-      // Whoever goes on to another page does not wait for the picture or the icon of this one.
-      const isLeft = ['image', 'other'].includes(request.resourceType()) && request.failure()?.errorText === 'net::ERR_ABORTED';
+      // Whoever goes on to another page does not wait for the picture, the icon or the news of this one.
+      const isRead = ['image', 'other'].includes(request.resourceType()) || (request.resourceType() === 'fetch' && request.method() === 'GET');
+      const isLeft = isRead && request.failure()?.errorText === 'net::ERR_ABORTED';
       if (!isLeft) complaints.push(`request: ${request.url()} ${request.failure()?.errorText}`);
     });
     return Object.assign(page, { complaints });
