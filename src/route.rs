@@ -1,11 +1,13 @@
 //! Every URL of the product in one table: (method, path) -> [`Route`].
 
 mod accounts;
+mod marzban;
 mod nodes;
 mod operators;
 mod pages;
 mod xpert;
 
+pub use marzban::{Admins, Core, Marzban, MarzbanNodes, MarzbanUser, MarzbanUsers, Templates};
 pub use nodes::Nodes;
 pub use operators::{Me, Operators};
 pub use pages::Page;
@@ -45,6 +47,8 @@ pub enum Route<'a> {
     Logout,
     /// `POST /api/admin/token`
     MarzbanToken,
+    /// The rest of Marzban's API, below `/api`
+    Marzban(Marzban<'a>),
     /// `GET /api/v1/users`
     Users,
     /// `POST /api/v1/users`
@@ -195,6 +199,19 @@ pub enum Route<'a> {
     Xpert(Xpert<'a>),
 }
 
+impl Route<'_> {
+    /// The same request as Marzban's API has it, where the two faces share the path.
+    #[must_use]
+    pub const fn in_dialect(self) -> Self {
+        match self {
+            Self::SimpleUser(name) => Self::Marzban(Marzban::User(MarzbanUser::Get(name))),
+            Self::ChangeSimpleUser(name) => Self::Marzban(Marzban::User(MarzbanUser::Change(name))),
+            Self::DeleteSimpleUser(name) => Self::Marzban(Marzban::User(MarzbanUser::Delete(name))),
+            other => other,
+        }
+    }
+}
+
 /// What can be done to a user beside changing his fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UserAction {
@@ -246,8 +263,11 @@ pub fn face(path: &str) -> Face {
     match path.split('/').next() {
         Some("agent") => Face::Agent,
         Some("api") => match path.split('/').nth(1) {
-            Some("admin") => Face::Marzban,
-            Some("user") => Face::Simple { shared: true },
+            Some("user") if matches!(path.split('/').collect::<Vec<_>>().as_slice(), [_, _, name] | [_, _, name, ""] if !name.is_empty()) => {
+                Face::Simple { shared: true }
+            }
+            Some("user") => Face::Marzban,
+            Some(first) if marzban::has(first) => Face::Marzban,
             Some("xpert") => Face::Xpert,
             Some("add_user" | "reset_traffic" | "stats") => Face::Simple { shared: false },
             _ => Face::Api,
@@ -317,6 +337,9 @@ pub fn route<'a>(method: &str, path: &'a str) -> Result<Route<'a>, NoRoute> {
         (["api", "reset_traffic", _], _) => Err(Method("POST")),
         (["api", "stats"], "GET") => Ok(Route::Stats),
         (["api", "stats"], _) => Err(Method("GET")),
+        (["api", first, ..], method) if *first == "user" || marzban::has(first) => {
+            marzban::route(method, segments.get(1..).unwrap_or_default()).map(Route::Marzban)
+        }
 
         (["api", "v1", "nodes", rest @ ..], method) => nodes::route(method, rest).map(Route::Nodes),
 
@@ -397,6 +420,17 @@ mod tests {
         assert_eq!(route("PUT", "/api/v1/users/ann"), Err(NoRoute::Method("GET, PATCH, DELETE")));
         assert_eq!(route("POST", "/api/v1/users/ann/fly"), Err(NoRoute::Path));
         assert_eq!(route("GET", "/nowhere"), Err(NoRoute::Path));
+    }
+
+    #[test]
+    fn one_path_of_two_faces_is_shared_and_those_below_are_not() {
+        assert_eq!(face("/api/user/ann"), Face::Simple { shared: true });
+        assert_eq!(face("/api/user/ann/"), Face::Simple { shared: true });
+        for path in ["/api/user", "/api/user/", "/api/user/ann/reset", "/api/users", "/api/admin/token", "/api/hosts"] {
+            assert_eq!(face(path), Face::Marzban, "{path}");
+        }
+        let shared = route("PUT", "/api/user/ann").map(Route::in_dialect);
+        assert_eq!(shared, Ok(Route::Marzban(Marzban::User(MarzbanUser::Change("ann")))));
     }
 
     #[test]

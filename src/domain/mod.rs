@@ -16,6 +16,7 @@ pub mod jwt;
 pub mod ledgers;
 pub mod limits;
 pub mod link;
+pub mod marzban;
 pub mod name;
 pub mod notice;
 pub mod page;

@@ -8,6 +8,8 @@ use crate::store::StoreError;
 pub(crate) enum Failure {
     /// The body is not what it says it is. The sentence is for the caller.
     Malformed(String),
+    /// What is asked for cannot be done as things are; the sentence is for the caller. Of Marzban's API, which answers so with 400.
+    Refused(String),
     /// No valid credential.
     Unauthorized,
     /// The credential does not reach this far: the scope that is missing.
@@ -82,6 +84,7 @@ impl Failure {
     pub(crate) fn describe(&self) -> (u16, &'static str, String) {
         match self {
             Self::Malformed(why) => (400, "malformed", why.clone()),
+            Self::Refused(why) => (400, "refused", why.clone()),
             Self::Unauthorized => (401, "unauthorized", "a valid credential is needed".into()),
             Self::Forbidden(scope) => (403, "forbidden", format!("the credential lacks the scope {scope}")),
             Self::Role { role, action } => {

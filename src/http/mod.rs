@@ -31,7 +31,7 @@ use serde_json::json;
 use worker::{Env, Request, Response, console_error};
 
 use crate::route::{Face, NoRoute, Route, face, route};
-use call::Call;
+use call::{Call, bearer};
 use failure::Failure;
 
 /// The header that names a call whose trace stands in a log.
@@ -40,15 +40,15 @@ const REQUEST_ID: &str = "x-request-id";
 /// Answers any request: routes it, and turns a failure into its face's form.
 pub(crate) async fn answer(request: Request, env: Env) -> worker::Result<Response> {
     let path = request.path();
+    let speaks = spoken(&request, &path);
     #[cfg(feature = "faults")]
     crate::faults::arm(&request, &env);
     let show_cost = env.var("WEIR_SHOW_COST").is_ok();
-    let origin = (face(&path) == Face::Xpert).then(|| xpert::Origin::of(&request, &env));
+    let origin = (speaks == Face::Xpert).then(|| xpert::Origin::of(&request, &env));
     let mut response = match Call::new(env) {
         Ok(call) => {
-            let answer = dispatch(request, &path, &call).await;
-            let mut response =
-                answer.or_else(|failure| refuse(face(&path), &failure, call.id().unwrap_or_default()))?;
+            let answer = dispatch(request, &path, speaks, &call).await;
+            let mut response = answer.or_else(|failure| refuse(speaks, &failure, call.id().unwrap_or_default()))?;
             if let Some(id) = call.drawn_id() {
                 response.headers_mut().set(REQUEST_ID, id)?;
             }
@@ -61,7 +61,7 @@ pub(crate) async fn answer(request: Request, env: Env) -> worker::Result<Respons
             }
             response
         }
-        Err(failure) => refuse(face(&path), &failure, "")?,
+        Err(failure) => refuse(speaks, &failure, "")?,
     };
     if let Some(origin) = origin {
         origin.allow(&mut response)?;
@@ -70,10 +70,23 @@ pub(crate) async fn answer(request: Request, env: Env) -> worker::Result<Respons
     Ok(response)
 }
 
-async fn dispatch(request: Request, path: &str, call: &Call) -> Result<Response, Failure> {
+/// The face that a request means: on the paths that the simple API shares with Marzban's, a bearer that is none of our keys is meant
+/// for Marzban's.
+fn spoken(request: &Request, path: &str) -> Face {
+    let face = face(path);
+    if face != (Face::Simple { shared: true }) {
+        return face;
+    }
+    let of_marzban = bearer(request).ok().flatten().is_some_and(|key| !key.starts_with("weir_"));
+    if of_marzban { Face::Marzban } else { face }
+}
+
+async fn dispatch(request: Request, path: &str, speaks: Face, call: &Call) -> Result<Response, Failure> {
     xpert::sources::refuse(&request, call)?;
     let method = request.method().to_string();
-    match route(&method, path) {
+    let found = route(&method, path);
+    let found = if speaks == Face::Marzban { found.map(Route::in_dialect) } else { found };
+    match found {
         Err(NoRoute::Path) => Err(Failure::NotFound("page")),
         Err(NoRoute::Method(allow)) => Err(Failure::Method(allow)),
         Ok(Route::AgentSync) => agent::sync::sync(request, call).await,
@@ -162,6 +175,7 @@ async fn dispatch(request: Request, path: &str, call: &Call) -> Result<Response,
         Ok(Route::LoginChallenge) => panel::sign_in::challenge(&request, call),
         Ok(Route::Login) => panel::sign_in::enter(request, call).await,
         Ok(Route::MarzbanToken) => marzban::enter(request, call).await,
+        Ok(Route::Marzban(route)) => marzban::answer(request, call, route).await,
         Ok(Route::Logout) => panel::sign_in::leave(&request, call).await,
     }
 }
@@ -185,7 +199,8 @@ fn refuse(face: Face, failure: &Failure, id: &str) -> worker::Result<Response> {
         Face::Simple { shared } => simple::refusal(failure, shared)?,
         Face::Panel => panel::refusal(failure).or_else(|_| Response::ok(format!("{message}\n")))?,
         Face::Text => Response::ok(format!("{message}\n"))?,
-        Face::Marzban | Face::Xpert => xpert::refusal(failure)?,
+        Face::Marzban => return marzban::refusal(failure),
+        Face::Xpert => xpert::refusal(failure)?,
     }
     .with_status(status);
     let headers = response.headers_mut();

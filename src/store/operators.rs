@@ -34,13 +34,20 @@ pub struct Operator {
     pub totp_step: i64,
     /// Recovery codes left.
     pub recovery_codes: u32,
+    /// Of Marzban's API: his account at Telegram.
+    pub telegram_id: Option<i64>,
+    /// Of Marzban's API: where he wants to be told of things.
+    pub discord_webhook: Option<String>,
+    /// Bytes of his users when his usage was last reset.
+    pub usage_from: Bytes,
     /// When he signed in last.
     pub signed_in_at: Option<i64>,
 }
 
 macro_rules! columns {
     () => {
-        "SELECT id, name, role, created_at, disabled_at, user_allowance, byte_allowance, password_hash, totp, totp_since, totp_step, signed_in_at,
+        "SELECT id, name, role, created_at, disabled_at, user_allowance, byte_allowance, password_hash, totp, totp_since, totp_step, telegram_id, discord_webhook,
+  usage_from, signed_in_at,
   (SELECT count(*) FROM recovery_codes AS r WHERE r.operator = operators.id) AS recovery_codes
 FROM operators "
     };

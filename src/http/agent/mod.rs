@@ -17,7 +17,7 @@ use super::failure::{Failure, Unwanted};
 pub(crate) fn refusal(failure: &Failure) -> worker::Result<Response> {
     let (_, _, message) = failure.describe();
     let code = match failure {
-        Failure::Malformed(_) | Failure::Method(_) => Code::Malformed,
+        Failure::Malformed(_) | Failure::Refused(_) | Failure::Method(_) => Code::Malformed,
         Failure::Unauthorized | Failure::Forbidden(_) | Failure::Role { .. } | Failure::Keyed | Failure::Foreign => {
             Code::Key
         }

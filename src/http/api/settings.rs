@@ -91,7 +91,7 @@ pub(super) async fn change<A: Area + Serialize + DeserializeOwned + Default>(
 pub(crate) async fn answer(mut request: Request, call: &Call, area: &str) -> Result<Response, Failure> {
     use crate::domain::{settings as areas, sharing};
     if area == "marzban" {
-        return marzban::answer(request, call).await;
+        return marzban::settings(request, call).await;
     }
     let method = request.method();
     macro_rules! areas {

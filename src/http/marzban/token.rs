@@ -3,9 +3,9 @@
 use serde_json::json;
 use worker::{Request, Response};
 
+use super::admin_json::is_sudo;
 use crate::domain::jwt::{self, Access, Claims};
 use crate::domain::percent::form_field;
-use crate::domain::role::Role;
 use crate::http::auth::{self, Attempted, Entered};
 use crate::http::body;
 use crate::http::call::Call;
@@ -34,7 +34,7 @@ pub(in crate::http) async fn enter(mut request: Request, call: &Call) -> Result<
         Entered::In { token, role } => {
             let claims = Claims {
                 sub: name,
-                access: if matches!(role, Role::Owner | Role::Admin) { Access::Sudo } else { Access::Admin },
+                access: if is_sudo(role) { Access::Sudo } else { Access::Admin },
                 iat: call.now,
                 exp: Some(call.now.plus(LASTS)),
                 jti: Some(token),
