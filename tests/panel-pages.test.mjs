@@ -180,6 +180,24 @@ test('a node is added, its one command is shown once, and it is seen to come', a
   await page.context().close();
 });
 
+test('from a node the way leads to those who use it, and the list can be narrowed to them', async () => {
+  assert.equal((await panel.api('POST', '/api/v1/users', { name: 'kim' })).status, 201);
+  await report('kim', 1, 2);
+  const page = await visit(`/nodes/${node.node}`);
+  await page.getByRole('link', { name: 'Users of this node' }).click();
+  await page.waitForURL(`${panel.url}/users?node=${node.node}`);
+  const shown = () => page.locator('table.users a.name').allInnerTexts();
+  assert.ok((await shown()).includes('kim') && !(await shown()).includes('ben'), String(await shown()));
+  assert.equal(await page.getByLabel('Nodes').inputValue(), String(node.node));
+  const { items, total } = (await panel.api('GET', `/api/v1/users?node=${node.node}`)).body;
+  assert.deepEqual([items.length, items.some(({ name }) => name === 'kim')], [total, true]);
+  await page.getByLabel('Nodes').selectOption('');
+  await page.waitForURL((url) => !url.searchParams.get('node'));
+  assert.ok((await shown()).includes('ben'));
+  assert.deepEqual(page.complaints, []);
+  await page.context().close();
+});
+
 test('the keyboard leads everywhere', async () => {
   const page = await visit('/');
   for (const [key, where] of [['u', '/users'], ['n', '/nodes'], ['d', '/']]) {

@@ -6,6 +6,27 @@ use weir_wire::{NodeId, Second};
 use super::Statement;
 use crate::domain::ledgers;
 
+/// A node by its number.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+pub struct NodeName {
+    /// Number.
+    pub id: u32,
+    /// Name.
+    pub name: String,
+}
+
+// Rows read: 1 per node told of, and 1 for the one that is asked for.
+const NAMES: &str = "
+SELECT id, name FROM nodes WHERE id = ?2 AND deleted_at IS NULL
+UNION SELECT * FROM (SELECT id, name FROM nodes WHERE deleted_at IS NULL ORDER BY name COLLATE NOCASE LIMIT ?1)
+ORDER BY 2 COLLATE NOCASE";
+
+/// The first `most` nodes by name, and one more that is asked for by its number.
+#[must_use]
+pub fn names(most: u32, asked: u32) -> Statement {
+    Statement::new(NAMES).bind(most).bind(asked)
+}
+
 /// A node with the state of its newest ledger and the sums of all its ledgers.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 pub struct NodeRow {

@@ -34,6 +34,8 @@ pub struct Query {
     pub status: Option<Status>,
     /// The plan of all that are shown, without case; none for any.
     pub plan: Option<String>,
+    /// The number of a node that all who are shown have used; none for any.
+    pub node: Option<u32>,
     /// Order.
     pub order: Order,
     /// Users at most.
@@ -48,11 +50,15 @@ impl Query {
     /// Whether it leaves users out.
     #[must_use]
     pub fn is_filtered(&self) -> bool {
-        !self.search.is_empty() || self.status.is_some() || self.plan.is_some() || self.owner.is_some()
+        !self.search.is_empty()
+            || self.status.is_some()
+            || self.plan.is_some()
+            || self.node.is_some()
+            || self.owner.is_some()
     }
 }
 
-/// The filter of every list, by `?1` to `?4` ([`filter`]); `instr`, because D1 refuses LIKE patterns beyond 50 bytes. A period
+/// The filter of every list, by `?1` to `?5` ([`filter`]); `instr`, because D1 refuses LIKE patterns beyond 50 bytes. A period
 /// that has ended unnoticed shuts nobody.
 macro_rules! filtered {
     () => {
@@ -68,7 +74,8 @@ macro_rules! filtered {
             $crate::store::gates::gate_of_user!("iif(u.period_end <= CAST(?1 AS INTEGER), 0, u.month)"),
             " WHEN 'open' THEN iif(u.hold > 0 AND coalesce(u.hold_until > CAST(?1 AS INTEGER), 1), 'on_hold', 'active')
     WHEN 'month' THEN 'limited' WHEN 'total' THEN 'limited' WHEN 'expired' THEN 'expired' ELSE 'disabled' END)
-  AND (?4 = '' OR plan = ?4) "
+  AND (?4 = '' OR plan = ?4)
+  AND (?5 = '' OR instr(u.entries, ?5)) "
         )
     };
 }
@@ -93,14 +100,14 @@ macro_rules! page {
 macro_rules! scan {
     ($order:literal) => {
         [
-            concat!(columns!(), filtered!(), "ORDER BY ", $order, " LIMIT ?5 OFFSET ?6"),
+            concat!(columns!(), filtered!(), "ORDER BY ", $order, " LIMIT ?6 OFFSET ?7"),
             // A reseller's users are found by their index. Rows read: 2 per user of his.
             concat!(
                 columns!(),
-                filtered!("owner = CAST(?7 AS INTEGER) AND "),
+                filtered!("owner = CAST(?8 AS INTEGER) AND "),
                 "ORDER BY ",
                 $order,
-                " LIMIT ?5 OFFSET ?6"
+                " LIMIT ?6 OFFSET ?7"
             ),
         ]
     };
@@ -133,18 +140,19 @@ pub fn list(query: &Query, now: Second) -> Statement {
     query.owner.map_or_else(|| scanned(any), |owner| scanned(own).bind(owner))
 }
 
-/// Binds `?1` to `?4` of a filter.
+/// Binds `?1` to `?5` of a filter. Who has used a node has an entry of it: its key begins with the node's number.
 pub(super) fn filter(statement: Statement, query: &Query, now: Second) -> Statement {
     // As SQLite's `lower` does it: of letters beyond ASCII, only the same ones match.
     let search = query.search.to_ascii_lowercase();
     let status = query.status.map_or("", Status::name);
-    statement.bind(now).bind(search).bind(status).bind(query.plan.as_deref().unwrap_or_default())
+    let entry = query.node.map_or_else(String::new, |node| format!("\"{node}:"));
+    statement.bind(now).bind(search).bind(status).bind(query.plan.as_deref().unwrap_or_default()).bind(entry)
 }
 
 // Rows read: every user once.
 const COUNT_FILTERED: &str = concat!("SELECT count(*) AS total ", filtered!());
 // Rows read: 2 per user of his.
-const COUNT_OWN: &str = concat!("SELECT count(*) AS total ", filtered!("owner = CAST(?5 AS INTEGER) AND "));
+const COUNT_OWN: &str = concat!("SELECT count(*) AS total ", filtered!("owner = CAST(?6 AS INTEGER) AND "));
 // Rows read: 1.
 const COUNT: &str = "SELECT value AS total FROM counters WHERE name = 'users'";
 

@@ -102,7 +102,7 @@ proptest! {
         prop_assert_eq!(until, standing.ends_at().map(Second::get));
         let shown = status(&standing, NOW);
         for one in Status::ALL {
-            let query = Query { search: String::new(), status: Some(one), plan: None, order: Order::Name, limit: 9, offset: 0, owner: None };
+            let query = Query { search: String::new(), status: Some(one), plan: None, node: None, order: Order::Name, limit: 9, offset: 0, owner: None };
             let found: Vec<User> = scene.sqlite.all(&user_list::list(&query, NOW)).unwrap();
             prop_assert_eq!(found.len(), usize::from(one == shown), "{:?} of {:?}", one, shown);
         }

@@ -319,6 +319,7 @@ fn a_list_shows_each_status_and_finds_by_name_mail_and_note() {
         search: String::new(),
         status: None,
         plan: None,
+        node: None,
         order: Order::Name,
         limit: 50,
         offset: 0,
@@ -341,6 +342,9 @@ fn a_list_shows_each_status_and_finds_by_name_mail_and_note() {
     ] {
         assert_eq!(by_status(Some(status)), names);
     }
+    let of_node = |node| find(&Query { node: Some(node), ..all.clone() });
+    assert_eq!(of_node(3), ["carl", "dora"], "who has used it");
+    assert_eq!(of_node(33), Vec::<String>::new());
     let search = |text: &str| find(&Query { search: text.into(), ..all.clone() });
     assert_eq!(search("ANN"), ["Ann"]);
     assert_eq!(search("example.ORG"), ["bob"]);
@@ -373,7 +377,16 @@ fn pages_of_every_order_show_every_user_once_also_between_deleted_ones() {
     for (order, search) in orders.into_iter().flat_map(|order| [(order, ""), (order, "user")]) {
         let mut found: Vec<User> = Vec::new();
         for offset in (0..45).step_by(5) {
-            let query = Query { search: search.into(), status: None, plan: None, order, limit: 5, offset, owner: None };
+            let query = Query {
+                search: search.into(),
+                status: None,
+                plan: None,
+                node: None,
+                order,
+                limit: 5,
+                offset,
+                owner: None,
+            };
             found.extend(scene.sqlite.all::<User>(&user_list::list(&query, NOW)).unwrap());
         }
         assert_eq!(found.len(), 36, "{order:?}");

@@ -22,7 +22,7 @@ use crate::store::users::{Action, User};
 
 /// `GET /api/v1/users`
 ///
-/// Query: `search`, `status` (`active`, `on_hold`, `limited`, `expired`, `disabled`), `plan`, `owner` (an operator's number), `sort` (name, used, created; `-` before it
+/// Query: `search`, `status` (`active`, `on_hold`, `limited`, `expired`, `disabled`), `plan`, `node` (the number of one that they have used), `owner` (an operator's number), `sort` (name, used, created; `-` before it
 /// turns it round), `limit` 1..=200, `offset`. Rows read: 2 a user shown and 1 a user left out before him; a search, a status
 /// or another order than the names' scans the users once.
 pub(crate) async fn list(request: &Request, call: &Call) -> Result<Response, Failure> {
@@ -60,6 +60,7 @@ fn query(request: &Request, actor: &Actor) -> Result<Query, Failure> {
         search: parameter(request, "search").unwrap_or_default(),
         status,
         plan: parameter(request, "plan").filter(|plan| !plan.is_empty()),
+        node: Some(number(request, "node", 0, 0, u32::MAX)?).filter(|node| *node > 0),
         order,
         limit: number(request, "limit", ITEMS, 1, MOST_ITEMS)?,
         offset: number(request, "offset", 0, 0, u32::MAX)?,

@@ -26,6 +26,8 @@ pub(crate) struct Chosen {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     plan: Option<PlanName>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    node: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     all: Option<bool>,
 }
 
@@ -33,7 +35,7 @@ impl Chosen {
     /// As the store takes it.
     pub(crate) fn selection(&self) -> Result<bulk::Selection, Failure> {
         let search = self.search.clone().unwrap_or_default();
-        let is_filtered = !search.is_empty() || self.status.is_some() || self.plan.is_some();
+        let is_filtered = !search.is_empty() || self.status.is_some() || self.plan.is_some() || self.node.is_some();
         let everybody = self.all == Some(true);
         if let Some(names) = &self.users {
             if is_filtered || everybody {
@@ -54,6 +56,7 @@ impl Chosen {
             search,
             status: self.status,
             plan,
+            node: self.node,
             order: Order::Name,
             limit: 0,
             offset: 0,

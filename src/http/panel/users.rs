@@ -10,6 +10,7 @@ use crate::domain::percent::form_field;
 use crate::domain::user::Status;
 use crate::http::call::Call;
 use crate::http::failure::Failure;
+use crate::store::node_list::{self, NodeName};
 use crate::store::plans::{self, Plan};
 use crate::store::user_list::{self, Order, Query};
 use crate::store::users::User;
@@ -22,18 +23,22 @@ use crate::views::panel::{Paging, Section, Users, UsersLive, labels};
 const PAGE: u32 = 50;
 /// The same, for lengths.
 const PAGE_LENGTH: usize = 50;
+/// Nodes that the list can be filtered by at once; others are reached from their own pages.
+const FEW_NODES: u32 = 30;
 
 /// `GET /users`, also HEAD
 ///
-/// Queries: 3. Rows read in order of creation: 2 per user shown, 2 for the session, and the plans. A search, a filter, and the other
+/// Queries: 4. Rows read in order of creation: 2 per user shown, 2 for the session, the plans, and 30 nodes at most. A search, a filter, and the other
 /// orders scan the users once.
 pub(super) async fn show(request: &Request, call: &Call) -> Result<Response, Failure> {
     let Some(visit) = Visit::of(request, call).await? else { return go_to("/login") };
     let owner = visit.actor(request, "users:read")?.only;
     let url = request.inner().url();
     let wish = Wish::read(url.split_once('?').map_or("", |(_, query)| query), owner);
-    let outcomes = call.db.batch(&[wish.users(call.now), plans::all()]).await?;
-    let [users, plans] = outcomes.as_slice() else { return Err(Failure::Broken("a batch of two gave other".into())) };
+    let choices = [plans::all(), node_list::names(FEW_NODES, wish.paging.node.unwrap_or_default())];
+    let asks = [wish.users(call.now)].into_iter().chain(choices.into_iter().filter(|_| !visit.wants_part));
+    let outcomes = call.db.batch(&asks.collect::<Vec<_>>()).await?;
+    let users = outcomes.first().ok_or_else(|| Failure::Broken("a batch gave nothing".into()))?;
     let (users, paging) = wish.turn(users.rows()?);
     let within = online_within(&call.env);
     let views = users.iter().map(|user| UserView::new(&user_facts(user, within), &visit.say)).collect();
@@ -41,10 +46,26 @@ pub(super) async fn show(request: &Request, call: &Call) -> Result<Response, Fai
     if visit.wants_part {
         return page(&live, 200);
     }
+    let [_, plans, nodes] = outcomes.as_slice() else {
+        return Err(Failure::Broken("a batch of three gave other".into()));
+    };
     let plans: Vec<String> = plans.rows::<Plan>()?.into_iter().map(|plan| plan.name).collect();
+    let nodes: Vec<NodeName> = if owner.is_some() { Vec::new() } else { nodes.rows()? };
+    let nodes: Vec<(u32, String)> = nodes.into_iter().map(|node| (node.id, node.name)).collect();
     let labels = labels(visit.say.words);
     let lists = lists::of(visit.say.language);
-    page(&Users { shell: visit.shell(Section::Users), paging: &paging, plans: &plans, lists, labels, live }, 200)
+    page(
+        &Users {
+            shell: visit.shell(Section::Users),
+            paging: &paging,
+            plans: &plans,
+            nodes: &nodes,
+            lists,
+            labels,
+            live,
+        },
+        200,
+    )
 }
 
 /// Which part of the users' list is wanted. What makes no sense is taken as not said: an address that was typed by hand or
@@ -78,6 +99,7 @@ impl Wish {
             search: text("q").trim().chars().take(100).collect(),
             status: one_of("status", &Status::ALL.map(Status::name)),
             plan: text("plan").trim().chars().take(32).collect(),
+            node: text("node").parse().ok().filter(|node| *node > 0),
             sort: one_of("sort", &["name", "used"]),
             ..Paging::default()
         };
@@ -106,7 +128,16 @@ impl Wish {
                 let search = self.paging.search.clone();
                 let status = Status::named(self.paging.status);
                 let plan = Some(self.paging.plan.clone()).filter(|plan| !plan.is_empty());
-                let query = Query { search, status, plan, order, limit: PAGE + 1, offset, owner: self.owner };
+                let query = Query {
+                    search,
+                    status,
+                    plan,
+                    node: self.paging.node,
+                    order,
+                    limit: PAGE + 1,
+                    offset,
+                    owner: self.owner,
+                };
                 user_list::list(&query, now)
             }
         }

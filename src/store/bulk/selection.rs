@@ -41,7 +41,7 @@ const PIN_FILTERED: &str = pin!(filtered!());
 const PIN_NAMED: &str = pin!(named!());
 
 // Rows read: 2 per user of the page, and by a filter every user once.
-const PAGE_FILTERED: &str = concat!(columns!(), filtered!(), "ORDER BY users.id LIMIT ?5 OFFSET ?6");
+const PAGE_FILTERED: &str = concat!(columns!(), filtered!(), "ORDER BY users.id LIMIT ?6 OFFSET ?7");
 const PAGE_NAMED: &str = concat!(columns!(), named!(), "ORDER BY users.id LIMIT ?2 OFFSET ?3");
 
 /// Users of a selection, oldest first.

@@ -20,6 +20,8 @@ pub(crate) struct Users<'a> {
     pub(crate) paging: &'a Paging,
     /// Names of the plans.
     pub(crate) plans: &'a [String],
+    /// Numbers and names of the first nodes, and of the one that is looked for.
+    pub(crate) nodes: &'a [(u32, String)],
     /// The words of saved lists.
     pub(crate) lists: &'static words::lists::Lists,
     /// What a preview calls the fields that change, as JSON.
@@ -77,6 +79,8 @@ pub(crate) struct Paging {
     pub(crate) status: &'static str,
     /// The plan that is looked for; empty for all.
     pub(crate) plan: String,
+    /// The number of the node that is looked for; none for all.
+    pub(crate) node: Option<u32>,
     /// `name` or `used`; empty for the newest first.
     pub(crate) sort: &'static str,
     /// Parameters of the page before; empty for the first.
@@ -88,7 +92,7 @@ pub(crate) struct Paging {
 impl Paging {
     /// Whether users are left out.
     pub(crate) fn is_filtered(&self) -> bool {
-        !self.search.is_empty() || !self.status.is_empty() || !self.plan.is_empty()
+        !self.search.is_empty() || !self.status.is_empty() || !self.plan.is_empty() || self.node.is_some()
     }
 
     /// Everybody whom the list shows, on this page and on others, as the API's selection: JSON.
@@ -97,12 +101,20 @@ impl Paging {
             return r#"{"all":true}"#.to_owned();
         }
         let pairs = [("search", self.search.as_str()), ("status", self.status), ("plan", self.plan.as_str())];
-        pairs.into_iter().filter(|(_, value)| !value.is_empty()).collect::<serde_json::Value>().to_string()
+        let texts = pairs.into_iter().filter(|(_, value)| !value.is_empty()).map(|(key, value)| (key, value.into()));
+        let node = self.node.map(|node| ("node", serde_json::Value::from(node)));
+        texts.chain(node).collect::<serde_json::Value>().to_string()
     }
 
     /// Whether only users of this status are shown.
     pub(crate) fn has_status(&self, status: &str) -> bool {
         self.status == status
+    }
+
+    /// Whether only users of this node are shown.
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "a template has references only")]
+    pub(crate) fn has_node(&self, node: &u32) -> bool {
+        self.node == Some(*node)
     }
 
     /// Whether users are in this order.
@@ -112,7 +124,14 @@ impl Paging {
 
     /// The address of the list with these filters, on the page that `place` names.
     fn link(&self, status: &str, sort: &str, place: &str) -> String {
-        let pairs = [("q", self.search.as_str()), ("status", status), ("plan", self.plan.as_str()), ("sort", sort)];
+        let node = self.node.map(|node| node.to_string()).unwrap_or_default();
+        let pairs = [
+            ("q", self.search.as_str()),
+            ("status", status),
+            ("plan", self.plan.as_str()),
+            ("node", node.as_str()),
+            ("sort", sort),
+        ];
         let mut query: Vec<String> = pairs
             .iter()
             .filter(|(_, value)| !value.is_empty())

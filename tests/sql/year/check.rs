@@ -129,7 +129,16 @@ impl World {
 }
 
 fn query(status: Option<Status>) -> Query {
-    Query { search: String::new(), status, plan: None, order: Order::Name, limit: 200, offset: 0, owner: None }
+    Query {
+        search: String::new(),
+        status,
+        plan: None,
+        node: None,
+        order: Order::Name,
+        limit: 200,
+        offset: 0,
+        owner: None,
+    }
 }
 
 /// What last happened to a user, for whom something is wrong.

@@ -67,6 +67,8 @@ pub(super) const WORDS: Words = Words {
     search_hint: "Name, mail or note",
     plan: "Plan",
     any_plan: "Any plan",
+    any_node: "Any node",
+    users_of_node: "Users of this node",
     no_plan: "No plan",
     order: "Order",
     newest: "Newest",

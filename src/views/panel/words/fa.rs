@@ -67,6 +67,8 @@ pub(super) const WORDS: Words = Words {
     search_hint: "نام، ایمیل یا یادداشت",
     plan: "طرح",
     any_plan: "هر طرح",
+    any_node: "هر گره",
+    users_of_node: "کاربران این گره",
     no_plan: "بدون طرح",
     order: "ترتیب",
     newest: "تازه‌ترین",

@@ -147,6 +147,8 @@ pub(crate) struct Words {
     pub(crate) search_hint: &'static str,
     pub(crate) plan: &'static str,
     pub(crate) any_plan: &'static str,
+    pub(crate) any_node: &'static str,
+    pub(crate) users_of_node: &'static str,
     pub(crate) no_plan: &'static str,
     pub(crate) order: &'static str,
     pub(crate) newest: &'static str,

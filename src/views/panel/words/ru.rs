@@ -67,6 +67,8 @@ pub(super) const WORDS: Words = Words {
     search_hint: "Имя, почта или заметка",
     plan: "Тариф",
     any_plan: "Любой тариф",
+    any_node: "Любой узел",
+    users_of_node: "Пользователи этого узла",
     no_plan: "Без тарифа",
     order: "Порядок",
     newest: "Новые",

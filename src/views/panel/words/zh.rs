@@ -67,6 +67,8 @@ pub(super) const WORDS: Words = Words {
     search_hint: "名称、邮箱或备注",
     plan: "套餐",
     any_plan: "全部套餐",
+    any_node: "全部节点",
+    users_of_node: "使用过此节点的用户",
     no_plan: "无套餐",
     order: "排序",
     newest: "最新",
