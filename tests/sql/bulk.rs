@@ -15,6 +15,7 @@ fn filter(status: Option<Status>, plan: Option<&str>, search: &str) -> Selection
         search: search.into(),
         status,
         plan,
+        node: None,
         order: Order::Name,
         limit: 0,
         offset: 0,
