@@ -70,15 +70,15 @@ test('a channel is entered, shown without its secrets, changed and deleted', asy
   assert.ok(at > 0);
   assert.deepEqual(rest, {
     id: channel.id, name: 'shop', type: 'webhook', enabled: true, audience: 'operator', kinds: null, severity: 'info', language: 'en',
-    time_zone: 'Asia/Tehran', quiet: null, target: { url: 'https://shop.example/hook' }, failures: 0, next_at: null, tried_at: null,
+    time_zone: 'Asia/Tehran', quiet: null, target: { url: 'https://shop.example/hook', form: 'weir' }, failures: 0, next_at: null, tried_at: null,
     delivered_at: null, status: null, error: null,
   });
   const where = `/api/v1/channels/${channel.id}`;
   assert.deepEqual((await panel.api('GET', where)).body, channel);
   const change = { name: 'store', quiet: { from: '22:00', to: '07:30' }, kinds: ['node.silent'], webhook: { url: 'https://shop.example/other' } };
   const changed = await panel.api('PATCH', where, change);
-  assert.deepEqual(changed.body, { ...channel, ...{ name: 'store', quiet: change.quiet, kinds: change.kinds }, target: change.webhook });
-  assert.deepEqual((await panel.api('PATCH', where, { quiet: null, kinds: null })).body, { ...channel, name: 'store', target: change.webhook });
+  assert.deepEqual(changed.body, { ...channel, ...{ name: 'store', quiet: change.quiet, kinds: change.kinds }, target: { ...change.webhook, form: 'weir' } });
+  assert.deepEqual((await panel.api('PATCH', where, { quiet: null, kinds: null })).body, { ...channel, name: 'store', target: { ...change.webhook, form: 'weir' } });
   assert.deepEqual((await panel.api('GET', '/api/v1/channels')).body.items.map(({ id }) => id), [channel.id]);
   const stored = JSON.stringify(await dump(panel));
   for (const hidden of [secret, 'shop.example']) assert.ok(!stored.includes(hidden), `${hidden} is stored readable`);

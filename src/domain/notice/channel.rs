@@ -89,6 +89,23 @@ pub struct Webhook {
     pub url: String,
     /// Keys the signature.
     pub secret: String,
+    /// In which form events are written.
+    #[serde(default)]
+    pub form: WebhookForm,
+    /// The panel as the operator reached it when he entered this, such as `https://panel.example.com`; links in a user begin with it.
+    #[serde(default)]
+    pub panel: String,
+}
+
+/// How a webhook writes events.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WebhookForm {
+    /// Our own.
+    #[default]
+    Weir,
+    /// Marzban's ([`super::marzban`]): it tells of users alone.
+    Marzban,
 }
 
 /// See [`Target::Telegram`].
@@ -159,7 +176,7 @@ impl Target {
     #[must_use]
     pub fn shown(&self) -> Value {
         match self {
-            Self::Webhook(webhook) => serde_json::json!({ "url": webhook.url }),
+            Self::Webhook(webhook) => serde_json::json!({ "url": webhook.url, "form": webhook.form }),
             Self::Telegram(telegram) => serde_json::json!({ "chat_id": telegram.chat_id, "api": telegram.api }),
             Self::Email(mail) => {
                 let names: Vec<&String> = mail.headers.keys().collect();

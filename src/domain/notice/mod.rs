@@ -2,6 +2,7 @@
 
 pub mod channel;
 pub mod endpoint;
+pub mod marzban;
 pub mod order;
 pub mod quiet;
 pub mod report;
@@ -61,6 +62,8 @@ kinds! {
     Deleted = "user.deleted", Info;
     /// A period began.
     Reset = "user.reset", Info;
+    /// A user's link and credentials were replaced.
+    Revoked = "user.revoked", Info;
     /// A node was not heard of for some time.
     Silent = "node.silent", Critical;
     /// A node that was silent is heard again.
@@ -82,7 +85,7 @@ impl Kind {
     /// rows where it happens.
     #[must_use]
     pub const fn is_default(self) -> bool {
-        !matches!(self, Self::Created | Self::Updated | Self::Deleted | Self::Reset | Self::Test)
+        !matches!(self, Self::Created | Self::Updated | Self::Deleted | Self::Reset | Self::Revoked | Self::Test)
     }
 
     /// Whether the user whom it is about may be told himself.

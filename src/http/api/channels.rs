@@ -13,6 +13,7 @@ use crate::clock;
 use crate::domain::audit::{Entry, Facts, Secret};
 use crate::domain::notice::channel::{Audience, Rules, Target};
 use crate::domain::notice::{Event, Kind};
+use crate::http::address;
 use crate::http::audit::{Deed, recorded};
 use crate::http::auth::authorize;
 use crate::http::body as request_body;
@@ -101,7 +102,7 @@ pub(crate) async fn create(mut request: Request, call: &Call) -> Result<Response
     let actor = authorize(&request, call, "channels:write").await?;
     let new: NewChannel = request_body::json(&mut request).await?;
     let made = format!("whsec_{}", hex::encode(random::bytes::<24>()?));
-    let entered = new.enter(&made, settings::zone(&call.env))?;
+    let entered = new.enter(&made, settings::zone(&call.env), &address::origin(&request))?;
     let sealed = Sealed::new(call, &entered)?;
     let prepare = async || {
         let entry = Entry::new("channel.create", format!("channels/{}", entered.name)).after(entered.facts());
@@ -144,7 +145,7 @@ impl Sealed {
         let broken = |error: serde_json::Error| Failure::Broken(format!("channel: {error}"));
         Ok(Self {
             rules: serde_json::to_string(&entered.rules).map_err(broken)?,
-            wants: serde_json::to_string(&entered.rules.wants(entered.audience)).map_err(broken)?,
+            wants: serde_json::to_string(&entered.wants()).map_err(broken)?,
             target: notify::seal_target(call, &entered.target)?,
         })
     }
@@ -213,6 +214,7 @@ pub(crate) async fn get(request: &Request, call: &Call, id: &str) -> Result<Resp
 pub(crate) async fn change(mut request: Request, call: &Call, id: &str) -> Result<Response, Failure> {
     let actor = authorize(&request, call, "channels:write").await?;
     let change: ChannelChange = request_body::json(&mut request).await?;
+    let panel = address::origin(&request);
     let prepare = async || {
         let channel = by_path(call, id).await?;
         let target = match notify::open_target(call, &channel.target) {
@@ -220,7 +222,7 @@ pub(crate) async fn change(mut request: Request, call: &Call, id: &str) -> Resul
             Err(Failure::Conflict { .. }) => None,
             Err(failure) => return Err(failure),
         };
-        let entered = change.clone().over(&channel, rules(&channel)?, target)?;
+        let entered = change.clone().over(&channel, rules(&channel)?, target, &panel)?;
         let sealed = Sealed::new(call, &entered)?;
         let batch = [store::change(channel.id, &sealed.fields(&entered)), jobs::call("outbox", call.now)];
         Ok(Deed::new(entry("channel.change", &channel).after(entered.facts()), batch, channel.id))

@@ -3,7 +3,7 @@
 use super::alerts::ChannelFacts;
 use super::say::Say;
 use super::words::alerts::{Alerts as Words, kind, of};
-use crate::domain::notice::channel::{Audience, Mail, Rules, Target, Telegram};
+use crate::domain::notice::channel::{Audience, Mail, Rules, Target, Telegram, WebhookForm};
 use crate::domain::notice::{Kind, Severity};
 use crate::domain::page::language::{LANGUAGES, code};
 
@@ -28,6 +28,10 @@ pub(crate) struct ChannelForm {
     pub(crate) audiences: [Choice; 2],
     /// The address of a webhook, the chat of a bot.
     pub(crate) address: String,
+    /// In which form a webhook writes events.
+    pub(crate) form: &'static str,
+    /// The forms that there are.
+    pub(crate) forms: [Choice; 2],
     /// Server of the bot API.
     pub(crate) api: String,
     /// Of a mail.
@@ -86,7 +90,11 @@ impl ChannelForm {
             Self { is_change: true, name: facts.channel.name.clone(), is_on: facts.channel.enabled == 1, ..empty };
         match &facts.target {
             None => form,
-            Some(Target::Webhook(webhook)) => Self { address: webhook.url.clone(), ..form },
+            Some(Target::Webhook(webhook)) => Self {
+                address: webhook.url.clone(),
+                form: if webhook.form == WebhookForm::Marzban { "marzban" } else { "weir" },
+                ..form
+            },
             Some(Target::Telegram(telegram)) => {
                 Self { address: telegram.chat_id.clone(), api: telegram.api.clone(), ..form }
             }
@@ -111,6 +119,8 @@ impl ChannelForm {
             audience: audience.name(),
             audiences: [("operator", words.to_operator), ("user", words.to_user)],
             address: String::new(),
+            form: "weir",
+            forms: [("weir", "Weir"), ("marzban", "Marzban")],
             api: Telegram::usual_api(),
             from: String::new(),
             to: String::new(),

@@ -6,10 +6,10 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::domain::name::{ChannelName, Email};
-use crate::domain::notice::channel::{Audience, Mail, Rules, Target, Telegram, Webhook};
+use crate::domain::notice::channel::{Audience, Mail, Rules, Target, Telegram, Webhook, WebhookForm};
 use crate::domain::notice::quiet::Quiet;
 use crate::domain::notice::texts::Language;
-use crate::domain::notice::{Kind, Severity};
+use crate::domain::notice::{Kind, Severity, marzban};
 use crate::domain::zone::Zone;
 use crate::http::body::given;
 use crate::http::failure::Failure;
@@ -22,6 +22,21 @@ pub(super) struct Entered {
     pub(super) audience: Audience,
     pub(super) rules: Rules,
     pub(super) target: Target,
+}
+
+impl Entered {
+    /// The kinds that it is to be sent.
+    pub(super) fn wants(&self) -> Vec<Kind> {
+        let wants = self.rules.wants(self.audience);
+        match &self.target {
+            // Such receivers know nothing else, and expect all of it.
+            Target::Webhook(webhook) if webhook.form == WebhookForm::Marzban => match self.rules.kinds {
+                Some(_) => wants.into_iter().filter(|kind| marzban::KINDS.contains(kind)).collect(),
+                None => marzban::KINDS.into_iter().filter(|kind| kind.severity() >= self.rules.severity).collect(),
+            },
+            _ => wants,
+        }
+    }
 }
 
 /// The body of a creation. Exactly one of `webhook`, `telegram` and `email`.
@@ -58,10 +73,10 @@ const fn yes() -> bool {
 
 impl NewChannel {
     /// `secret` is that of a webhook that comes without one.
-    pub(super) fn enter(self, secret: &str, zone: Zone) -> Result<Entered, Failure> {
+    pub(super) fn enter(self, secret: &str, zone: Zone, panel: &str) -> Result<Entered, Failure> {
         let fields = TargetFields { webhook: self.webhook, telegram: self.telegram, email: self.email };
         Ok(Entered {
-            target: fields.over(None, Some(secret))?,
+            target: fields.over(None, Some(secret), panel)?,
             name: self.name,
             enabled: self.enabled,
             audience: self.audience,
@@ -108,7 +123,13 @@ pub(super) struct ChannelChange {
 
 impl ChannelChange {
     /// Puts the change over what is stored; `target` is none when it cannot be opened any more.
-    pub(super) fn over(self, channel: &Channel, old: Rules, target: Option<Target>) -> Result<Entered, Failure> {
+    pub(super) fn over(
+        self,
+        channel: &Channel,
+        old: Rules,
+        target: Option<Target>,
+        panel: &str,
+    ) -> Result<Entered, Failure> {
         let fields = TargetFields { webhook: self.webhook, telegram: self.telegram, email: self.email };
         let stored_name = || ChannelName::try_from(channel.name.clone());
         let name = self.name.map_or_else(stored_name, Ok);
@@ -116,7 +137,7 @@ impl ChannelChange {
             name: name.map_err(|error| Failure::Broken(format!("name of channel {}: {error}", channel.id)))?,
             enabled: self.enabled.unwrap_or(channel.enabled == 1),
             audience: self.audience.unwrap_or_else(|| audience(channel)),
-            target: fields.over(target, None)?,
+            target: fields.over(target, None, panel)?,
             rules: Rules {
                 kinds: self.kinds.unwrap_or(old.kinds),
                 severity: self.severity.unwrap_or(old.severity),
@@ -147,6 +168,7 @@ pub(super) struct Trial {
 struct WebhookFields {
     url: Option<String>,
     secret: Option<String>,
+    form: Option<WebhookForm>,
 }
 
 #[derive(Clone, Deserialize)]
@@ -175,7 +197,8 @@ struct TargetFields {
 }
 
 impl TargetFields {
-    fn over(self, old: Option<Target>, secret: Option<&str>) -> Result<Target, Failure> {
+    /// `panel` is where the operator reached us.
+    fn over(self, old: Option<Target>, secret: Option<&str>, panel: &str) -> Result<Target, Failure> {
         match (self.webhook, self.telegram, self.email) {
             (None, None, None) => {
                 old.ok_or_else(|| Failure::invalid("webhook", "one of webhook, telegram and email is needed"))
@@ -183,10 +206,13 @@ impl TargetFields {
             (Some(fields), None, None) => {
                 let old = if let Some(Target::Webhook(old)) = old { Some(old) } else { None };
                 let url = fields.url.or_else(|| old.as_ref().map(|old| old.url.clone()));
+                let form = fields.form.or_else(|| old.as_ref().map(|old| old.form)).unwrap_or_default();
                 let secret = fields.secret.or_else(|| old.map(|old| old.secret)).or_else(|| secret.map(str::to_owned));
                 Ok(Target::Webhook(Webhook {
                     url: needed(url, "webhook.url")?,
                     secret: needed(secret, "webhook.secret")?,
+                    form,
+                    panel: panel.to_owned(),
                 }))
             }
             (None, Some(fields), None) => {
