@@ -1,6 +1,7 @@
 //! Telling: the outbox, and one file for each type of channel.
 
 mod email;
+mod marzban;
 pub(crate) mod outbox;
 mod send;
 mod telegram;
@@ -9,7 +10,7 @@ mod webhook;
 use weir_wire::Second;
 
 use crate::domain::notice::Event;
-use crate::domain::notice::channel::{Audience, Rules, Target};
+use crate::domain::notice::channel::{Audience, Rules, Target, WebhookForm};
 use crate::domain::seal;
 use crate::http::call::Call;
 use crate::http::failure::Failure;
@@ -103,7 +104,10 @@ impl Line<'_> {
             return Outcome::failed(format!("{field}: {rule}"));
         }
         match self.target {
-            Target::Webhook(target) => webhook::send(target, events, now).await,
+            Target::Webhook(target) => match target.form {
+                WebhookForm::Weir => webhook::send(target, events, now).await,
+                WebhookForm::Marzban => marzban::send(target, self.call, events, now).await,
+            },
             Target::Telegram(target) => telegram::send(target, self, events).await,
             Target::Email(target) => email::send(target, self, events, to).await,
         }

@@ -8,7 +8,7 @@ use crate::domain::notice::channel::Webhook;
 use crate::domain::notice::{Event, signature};
 
 /// Answers by which an endpoint refuses a message and not everybody.
-const REFUSALS: [u16; 4] = [400, 413, 415, 422];
+pub(super) const REFUSALS: [u16; 4] = [400, 413, 415, 422];
 
 /// Sends events as a JSON list, signed with the time.
 pub(super) async fn send(target: &Webhook, events: &[Event], now: Second) -> Outcome {

@@ -4,13 +4,19 @@ mod admin_json;
 mod admins;
 mod bearer;
 mod core;
+mod fields;
 mod hosts;
 mod nodes;
 mod refusal;
 mod secret;
 mod templates;
 mod token;
+mod told;
 mod user;
+mod user_body;
+mod user_change;
+pub(in crate::http) mod user_json;
+mod user_ways;
 mod users;
 
 use worker::{Request, Response};
@@ -23,6 +29,7 @@ pub(super) use bearer::authorize;
 pub(super) use refusal::refusal;
 pub(super) use secret::answer as settings;
 pub(super) use token::enter;
+pub(crate) use told::Told;
 
 /// Answers a request of this face. A bearer is needed everywhere, also where a session's cookie comes along: a browser sends that by
 /// itself. What opens a WebSocket says its token in the query as well.
