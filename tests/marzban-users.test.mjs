@@ -1,58 +1,26 @@
-/** Users by Marzban's API, on the real Worker: every route, the statuses and sentences that clients compare, and each role. */
+/** One user by Marzban's API, on the real Worker: every route, the statuses and sentences that clients compare, and each role. */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 
-import { addOperator, askToken, signInOwner } from './support/operators.mjs';
+import { caller, NOT_ALLOWED, ok, refused, refusedFor, tokensOf } from './support/marzban.mjs';
 import { startPanel } from './support/panel.mjs';
-import { seedAgent, seedUsers, usageOf } from './support/seed.mjs';
+import { seedAgent } from './support/seed.mjs';
 
 const UUID = '11111111-2222-4333-8444-555555555555';
 const GIB = 1024 ** 3;
-const NOT_ALLOWED = { detail: "You're not allowed" };
 const seconds = () => Math.floor(Date.now() / 1_000);
 
 let panel;
-let owner;
 let tokens;
 
-/** Calls as a Marzban's client does, with the bearer of somebody. */
-const by = (token) => (method, where, body) =>
-  panel.request(method, where, { key: token, body: body === undefined ? undefined : JSON.stringify(body) });
+const by = (token) => caller(panel, token);
 const sudo = (...call) => by(tokens.sudo)(...call);
-const plain = (...call) => by(tokens.reseller)(...call);
-
-/** What a call answers that must work. */
-async function ok(answer) {
-  const { status, body, text } = await answer;
-  assert.equal(status, 200, text);
-  return body;
-}
-
-/** A call that must be refused, with the whole body of the refusal. */
-async function refused(answer, status, detail) {
-  const { status: got, body, text } = await answer;
-  assert.equal(got, status, text);
-  if (detail !== undefined) assert.deepEqual(body, { detail }, text);
-  return body;
-}
-
-/** A call that must be refused for a field. */
-async function refusedFor(answer, field) {
-  const { detail } = await refused(answer, 422);
-  assert.deepEqual(Object.keys(detail), [field], JSON.stringify(detail));
-  return detail[field];
-}
-
+const plain = (...call) => by(tokens.shop)(...call);
 const make = (username, more = {}) => ok(sudo('POST', '/api/user', { username, proxies: { vless: {} }, ...more }));
 
 before(async () => {
   panel = await startPanel();
-  owner = await signInOwner(panel);
-  const reseller = await addOperator(panel, owner, { name: 'shop', role: 'reseller' });
-  const other = await addOperator(panel, owner, { name: 'rival', role: 'reseller' });
-  const viewer = await addOperator(panel, owner, { name: 'looker', role: 'viewer' });
-  const token = async (who) => (await askToken(panel, who && { username: who.name, password: who.password })).body.access_token;
-  tokens = { sudo: await token(), reseller: await token(reseller), other: await token(other), viewer: await token(viewer) };
+  tokens = await tokensOf(panel);
 });
 after(() => panel?.stop());
 
@@ -196,4 +164,144 @@ test('a next plan is kept by a change that does not speak of it, and dropped by 
   assert.deepEqual(shown.next_plan, { data_limit: null, expire: null, add_remaining_traffic: false, fire_on_either: true });
   await ok(sudo('PUT', '/api/user/queue', shown));
   assert.equal((await panel.api('GET', '/api/v1/users/queue')).body.next_plan.plan, 'premium', 'a plan that was read is no values');
+});
+
+/** What a node offers, put where a sync puts it. */
+const offer = (name, inbounds) => panel.db.prepare('UPDATE nodes SET inbounds = ?2 WHERE name = ?1').bind(name, JSON.stringify(inbounds)).run();
+const inbound = (tag, protocol, port, more = {}) => ({ tag, protocol, port, tls: false, ...more });
+
+test('with inbounds known, a protocol without any is refused, and what is not chosen is in no link and no list', async () => {
+  await seedAgent(panel, { name: 'ams' });
+  await seedAgent(panel, { name: 'fra' });
+  await offer('ams', [inbound('v1', 'vless', 443), inbound('v2', 'vless', 8443), inbound('ss1', 'shadowsocks', 8388, { method: 'aes-256-gcm' })]);
+  await offer('fra', [inbound('v1', 'vless', 443), inbound('t1', 'trojan', 9443), inbound('h1', 'hysteria2', 9444, { tls: true })]);
+  await refused(sudo('POST', '/api/user', { username: 'never', proxies: { vless: {}, vmess: {} } }), 400, 'Protocol vmess is disabled on your server');
+  await refused(sudo('PUT', '/api/user/fields', { proxies: { vmess: {} } }), 400, 'Protocol vmess is disabled on your server');
+
+  const user = await make('chosen', { proxies: { vless: {}, shadowsocks: {} }, inbounds: { vless: ['v2'], trojan: ['nowhere'] } });
+  assert.deepEqual(user.inbounds, { vless: ['v2'], shadowsocks: ['ss1'] });
+  assert.deepEqual(user.excluded_inbounds, { vless: ['v1'], shadowsocks: [] });
+  assert.equal(user.proxies.shadowsocks.method, 'aes-256-gcm', 'the inbound’s');
+  const kinds = (links) => links.map((link) => `${link.split(':')[0]}:${new URL(link).port}`);
+  assert.deepEqual(kinds(user.links).slice(0, 1), ['vless:8443']);
+  assert.deepEqual(user.links.map((link) => link.split(':')[0]), ['vless', 'ss', 'hysteria2'], 'what Marzban’s API cannot name is everybody’s');
+  const list = async (of) => (await panel.request('GET', `${new URL(of.subscription_url).pathname}/links`)).text.trim().split('\n');
+  assert.deepEqual(await list(user), user.links, 'the list is the same');
+
+  const change = (body) => ok(sudo('PUT', '/api/user/chosen', body));
+  const all = await change({ inbounds: { vless: [] } });
+  assert.deepEqual([all.inbounds.vless, all.excluded_inbounds.vless, all.links.length], [['v1', 'v2'], [], 5]);
+  const fewer = await change({ inbounds: { vless: ['v1'] } });
+  assert.deepEqual([fewer.inbounds.vless, fewer.inbounds.shadowsocks, fewer.links.length], [['v1'], ['ss1'], 4]);
+  const trojan = await change({ proxies: { trojan: {} } });
+  assert.deepEqual([Object.keys(trojan.proxies), trojan.inbounds, trojan.links.length], [['trojan'], { trojan: ['t1'] }, 2]);
+  assert.equal(await refusedFor(sudo('PUT', '/api/user/chosen', { inbounds: { trojan: ['t2'] } }), 'inbounds'), "Value error, Inbound t2 doesn't exist");
+  assert.deepEqual(await ok(sudo('GET', '/api/user/chosen')), trojan, 'what was refused changed nothing');
+  await offer('ams', [inbound('v1', 'vless', 443), inbound('v2', 'vless', 8443), inbound('t2', 'trojan', 9555), inbound('ss1', 'shadowsocks', 8388, { method: 'aes-256-gcm' })]);
+  assert.deepEqual((await ok(sudo('GET', '/api/user/chosen'))).inbounds, { trojan: ['t2', 't1'] }, 'an inbound that comes later is his');
+  assert.deepEqual(Object.keys((await ok(sudo('GET', '/api/user/calendar'))).proxies).sort(), ['shadowsocks', 'trojan', 'vless'], 'for whom nothing was chosen has all');
+});
+
+test('a method that no inbound has is refused by its field, but not the one that clients send when nobody chose', async () => {
+  const create = (method) => sudo('POST', '/api/user', { username: `m-${method}`.slice(0, 32).replace('m-', 'met_'), proxies: { shadowsocks: { method } } });
+  assert.match(await refusedFor(create('aes-128-gcm'), 'method'), /^the inbounds have aes-256-gcm/);
+  for (const method of ['aes-256-gcm', 'chacha20-ietf-poly1305']) assert.equal((await ok(create(method))).proxies.shadowsocks.method, 'aes-256-gcm');
+});
+
+const idOf = async (name) => (await panel.db.prepare('SELECT id FROM users WHERE name = ?1').bind(name).first()).id;
+const use = async (name, month, lifetime = month) => {
+  await panel.db.prepare('UPDATE usage SET month = ?2, lifetime = ?3 WHERE user = ?1').bind(await idOf(name), month, lifetime).run();
+};
+
+test('a reset keeps history, lifetime and a disabled status, and drops what is queued', async () => {
+  await make('again', { data_limit: 10, next_plan: { data_limit: 5 } });
+  const id = await idOf('again');
+  await use('again', 10, 25);
+  await panel.db.prepare('INSERT INTO history (user, hour, node, up, down) VALUES (?1, ?2, 1, 3, 4)').bind(id, seconds() - (seconds() % 3_600)).run();
+  assert.equal((await ok(sudo('GET', '/api/user/again'))).status, 'limited');
+  const user = await ok(sudo('POST', '/api/user/again/reset'));
+  assert.deepEqual([user.status, user.used_traffic, user.lifetime_used_traffic, user.next_plan], ['active', 0, 25, null]);
+  assert.equal((await panel.db.prepare('SELECT count(*) AS rows FROM history WHERE user = ?1').bind(id).first()).rows, 1);
+  await ok(sudo('PUT', '/api/user/again', { status: 'disabled' }));
+  assert.equal((await ok(sudo('POST', '/api/user/again/reset'))).status, 'disabled');
+  await refused(sudo('POST', '/api/user/nobody/reset'), 404, 'User not found');
+});
+
+test('a revoked user has another link and other credentials', async () => {
+  const before = await make('revoked', { proxies: { vless: { id: '31111111-2222-4333-8444-555555555555' } } });
+  const after = await ok(sudo('POST', '/api/user/revoked/revoke_sub'));
+  assert.notEqual(after.subscription_url, before.subscription_url);
+  assert.notEqual(after.proxies.vless.id, before.proxies.vless.id);
+  assert.equal((await panel.request('GET', new URL(before.subscription_url).pathname)).status, 404);
+  assert.equal((await panel.request('GET', new URL(after.subscription_url).pathname)).status, 200);
+});
+
+test('usage names every node, those without bytes too, "Master" first', async () => {
+  await make('user_of_bytes');
+  const id = await idOf('user_of_bytes');
+  const { results: nodes } = await panel.db.prepare('SELECT id, name FROM nodes ORDER BY id').all();
+  const hour = seconds() - (seconds() % 3_600);
+  const put = (table, at, node, up, down) => panel.db.prepare(`INSERT INTO ${table} VALUES (?1, ?2, ?3, ?4, ?5)`).bind(id, at, node, up, down).run();
+  await put('history', hour, nodes[0].id, 3, 4);
+  await put('history', hour - 40 * 86_400, nodes[0].id, 100, 100);
+  await put('history_days', hour - (hour % 86_400) - 10 * 86_400, nodes[0].id, 10, 20);
+  await put('history', hour, 9_999, 5, 5);
+  const usages = (bytes) => [{ node_id: null, node_name: 'Master', used_traffic: 10 }, { node_id: nodes[0].id, node_name: 'ams', used_traffic: bytes }, { node_id: nodes[1].id, node_name: 'fra', used_traffic: 0 }];
+  assert.deepEqual(await ok(sudo('GET', '/api/user/user_of_bytes/usage')), { username: 'user_of_bytes', usages: usages(37) });
+  const day = new Date((hour - 86_400) * 1_000).toISOString().slice(0, 19);
+  assert.deepEqual((await ok(sudo('GET', `/api/user/user_of_bytes/usage?start=${day}`))).usages, usages(7));
+  await refused(sudo('GET', '/api/user/user_of_bytes/usage?start=yesterday'), 400, 'Invalid date range or format');
+  await refused(sudo('GET', `/api/user/user_of_bytes/usage?start=${day}&end=2020-01-01`), 400, 'Start date must be before end date');
+});
+
+test('what is queued begins when asked for, and is answered with the user', async () => {
+  const at = seconds() + 5_000;
+  await make('begins', { data_limit: 10, next_plan: { data_limit: 100, expire: at, add_remaining_traffic: true } });
+  await use('begins', 4);
+  const user = await ok(sudo('POST', '/api/user/begins/active-next'));
+  assert.deepEqual([user.data_limit, user.used_traffic, user.expire, user.next_plan, user.status], [106, 0, at, null, 'active']);
+  await refused(sudo('POST', '/api/user/begins/active-next'), 404, "User doesn't have next plan");
+  await make('fires', { data_limit: 10, next_plan: { data_limit: 20 } });
+  await use('fires', 10);
+  await ok(sudo('PUT', '/api/user/fires', { note: 'looked at' }));
+  assert.equal(await panel.cron('sweep'), 'ok');
+  const fired = await ok(sudo('GET', '/api/user/fires'));
+  assert.deepEqual([fired.data_limit, fired.used_traffic, fired.status, fired.next_plan], [20, 0, 'active', null]);
+});
+
+test('an owner is set by the name of an admin and shown with the user, and others may not touch him', async () => {
+  await make('owned');
+  const user = await ok(sudo('PUT', '/api/user/owned/set-owner?admin_username=shop'));
+  assert.deepEqual(user.admin, { username: 'shop', is_sudo: false, telegram_id: null, discord_webhook: null, users_usage: null });
+  await refused(sudo('PUT', '/api/user/owned/set-owner?admin_username=nobody'), 404, 'Admin not found');
+  await refusedFor(sudo('PUT', '/api/user/owned/set-owner'), 'admin_username');
+  await refused(plain('PUT', '/api/user/owned/set-owner?admin_username=shop'), 403, NOT_ALLOWED);
+  assert.deepEqual(await ok(plain('GET', '/api/user/OWNED')), user);
+  const other = by(tokens.rival);
+  const calls = [['GET', ''], ['PUT', '', {}], ['DELETE', ''], ['POST', '/reset'], ['POST', '/revoke_sub'], ['GET', '/usage'], ['POST', '/active-next']];
+  for (const [method, rest, body] of calls) {
+    await refused(other(method, `/api/user/owned${rest}`, body), 403, NOT_ALLOWED);
+    await refused(plain(method, `/api/user/chosen${rest}`, body), 403, NOT_ALLOWED);
+    await refused(plain(method, `/api/user/nobody${rest}`, body), 404, 'User not found');
+    await refused(by(`${tokens.sudo}x`)(method, `/api/user/owned${rest}`, body), 401, 'Could not validate credentials');
+  }
+  await refused(by(tokens.viewer)('GET', '/api/user/owned'), 403, NOT_ALLOWED);
+  await refused(panel.request('POST', '/api/user', { body: '{}' }), 401, 'Not authenticated');
+});
+
+test('a reseller’s user is his own, from the creation to the deletion', async () => {
+  const user = await ok(plain('POST', '/api/user', { username: 'bought', proxies: { vless: {} }, data_limit: GIB }));
+  assert.equal(user.admin.username, 'shop');
+  assert.equal((await ok(plain('PUT', '/api/user/bought', { data_limit: 2 * GIB }))).data_limit, 2 * GIB);
+  assert.deepEqual(await ok(plain('DELETE', '/api/user/bought')), { detail: 'User successfully deleted' });
+  await refused(plain('GET', '/api/user/bought'), 404, 'User not found');
+  await make('ownerless');
+  assert.deepEqual(await ok(sudo('DELETE', '/api/user/ownerless')), { detail: 'User successfully deleted' });
+});
+
+test('what was done stands in the log with who did it, and no credential does', async () => {
+  const { items } = (await panel.api('GET', '/api/v1/audit?limit=200')).body;
+  const actions = new Set(items.map(({ action }) => action));
+  for (const action of ['user.create', 'user.change', 'user.delete', 'user.reset', 'user.revoke', 'user.own']) assert.ok(actions.has(action), action);
+  assert.ok(!JSON.stringify(items).includes(UUID) && !JSON.stringify(items).includes('of the old panel'));
 });
