@@ -6,7 +6,7 @@ use weir_wire::{Bytes, Second};
 
 use crate::domain::limits::{Count, Days, HoldSeconds, HwidLimit};
 use crate::domain::name::{Email, Note, PlanName, UserName};
-use crate::domain::period::{AnchorDay, Cycle, Strategy};
+use crate::domain::period::{AnchorDay, Cycle, Period, Strategy};
 use crate::domain::zone::Zone;
 use crate::http::body::{given, value};
 use crate::http::failure::Failure;
@@ -77,6 +77,20 @@ pub(super) struct NewUser {
     delete_after_days: Option<Days>,
     #[serde(default)]
     pub(super) next_plan: Option<NextPlan>,
+    /// What he brings along from another panel: when he was created there, when his present period began, what he has used, from when on
+    /// links count that it made, and whether a person has shut him out.
+    #[serde(default, deserialize_with = "value", skip_serializing_if = "Option::is_none")]
+    created_at: Option<Second>,
+    #[serde(default, deserialize_with = "value", skip_serializing_if = "Option::is_none")]
+    period_start: Option<Second>,
+    #[serde(default, deserialize_with = "value", skip_serializing_if = "Option::is_none")]
+    monthly_used: Option<Bytes>,
+    #[serde(default, deserialize_with = "value", skip_serializing_if = "Option::is_none")]
+    total_used: Option<Bytes>,
+    #[serde(default, deserialize_with = "value", skip_serializing_if = "Option::is_none")]
+    links_since: Option<Second>,
+    #[serde(default, deserialize_with = "value", skip_serializing_if = "Option::is_none")]
+    disabled: Option<bool>,
     #[serde(skip_deserializing)]
     hold_since: Second,
     #[serde(skip_deserializing)]
@@ -84,9 +98,10 @@ pub(super) struct NewUser {
 }
 
 impl NewUser {
-    /// Gives him what he was not told to have, from his plan or as everybody has it, and returns his cycle. `zone` is the
+    /// Gives him what he was not told to have, from his plan or as everybody has it, and returns the period that he is in. `zone` is the
     /// deployment's.
-    pub(super) fn settle(&mut self, plan: Option<&Plan>, zone: Zone, now: Second) -> Result<Cycle, Failure> {
+    pub(super) fn settle(&mut self, plan: Option<&Plan>, zone: Zone, now: Second) -> Result<Period, Failure> {
+        self.check_brought(now)?;
         let waits = self.hold_seconds.unwrap_or_default().get() > 0;
         check_hold(waits, self.expires_at, self.hold_until)?;
         self.plan_version = plan.map_or(0, |plan| plan.version);
@@ -101,11 +116,26 @@ impl NewUser {
         self.hold_since = now;
         let strategy = plan.map_or_else(Strategy::default, |plan| plan.reset_strategy);
         let day = plan.and_then(|plan| plan.reset_day).unwrap_or(AnchorDay::FIRST);
-        Ok(Cycle {
+        let cycle = Cycle {
             strategy: *self.reset_strategy.get_or_insert(strategy),
             day: *self.reset_day.get_or_insert(day),
             zone: *self.time_zone.get_or_insert(zone),
-        })
+        };
+        Ok(self.period_start.map_or_else(|| cycle.first(now), |start| cycle.containing(now, start)))
+    }
+
+    /// Holds what he brings along to its rules, and adds what follows.
+    fn check_brought(&mut self, now: Second) -> Result<(), Failure> {
+        let past =
+            [("created_at", self.created_at), ("period_start", self.period_start), ("links_since", self.links_since)];
+        if let Some((field, _)) = past.into_iter().find(|(_, at)| at.is_some_and(|at| at > now)) {
+            return Err(Failure::invalid(field, "not in the future"));
+        }
+        self.total_used = self.total_used.or(self.monthly_used);
+        if self.monthly_used.unwrap_or_default() > self.total_used.unwrap_or_default() {
+            return Err(Failure::invalid("total_used", "at least monthly_used"));
+        }
+        Ok(())
     }
 }
 

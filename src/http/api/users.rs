@@ -75,7 +75,7 @@ pub(crate) async fn create(mut request: Request, call: &Call) -> Result<Response
     let mut new: NewUser = body::json(&mut request).await?;
     let plan = named(call, "plan", new.plan.as_ref()).await?;
     named(call, "next_plan.plan", new.next_plan.as_ref().map(|next| &next.plan)).await?;
-    let period = new.settle(plan.as_ref(), settings::zone(&call.env), call.now)?.first(call.now);
+    let period = new.settle(plan.as_ref(), settings::zone(&call.env), call.now)?;
     let user = accounts::create(call, &actor, &new, new.name.as_str(), new.credentials.as_ref(), period).await?;
     let location = format!("/api/v1/users/{}", user.name);
     let mut response = Response::from_json(&UserJson::new(user, &request, call)?)?.with_status(201);

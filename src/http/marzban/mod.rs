@@ -21,7 +21,7 @@ use crate::route::{Core, Marzban, MarzbanNodes};
 
 pub(super) use bearer::authorize;
 pub(super) use refusal::refusal;
-pub(super) use secret::answer as settings;
+pub(super) use secret::{answer as settings, key as secret_key};
 pub(super) use token::enter;
 
 /// Answers a request of this face. A bearer is needed everywhere, also where a session's cookie comes along: a browser sends that by
