@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use weir_wire::Bytes;
+use weir_wire::{Bytes, Second};
 
 use super::limits::Count;
 use super::period::{AnchorDay, Strategy};
@@ -26,6 +26,23 @@ pub struct Terms {
     pub stream_limit: Count,
     /// Addresses in five minutes over all nodes, 0 = unlimited; none = the deployment's own limit.
     pub address_limit: Option<Count>,
+}
+
+/// Values that begin instead of a plan, when an account is used up or has expired.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NextValues {
+    /// Bytes per period, 0 = unlimited.
+    pub data_limit: Bytes,
+    /// When the account expires then, if it does.
+    pub expire: Option<Second>,
+}
+
+impl NextValues {
+    /// As they are stored. What cannot be read is none.
+    #[must_use]
+    pub fn stored(text: Option<&str>) -> Option<Self> {
+        serde_json::from_str(text?).ok()
+    }
 }
 
 /// The fields that differ: what they are before, and after.

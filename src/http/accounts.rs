@@ -103,6 +103,49 @@ pub(crate) async fn act<'a, T: Serialize + 'a>(
     Ok(user)
 }
 
+/// What is done to one user together.
+pub(crate) struct Together<T> {
+    /// Fields to change, as [`Action::Change`] has them.
+    pub(crate) change: T,
+    /// The period's new end, if the cycle moves.
+    pub(crate) period_end: Option<Second>,
+    /// Other credentials that were set by hand, if he gets any.
+    pub(crate) slot: Option<ByHandSlot>,
+}
+
+/// Changes fields of a user and his credentials in one batch, and wakes the nodes. `choose` decides what, by how he stands.
+pub(crate) async fn change_together<T: Serialize>(
+    call: &Call,
+    actor: &Actor,
+    name: &str,
+    choose: impl AsyncFn(&User) -> Result<Together<T>, Failure>,
+) -> Result<User, Failure> {
+    let prepare = async || {
+        let user = find(call, actor, name).await?;
+        let Together { change, period_end, slot } = choose(&user).await?;
+        let by_hand = slot.is_some();
+        let (change, credentials) = (Action::Change(&change, period_end), Action::Credentials(slot));
+        let mut entry = entry(&user, &change, call.now);
+        let mut actions = vec![&change];
+        if by_hand {
+            entry.after = entry.after.map(|after| after.plain("credentials_by_hand", true));
+            actions.push(&credentials);
+        }
+        let mut batch = users::act_together(&user, &actions, random::salt()?, call.now);
+        if let Some(operator) = actor.only
+            && begins_sooner(&user, &change)
+        {
+            batch.insert(0, allowances::no_new_period(operator));
+        }
+        hold_to_allowance(actor, &mut batch, call.now);
+        Ok(Deed::new(entry, batch, ()))
+    };
+    let (outcomes, ()) = recorded(call, actor, prepare).await?;
+    let user = last(&outcomes)?.ok_or(Failure::NotFound("user"))?;
+    bell::ring(&call.env).await;
+    Ok(user)
+}
+
 /// Whether a period begins before its time, and with it the quota anew.
 fn begins_sooner<T>(user: &User, action: &Action<'_, T>) -> bool {
     match action {
@@ -163,7 +206,8 @@ pub(crate) async fn delete(call: &Call, actor: &Actor, name: &str) -> Result<(),
 }
 
 /// Texts of a user that the audit log may show.
-const PLAIN: [&str; 8] = ["name", "email", "note", "reset_strategy", "time_zone", "expires_at", "plan", "next_plan"];
+const PLAIN: [&str; 9] =
+    ["name", "email", "note", "reset_strategy", "time_zone", "expires_at", "plan", "next_plan", "marzban"];
 
 /// What the audit log calls a user.
 pub(crate) fn subject(name: &str) -> String {
@@ -172,6 +216,11 @@ pub(crate) fn subject(name: &str) -> String {
 
 /// What the audit log tells of a user, by the names that changes have.
 fn facts(user: &User) -> Facts {
+    let json = |text: Option<&str>| text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or(Value::Null);
+    let next_plan = match json(user.next_values.as_deref()) {
+        Value::Null => Value::from(user.next_plan.clone()),
+        values => values,
+    };
     Facts::new()
         .plain("id", user.id)
         .plain("name", user.name.as_str())
@@ -187,7 +236,8 @@ fn facts(user: &User) -> Facts {
         .plain("suspended_until", user.suspended_until)
         .plain("plan", user.plan.clone())
         .plain("plan_version", user.plan_version)
-        .plain("next_plan", user.next_plan.clone())
+        .plain("next_plan", next_plan)
+        .plain("marzban", json(user.marzban.as_deref()))
         .plain("speed_limit", user.speed_limit.get())
         .plain("device_limit", user.device_limit)
         .plain("stream_limit", user.stream_limit)
@@ -237,9 +287,14 @@ fn entry<T: Serialize>(user: &User, action: &Action<'_, T>, now: Second) -> Entr
 
 /// The user's subscription at the address that this request was sent to.
 pub(crate) fn subscription_url(user: &User, request: &Request, call: &Call) -> Result<String, Failure> {
+    subscription_at(&address::origin(request), user, call)
+}
+
+/// The user's subscription below an origin.
+pub(crate) fn subscription_at(origin: &str, user: &User, call: &Call) -> Result<String, Failure> {
     let number = u32::try_from(user.id).map_err(|_| Failure::Broken(format!("user number {}", user.id)))?;
     let token = Subscription { user: number, generation: user.generation }.token(&call.secret("AUTH_KEY")?);
-    Ok(format!("{}/sub/{token}", address::origin(request)))
+    Ok(format!("{origin}/sub/{token}"))
 }
 
 /// The user that the last statement of a batch returns.

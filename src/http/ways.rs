@@ -7,6 +7,7 @@ use super::call::Call;
 use super::failure::Failure;
 use crate::domain::credentials::of_slot;
 use crate::domain::endpoint::{Bearer, Endpoint, NodeWays, of_nodes};
+use crate::domain::marzban::choice::Choice;
 use crate::domain::remark::Account;
 use crate::domain::user::Standing;
 use crate::store::users::User;
@@ -17,11 +18,26 @@ pub(super) fn credentials(call: &Call, user: &User) -> Result<Credentials, Failu
     Ok(of_slot(&call.secret("SLOT_KEY")?, key.as_deref(), &user.slot, user.credentials.as_deref()))
 }
 
+/// What the nodes offer, of the JSON that is stored of them.
+pub(super) fn nodes(endpoints: &str) -> Result<Vec<NodeWays>, Failure> {
+    serde_json::from_str(endpoints).map_err(|error| Failure::Broken(format!("endpoints: {error}")))
+}
+
 /// The ways in of a user. `endpoints` is a JSON list of [`NodeWays`]; `standing` is his, as it is now.
 pub(super) fn own(call: &Call, user: &User, standing: &Standing, endpoints: &str) -> Result<Vec<Endpoint>, Failure> {
-    let nodes: Vec<NodeWays> =
-        serde_json::from_str(endpoints).map_err(|error| Failure::Broken(format!("endpoints: {error}")))?;
-    let credentials = credentials(call, user)?;
+    Ok(of(call, user, standing, &nodes(endpoints)?, &credentials(call, user)?))
+}
+
+/// The same of nodes that were read before: those ways that were chosen for him, if any were.
+pub(super) fn of(
+    call: &Call,
+    user: &User,
+    standing: &Standing,
+    nodes: &[NodeWays],
+    credentials: &Credentials,
+) -> Vec<Endpoint> {
+    let choice = Choice::stored(user.marzban.as_deref());
+    let nodes = Choice::narrow(choice.as_ref(), nodes);
     let end = Second::clamped(user.period_end);
     let account = Account {
         name: &user.name,
@@ -31,5 +47,5 @@ pub(super) fn own(call: &Call, user: &User, standing: &Standing, endpoints: &str
         zone: user.cycle.zone,
         now: call.now,
     };
-    Ok(of_nodes(&nodes, &Bearer { slot: &user.slot, credentials: &credentials, account }))
+    of_nodes(&nodes, &Bearer { slot: &user.slot, credentials, account })
 }

@@ -12,7 +12,7 @@ macro_rules! columns {
     () => {
         "
 SELECT users.id, users.gate, users.disabled_at, users.suspended_until, users.expires_at, users.delete_after_days,
-  users.next_plan, users.next_keeps_rest, users.next_on_either, u.hold, u.hold_until, u.monthly_quota, u.total_quota,
+  users.next_plan, users.next_values, users.next_keeps_rest, users.next_on_either, u.hold, u.hold_until, u.monthly_quota, u.total_quota,
   u.month, u.lifetime, u.bonus_left, u.bonus_spent, u.reset_strategy, u.reset_day, u.time_zone, u.period_start, u.period_end, u.revision
 FROM users JOIN usage AS u ON u.user = users.id "
     };
@@ -20,6 +20,8 @@ FROM users JOIN usage AS u ON u.user = users.id "
 
 // Rows read: 2 per user who is due (finding him by the index counts no row of its own).
 const DUE: &str = concat!(columns!(), "WHERE users.due_at <= CAST(?1 AS INTEGER) ORDER BY users.due_at LIMIT ?2");
+// Rows read: 2.
+const OF_USER: &str = concat!(columns!(), "WHERE users.id = ?1 AND users.deleted_at IS NULL");
 // Rows read: 2.
 const ENDED: &str = concat!(columns!(), "WHERE users.id = ?1 AND u.period_end <= CAST(?2 AS INTEGER)");
 
@@ -51,8 +53,10 @@ pub struct Due {
     pub expires_at: Option<i64>,
     /// Days after the expiry on which the account is deleted.
     pub delete_after_days: Option<u32>,
-    /// The plan that is queued.
+    /// The plan that is queued; empty if values are.
     pub next_plan: Option<String>,
+    /// JSON of [`crate::domain::plan::NextValues`] that are queued instead of a plan.
+    pub next_values: Option<String>,
     /// 1: what is left of the quota becomes a bonus when it begins.
     pub next_keeps_rest: u32,
     /// 1: it begins when he is used up or has expired, 0: when he is both.
@@ -142,6 +146,12 @@ impl Due {
 #[must_use]
 pub fn due(now: Second, limit: u32) -> Statement {
     Statement::new(DUE).bind(now).bind(limit)
+}
+
+/// A user as the sweep sees him, whether he is due or not.
+#[must_use]
+pub fn of_user(user: i64) -> Statement {
+    Statement::new(OF_USER).bind(user)
 }
 
 // Rows read: 1.

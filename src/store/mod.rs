@@ -26,6 +26,7 @@ pub mod gates;
 pub mod history;
 pub mod holds;
 pub mod jobs;
+pub mod marzban_users;
 pub mod metrics;
 pub mod node_addresses;
 pub mod node_list;

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use weir_wire::{Bytes, Second};
 
 use super::Statement;
-use super::plans::{Gift, Plan};
+use super::plans::{Gift, Given, Plan};
 use crate::domain::period::Cycle;
 use crate::domain::plan::Terms;
 use crate::domain::zone::Zone;
@@ -70,7 +70,7 @@ impl PlanUser {
             user: self.id,
             revision: self.revision,
             lifetime: self.lifetime,
-            plan,
+            terms: Given::Plan(plan),
             period_start: start,
             period_end: if stays { end } else { new.containing(now, start).end },
             begins: None,

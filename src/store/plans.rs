@@ -160,9 +160,9 @@ pub struct Gift<'a> {
     pub revision: i64,
     /// Lifetime as read.
     pub lifetime: Bytes,
-    /// The plan.
+    /// The plan, or the values that he is given instead.
     #[serde(flatten)]
-    pub plan: &'a Plan,
+    pub terms: Given<'a>,
     /// Begin of the period that he is in from now on.
     pub period_start: Second,
     /// Its end.
@@ -172,24 +172,39 @@ pub struct Gift<'a> {
     pub begins: Option<Begins>,
 }
 
+/// What a gift consists of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum Given<'a> {
+    /// All values of a plan.
+    Plan(&'a Plan),
+    /// The quota alone; plan, cycle and limits stay.
+    Quota {
+        /// Bytes per period, 0 = unlimited.
+        monthly_quota: Bytes,
+    },
+}
+
 /// What a plan that begins brings beside its values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Begins {
     /// When the account expires, if it does.
     pub expires_at: Option<Second>,
-    /// The total quota: the plan's, counted from now on.
-    pub total_from_now: Bytes,
+    /// The total quota: the plan's, counted from now on; none leaves it as it is.
+    pub total_from_now: Option<Bytes>,
     /// What was left of the quota before, as a bonus.
     pub bonus: Bytes,
 }
 
 // Before GIVE_USAGE, which raises the revision. Rows per user: 3 read, 3 written (row, two index entries).
 const GIVE_USER: &str = "
-UPDATE users SET plan = gift ->> 'name', plan_version = gift ->> 'version',
-  speed_limit = gift ->> 'speed_limit', device_limit = gift ->> 'device_limit', stream_limit = gift ->> 'stream_limit',
-  address_limit = gift ->> 'address_limit',
+UPDATE users SET plan = coalesce(gift ->> 'name', plan), plan_version = coalesce(gift ->> 'version', plan_version),
+  speed_limit = coalesce(gift ->> 'speed_limit', speed_limit), device_limit = coalesce(gift ->> 'device_limit', device_limit),
+  stream_limit = coalesce(gift ->> 'stream_limit', stream_limit),
+  address_limit = CASE WHEN gift ->> 'name' IS NULL THEN address_limit ELSE gift ->> 'address_limit' END,
   expires_at = CASE WHEN json_type(gift, '$.bonus') IS NULL THEN expires_at ELSE gift ->> 'expires_at' END,
-  next_plan = CASE WHEN json_type(gift, '$.bonus') IS NULL THEN next_plan END
+  next_plan = CASE WHEN json_type(gift, '$.bonus') IS NULL THEN next_plan END,
+  next_values = CASE WHEN json_type(gift, '$.bonus') IS NULL THEN next_values END
 FROM (SELECT value AS gift, u.user AS of_user FROM json_each(?1) JOIN usage AS u
   ON u.user = value ->> 'user' AND u.revision = value ->> 'revision' AND u.lifetime = value ->> 'lifetime')
 WHERE users.id = of_user AND users.deleted_at IS NULL";
@@ -199,8 +214,8 @@ const GIVE_USAGE: &str = "
 INSERT INTO usage (user, job) SELECT value ->> 'user', value FROM json_each(?1) WHERE true
 ON CONFLICT (user) DO UPDATE SET revision = revision + 1,
   monthly_quota = excluded.job ->> 'monthly_quota',
-  total_quota = coalesce(excluded.job ->> 'total_from_now', excluded.job ->> 'total_quota'),
-  reset_strategy = excluded.job ->> 'reset_strategy', reset_day = coalesce(excluded.job ->> 'reset_day', reset_day),
+  total_quota = coalesce(excluded.job ->> 'total_from_now', excluded.job ->> 'total_quota', total_quota),
+  reset_strategy = coalesce(excluded.job ->> 'reset_strategy', reset_strategy), reset_day = coalesce(excluded.job ->> 'reset_day', reset_day),
   month = CASE WHEN period_start = excluded.job ->> 'period_start' AND json_type(excluded.job, '$.bonus') IS NULL
     THEN month ELSE 0 END,
   period_start = excluded.job ->> 'period_start', period_end = excluded.job ->> 'period_end',
@@ -227,7 +242,8 @@ pub fn give(gifts: &[Gift<'_>], salt: u32, now: Second) -> Vec<Statement> {
 }
 
 // Rows per user: 2 read, 2 written.
-const FORGET_NEXT: &str = "UPDATE users SET next_plan = NULL WHERE id IN (SELECT value FROM json_each(?1))";
+const FORGET_NEXT: &str =
+    "UPDATE users SET next_plan = NULL, next_values = NULL WHERE id IN (SELECT value FROM json_each(?1))";
 
 /// Forgets the queued plan of users, because there is no such plan any more.
 #[must_use]

@@ -1,17 +1,18 @@
 //! What the sweep does with the users who are due, one chunk at a time.
 
-use weir_wire::Second;
+use weir_wire::{Bytes, Second};
 
 use super::due::{self, Due, Event};
-use super::plans::{self, Begins, Gift, Plan};
+use super::plans::{self, Begins, Gift, Given, Plan};
 use super::quotas::{self, Roll};
 use super::{Statement, gates, holds, slots, users};
 use crate::domain::period::{Cycle, Period};
+use crate::domain::plan::NextValues;
 
 /// Whether [`chunk`] needs the plans.
 #[must_use]
 pub fn needs_plans(due: &[Due], now: Second) -> bool {
-    due.iter().any(|due| due.event(now) == Event::NextPlan)
+    due.iter().any(|due| due.event(now) == Event::NextPlan && due.next_values.is_none())
 }
 
 /// One batch for users who are due: for those for whom only a period ends or a gate moves, which are most, and for those of one
@@ -38,10 +39,25 @@ fn ids(due: &[&Due]) -> Vec<i64> {
 
 /// Begins the plans that are queued; a plan that is gone is forgotten once no other is left to begin.
 fn begin_all(due: &[&Due], plans: &[Plan], salt: u32, now: Second) -> Vec<Statement> {
-    let plan_of = |due: &Due| plans.iter().find(|plan| Some(&plan.name) == due.next_plan.as_ref());
-    let gifts: Vec<Gift<'_>> =
-        due.iter().filter_map(|due| plan_of(due).map(|plan| begin_next(due, plan, now))).collect();
+    let gifts: Vec<Gift<'_>> = due.iter().filter_map(|due| next_gift(due, plans, now)).collect();
     if gifts.is_empty() { plans::forget_next(&ids(due), now) } else { plans::give(&gifts, salt, now) }
+}
+
+/// What is queued for a user, to begin at `now`; none if it is a plan that is gone.
+fn next_gift<'a>(due: &Due, plans: &'a [Plan], now: Second) -> Option<Gift<'a>> {
+    match NextValues::stored(due.next_values.as_deref()) {
+        Some(values) => Some(begin_values(due, values, now)),
+        None => {
+            let plan = plans.iter().find(|plan| Some(&plan.name) == due.next_plan.as_ref())?;
+            Some(begin_next(due, plan, now))
+        }
+    }
+}
+
+/// Begins what is queued for a user before its time; none if nothing is, or a plan that is gone.
+#[must_use]
+pub fn begin_early(due: &Due, plans: &[Plan], salt: u32, now: Second) -> Option<Vec<Statement>> {
+    Some(plans::give(&[next_gift(due, plans, now)?], salt, now))
 }
 
 /// Ends holds and suspensions of those who are due for [`Event::Ends`].
@@ -75,14 +91,30 @@ fn begin_next<'a>(due: &Due, plan: &'a Plan, now: Second) -> Gift<'a> {
         user: due.id,
         revision: due.revision,
         lifetime: due.lifetime,
-        plan,
+        terms: Given::Plan(plan),
         period_start: now.max(Second::clamped(due.period_start)),
         period_end: period.end,
         begins: Some(Begins {
             expires_at: plan.expires(now),
-            total_from_now: if total.is_zero() { total } else { spent.plus(total) },
+            total_from_now: Some(if total.is_zero() { total } else { spent.plus(total) }),
             bonus: rest,
         }),
+    }
+}
+
+/// Begins the values that are queued for a user instead of a plan. What is left of the quota is added to the new one, because whoever
+/// queues values reads nothing but a quota; without any quota nothing can be added.
+fn begin_values(due: &Due, values: NextValues, now: Second) -> Gift<'static> {
+    let quota = values.data_limit;
+    let rest = due.standing(now).quota_left().filter(|_| due.next_keeps_rest == 1).unwrap_or_default();
+    Gift {
+        user: due.id,
+        revision: due.revision,
+        lifetime: due.lifetime,
+        terms: Given::Quota { monthly_quota: if quota.is_zero() { quota } else { quota.plus(rest) } },
+        period_start: now.max(Second::clamped(due.period_start)),
+        period_end: due.cycle.first(now).end,
+        begins: Some(Begins { expires_at: values.expire, total_from_now: None, bonus: Bytes::ZERO }),
     }
 }
 

@@ -6,6 +6,7 @@ use worker::Request;
 
 use crate::domain::audit::Actor;
 use crate::domain::period::{AnchorDay, Period, Strategy};
+use crate::domain::plan::NextValues;
 use crate::domain::user::{Status, gate, status};
 use crate::domain::zone::Zone;
 use crate::http::accounts::subscription_url;
@@ -73,7 +74,14 @@ pub(super) struct UserJson {
 /// The plan that begins when the account is used up or has expired.
 #[derive(Serialize)]
 struct NextPlanJson {
-    plan: String,
+    /// `null` if values begin instead of a plan.
+    plan: Option<String>,
+    /// Bytes per period, 0 = unlimited; of values alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    monthly_quota: Option<Bytes>,
+    /// Of values alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<Second>,
     add_remaining_traffic: bool,
     fire_on_either: bool,
 }
@@ -90,8 +98,11 @@ impl UserJson {
         let standing = user.standing_at(call.now);
         let now = call.now;
         let waits = standing.hold.filter(|_| standing.is_waiting(now));
+        let values = NextValues::stored(user.next_values.as_deref());
         let next_plan = user.next_plan.clone().map(|plan| NextPlanJson {
-            plan,
+            plan: Some(plan).filter(|plan| !plan.is_empty()),
+            monthly_quota: values.map(|values| values.data_limit),
+            expires_at: values.and_then(|values| values.expire),
             add_remaining_traffic: user.next_keeps_rest == 1,
             fire_on_either: user.next_on_either == 1,
         });

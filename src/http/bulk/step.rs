@@ -6,6 +6,7 @@ use weir_wire::Second;
 
 use super::deed::Deed;
 use crate::domain::period::{Cycle, Period};
+use crate::domain::plan::NextValues;
 use crate::http::api::user_body::UserChange;
 use crate::store::bulk::Unreset;
 use crate::store::plans::Plan;
@@ -182,7 +183,11 @@ fn object<T: Serialize>(value: &T) -> Map<String, Value> {
 /// What can be changed of a user, by the names that a change has when it is written.
 fn fields(user: &User) -> Map<String, Value> {
     let next = user.next_plan.as_ref().map(|plan| {
-        json!({ "plan": plan, "add_remaining_traffic": user.next_keeps_rest == 1, "fire_on_either": user.next_on_either == 1 })
+        let (keeps, either) = (user.next_keeps_rest == 1, user.next_on_either == 1);
+        match NextValues::stored(user.next_values.as_deref()) {
+            Some(values) => json!({ "values": values, "add_remaining_traffic": keeps, "fire_on_either": either }),
+            None => json!({ "plan": plan, "add_remaining_traffic": keeps, "fire_on_either": either }),
+        }
     });
     object(&json!({
         "note": user.note, "plan": user.plan, "plan_version": user.plan_version,

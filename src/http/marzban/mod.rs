@@ -4,6 +4,7 @@ mod admin_json;
 mod admins;
 mod bearer;
 mod core;
+mod fields;
 mod hosts;
 mod nodes;
 mod refusal;
@@ -11,6 +12,10 @@ mod secret;
 mod templates;
 mod token;
 mod user;
+mod user_body;
+mod user_change;
+pub(in crate::http) mod user_json;
+mod user_ways;
 mod users;
 
 use worker::{Request, Response};

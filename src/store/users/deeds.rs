@@ -34,6 +34,7 @@ UPDATE users SET
   hwid_limit = CASE WHEN json_type(given, '$.hwid_limit') IS NULL THEN hwid_limit ELSE given ->> 'hwid_limit' END,
   delete_after_days = CASE WHEN json_type(given, '$.delete_after_days') IS NULL THEN delete_after_days
     ELSE given ->> 'delete_after_days' END,
+  marzban = CASE WHEN json_type(given, '$.marzban') IS NULL THEN marzban ELSE given -> '$.marzban' END,
   next_keeps_rest = coalesce(given ->> '$.next_plan.add_remaining_traffic', next_keeps_rest),
   next_on_either = coalesce(given ->> '$.next_plan.fire_on_either', next_on_either)",
     given!()
@@ -51,7 +52,9 @@ UPDATE users SET
   plan = CASE WHEN json_type(given, '$.plan') IS NULL THEN plan ELSE (SELECT p.name FROM plans AS p WHERE p.name = given ->> 'plan') END,
   plan_version = CASE WHEN json_type(given, '$.plan') IS NULL THEN plan_version ELSE coalesce(given ->> 'plan_version', 0) END,
   next_plan = CASE WHEN json_type(given, '$.next_plan') IS NULL THEN next_plan
-    ELSE (SELECT p.name FROM plans AS p WHERE p.name = given ->> '$.next_plan.plan') END",
+    WHEN json_type(given, '$.next_plan.values') = 'object' THEN ''
+    ELSE (SELECT p.name FROM plans AS p WHERE p.name = given ->> '$.next_plan.plan') END,
+  next_values = CASE WHEN json_type(given, '$.next_plan') IS NULL THEN next_values ELSE given -> '$.next_plan.values' END",
     given!(),
     "
   AND (json_type(given, '$.plan') IS NOT NULL OR json_type(given, '$.next_plan') IS NOT NULL)"
@@ -123,7 +126,14 @@ pub enum Action<'a, T> {
 /// Does `action`: one batch that decides his gate anew, makes every node that holds a limit for him ask, and returns him.
 #[must_use]
 pub fn act<T: Serialize>(whole: &User, action: &Action<'_, T>, salt: u32, now: Second) -> Vec<Statement> {
-    let mut batch = act_all(&[(whole, action)], salt, now);
+    act_together(whole, &[action], salt, now)
+}
+
+/// The same with several actions, whose order is that of [`Action`].
+#[must_use]
+pub fn act_together<T: Serialize>(whole: &User, actions: &[&Action<'_, T>], salt: u32, now: Second) -> Vec<Statement> {
+    let deeds: Vec<_> = actions.iter().map(|action| (whole, *action)).collect();
+    let mut batch = act_all(&deeds, salt, now);
     batch.push(by_id(whole.id));
     batch
 }
@@ -133,7 +143,9 @@ pub fn act<T: Serialize>(whole: &User, action: &Action<'_, T>, salt: u32, now: S
 /// At most 17 statements. Rows written: at most 12 per user.
 #[must_use]
 pub fn act_all<T: Serialize>(deeds: &[(&User, &Action<'_, T>)], salt: u32, now: Second) -> Vec<Statement> {
-    let users: Vec<i64> = deeds.iter().map(|(user, _)| user.id).collect();
+    let mut users: Vec<i64> = deeds.iter().map(|(user, _)| user.id).collect();
+    // Several deeds of one user stand together.
+    users.dedup();
     let of = |wanted: fn(&Action<'_, T>) -> bool| -> Vec<i64> {
         deeds.iter().filter(|(_, action)| wanted(action)).map(|(user, _)| user.id).collect()
     };
@@ -144,12 +156,13 @@ pub fn act_all<T: Serialize>(deeds: &[(&User, &Action<'_, T>)], salt: u32, now: 
     );
     let mut batch = Vec::with_capacity(8);
     let ended = deeds.iter().filter(|(user, _)| user.period_end <= now.get());
-    let rolls: Vec<Roll> = ended
+    let mut rolls: Vec<Roll> = ended
         .map(|(user, _)| {
             let next = user.period(now);
             Roll(user.id, Second::clamped(user.period_end), next.start, next.end)
         })
         .collect();
+    rolls.dedup();
     if !rolls.is_empty() {
         batch.push(quotas::roll(&rolls));
     }

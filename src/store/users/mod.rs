@@ -3,7 +3,7 @@
 mod deeds;
 
 pub(super) use deeds::renew;
-pub use deeds::{Action, Put, act, act_all, delete, delete_read, describe};
+pub use deeds::{Action, Put, act, act_all, act_together, delete, delete_read, describe};
 
 use serde::{Deserialize, Serialize};
 use weir_wire::{Bytes, Second, SlotName};
@@ -89,6 +89,10 @@ pub struct User {
     pub credentials: Option<String>,
     /// The operator whose user he is; none = the panel's own.
     pub owner: Option<i64>,
+    /// JSON of the [`crate::domain::marzban::choice::Choice`] that was made for him; none = he has every way in.
+    pub marzban: Option<String>,
+    /// JSON of [`crate::domain::plan::NextValues`], which begin instead of a plan; `next_plan` is empty then.
+    pub next_values: Option<String>,
 }
 
 impl User {
@@ -142,7 +146,7 @@ macro_rules! columns {
   plan, plan_version, speed_limit, device_limit, stream_limit, address_limit, hwid_limit, delete_after_days,
   next_plan, next_keeps_rest, next_on_either, hold, hold_until,
   monthly_quota, total_quota, month, lifetime, bonus_left, bonus_spent, reset_strategy, reset_day, time_zone,
-  period_start, period_end, last_at, revision, users.credentials, users.owner "
+  period_start, period_end, last_at, revision, users.credentials, users.owner, users.marzban, users.next_values "
     };
 }
 pub(super) use columns;
@@ -174,13 +178,16 @@ pub fn by_id(user: i64) -> Statement {
 // Rows: 2 read, 4 written (row, two indexes, the counter).
 const INSERT: &str = "
 INSERT INTO users (name, email, note, gate, slot, credentials, expires_at, created_at, plan, plan_version, speed_limit, device_limit,
-  stream_limit, address_limit, hwid_limit, delete_after_days, next_plan, next_keeps_rest, next_on_either, disabled_at, links_since)
+  stream_limit, address_limit, hwid_limit, delete_after_days, next_plan, next_values, next_keeps_rest, next_on_either, marzban,
+  disabled_at, links_since)
 SELECT ?1 ->> 'name', ?1 ->> 'email', coalesce(?1 ->> 'note', ''), 'vacant', slots.name, slots.credentials, ?1 ->> 'expires_at',
   coalesce(?1 ->> 'created_at', CAST(?2 AS INTEGER)), (SELECT plans.name FROM plans WHERE plans.name = ?1 ->> 'plan'),
   coalesce(?1 ->> 'plan_version', 0), coalesce(?1 ->> 'speed_limit', 0),
   coalesce(?1 ->> 'device_limit', 0), coalesce(?1 ->> 'stream_limit', 0), ?1 ->> 'address_limit', ?1 ->> 'hwid_limit', ?1 ->> 'delete_after_days',
-  (SELECT plans.name FROM plans WHERE plans.name = ?1 ->> '$.next_plan.plan'), coalesce(?1 ->> '$.next_plan.add_remaining_traffic', 0),
-  coalesce(?1 ->> '$.next_plan.fire_on_either', 1), CASE WHEN ?1 ->> 'disabled' THEN CAST(?2 AS INTEGER) END, ?1 ->> 'links_since'
+  CASE json_type(?1, '$.next_plan.values') WHEN 'object' THEN '' ELSE (SELECT plans.name FROM plans WHERE plans.name = ?1 ->> '$.next_plan.plan') END,
+  ?1 -> '$.next_plan.values', coalesce(?1 ->> '$.next_plan.add_remaining_traffic', 0),
+  coalesce(?1 ->> '$.next_plan.fire_on_either', 1), ?1 -> '$.marzban',
+  CASE WHEN ?1 ->> 'disabled' THEN CAST(?2 AS INTEGER) END, ?1 ->> 'links_since'
 FROM slots WHERE gate = 'vacant' ORDER BY born, slots.name LIMIT 1";
 
 /// Creates a user in his first period and opens his slot. The last statement returns him; no row comes back when no slot
