@@ -34,8 +34,13 @@ pub fn decode(text: &str) -> Option<String> {
 /// A field of an `application/x-www-form-urlencoded` body; the first when it comes twice.
 #[must_use]
 pub fn form_field(body: &str, name: &str) -> Option<String> {
+    form_fields(body, name).next()
+}
+
+/// Every field of this name, in their order.
+pub fn form_fields<'a>(body: &'a str, name: &'a str) -> impl Iterator<Item = String> + 'a {
     let decode_form = |text: &str| decode(&text.replace('+', " "));
-    body.split('&').find_map(|pair| {
+    body.split('&').filter_map(move |pair| {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
         (decode_form(key)? == name).then(|| decode_form(value))?
     })
@@ -67,5 +72,6 @@ mod tests {
         assert_eq!(form_field("name=ann+b&password=a%2Bb", "name").as_deref(), Some("ann b"));
         assert_eq!(form_field("name", "name").as_deref(), Some(""));
         assert_eq!(form_field("names=x", "name"), None);
+        assert_eq!(form_fields("name=a&x=b&name=c", "name").collect::<Vec<_>>(), ["a", "c"]);
     }
 }

@@ -5,7 +5,7 @@
 
 use worker::Request;
 
-use crate::domain::percent::form_field;
+use crate::domain::percent::{form_field, form_fields};
 
 /// Scheme, host and port, as a browser's `Origin` names them.
 pub(crate) fn origin(request: &Request) -> String {
@@ -15,6 +15,11 @@ pub(crate) fn origin(request: &Request) -> String {
 /// The value of one query parameter; the first when it comes twice.
 pub(crate) fn parameter(request: &Request, name: &str) -> Option<String> {
     form_field(query_of(&request.inner().url()), name)
+}
+
+/// The values of a query parameter that may come several times.
+pub(crate) fn parameters(request: &Request, name: &str) -> Vec<String> {
+    form_fields(query_of(&request.inner().url()), name).collect()
 }
 
 fn origin_of(url: &str) -> &str {

@@ -37,6 +37,8 @@ FROM users JOIN usage AS u ON u.user = users.id
     };
 }
 
+pub(super) use seen;
+
 // Rows read: 4 (user, usage, owner, state).
 const BY_NAME: &str = concat!(
     seen!(", (SELECT endpoints FROM subscription_state WHERE id = 1) AS endpoints"),

@@ -26,6 +26,8 @@ pub mod gates;
 pub mod history;
 pub mod holds;
 pub mod jobs;
+pub mod marzban_list;
+pub mod marzban_usage;
 pub mod marzban_users;
 pub mod metrics;
 pub mod node_addresses;

@@ -52,8 +52,21 @@ impl Query {
     }
 }
 
-/// The filter of every list, by `?1` to `?4` ([`filter`]); `instr`, because D1 refuses LIKE patterns beyond 50 bytes. A period
-/// that has ended unnoticed shuts nobody.
+/// What a row of `users` with its usage row `u` is shown as at second `?1`, as an SQL expression; the rule of [`crate::domain::user::status`]. A
+/// period that has ended unnoticed shuts nobody.
+macro_rules! status_of_user {
+    () => {
+        concat!(
+            "CASE ",
+            $crate::store::gates::gate_of_user!("iif(u.period_end <= CAST(?1 AS INTEGER), 0, u.month)"),
+            " WHEN 'open' THEN iif(u.hold > 0 AND coalesce(u.hold_until > CAST(?1 AS INTEGER), 1), 'on_hold', 'active')
+    WHEN 'month' THEN 'limited' WHEN 'total' THEN 'limited' WHEN 'expired' THEN 'expired' ELSE 'disabled' END"
+        )
+    };
+}
+pub(super) use status_of_user;
+
+/// The filter of every list, by `?1` to `?4` ([`filter`]); `instr`, because D1 refuses LIKE patterns beyond 50 bytes.
 macro_rules! filtered {
     () => {
         $crate::store::user_list::filtered!("")
@@ -64,10 +77,9 @@ macro_rules! filtered {
             $own,
             "deleted_at IS NULL
   AND (?2 = '' OR instr(lower(name), ?2) OR instr(lower(coalesce(email, '')), ?2) OR instr(lower(note), ?2))
-  AND (?3 = '' OR ?3 = CASE ",
-            $crate::store::gates::gate_of_user!("iif(u.period_end <= CAST(?1 AS INTEGER), 0, u.month)"),
-            " WHEN 'open' THEN iif(u.hold > 0 AND coalesce(u.hold_until > CAST(?1 AS INTEGER), 1), 'on_hold', 'active')
-    WHEN 'month' THEN 'limited' WHEN 'total' THEN 'limited' WHEN 'expired' THEN 'expired' ELSE 'disabled' END)
+  AND (?3 = '' OR ?3 = ",
+            $crate::store::user_list::status_of_user!(),
+            ")
   AND (?4 = '' OR plan = ?4) "
         )
     };

@@ -1,9 +1,11 @@
 //! Accounts on real SQL: those that wait for their first use, those that are shut for sharing, queued plans, and deletion.
 
-use serde_json::json;
+use serde_json::{Value as Json, json};
+use weir::store::due::{self, Due};
 use weir::store::epochs::Guard;
+use weir::store::plans::{self, Plan};
 use weir::store::users::{Action, User};
-use weir::store::{gates, holds};
+use weir::store::{gates, holds, sweep};
 use weir_wire::{Bytes, Epoch, NodeId, Second};
 
 use crate::scene::{DAY, NOW, Scene};
@@ -267,6 +269,97 @@ fn late_bytes_of_replaced_credentials_that_use_up_an_expired_account_begin_its_q
     scene.sweep();
     let now = scene.user(old.id).unwrap();
     assert_eq!((scene.gate(old.id).as_str(), now.plan.as_deref()), ("open", Some("basic")));
+}
+
+/// What stands in the queue of a user who is given values instead of a plan.
+fn values(data_limit: u64, expire: Option<i64>, keeps: bool, either: bool) -> Json {
+    let values = json!({ "data_limit": data_limit, "expire": expire });
+    json!({ "values": values, "add_remaining_traffic": keeps, "fire_on_either": either })
+}
+
+#[test]
+fn queued_values_begin_as_a_plan_does_and_leave_plan_limits_and_cycle_as_they_are() {
+    let scene = Scene::new();
+    let expires = NOW.get() + 40 * DAY;
+    let fields = json!({
+        "monthly_quota": 1_000, "plan": "basic", "plan_version": 1, "speed_limit": 7, "device_limit": 3, "stream_limit": 2,
+        "address_limit": 4, "reset_strategy": "week", "reset_day": 9, "expires_at": NOW.get() + DAY,
+        "next_plan": values(500, Some(expires), true, true),
+    });
+    let ann = scene.create("ann", &fields);
+    assert_eq!(ann.next_plan.as_deref(), Some(""), "the name of no plan");
+    scene.report(&ann.slot, 1_050, NOW.plus(1));
+    assert_eq!((scene.gate(ann.id).as_str(), due(&scene, &ann)), ("month", Some(0)), "the sweep is called");
+    scene.wait(5);
+    scene.sweep();
+    let now = scene.user(ann.id).unwrap();
+    assert_eq!((now.monthly_quota.get(), now.total_quota.get(), now.month.get(), now.bonus_left.get()), (500, 0, 0, 0));
+    assert_eq!((now.expires_at, now.next_plan, now.next_values), (Some(expires), None, None));
+    assert_eq!((now.plan.as_deref(), now.plan_version, now.speed_limit.get()), (Some("basic"), 1, 7));
+    assert_eq!((now.device_limit, now.stream_limit, now.address_limit), (3, 2, Some(4)));
+    assert_eq!(now.cycle, ann.cycle);
+    assert_eq!((now.period_start, now.period_end), (NOW.get() + 5, NOW.get() + 5 + 7 * DAY));
+    assert_eq!((scene.gate(ann.id).as_str(), scene.due().len()), ("open", 0));
+    assert_eq!(scene.periods(ann.id), [[ann.period_start, NOW.get() + 5, 1_000, 1_050]]);
+}
+
+#[test]
+fn the_rest_of_a_quota_is_added_to_queued_values_if_told_and_never_to_an_unlimited_one() {
+    let scene = Scene::new();
+    for (name, quota, keeps, becomes) in
+        [("kept", 500, true, 800), ("lost", 500, false, 500), ("unlimited", 0, true, 0)]
+    {
+        let expires = scene.now.get().plus(60);
+        let next = values(quota, None, keeps, true);
+        let user = scene.create(name, &json!({ "monthly_quota": 1_000, "expires_at": expires, "next_plan": next }));
+        scene.report(&user.slot, 700, scene.now.get().plus(1));
+        scene.wait(60);
+        scene.sweep();
+        let now = scene.user(user.id).unwrap();
+        assert_eq!((now.monthly_quota.get(), now.bonus_left.get(), now.expires_at), (becomes, 0, None), "{name}");
+        assert_eq!((scene.gate(user.id).as_str(), now.next_plan), ("open", None), "{name}");
+    }
+}
+
+#[test]
+fn queued_values_wait_for_both_when_told_and_a_plan_takes_their_place() {
+    let scene = Scene::new();
+    let fields = json!({ "monthly_quota": 5, "expires_at": NOW.get() + 60, "next_plan": values(9, None, false, false) });
+    let both = scene.create("both", &fields);
+    scene.report(&both.slot, 5, NOW.plus(1));
+    scene.sweep();
+    assert_eq!(scene.gate(both.id), "month");
+    scene.wait(60);
+    scene.sweep();
+    assert_eq!((scene.gate(both.id).as_str(), scene.user(both.id).unwrap().monthly_quota.get()), ("open", 9));
+    let queued = scene.change(both.id, &json!({ "next_plan": values(7, None, false, true) }));
+    assert!(queued.next_values.is_some());
+    let plan = json!({ "plan": "basic", "add_remaining_traffic": false, "fire_on_either": true });
+    let planned = scene.change(both.id, &json!({ "next_plan": plan }));
+    assert_eq!((planned.next_plan.as_deref(), planned.next_values), (Some("basic"), None));
+    let other = scene.change(both.id, &json!({ "note": "x" }));
+    assert_eq!(other.next_plan.as_deref(), Some("basic"), "what is not spoken of stays");
+    let none = scene.change(both.id, &json!({ "next_plan": null }));
+    assert_eq!((none.next_plan, none.next_values), (None, None));
+}
+
+#[test]
+fn what_is_queued_begins_before_its_time_when_a_person_says_so() {
+    let scene = Scene::new();
+    let begin = |user: &User| {
+        let due: Due = scene.sqlite.all(&due::of_user(user.id)).unwrap().pop().unwrap();
+        let plans: Vec<Plan> = scene.sqlite.all(&plans::all()).unwrap();
+        let batch = sweep::begin_early(&due, &plans, scene.salt(), scene.now.get());
+        batch.map(|batch| scene.sqlite.batch(&batch).unwrap()).is_some()
+    };
+    let by_values = scene.create("by-values", &json!({ "monthly_quota": 9, "next_plan": values(5, None, true, true) }));
+    let plan = json!({ "plan": "basic", "add_remaining_traffic": false, "fire_on_either": true });
+    let by_plan = scene.create("by-plan", &json!({ "next_plan": plan }));
+    let nothing = scene.create("nothing", &json!({}));
+    assert!(begin(&by_values) && begin(&by_plan) && !begin(&nothing));
+    let user = |user: &User| scene.user(user.id).unwrap();
+    assert_eq!((user(&by_values).monthly_quota.get(), user(&by_values).next_plan), (14, None));
+    assert_eq!((user(&by_plan).plan.as_deref(), user(&by_plan).next_plan), (Some("basic"), None));
 }
 
 #[test]

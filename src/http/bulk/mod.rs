@@ -9,16 +9,18 @@ mod step;
 pub(crate) use deed::{Chosen, Deed};
 pub(crate) use step::{Left, Step, plan_step};
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use weir_wire::SlotName;
 use worker::console_error;
 
+use super::audit::{Deed as Recorded, recorded};
 use super::call::Call;
 use super::failure::Failure;
-use crate::store::bulk::{self, Bulk, Chunk, Deleted, State, Sum, Unreset};
+use crate::domain::audit::{Actor, Entry, Facts};
+use crate::store::bulk::{self, Bulk, Chunk, Deleted, State, Sum, Unreset, Wish};
 use crate::store::plans::{self, Plan};
 use crate::store::users::{self, Action, User};
-use crate::store::{Statement, StoreError, slots};
+use crate::store::{Statement, StoreError, jobs, slots};
 use crate::{bell, random};
 use step::{Effect, undo_step};
 
@@ -26,6 +28,29 @@ use step::{Effect, undo_step};
 const QUERIES: usize = 24;
 /// How often a chunk is read before the run gives up, to be repeated.
 const ATTEMPTS: usize = 3;
+
+/// Begins to do something to all users; how many they are.
+pub(crate) async fn start_for_all(call: &Call, actor: &Actor, action: &str) -> Result<u32, Failure> {
+    let (asked, action) = (json!({ "all": true }), json!(action));
+    let selection = decode::<Chosen>(&asked.to_string())?.selection()?;
+    let prepare = async || {
+        let chosen: Option<bulk::Chosen> = call.db.first(bulk::count(&selection, call.now)).await?;
+        let total = chosen.map_or(0, |chosen| chosen.total);
+        if total == 0 {
+            return Ok(Recorded::nothing(total));
+        }
+        let facts =
+            Facts::new().plain("action", action.clone()).plain("selection", asked.clone()).plain("users", total);
+        let (asked, action) = (asked.to_string(), action.to_string());
+        let wish = Wish { selection: &selection, total, asked: &asked, action: &action, by: &actor.name };
+        let mut batch = Vec::from(bulk::create(&wish, call.now));
+        batch.push(jobs::call("bulk", call.now));
+        Ok(Recorded::new(Entry::new("bulk.start", "bulk").after(facts), batch, total))
+    };
+    let (_, total) = recorded(call, actor, prepare).await?;
+    begin(call).await;
+    Ok(total)
+}
 
 /// The same for a caller who has just asked for something: what goes wrong is logged, and the job goes on with it.
 pub(crate) async fn begin(call: &Call) {

@@ -6,6 +6,7 @@ use worker::{Request, Response};
 use super::fields::Fields;
 use super::user_body::Said;
 use super::user_change::{Change, NewUser};
+use super::user_deeds;
 use super::user_json::{Scene, UserResponse, choice_of};
 use super::user_ways;
 use crate::domain::audit::Actor;
@@ -34,12 +35,21 @@ pub(super) async fn answer(request: Request, call: &Call, route: MarzbanUser<'_>
         MarzbanUser::Get(name) => get(&request, call, name).await,
         MarzbanUser::Change(name) => change(request, call, name).await,
         MarzbanUser::Delete(name) => delete(&request, call, name).await,
-        _ => Err(Failure::NotFound("page")),
+        MarzbanUser::Reset(name) => user_deeds::reset(&request, call, name).await,
+        MarzbanUser::Revoke(name) => user_deeds::revoke(&request, call, name).await,
+        MarzbanUser::Usage(name) => user_deeds::usage(&request, call, name).await,
+        MarzbanUser::ActiveNext(name) => user_deeds::begin_next(&request, call, name).await,
+        MarzbanUser::SetOwner(name) => user_deeds::set_owner(&request, call, name).await,
     }
 }
 
 /// Who calls, and the user of a name in a path. Rows read: 4, and those of [`authorize_for_users`].
-async fn opened(request: &Request, call: &Call, name: &str, action: &'static str) -> Result<(Actor, Found), Failure> {
+pub(super) async fn opened(
+    request: &Request,
+    call: &Call,
+    name: &str,
+    action: &'static str,
+) -> Result<(Actor, Found), Failure> {
     let actor = authorize_for_users(request, call, action).await?;
     let name = percent::decode(name).ok_or(Failure::NotFound("user"))?;
     let found = found(call, &name).await?;
@@ -50,13 +60,13 @@ async fn opened(request: &Request, call: &Call, name: &str, action: &'static str
     Ok((actor, found))
 }
 
-async fn found(call: &Call, name: &str) -> Result<Found, Failure> {
+pub(super) async fn found(call: &Call, name: &str) -> Result<Found, Failure> {
     let found: Option<Found> = call.db.first(store::by_name(name)).await?;
     found.ok_or(Failure::NotFound("user"))
 }
 
 /// A user as he is now, whom something was done to.
-async fn shown(request: &Request, call: &Call, name: &str) -> Result<Response, Failure> {
+pub(super) async fn shown(request: &Request, call: &Call, name: &str) -> Result<Response, Failure> {
     let Found { seen, endpoints } = found(call, name).await?;
     let scene = Scene::new(address::origin(request), &endpoints)?;
     told(seen, &scene, call)
@@ -132,7 +142,7 @@ async fn change(mut request: Request, call: &Call, name: &str) -> Result<Respons
         };
         let change = Change::new(&said, Some(choice).filter(|choice| *choice != shown), user, call.now);
         let period_end = change.period_end(user, call.now);
-        Ok(Together { change, period_end, slot })
+        Ok(Together { change, period_end, slot, resets: false })
     };
     let Together { change, slot, .. } = choose(&seen.user).await?;
     if change.is_empty() && slot.is_none() {

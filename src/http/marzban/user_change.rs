@@ -108,6 +108,11 @@ impl Change {
         change
     }
 
+    /// What drops what is queued for a user.
+    pub(super) fn dropping_next(user: &User) -> Self {
+        Self { next_plan: user.next_plan.as_ref().map(|_| None), ..Self::default() }
+    }
+
     /// Whether nothing is changed.
     pub(super) fn is_empty(&self) -> bool {
         serde_json::to_value(self).is_ok_and(|fields| fields.as_object().is_some_and(serde_json::Map::is_empty))
