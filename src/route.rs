@@ -33,6 +33,8 @@ pub enum Route<'a> {
     Install,
     /// `GET /health`
     Health,
+    /// `GET /metrics`, also HEAD
+    Metrics,
     /// `GET /` and the pages below
     Page(Page<'a>),
     /// `POST /language`
@@ -273,7 +275,7 @@ pub fn face(path: &str) -> Face {
             _ => Face::Api,
         },
         Some("health") => Face::Api,
-        Some("sub" | "install.sh") => Face::Text,
+        Some("sub" | "install.sh" | "metrics") => Face::Text,
         _ => Face::Panel,
     }
 }
@@ -313,6 +315,8 @@ pub fn route<'a>(method: &str, path: &'a str) -> Result<Route<'a>, NoRoute> {
         (["language"], _) => Err(Method("POST")),
         (["health"], "GET" | "HEAD") => Ok(Route::Health),
         (["health"], _) => Err(Method("GET, HEAD")),
+        (["metrics"], "GET" | "HEAD") => Ok(Route::Metrics),
+        (["metrics"], _) => Err(Method("GET, HEAD")),
         (["login"], "GET" | "HEAD") => Ok(Route::LoginPage),
         (["login"], "POST") => Ok(Route::Login),
         (["login"], _) => Err(Method("GET, HEAD, POST")),

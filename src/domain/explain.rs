@@ -168,8 +168,8 @@ pub struct External {
     pub shared: Bytes,
 }
 
-/// Compares what was charged with its parts. `nodes` is what the nodes' bytes make at today's coefficients, `coefficients` are
-/// those.
+/// Compares what was charged with its parts. `nodes` is what the nodes' bytes make at today's coefficients, with what was brought along from
+/// another panel; `coefficients` are those.
 #[must_use]
 pub fn check(charges: &Charged, nodes: Bytes, coefficients: &[u32], external: External, shared: &[Stretch]) -> Check {
     let total = charges.month.plus(charges.bonus.unwrap_or_default());

@@ -4,6 +4,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use weir_wire::Second;
 use weir_wire::credential::hmac_sha256;
@@ -72,6 +73,14 @@ pub fn sign(key: &[u8], claims: &Claims) -> String {
 /// Reads a token that was signed with `key` and lasts at `now`; none for any other.
 #[must_use]
 pub fn verified(key: &[u8], token: &str, now: Second) -> Option<Claims> {
+    let claims: Claims = signed(key, token)?;
+    let lasts = claims.exp.is_none_or(|exp| now < exp) && claims.iat.since(now) <= AHEAD;
+    lasts.then_some(claims)
+}
+
+/// The claims of a token that was signed with `key`, whatever they say; none for any other.
+#[must_use]
+pub fn signed<T: DeserializeOwned>(key: &[u8], token: &str) -> Option<T> {
     if token.len() > LONGEST {
         return None;
     }
@@ -81,9 +90,8 @@ pub fn verified(key: &[u8], token: &str, now: Second) -> Option<Claims> {
         return None;
     }
     let header: Header = serde_json::from_slice(&BASE64.decode(header).ok()?).ok()?;
-    let claims: Claims = serde_json::from_slice(&BASE64.decode(payload).ok()?).ok()?;
-    let lasts = claims.exp.is_none_or(|exp| now < exp) && claims.iat.since(now) <= AHEAD;
-    (header.alg == "HS256" && lasts).then_some(claims)
+    let claims = serde_json::from_slice(&BASE64.decode(payload).ok()?).ok()?;
+    (header.alg == "HS256").then_some(claims)
 }
 
 #[cfg(test)]

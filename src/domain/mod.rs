@@ -8,6 +8,7 @@ pub mod devices;
 pub mod due;
 pub mod endpoint;
 pub mod explain;
+pub mod exposition;
 pub mod fetch;
 pub mod format;
 pub mod history;

@@ -16,6 +16,7 @@ pub(crate) mod fetch_log;
 pub(crate) mod history;
 mod install;
 pub(crate) mod marzban;
+mod metrics;
 pub(crate) mod panel;
 mod passkeys;
 pub(crate) mod settings;
@@ -93,6 +94,7 @@ async fn dispatch(request: Request, path: &str, speaks: Face, call: &Call) -> Re
         Ok(Route::AgentEnroll) => agent::enroll::enroll(request, call).await,
         Ok(Route::AgentBell) => agent::bell::listen(request, call).await,
         Ok(Route::Install) => install::show(&request, call).await,
+        Ok(Route::Metrics) => metrics::metrics(&request, call).await,
         Ok(Route::Health) => api::health::health(call).await,
         Ok(Route::Users) => api::users::list(&request, call).await,
         Ok(Route::CreateUser) => api::users::create(request, call).await,

@@ -9,9 +9,9 @@ use super::{Statement, charts, packages, users};
 pub const PERIODS: u32 = 10;
 
 // Rows read: 1.
-const GRANTS: &str = "SELECT entries, known, out FROM usage WHERE user = ?1";
+const GRANTS: &str = "SELECT entries, known, out, brought_month, brought_total FROM usage WHERE user = ?1";
 
-/// What nodes hold of a user.
+/// What nodes hold of a user, and what he brought along.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Grants {
     /// JSON, see [`crate::domain::explain::held`].
@@ -20,6 +20,10 @@ pub struct Grants {
     pub known: Bytes,
     /// Charged bytes that nodes may let pass without asking.
     pub out: Bytes,
+    /// Bytes of another panel in the period that he came in.
+    pub brought_month: Bytes,
+    /// The same over the lifetime.
+    pub brought_total: Bytes,
 }
 
 // Rows read: 2, and 1 per (node, hour), (node, day), (node, month) in the period or containing its begin.

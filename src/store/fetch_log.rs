@@ -7,17 +7,28 @@ use super::Statement;
 use super::users::{User, columns};
 use crate::domain::fetch::{Fetch, MOST};
 
+macro_rules! open {
+    ($more:literal, $which:literal) => {
+        concat!(
+            columns!(),
+            $more,
+            ", s.endpoints, s.clients, s.devices AS device_settings, s.profile,
+  CASE WHEN ?3 AND s.devices ->> 'enabled'
+    THEN (SELECT json_group_array(json_array(d.id, d.last_at)) FROM devices AS d WHERE d.user = users.id) END AS devices,
+  (SELECT entries FROM fetch_log WHERE hour = CAST(?2 AS INTEGER) AND fetch_log.user = users.id) AS logged
+FROM users JOIN usage AS u ON u.user = users.id JOIN subscription_state AS s ON s.id = 1
+WHERE ",
+            $which,
+            " AND deleted_at IS NULL"
+        )
+    };
+}
+
 // Rows read: 4 (user, usage, state, the hour's log), and 1 per device of the user if devices are told apart and this one says which it
 // is. What settings say of fetches stands in the state's row, so that they cost none.
-const OPEN: &str = concat!(
-    columns!(),
-    ", s.endpoints, s.clients, s.devices AS device_settings, s.profile,
-  CASE WHEN ?3 AND s.devices ->> 'enabled'
-    THEN (SELECT json_group_array(json_array(d.id, d.last_at)) FROM devices AS d WHERE d.user = ?1) END AS devices,
-  (SELECT entries FROM fetch_log WHERE hour = CAST(?2 AS INTEGER) AND fetch_log.user = ?1) AS logged
-FROM users JOIN usage AS u ON u.user = users.id JOIN subscription_state AS s ON s.id = 1
-WHERE users.id = ?1 AND deleted_at IS NULL"
-);
+const OPEN: &str = open!("", "users.id = ?1");
+// The same.
+const OPEN_BY_NAME: &str = open!(", users.links_since", "users.name = ?1 COLLATE NOCASE");
 
 macro_rules! list {
     ($user:literal) => {
@@ -57,6 +68,9 @@ pub struct Opened {
     pub profile: Option<String>,
     /// JSON list of [`Fetch`] of this hour.
     pub logged: Option<String>,
+    /// Links from before this second that another panel made are revoked; only told by [`open_by_name`].
+    #[serde(default)]
+    pub links_since: Option<i64>,
 }
 
 /// What a fetch of a list of the Xpert API needs.
@@ -87,6 +101,12 @@ pub struct List {
 #[must_use]
 pub fn open(user: i64, has_id: bool, now: Second) -> Statement {
     Statement::new(OPEN).bind(user).bind(now.hour()).bind(i64::from(has_id))
+}
+
+/// The same of the user of a name, without case.
+#[must_use]
+pub fn open_by_name(name: &str, has_id: bool, now: Second) -> Statement {
+    Statement::new(OPEN_BY_NAME).bind(name).bind(now.hour()).bind(i64::from(has_id))
 }
 
 /// Reads what a fetch of a user's list needs; his devices too, if its client says which one it is on.

@@ -29,6 +29,7 @@ pub mod jobs;
 pub mod marzban_list;
 pub mod marzban_usage;
 pub mod marzban_users;
+pub mod metrics;
 pub mod node_addresses;
 pub mod node_list;
 pub mod nodes;

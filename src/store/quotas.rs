@@ -9,10 +9,11 @@ use super::users::Put;
 
 const OPEN: &str = "
 INSERT INTO usage (user, monthly_quota, total_quota, reset_strategy, reset_day, time_zone, period_start, period_end,
-  hold, hold_since, hold_until)
+  hold, hold_since, hold_until, month, lifetime, brought_month, brought_total)
 SELECT id, ?1 ->> 'monthly_quota', ?1 ->> 'total_quota', ?1 ->> 'reset_strategy', ?1 ->> 'reset_day', ?1 ->> 'time_zone',
   CAST(?2 AS INTEGER), CAST(?3 AS INTEGER),
-  coalesce(?1 ->> 'hold', 0), coalesce(?1 ->> 'hold_since', 0), ?1 ->> 'hold_until'
+  coalesce(?1 ->> 'hold', 0), coalesce(?1 ->> 'hold_since', 0), ?1 ->> 'hold_until',
+  coalesce(?1 ->> 'monthly_used', 0), coalesce(?1 ->> 'total_used', 0), coalesce(?1 ->> 'monthly_used', 0), coalesce(?1 ->> 'total_used', 0)
 FROM users WHERE name = ?1 ->> 'name' COLLATE NOCASE AND deleted_at IS NULL";
 
 /// Opens the usage row of a user who was inserted in this batch.

@@ -3,4 +3,5 @@
 pub mod choice;
 pub mod inbounds;
 pub mod instant;
+pub mod token;
 pub mod username;

@@ -49,7 +49,7 @@ async fn read(request: &mut Request, call: &Call) -> Result<Asked, Failure> {
     let mut plan = None;
     if let Deed::Change(change) = &deed {
         plan = named(call, "action.change.plan", change.plan.as_ref().and_then(Option::as_ref)).await?;
-        let next = change.next_plan.as_ref().and_then(Option::as_ref).map(|next| &next.plan);
+        let next = change.next_plan.as_ref().and_then(Option::as_ref).and_then(|next| next.plan.as_ref());
         let next = named(call, "action.change.next_plan.plan", next).await?;
         // As the plans are written: what is stored is compared with the users' rows.
         for (path, plan) in [("/change/plan", &plan), ("/change/next_plan/plan", &next)] {

@@ -34,6 +34,8 @@ pub(crate) struct ExplanationJson {
     pub(crate) sentence: String,
     pub(crate) period: PeriodNow,
     pub(crate) charged: Charged,
+    /// What was used in the period at the panel that the user came from.
+    pub(crate) brought: Bytes,
     /// What clients reported about other servers, as far as it was charged.
     pub(crate) external: External,
     pub(crate) nodes: Vec<NodeJson>,
@@ -120,15 +122,15 @@ impl ExplanationJson {
         let held = explain::held(&grants.entries)
             .map_err(|error| Failure::Broken(format!("grants of user {}: {error}", user.id)))?;
         let ended: Vec<Ended> = ended.rows()?;
-        let now = Now::of(&user, &ended, at);
-        let Now { standing, mark, began, .. } = now;
+        let now = Now::of(&user, &ended, &grants, at);
+        let Now { standing, mark, began, brought, .. } = now;
         let tables = [(Span::Hour, hours), (Span::Day, days), (Span::Month, months)];
         let tables = tables.map(|(span, table)| Ok((span, rows(std::slice::from_ref(table))?)));
         let flows = explain::flows(now.period.start, &tables.into_iter().collect::<Result<Vec<_>, Failure>>()?);
         let external = if now.is_stored { only(external)? } else { External::default() };
         let nodes = by_node(&flows.nodes, nodes.rows()?);
         let coefficients: Vec<u32> = nodes.iter().map(|node| node.coefficient).collect();
-        let counted = nodes.iter().map(|node| node.charged).sum();
+        let counted: Bytes = nodes.iter().map(|node| node.charged).sum();
         let charged = explain::since(&standing, mark);
         let gate = gate(&standing, at);
         let remaining = explain::remaining(&standing, grants.known);
@@ -141,8 +143,9 @@ impl ExplanationJson {
             reason: gate.reason(),
             sentence: explain::sentence(gate, &standing, remaining, end, disabled_at),
             period: PeriodNow { start, end, monthly_quota: user.monthly_quota, total_quota: user.total_quota, began },
-            check: explain::check(&charged, counted, &coefficients, external, &flows.shared),
+            check: explain::check(&charged, counted.plus(brought), &coefficients, external, &flows.shared),
             charged,
+            brought,
             external,
             nodes,
             timeline: flows.timeline,
@@ -168,26 +171,38 @@ struct Now {
     standing: Standing,
     mark: Option<Mark>,
     began: Option<&'static str>,
+    brought: Bytes,
 }
 
 impl Now {
-    fn of(user: &User, ended: &[Ended], now: Second) -> Self {
+    fn of(user: &User, ended: &[Ended], came: &Grants, now: Second) -> Self {
         let mut standing = user.standing();
         let [start, end] = [user.period_start, user.period_end].map(Second::clamped);
         if end <= now {
             standing.month = Bytes::ZERO;
             let mark = Mark { lifetime: standing.lifetime, bonus_spent: standing.bonus_spent };
             let period = user.cycle.containing(now, start);
-            return Self { period, is_stored: false, standing, mark: Some(mark), began: Some("schedule") };
+            return Self {
+                period,
+                is_stored: false,
+                standing,
+                mark: Some(mark),
+                began: Some("schedule"),
+                brought: Bytes::ZERO,
+            };
         }
         let (mark, began) = match ended.first() {
-            None => (Some(Mark::default()), Some("first")),
+            None => {
+                let before = came.brought_total.minus(came.brought_month);
+                (Some(Mark { lifetime: before, ..Mark::default() }), Some("first"))
+            }
             Some(last) => (
                 last.lifetime.zip(last.bonus_spent).map(|(lifetime, bonus_spent)| Mark { lifetime, bonus_spent }),
                 last.planned_end.map(|planned| if last.end < planned { "reset" } else { "schedule" }),
             ),
         };
-        Self { period: Period { start, end }, is_stored: true, standing, mark, began }
+        let brought = if ended.is_empty() { came.brought_month } else { Bytes::ZERO };
+        Self { period: Period { start, end }, is_stored: true, standing, mark, began, brought }
     }
 }
 

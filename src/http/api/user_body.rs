@@ -5,25 +5,87 @@ use serde_json::{Map, Value};
 use weir_wire::{Bytes, Second};
 
 use crate::domain::limits::{Count, Days, HoldSeconds, HwidLimit};
-use crate::domain::name::{Email, Note, PlanName, UserName};
-use crate::domain::period::{AnchorDay, Cycle, Strategy};
+use crate::domain::marzban::choice::{Choice, Chosen};
+use crate::domain::name::{Breaks, Email, Note, PlanName, UserName};
+use crate::domain::period::{AnchorDay, Cycle, Period, Strategy};
+use crate::domain::plan::NextValues;
 use crate::domain::zone::Zone;
 use crate::http::body::{given, value};
 use crate::http::failure::Failure;
 use crate::store::plans::Plan;
 use crate::store::users::User;
 
-/// The plan that begins when the account is used up or has expired.
+/// The plan that begins when the account is used up or has expired, or values that do.
 #[derive(Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(try_from = "SaidNext")]
 pub(crate) struct NextPlan {
-    pub(crate) plan: PlanName,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) plan: Option<PlanName>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    values: Option<NextValues>,
+    add_remaining_traffic: bool,
+    fire_on_either: bool,
+}
+
+/// The same as it is said.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SaidNext {
+    #[serde(default)]
+    plan: Option<PlanName>,
+    #[serde(default)]
+    monthly_quota: Option<Bytes>,
+    #[serde(default)]
+    expires_at: Option<Second>,
     /// What is left of the quota then becomes a bonus.
     #[serde(default)]
     add_remaining_traffic: bool,
     /// On either, or only when both have come.
     #[serde(default = "yes")]
     fire_on_either: bool,
+}
+
+impl TryFrom<SaidNext> for NextPlan {
+    type Error = Breaks;
+
+    fn try_from(said: SaidNext) -> Result<Self, Breaks> {
+        let SaidNext { plan, monthly_quota, expires_at, add_remaining_traffic, fire_on_either } = said;
+        let has_values = monthly_quota.is_some() || expires_at.is_some();
+        if plan.is_some() == has_values {
+            return Err(Breaks("either a plan, or monthly_quota or expires_at or both"));
+        }
+        let values =
+            has_values.then(|| NextValues { data_limit: monthly_quota.unwrap_or_default(), expire: expires_at });
+        Ok(Self { plan, values, add_remaining_traffic, fire_on_either })
+    }
+}
+
+/// The protocols that a user has, with what of their inbounds he has not.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(try_from = "Choice")]
+struct Protocols(Choice);
+
+/// Inbounds that may be named of a protocol, and the letters of a tag.
+const MOST_TAGS: usize = 100;
+const LONGEST_TAG: usize = 128;
+
+impl TryFrom<Choice> for Protocols {
+    type Error = Breaks;
+
+    fn try_from(choice: Choice) -> Result<Self, Breaks> {
+        let fits = |chosen: &Chosen| {
+            ["", "xtls-rprx-vision"].contains(&chosen.flow.as_str())
+                && chosen.method.as_ref().is_none_or(|method| method.len() <= LONGEST_TAG)
+                && chosen.excluded.len() <= MOST_TAGS
+                && chosen.excluded.iter().all(|tag| tag.len() <= LONGEST_TAG)
+        };
+        if choice.0.is_empty() || !choice.0.values().all(fits) {
+            return Err(Breaks(
+                "at least one of vmess, vless, trojan and shadowsocks, with a flow that is empty or xtls-rprx-vision, and at most 100 tags",
+            ));
+        }
+        Ok(Self(choice))
+    }
 }
 
 const fn yes() -> bool {
@@ -77,6 +139,22 @@ pub(super) struct NewUser {
     delete_after_days: Option<Days>,
     #[serde(default)]
     pub(super) next_plan: Option<NextPlan>,
+    #[serde(default, rename(serialize = "marzban"), skip_serializing_if = "Option::is_none")]
+    protocols: Option<Protocols>,
+    /// What he brings along from another panel: when he was created there, when his present period began, what he has used, from when on
+    /// links count that it made, and whether a person has shut him out.
+    #[serde(default, deserialize_with = "value", skip_serializing_if = "Option::is_none")]
+    created_at: Option<Second>,
+    #[serde(default, deserialize_with = "value", skip_serializing_if = "Option::is_none")]
+    period_start: Option<Second>,
+    #[serde(default, deserialize_with = "value", skip_serializing_if = "Option::is_none")]
+    monthly_used: Option<Bytes>,
+    #[serde(default, deserialize_with = "value", skip_serializing_if = "Option::is_none")]
+    total_used: Option<Bytes>,
+    #[serde(default, deserialize_with = "value", skip_serializing_if = "Option::is_none")]
+    links_since: Option<Second>,
+    #[serde(default, deserialize_with = "value", skip_serializing_if = "Option::is_none")]
+    disabled: Option<bool>,
     #[serde(skip_deserializing)]
     hold_since: Second,
     #[serde(skip_deserializing)]
@@ -84,9 +162,10 @@ pub(super) struct NewUser {
 }
 
 impl NewUser {
-    /// Gives him what he was not told to have, from his plan or as everybody has it, and returns his cycle. `zone` is the
+    /// Gives him what he was not told to have, from his plan or as everybody has it, and returns the period that he is in. `zone` is the
     /// deployment's.
-    pub(super) fn settle(&mut self, plan: Option<&Plan>, zone: Zone, now: Second) -> Result<Cycle, Failure> {
+    pub(super) fn settle(&mut self, plan: Option<&Plan>, zone: Zone, now: Second) -> Result<Period, Failure> {
+        self.check_brought(now)?;
         let waits = self.hold_seconds.unwrap_or_default().get() > 0;
         check_hold(waits, self.expires_at, self.hold_until)?;
         self.plan_version = plan.map_or(0, |plan| plan.version);
@@ -101,11 +180,26 @@ impl NewUser {
         self.hold_since = now;
         let strategy = plan.map_or_else(Strategy::default, |plan| plan.reset_strategy);
         let day = plan.and_then(|plan| plan.reset_day).unwrap_or(AnchorDay::FIRST);
-        Ok(Cycle {
+        let cycle = Cycle {
             strategy: *self.reset_strategy.get_or_insert(strategy),
             day: *self.reset_day.get_or_insert(day),
             zone: *self.time_zone.get_or_insert(zone),
-        })
+        };
+        Ok(self.period_start.map_or_else(|| cycle.first(now), |start| cycle.containing(now, start)))
+    }
+
+    /// Holds what he brings along to its rules, and adds what follows.
+    fn check_brought(&mut self, now: Second) -> Result<(), Failure> {
+        let past =
+            [("created_at", self.created_at), ("period_start", self.period_start), ("links_since", self.links_since)];
+        if let Some((field, _)) = past.into_iter().find(|(_, at)| at.is_some_and(|at| at > now)) {
+            return Err(Failure::invalid(field, "not in the future"));
+        }
+        self.total_used = self.total_used.or(self.monthly_used);
+        if self.monthly_used.unwrap_or_default() > self.total_used.unwrap_or_default() {
+            return Err(Failure::invalid("total_used", "at least monthly_used"));
+        }
+        Ok(())
     }
 }
 
@@ -164,6 +258,13 @@ pub(crate) struct UserChange {
     delete_after_days: Option<Option<Days>>,
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub(crate) next_plan: Option<Option<NextPlan>>,
+    #[serde(
+        default,
+        deserialize_with = "given",
+        rename(serialize = "marzban"),
+        skip_serializing_if = "Option::is_none"
+    )]
+    protocols: Option<Option<Protocols>>,
     #[serde(skip_deserializing, skip_serializing_if = "Option::is_none")]
     hold_since: Option<Second>,
     #[serde(skip_deserializing, skip_serializing_if = "Option::is_none")]
@@ -184,7 +285,11 @@ impl UserChange {
 
     /// Whether it changes nothing of what many users can share.
     pub(crate) const fn is_empty(&self) -> bool {
-        !self.matters() && self.note.is_none() && self.address_limit.is_none() && self.hwid_limit.is_none()
+        !self.matters()
+            && self.note.is_none()
+            && self.address_limit.is_none()
+            && self.hwid_limit.is_none()
+            && self.protocols.is_none()
     }
 
     /// Whether a gate, a limit or a second at which the sweep must look may depend on it.

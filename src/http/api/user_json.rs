@@ -5,6 +5,7 @@ use weir_wire::{Bytes, Second};
 use worker::Request;
 
 use crate::domain::audit::Actor;
+use crate::domain::marzban::choice::Choice;
 use crate::domain::period::{AnchorDay, Period, Strategy};
 use crate::domain::plan::NextValues;
 use crate::domain::user::{Status, gate, status};
@@ -63,6 +64,8 @@ pub(super) struct UserJson {
     /// When it begins unused.
     hold_until: Option<Second>,
     next_plan: Option<NextPlanJson>,
+    /// The protocols that he has, with what of their inbounds he has not; `null` = all of them.
+    protocols: Option<Choice>,
     delete_after_days: Option<u32>,
     /// End of the newest report with bytes of his.
     last_seen_at: Option<i64>,
@@ -141,6 +144,7 @@ impl UserJson {
             hold_seconds: waits.map(|hold| hold.seconds),
             hold_until: waits.and_then(|hold| hold.until),
             next_plan,
+            protocols: Choice::stored(user.marzban.as_deref()),
             delete_after_days: user.delete_after_days,
             last_seen_at: (user.last_at > 0).then_some(user.last_at),
         })

@@ -75,8 +75,8 @@ pub(crate) async fn create(mut request: Request, call: &Call) -> Result<Response
     let actor = authorize_for_users(&request, call, "users:write").await?;
     let mut new: NewUser = body::json(&mut request).await?;
     let plan = named(call, "plan", new.plan.as_ref()).await?;
-    named(call, "next_plan.plan", new.next_plan.as_ref().map(|next| &next.plan)).await?;
-    let period = new.settle(plan.as_ref(), settings::zone(&call.env), call.now)?.first(call.now);
+    named(call, "next_plan.plan", new.next_plan.as_ref().and_then(|next| next.plan.as_ref())).await?;
+    let period = new.settle(plan.as_ref(), settings::zone(&call.env), call.now)?;
     let user = accounts::create(call, &actor, &new, new.name.as_str(), new.credentials.as_ref(), period).await?;
     let location = format!("/api/v1/users/{}", user.name);
     let mut response = Response::from_json(&UserJson::new(user, &request, call)?)?.with_status(201);
@@ -111,7 +111,7 @@ pub(crate) async fn change(mut request: Request, call: &Call, name: &str) -> Res
     let mut change: UserChange = body::json(&mut request).await?;
     let plan = named(call, "plan", change.plan.as_ref().and_then(Option::as_ref)).await?;
     let next = change.next_plan.as_ref().and_then(Option::as_ref);
-    named(call, "next_plan.plan", next.map(|next| &next.plan)).await?;
+    named(call, "next_plan.plan", next.and_then(|next| next.plan.as_ref())).await?;
     let name = segment(name)?;
     if let Some(plan) = &plan {
         change.take(plan);

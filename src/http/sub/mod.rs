@@ -1,9 +1,13 @@
-//! Subscriptions, `/sub/...`: the token is the credential, and a forged one costs no query.
+//! Subscriptions, `/sub/...`: the token is the credential, and a forged one costs no query, or if it looks like one of another panel's the one
+//! that reads that panel's secret.
 
+mod bearer;
 mod headers;
+mod info;
 mod list;
 mod page;
 
+use bearer::Bearer;
 use weir_wire::Second;
 use worker::{Request, Response, console_error};
 
@@ -16,9 +20,8 @@ use super::ways;
 use crate::domain::endpoint::Endpoint;
 use crate::domain::format::{Extra, Format, Given, Rules};
 use crate::domain::subscription;
-use crate::domain::token::Subscription;
 use crate::domain::user::{Standing, gate};
-use crate::store::fetch_log::{self, Opened};
+use crate::store::fetch_log::Opened;
 use crate::store::users::User;
 
 /// The picture of one link, where formats have their names.
@@ -41,7 +44,7 @@ struct Visit {
 
 /// `GET /sub/{token}` and `GET /sub/{token}/{format}`, also HEAD
 ///
-/// Rows read: 4 (user, usage, state, the hour's log); none for a forged token or an unknown format; of a page, also those of
+/// Rows read: 4 (user, usage, state, the hour's log), and 1 more for a token of another panel; none for a forged token or an unknown format; of a page, also those of
 /// [`page::show`], and where devices are told apart, those of [`devices::admit`]. Rows written: 1 for the first fetch of a (user,
 /// hour, client family).
 pub(crate) async fn fetch(
@@ -50,14 +53,14 @@ pub(crate) async fn fetch(
     token: &str,
     format: Option<&str>,
 ) -> Result<Response, Failure> {
-    let Some(claim) = Subscription::read(token, &call.secret("AUTH_KEY")?) else { return page::gone(request, call) };
+    let Some(bearer) = Bearer::read(call, token).await? else { return page::gone(request, call) };
     let link = (format == Some(QR)).then(|| page::link_of(request)).transpose()?;
-    let named = if link.is_some() { None } else { named(request, format)? };
-    let opened: Option<Opened> =
-        call.db.first(fetch_log::open(i64::from(claim.user), devices::has_id(request), call.now)).await?;
-    let Some(opened) = opened.filter(|opened| opened.user.generation == claim.generation) else {
-        return page::gone(request, call);
-    };
+    let is_info = format == Some(info::INFO);
+    let named = if link.is_some() || is_info { None } else { named(request, format)? };
+    let Some(opened) = bearer.open(request, call).await? else { return page::gone(request, call) };
+    if is_info {
+        return info::show(request, call, opened);
+    }
     let (suited, extra) = suited(request, opened.clients.as_deref())?;
     let device = devices::Told::of(&opened);
     let mut visit = Visit::new(request, call, opened)?;

@@ -79,7 +79,7 @@ UPDATE users SET deleted_at = NULL WHERE deleted_at IS NOT NULL AND id IN (SELEC
 pub fn bring_back(deleted: &[i64], salt: u32, now: Second) -> Vec<Statement> {
     vec![
         Statement::new(BRING_BACK).bind_json(&deleted),
-        users::renew(deleted, false),
+        users::renew(deleted, false, now),
         quotas::touch_all(deleted),
         gates::settle_all(deleted, now),
         slots::number_change(salt),

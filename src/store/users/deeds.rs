@@ -85,10 +85,11 @@ const DISABLE: &str = "
 UPDATE users SET disabled_at = CAST(?2 AS INTEGER)
 WHERE id IN (SELECT value FROM json_each(?1)) AND disabled_at IS NULL";
 
-// Rows per user: 4 read, 1 written. Without enough vacant slots it fails on NOT NULL, and the batch with it. The oldest vacant
+// `links_since` ends the links that another panel made. Rows per user: 4 read, 1 written. Without enough vacant slots it fails on NOT NULL, and the batch with it. The oldest vacant
 // slots are those that the nodes are most likely to have loaded.
 const RENEW: &str = "
-UPDATE users SET generation = generation + CAST(?2 AS INTEGER), slot = new_slot, credentials = new_credentials
+UPDATE users SET generation = generation + CAST(?2 AS INTEGER),
+  links_since = CASE WHEN ?2 THEN CAST(?3 AS INTEGER) ELSE links_since END, slot = new_slot, credentials = new_credentials
 FROM (SELECT asked.value AS of_user, vacant.name AS new_slot, vacant.credentials AS new_credentials
   FROM (SELECT value, row_number() OVER (ORDER BY key) AS place FROM json_each(?1)) AS asked
   LEFT JOIN (SELECT name, credentials, row_number() OVER (ORDER BY born, name) AS place
@@ -97,8 +98,8 @@ FROM (SELECT asked.value AS of_user, vacant.name AS new_slot, vacant.credentials
 WHERE id = of_user AND deleted_at IS NULL";
 
 /// Gives users new credentials; with `revokes` their subscription links end as well. A slot that they have must be retired before.
-pub(in crate::store) fn renew(users: &[i64], revokes: bool) -> Statement {
-    Statement::new(RENEW).bind_json(&users).bind(i64::from(revokes))
+pub(in crate::store) fn renew(users: &[i64], revokes: bool, now: Second) -> Statement {
+    Statement::new(RENEW).bind_json(&users).bind(i64::from(revokes)).bind(now)
 }
 
 // Rows: 1 read, 5 written (row, two indexes, the counter, by trigger).
@@ -189,7 +190,7 @@ pub fn act_all<T: Serialize>(deeds: &[(&User, &Action<'_, T>)], salt: u32, now: 
     }
     if !revoked.is_empty() {
         batch.push(gates::retire(&revoked));
-        batch.push(renew(&revoked, true));
+        batch.push(renew(&revoked, true, now));
     }
     let by_hand = deeds.iter().filter_map(|(_, action)| match action {
         Action::Credentials(slot) => slot.as_ref(),
@@ -199,7 +200,7 @@ pub fn act_all<T: Serialize>(deeds: &[(&User, &Action<'_, T>)], salt: u32, now: 
     if !renewed.is_empty() {
         batch.push(gates::retire(&renewed));
         batch.extend(by_hand.flat_map(slots::add_by_hand));
-        batch.push(renew(&renewed, false));
+        batch.push(renew(&renewed, false, now));
     }
     let marked = [enabled, disabled, revoked, renewed].concat();
     if !marked.is_empty() {

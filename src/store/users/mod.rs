@@ -178,19 +178,22 @@ pub fn by_id(user: i64) -> Statement {
 // Rows: 2 read, 4 written (row, two indexes, the counter).
 const INSERT: &str = "
 INSERT INTO users (name, email, note, gate, slot, credentials, expires_at, created_at, plan, plan_version, speed_limit, device_limit,
-  stream_limit, address_limit, hwid_limit, delete_after_days, next_plan, next_values, next_keeps_rest, next_on_either, marzban)
+  stream_limit, address_limit, hwid_limit, delete_after_days, next_plan, next_values, next_keeps_rest, next_on_either, marzban,
+  disabled_at, links_since)
 SELECT ?1 ->> 'name', ?1 ->> 'email', coalesce(?1 ->> 'note', ''), 'vacant', slots.name, slots.credentials, ?1 ->> 'expires_at',
-  CAST(?2 AS INTEGER), (SELECT plans.name FROM plans WHERE plans.name = ?1 ->> 'plan'),
+  coalesce(?1 ->> 'created_at', CAST(?2 AS INTEGER)), (SELECT plans.name FROM plans WHERE plans.name = ?1 ->> 'plan'),
   coalesce(?1 ->> 'plan_version', 0), coalesce(?1 ->> 'speed_limit', 0),
   coalesce(?1 ->> 'device_limit', 0), coalesce(?1 ->> 'stream_limit', 0), ?1 ->> 'address_limit', ?1 ->> 'hwid_limit', ?1 ->> 'delete_after_days',
   CASE json_type(?1, '$.next_plan.values') WHEN 'object' THEN '' ELSE (SELECT plans.name FROM plans WHERE plans.name = ?1 ->> '$.next_plan.plan') END,
   ?1 -> '$.next_plan.values', coalesce(?1 ->> '$.next_plan.add_remaining_traffic', 0),
-  coalesce(?1 ->> '$.next_plan.fire_on_either', 1), ?1 -> '$.marzban'
+  coalesce(?1 ->> '$.next_plan.fire_on_either', 1), ?1 -> '$.marzban',
+  CASE WHEN ?1 ->> 'disabled' THEN CAST(?2 AS INTEGER) END, ?1 ->> 'links_since'
 FROM slots WHERE gate = 'vacant' ORDER BY born, slots.name LIMIT 1";
 
 /// Creates a user in his first period and opens his slot. The last statement returns him; no row comes back when no slot
 /// was vacant. `by_hand` is his slot, if it has credentials of its own. `user` serialises to the fields of the API, with `plan` as [`crate::store::plans`] has it, and with `hold`,
-/// `hold_since` and `hold_until` if his account waits; those of a plan, of limits and of a hold may be missing.
+/// `hold_since` and `hold_until` if his account waits; those of a plan, of limits, of a hold and of
+/// what he brings along from another panel may be missing.
 #[must_use]
 pub fn create<T: Serialize>(
     user: &T,

@@ -1,0 +1,214 @@
+/**
+ * An import: what an old panel has is compared with what is here, told, and with `apply` written. A second run finds what the first one made and
+ * changes nothing; one that was cut off is taken up by the next.
+ */
+import { Unanswered, each } from './http.mjs';
+import { Refused } from './panel.mjs';
+import { creation, differences, hidden, isChangeable, separate } from './user.mjs';
+
+/** Milliseconds between two lines of progress. */
+const PROGRESS_MS = 2_000;
+
+/**
+ * @param {import('./panel.mjs').Panel} panel
+ * @param {{source: string, users: import('./user.mjs').Wish[], operators: Array<{name: string, isSudo: boolean}>, plans: object[], todo: string[]}} old
+ * @param {{apply: boolean, overwrite: boolean, secret?: string, atOnce: number, say: (text: string) => void}} options
+ * @returns {Promise<object>} the report
+ */
+export async function importInto(panel, old, options) {
+  const run = new Run(panel, old, options);
+  await run.look();
+  await run.beside();
+  await run.users();
+  return run.report();
+}
+
+class Run {
+  #panel;
+  #old;
+  #options;
+  #existing = new Map();
+  #operators = new Map();
+  #hasOwners;
+  #created = [];
+  #differing = [];
+  #failed = [];
+  #done = [];
+  #passwords = [];
+  #todo;
+  #unchanged = 0;
+
+  constructor(panel, old, options) {
+    this.#panel = panel;
+    this.#old = old;
+    this.#options = options;
+    this.#todo = [...old.todo];
+    this.#hasOwners = old.users.some(({ owner }) => owner !== null) || old.operators.length > 0;
+    separate(old.users);
+  }
+
+  /** What is here already. */
+  async look() {
+    for (const user of await this.#panel.all('/users')) this.#existing.set(user.name.toLowerCase(), user);
+    if (!this.#hasOwners) return;
+    const { items } = await this.#panel.call('GET', '/operators');
+    for (const operator of items) this.#operators.set(operator.name.toLowerCase(), operator);
+  }
+
+  /** Everything that is no user: what users need comes first. */
+  async beside() {
+    await this.#secret();
+    await this.#plans();
+    await this.#owners();
+  }
+
+  async #secret() {
+    const { secret, apply, overwrite } = this.#options;
+    if (secret === undefined) return;
+    const { jwt_secret_key_set: isSet } = await this.#panel.call('GET', '/settings/marzban');
+    if (isSet && !overwrite) {
+      this.#todo.push('a secret of a Marzban is set already; nobody can tell whether it is this one: --overwrite sets it again');
+      return;
+    }
+    if (apply) await this.#panel.call('PUT', '/settings/marzban', { jwt_secret_key: secret });
+    this.#done.push('the secret with which the old links were signed: set');
+  }
+
+  async #plans() {
+    if (this.#old.plans.length === 0) return;
+    const { items } = await this.#panel.call('GET', '/plans');
+    const here = new Map(items.map((plan) => [plan.name.toLowerCase(), plan]));
+    for (const plan of this.#old.plans) {
+      const same = here.get(plan.name.toLowerCase());
+      const differs = same && Object.keys(plan).filter((field) => field !== 'name' && plan[field] !== same[field]);
+      if (differs?.length > 0) this.#todo.push(`the plan ${plan.name} exists with other values: ${differs.map((field) => `${field} old ${plan[field]}, here ${same[field]}`).join('; ')}`);
+      if (same) continue;
+      await this.#beside(`the plan ${plan.name}`, () => this.#panel.call('POST', '/plans', plan));
+    }
+  }
+
+  async #owners() {
+    for (const { name, isSudo } of this.#old.operators) {
+      if (this.#operators.has(name.toLowerCase())) continue;
+      if (isSudo) {
+        this.#todo.push(`the sudo admin ${name} is no operator here: his users are the panel's own until he is one`);
+        continue;
+      }
+      await this.#beside(`the operator ${name}, a reseller`, async () => {
+        const made = await this.#panel.call('POST', '/operators', { name, role: 'reseller' });
+        this.#operators.set(name.toLowerCase(), made);
+        this.#passwords.push({ name, password: made.password });
+      });
+      if (!this.#options.apply) this.#operators.set(name.toLowerCase(), { name });
+    }
+  }
+
+  /** Does one thing that is no user; a refusal does not stop the rest. */
+  async #beside(what, deed) {
+    try {
+      if (this.#options.apply) await deed();
+      this.#done.push(`${what}: created`);
+    } catch (error) {
+      if (!(error instanceof Refused)) throw error;
+      this.#failed.push({ name: what, field: error.field, why: error.message });
+    }
+  }
+
+  async users() {
+    const { users } = this.#old;
+    let told = Date.now();
+    let done = 0;
+    await each(users, this.#options.atOnce, async (wish) => {
+      try {
+        await this.#one(wish);
+      } catch (error) {
+        if (!(error instanceof Refused || error instanceof Unanswered)) throw error;
+        this.#failed.push({ name: wish.name, field: error.field, why: error.message });
+      }
+      done += 1;
+      if (Date.now() - told < PROGRESS_MS && done < users.length) return;
+      told = Date.now();
+      this.#options.say(`${done} of ${users.length} users`);
+    });
+  }
+
+  async #one(wish) {
+    // Whose operator is none here is the panel's own.
+    if (!this.#operators.has(wish.owner?.toLowerCase())) wish.owner = null;
+    const user = this.#existing.get(wish.name.toLowerCase());
+    if (user) return this.#compare(wish, user);
+    if (this.#options.apply) {
+      await this.#create(wish);
+      if (wish.owner) await this.#panel.call('PUT', this.#panel.user(wish.name, '/owner'), { operator: wish.owner });
+    }
+    const { name, credentials, ...fields } = creation(wish);
+    const ofCredentials = Object.keys(credentials ?? {}).map((field) => [`credentials.${field}`, hidden()]);
+    this.#created.push({ name, fields: [...Object.entries(fields), ...ofCredentials, ...(wish.owner ? [['owner', wish.owner]] : [])] });
+  }
+
+  /** Creates a user; of a credential that somebody here has already he gets another one. */
+  async #create(wish) {
+    for (;;) {
+      try {
+        return await this.#panel.call('POST', '/users', creation(wish));
+      } catch (error) {
+        const field = error.status === 409 && /^credentials\.(\w+): /.exec(error.message)?.[1];
+        if (!field || !(field in wish.credentials)) throw error;
+        delete wish.credentials[field];
+        wish.lost.push({ field: `credentials.${field}`, value: hidden(), why: 'another user here has the same' });
+      }
+    }
+  }
+
+  async #compare(wish, user) {
+    const hasSecrets = Object.keys(wish.credentials).length > 0;
+    const credentials = hasSecrets ? await this.#panel.call('GET', this.#panel.user(user.name, '/credentials')) : {};
+    const owner = [...this.#operators.values()].find(({ id }) => id !== undefined && id === user.owner_id)?.name ?? null;
+    const fields = differences(wish, { user, credentials, owner }, this.#hasOwners);
+    if (fields.length === 0) {
+      this.#unchanged += 1;
+      return;
+    }
+    const overwritten = this.#options.overwrite ? fields.map(({ field }) => field).filter(isChangeable) : [];
+    if (this.#options.apply && overwritten.length > 0) await this.#overwrite(wish, user, overwritten);
+    this.#differing.push({ name: user.name, fields, overwritten });
+  }
+
+  async #overwrite(wish, user, fields) {
+    const at = (rest) => this.#panel.user(user.name, rest);
+    const change = Object.fromEntries(fields.filter((field) => field in wish.account).map((field) => [field, wish.account[field]]));
+    if (Object.keys(change).length > 0) await this.#panel.call('PATCH', at(''), change);
+    if (fields.some((field) => field.startsWith('credentials.'))) await this.#panel.call('PUT', at('/credentials'), wish.credentials);
+    if (fields.includes('disabled')) await this.#panel.call('POST', at(wish.disabled ? '/disable' : '/enable'));
+    if (fields.includes('owner')) await this.#panel.call('PUT', at('/owner'), { operator: wish.owner });
+  }
+
+  report() {
+    const { users, source } = this.#old;
+    const byName = (a, b) => (a.name < b.name ? -1 : 1);
+    const lost = users.flatMap(({ name, lost: fields }) => fields.map((field) => ({ name, ...field })));
+    const counts = {
+      found: users.length,
+      created: this.#created.length,
+      unchanged: this.#unchanged,
+      differing: this.#differing.length,
+      overwritten: this.#differing.filter(({ overwritten }) => overwritten.length > 0).length,
+      lost: new Set(lost.map(({ name }) => name)).size,
+      failed: this.#failed.length,
+    };
+    const stays = this.#differing.some(({ fields, overwritten }) => overwritten.length < fields.length);
+    return {
+      source,
+      applied: this.#options.apply,
+      allWell: !stays && counts.lost === 0 && counts.failed === 0,
+      counts,
+      created: this.#created.sort(byName),
+      differing: this.#differing.sort(byName),
+      lost,
+      failed: this.#failed.sort(byName),
+      done: this.#done,
+      passwords: this.#passwords,
+      todo: this.#todo,
+    };
+  }
+}

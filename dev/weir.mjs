@@ -1,0 +1,89 @@
+/**
+ * The operator's tool. `node dev/weir.mjs import` brings users of another panel into this one; docs/import.md says how it is used.
+ *
+ *   import marzban --url URL --username NAME --password WORD   from a running Marzban, through its API
+ *   import 3x-ui   --file x-ui.db                              from the database file of a 3x-ui
+ *   import sqlite  --file old.db                               from a home-made database: users, monthly_stats, traffic_logs
+ *
+ *   --to URL, --key weir_...   the panel, and a key of it; also WEIR_URL, WEIR_KEY. The password also as OLD_PASSWORD
+ *   --apply                    writes; without it nothing is changed
+ *   --overwrite                gives users who exist the old panel's values
+ *   --secret HEX               of Marzban: jwt.secret_key of its database, with which its links go on to work
+ *   --revoked FILE             of Marzban: lines "name,second" of links that were revoked there
+ *   --quotas gb|bytes          of sqlite: what quotas are counted in (gb)
+ *   --report FILE              the report as JSON as well
+ *   --at-once N                requests at a time, 1 to 32 (8)
+ *
+ * Exit code: 0 all went well, 2 something was not carried or differs, 1 it could not be done at all.
+ */
+import { writeFile } from 'node:fs/promises';
+import { parseArgs } from 'node:util';
+
+import { Trouble } from './home.mjs';
+import { Panel } from './import/panel.mjs';
+import { printed } from './import/report.mjs';
+import { importInto } from './import/run.mjs';
+
+const OPTIONS = {
+  url: { type: 'string' },
+  username: { type: 'string' },
+  password: { type: 'string', default: process.env.OLD_PASSWORD },
+  file: { type: 'string' },
+  to: { type: 'string', default: process.env.WEIR_URL },
+  key: { type: 'string', default: process.env.WEIR_KEY },
+  apply: { type: 'boolean', default: false },
+  overwrite: { type: 'boolean', default: false },
+  secret: { type: 'string' },
+  revoked: { type: 'string' },
+  quotas: { type: 'string', default: 'gb' },
+  report: { type: 'string' },
+  'at-once': { type: 'string', default: '8' },
+};
+
+/** Each source: what it needs, and what reads it. */
+const SOURCES = {
+  marzban: { needs: ['url', 'username', 'password'], load: async () => (await import('./import/marzban.mjs')).read },
+  '3x-ui': { needs: ['file'], load: async () => (await import('./import/x-ui.mjs')).read },
+  sqlite: { needs: ['file'], load: async () => (await import('./import/sqlite.mjs')).read },
+};
+
+const say = (text) => process.stderr.write(`import: ${text}\n`);
+
+function wishes(argv) {
+  let parsed;
+  try {
+    parsed = parseArgs({ args: argv, options: OPTIONS, allowPositionals: true });
+  } catch (error) {
+    throw new Trouble(error.message);
+  }
+  const [command, from, ...more] = parsed.positionals;
+  const source = SOURCES[from];
+  if (command !== 'import' || !source || more.length > 0) throw new Trouble(`usage: node dev/weir.mjs import ${Object.keys(SOURCES).join('|')} [options], see docs/import.md`);
+  const { values } = parsed;
+  const missing = [...source.needs, 'to', 'key'].filter((name) => !values[name]);
+  if (missing.length > 0) throw new Trouble(`import ${from} needs ${missing.map((name) => `--${name}`).join(', ')}`);
+  const atOnce = Number(values['at-once']);
+  if (!Number.isInteger(atOnce) || atOnce < 1 || atOnce > 32) throw new Trouble('--at-once: a number from 1 to 32');
+  if (!['gb', 'bytes'].includes(values.quotas)) throw new Trouble('--quotas: gb or bytes');
+  if (values.secret !== undefined && !/^[0-9a-f]{64}$/i.test(values.secret)) throw new Trouble('--secret: 64 hexadecimal digits, as in the table jwt of its database');
+  return { ...values, from, source, atOnce };
+}
+
+async function run() {
+  const options = wishes(process.argv.slice(2));
+  const read = await options.source.load();
+  const panel = new Panel(options.to, options.key);
+  const old = await read({ ...options, say });
+  const report = await importInto(panel, old, { ...options, say });
+  process.stdout.write(printed(report));
+  if (options.report) await writeFile(options.report, `${JSON.stringify(report, undefined, 1)}\n`, { mode: 0o600 });
+  return report.allWell ? 0 : 2;
+}
+
+try {
+  process.exitCode = await run();
+} catch (error) {
+  if (!(error instanceof Trouble)) throw error;
+  say(error.message);
+  process.exitCode = 1;
+}

@@ -1,0 +1,251 @@
+/**
+ * Coming from Marzban with 2,000 users of all kinds: the tool reads a Marzban-shaped server, writes into the real Worker, and afterwards every field
+ * of every user is compared with what the old panel said.
+ */
+import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { after, before, test } from 'node:test';
+
+import { MarzbanServer, SUDO, userOf } from './support/marzban-server.mjs';
+import { marzbanToken } from './support/marzban-token.mjs';
+import { startPanel } from './support/panel.mjs';
+import { dump, keyWith } from './support/refusals.mjs';
+import { now } from './support/wire.mjs';
+import { weirTool } from './support/weir-tool.mjs';
+
+const USERS = 2_000;
+const SECRET = 'c0ffee'.padEnd(64, '0');
+const SCOPES = 'users:read users:write plans:read plans:write settings:read settings:write operators:read operators:write';
+
+let panel;
+let old;
+let key;
+/** When the old users were made. */
+let began;
+
+before(async () => {
+  began = now();
+  old = await MarzbanServer.start(Array.from({ length: USERS }, (_, index) => userOf(index, began)));
+  panel = await startPanel();
+  key = await keyWith(panel, SCOPES);
+});
+after(async () => {
+  await panel?.stop();
+  await old?.stop();
+});
+
+const run = (...more) => weirTool(['import', 'marzban', '--url', old.url, '--username', SUDO.username, '--to', panel.url, ...more], { WEIR_KEY: key, OLD_PASSWORD: SUDO.password });
+
+/** Everything that an import could change, without what reading it leaves behind. */
+async function state() {
+  const { api_keys: _, cost_days: __, ...tables } = await dump(panel);
+  return tables;
+}
+
+async function usersHere() {
+  const users = [];
+  for (let offset = 0; offset !== null; ) {
+    const { items, next } = (await panel.api('GET', `/api/v1/users?limit=200&offset=${offset}`)).body;
+    users.push(...items);
+    offset = next;
+  }
+  return new Map(users.map((user) => [user.name, user]));
+}
+
+const secondOf = (text) => Math.floor(Date.parse(`${text}Z`) / 1_000);
+
+/** What the panel must show of a user of the old one; written apart from the tool. */
+function expected(user, operators) {
+  const waits = user.status === 'on_hold';
+  const length = { day: 86_400, week: 604_800, month: 2_592_000, year: 31_536_000 }[user.data_limit_reset_strategy];
+  const created = secondOf(user.created_at);
+  return {
+    name: user.username,
+    status: user.status,
+    note: user.note ?? '',
+    created_at: created,
+    monthly_quota: user.data_limit ?? 0,
+    total_quota: 0,
+    reset_strategy: user.data_limit_reset_strategy,
+    monthly_used: user.used_traffic,
+    total_used: user.lifetime_used_traffic,
+    expires_at: waits ? null : user.expire,
+    hold_seconds: waits ? user.on_hold_expire_duration : null,
+    hold_until: waits && user.on_hold_timeout ? secondOf(user.on_hold_timeout) : null,
+    delete_after_days: user.auto_delete_in_days > 0 ? user.auto_delete_in_days : null,
+    next_plan: user.next_plan && {
+      plan: null,
+      monthly_quota: user.next_plan.data_limit ?? 0,
+      ...(user.next_plan.expire && { expires_at: user.next_plan.expire }),
+      add_remaining_traffic: user.next_plan.add_remaining_traffic,
+      fire_on_either: user.next_plan.fire_on_either,
+    },
+    protocols: Object.fromEntries(
+      Object.entries(user.proxies).map(([name, { flow, method }]) => {
+        const excluded = user.excluded_inbounds[name];
+        return [name, { ...(flow && { flow }), ...(method === 'aes-256-gcm' && { method }), ...(excluded.length > 0 && { excluded }) }];
+      }),
+    ),
+    owner_id: operators.get(user.admin?.username) ?? null,
+    period_start: length ? created + Math.floor((began - created) / length) * length : created,
+  };
+}
+
+test('a dry run tells everything and changes nothing', async () => {
+  const before = await state();
+  const { code, out, report, err } = await run('--secret', SECRET);
+  assert.equal(code, 0, err + out);
+  assert.deepEqual(report.counts, { found: USERS, created: USERS, unchanged: 0, differing: 0, overwritten: 0, lost: 0, failed: 0 });
+  assert.match(out, /would be created \(2000\)/);
+  assert.match(out, /nothing was changed: --apply writes/);
+  assert.match(err, /read 2000 of 2000 users/);
+  const [one] = report.created;
+  assert.ok(one.fields.length > 8, 'field by field');
+  for (const [what, pattern] of [['node', /node fra .*coefficient 1\.5/], ['host', /host "\{USERNAME\} fra" of the inbound vless-in/], ['template', /template trial lasts 3600 seconds/], ['sudo admin', /sudo admin root/]]) {
+    assert.ok(report.todo.some((line) => pattern.test(line)), what);
+  }
+  for (const { proxies } of old.users.slice(0, 50)) {
+    for (const { id, password } of Object.values(proxies)) assert.ok(!out.includes(id ?? password) && !JSON.stringify(report).includes(id ?? password), 'no credential is told');
+  }
+  assert.deepEqual(await state(), before);
+});
+
+test('2,000 users of all kinds come over, every field of every one', async (t) => {
+  const started = Date.now();
+  const { code, report, err, out } = await run('--secret', SECRET, '--apply');
+  t.diagnostic(`imported in ${Date.now() - started} ms`);
+  assert.equal(code, 0, err + out.slice(-4_000));
+  assert.deepEqual(report.counts, { found: USERS, created: USERS, unchanged: 0, differing: 0, overwritten: 0, lost: 0, failed: 0 });
+  assert.match(err, /\d+ of 2000 users/);
+
+  const { results: operators } = await panel.db.prepare('SELECT id, name, role FROM operators').all();
+  const numbers = new Map(operators.map(({ id, name }) => [name, id]));
+  assert.deepEqual(operators.filter(({ role }) => role === 'reseller').map(({ name }) => name).sort(), ['seller-a', 'seller-b']);
+  const here = await usersHere();
+  assert.equal(here.size, USERS);
+  const kinds = new Set();
+  for (const user of old.users) {
+    const shown = here.get(user.username);
+    const wanted = expected(user, numbers);
+    assert.deepEqual(Object.fromEntries(Object.keys(wanted).map((field) => [field, shown?.[field]])), wanted, user.username);
+    kinds.add(shown.status);
+  }
+  assert.deepEqual([...kinds].sort(), ['active', 'disabled', 'expired', 'limited', 'on_hold']);
+});
+
+test('every credential is the one that the client has', async () => {
+  const check = async (user) => {
+    const { body } = await panel.api('GET', `/api/v1/users/${encodeURIComponent(user.username)}/credentials`);
+    const { vless, vmess, trojan, shadowsocks } = user.proxies;
+    const wanted = { ...(vless && { vless_uuid: vless.id }), ...(vmess && { vmess_uuid: vmess.id }), ...(trojan && { trojan_password: trojan.password }), ...(shadowsocks && { shadowsocks_password: shadowsocks.password }) };
+    assert.deepEqual(Object.fromEntries(Object.keys(wanted).map((field) => [field, body[field]])), wanted, user.username);
+    assert.deepEqual([...body.by_hand].sort(), Object.keys(wanted).sort(), user.username);
+  };
+  for (let at = 0; at < USERS; at += 20) await Promise.all(old.users.slice(at, at + 20).map(check));
+});
+
+test('links that the old panel handed out work, and the ledgers of the panel add up', async () => {
+  for (const user of old.users.slice(0, 40)) {
+    const made = secondOf(user.created_at);
+    assert.equal((await panel.request('GET', `/sub/${marzbanToken(SECRET, user.username, made + 1)}/links`)).status, 200, user.username);
+    assert.equal((await panel.request('GET', `/sub/${marzbanToken(SECRET, user.username, made - 1)}/links`)).status, 404);
+  }
+  const { body: why } = await panel.api('GET', `/api/v1/users/${old.users[1].username}/explain`);
+  assert.equal(why.brought, old.users[1].used_traffic);
+  assert.deepEqual([why.check.remainder, why.charged.late, why.check.because], [0, 0, []]);
+  assert.equal((await panel.api('GET', '/api/v1/audit/verify')).body.intact, true);
+});
+
+test('templates that can be plans are plans', async () => {
+  const { status, body } = await panel.api('GET', '/api/v1/plans/month-50');
+  assert.deepEqual([status, body.monthly_quota, body.duration_days, body.reset_strategy], [200, 50 * 1024 ** 3, 30, 'no_reset']);
+});
+
+test('a second run changes nothing and says so', async (t) => {
+  const before = await state();
+  const started = Date.now();
+  const { code, out, report, err } = await run('--apply');
+  t.diagnostic(`compared in ${Date.now() - started} ms`);
+  assert.equal(code, 0, err + out.slice(-2_000));
+  assert.deepEqual(report.counts, { found: USERS, created: 0, unchanged: USERS, differing: 0, overwritten: 0, lost: 0, failed: 0 });
+  assert.match(out, /nothing had to be changed/);
+  assert.deepEqual(await state(), before);
+});
+
+test('a user who exists with other values is told field by field, and stays unless he is to be overwritten', async () => {
+  const [first, second] = old.users;
+  const at = (user, rest = '') => `/api/v1/users/${encodeURIComponent(user.username)}${rest}`;
+  await panel.api('PATCH', at(first), { monthly_quota: 7, note: 'mine' });
+  await panel.api('DELETE', at(first, '/credentials'));
+  await panel.api('POST', at(second, '/disable'));
+  const told = await run('--apply');
+  assert.equal(told.code, 2);
+  assert.deepEqual([told.report.counts.differing, told.report.counts.overwritten], [2, 0]);
+  assert.match(told.out, new RegExp(`${first.username}: monthly_quota: old ${first.data_limit ?? 0}, here 7`));
+  const fields = (name) => told.report.differing.find((one) => one.name === name).fields.map(({ field }) => field);
+  assert.deepEqual(fields(second.username), ['disabled']);
+  assert.ok(fields(first.username).includes('credentials.vless_uuid') && fields(first.username).includes('note'));
+  assert.equal((await panel.api('GET', at(first))).body.note, 'mine');
+
+  const dry = await run('--overwrite');
+  assert.match(dry.out, /would be overwritten/);
+  assert.equal((await panel.api('GET', at(first))).body.note, 'mine');
+
+  const written = await run('--apply', '--overwrite');
+  assert.deepEqual([written.code, written.report.counts.overwritten, written.report.counts.failed], [0, 2, 0], written.out.slice(-2_000));
+  assert.equal((await run('--apply')).report.counts.unchanged, USERS);
+});
+
+test('what was used here since is told and never overwritten', async () => {
+  const [, , , user] = old.users;
+  await panel.db.prepare('UPDATE usage SET month = month + 5, lifetime = lifetime + 5 WHERE user = (SELECT id FROM users WHERE name = ?1)').bind(user.username).run();
+  const { code, report } = await run('--apply', '--overwrite');
+  assert.equal(code, 2);
+  assert.deepEqual(report.differing.map(({ fields, overwritten }) => [fields.map(({ field }) => field), overwritten]), [[['monthly_used', 'total_used'], []]]);
+  await panel.db.prepare('UPDATE usage SET month = month - 5, lifetime = lifetime - 5 WHERE user = (SELECT id FROM users WHERE name = ?1)').bind(user.username).run();
+});
+
+test('a credential that two users have, and a user whom the panel does not take, are told and stop nobody', async () => {
+  const twin = { ...userOf(3_000, began), username: 'zz-twin', proxies: { vless: { ...old.users[0].proxies.vless, id: old.users.find(({ proxies }) => proxies.vless).proxies.vless.id, flow: '' }, trojan: { password: 'only his own', flow: '' } }, excluded_inbounds: {} };
+  const wrong = { ...userOf(3_001, began), username: 'zz-wrong', proxies: { vless: { id: 'no uuid', flow: '' } }, excluded_inbounds: {} };
+  const fine = { ...userOf(3_002, began), username: 'zz-fine' };
+  old.users.push(twin, wrong, fine);
+  const { code, report, out } = await run('--apply');
+  old.users.splice(-3);
+  assert.equal(code, 2);
+  assert.deepEqual(report.created.map(({ name }) => name), ['zz-fine', 'zz-twin']);
+  assert.deepEqual(report.lost.map(({ name, field }) => [name, field]), [['zz-twin', 'credentials.vless_uuid']]);
+  assert.deepEqual(report.failed.map(({ name, field }) => [name, field]), [['zz-wrong', 'credentials.vless_uuid']]);
+  assert.match(out, /zz-twin: credentials\.vless_uuid "\(secret\)": .* has the same/);
+  const { body } = await panel.api('GET', '/api/v1/users/zz-twin/credentials');
+  assert.deepEqual(body.by_hand, ['trojan_password']);
+  assert.equal((await panel.api('GET', '/api/v1/users/zz-wrong')).status, 404);
+});
+
+test('links that were revoked there stay revoked here', async () => {
+  const user = { ...userOf(4_000, began), username: 'zz-revoked' };
+  const file = path.join(panel.folder, 'revoked.csv');
+  await writeFile(file, `zz-Revoked,${began - 500}\n`);
+  old.users.push(user);
+  assert.equal((await run('--apply', '--revoked', file)).report.counts.created, 1);
+  old.users.pop();
+  const fetched = (at) => panel.request('GET', `/sub/${marzbanToken(SECRET, 'zz-revoked', at)}`);
+  assert.deepEqual([(await fetched(began - 501)).status, (await fetched(began - 500)).status], [404, 200]);
+});
+
+test('what cannot be done at all is one sentence and code 1', async () => {
+  const sentence = async (args, pattern, env = {}) => {
+    const { code, err, out } = await weirTool(args, { WEIR_KEY: key, OLD_PASSWORD: SUDO.password, ...env });
+    assert.deepEqual([code, out], [1, ''], err);
+    assert.match(err, pattern);
+    assert.doesNotMatch(err, /at .*\.mjs:\d+/);
+  };
+  const from = ['import', 'marzban', '--url', old.url, '--username', SUDO.username, '--to', panel.url];
+  await sentence(from, /does not let root in: Incorrect username or password/, { OLD_PASSWORD: 'wrong' });
+  await sentence(from, /a valid credential is needed/, { WEIR_KEY: 'weir_0123456789abcdef0123456789abcdef' });
+  await sentence([...from, '--secret', 'short'], /--secret: 64 hexadecimal digits/);
+  await sentence(['import', 'marzban', '--to', panel.url], /needs --url, --username/);
+  await sentence(['import', 'pasarguard'], /usage:/);
+  await sentence([...from, '--revoked', '/nowhere'], /--revoked/);
+});

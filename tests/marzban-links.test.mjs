@@ -1,0 +1,110 @@
+/** Links that a Marzban has handed out go on to work here, once its secret was imported: /sub/{token} with its tokens, old and older. */
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+
+import { legacyToken, marzbanToken } from './support/marzban-token.mjs';
+import { startPanel } from './support/panel.mjs';
+import { now } from './support/wire.mjs';
+
+const SECRET = 'c0ffee'.padEnd(64, '0');
+const OTHER = '0'.repeat(64);
+/** When users were created there. */
+const BORN = 1_700_000_000;
+
+let panel;
+
+before(async () => {
+  panel = await startPanel();
+  const created = await panel.api('POST', '/api/v1/users', { name: 'Alice', created_at: BORN });
+  assert.equal(created.status, 201, created.text);
+});
+after(() => panel?.stop());
+
+const fetched = (token, more = '', method = 'GET') => panel.request(method, `/sub/${token}${more}`);
+const importSecret = async (secret) => assert.equal((await panel.api('PUT', '/api/v1/settings/marzban', { jwt_secret_key: secret })).status, 200);
+
+test('before its secret was imported a link of a Marzban leads nowhere', async () => {
+  const { status, cost } = await fetched(marzbanToken(SECRET, 'alice', BORN + 1));
+  assert.deepEqual([status, cost.read], [404, 0], 'nothing is stored');
+});
+
+test('it gives what our own link gives, in every format that Marzban has', async () => {
+  await importSecret(SECRET);
+  const { subscription_url: url } = (await panel.api('GET', '/api/v1/users/alice')).body;
+  const own = new URL(url).pathname.split('/').at(-1);
+  for (const token of [marzbanToken(SECRET, 'alice', BORN), marzbanToken(SECRET, 'ALICE', now()), legacyToken(SECRET, 'Alice', BORN + 7)]) {
+    for (const format of ['', '/', '/sing-box', '/clash-meta', '/clash', '/outline', '/v2ray', '/v2ray-json']) {
+      const [theirs, ours] = [await fetched(token, format), await fetched(own, format)];
+      assert.equal(theirs.status, 200, `${format}: ${theirs.text}`);
+      const plain = (answer, of) => answer.text.replaceAll(of, 'TOKEN');
+      assert.equal(plain(theirs, token), plain(ours, own), format);
+      for (const header of ['content-type', 'subscription-userinfo', 'profile-title', 'content-disposition']) {
+        assert.equal(theirs.headers.get(header), ours.headers.get(header), `${format} ${header}`);
+      }
+      assert.equal(theirs.headers.get('profile-web-page-url'), `${panel.url}/sub/${token}`);
+    }
+  }
+  assert.equal((await fetched(marzbanToken(SECRET, 'alice', BORN), '', 'HEAD')).status, 200);
+});
+
+test('a browser gets the page by it', async () => {
+  const page = await panel.request('GET', `/sub/${marzbanToken(SECRET, 'alice', BORN)}`, {
+    headers: { accept: 'text/html', 'user-agent': 'Mozilla/5.0 (X11; Linux x86_64)' },
+  });
+  assert.equal(page.status, 200);
+  assert.match(page.headers.get('content-type'), /^text\/html/);
+});
+
+test('a forged one, one of nobody and one from before the user was are refused', async () => {
+  const good = marzbanToken(SECRET, 'alice', BORN);
+  const refused = {
+    'its last letter is another': good.slice(0, -1) + (good.endsWith('A') ? 'B' : 'A'),
+    'signed with another secret': marzbanToken(OTHER, 'alice', BORN),
+    'of nobody': marzbanToken(SECRET, 'nobody', now()),
+    'from before he was created': marzbanToken(SECRET, 'alice', BORN - 1),
+    'a legacy one of another secret': legacyToken(OTHER, 'alice', BORN),
+    'a legacy one from before': legacyToken(SECRET, 'alice', BORN - 1),
+    short: good.slice(0, 14),
+  };
+  for (const [what, token] of Object.entries(refused)) assert.equal((await fetched(token)).status, 404, what);
+});
+
+test('a forged one costs the row of the secret, and what is none costs nothing', async () => {
+  const { cost: forged } = await fetched(marzbanToken(OTHER, 'alice', BORN));
+  assert.deepEqual([forged.queries, forged.read, forged.written], [1, 1, 0]);
+  for (const token of ['AAAABwAAAAL0lExww6GA3L0fDPYznN0G', 'user123', 'x'.repeat(40)]) {
+    const { status, cost } = await fetched(token);
+    assert.deepEqual([status, cost.queries], [404, 0], token);
+  }
+});
+
+test('a good one costs that row more than ours, and ours costs what it did', async () => {
+  const { subscription_url: url } = (await panel.api('GET', '/api/v1/users/alice')).body;
+  const own = new URL(url).pathname.split('/').at(-1);
+  await fetched(own, '/links');
+  const [ours, theirs] = [await fetched(own, '/links'), await fetched(marzbanToken(SECRET, 'alice', BORN), '/links')];
+  assert.ok(ours.cost.read <= 4 && ours.cost.queries === 1 && ours.cost.written === 0, JSON.stringify(ours.cost));
+  assert.ok(theirs.cost.read <= 5 && theirs.cost.queries === 2 && theirs.cost.written === 0, JSON.stringify(theirs.cost));
+});
+
+test('a revocation ends the links of before, also of users who were revoked there, and not those that are made after it', async () => {
+  const revoked = await panel.api('POST', '/api/v1/users', { name: 'bob', created_at: BORN, links_since: BORN + 100 });
+  assert.equal(revoked.status, 201, revoked.text);
+  assert.equal((await fetched(marzbanToken(SECRET, 'bob', BORN + 99))).status, 404);
+  assert.equal((await fetched(marzbanToken(SECRET, 'bob', BORN + 100))).status, 200);
+  assert.equal((await panel.api('POST', '/api/v1/users/alice/revoke')).status, 200);
+  assert.equal((await fetched(marzbanToken(SECRET, 'alice', BORN + 1_000))).status, 404);
+  assert.equal((await fetched(marzbanToken(SECRET, 'alice', now() + 1))).status, 200);
+});
+
+test('a user who was deleted here has no links there either', async () => {
+  assert.equal((await panel.api('DELETE', '/api/v1/users/bob')).status, 204);
+  assert.equal((await fetched(marzbanToken(SECRET, 'bob', now()))).status, 404);
+});
+
+test('once the secret is taken back its links end, and ours go on', async () => {
+  await importSecret(null);
+  assert.equal((await fetched(marzbanToken(SECRET, 'alice', now() + 1))).status, 404);
+  const { subscription_url: url } = (await panel.api('GET', '/api/v1/users/alice')).body;
+  assert.equal((await panel.request('GET', new URL(url).pathname)).status, 200);
+});
