@@ -4,6 +4,7 @@
 //! [`d1`] alone sends them.
 
 pub mod addresses;
+pub mod admins;
 pub mod alerts;
 pub mod aliases;
 pub mod allowances;

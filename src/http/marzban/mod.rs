@@ -6,6 +6,7 @@ mod bearer;
 mod core;
 mod hosts;
 mod nodes;
+mod query;
 mod refusal;
 mod secret;
 mod templates;
