@@ -1,3 +1,8 @@
 //! How Marzban's API says things: pure rules beside its handlers in `http/marzban`.
 
+pub mod config;
+pub mod hosts;
 pub mod instant;
+pub mod log;
+pub mod node;
+pub mod offered;
