@@ -3,6 +3,9 @@
 /// Seconds after which a ledger that was not heard of does not go on.
 pub const GOES_ON: i64 = 600;
 
+/// A node that has said nothing for so many seconds is silent: twice the time after which one that lives is stored again.
+pub const SILENT_AFTER: i64 = 180;
+
 /// Whether a ledger goes on beside a newer one, so that two hosts use this node's key. `heard` has, of each ledger that goes
 /// on, when it was begun and when it was heard of last. A ledger that was left is silent from then on, and so is a second host
 /// that has ended.

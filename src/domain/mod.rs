@@ -22,6 +22,7 @@ pub mod name;
 pub mod notice;
 pub mod page;
 pub mod passkey;
+pub mod password;
 pub mod percent;
 pub mod period;
 pub mod plan;

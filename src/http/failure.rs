@@ -21,6 +21,8 @@ pub(crate) enum Failure {
         /// What he asked for, as [`crate::domain::role`] names it.
         action: &'static str,
     },
+    /// Nobody may do this, whatever he is; the sentence is for the caller.
+    Denied(&'static str),
     /// It is about the caller's own sign-in, and he has none: he holds an API key.
     Keyed,
     /// A browser sent the session's cookie from a page that is none of ours.
@@ -90,6 +92,7 @@ impl Failure {
             Self::Role { role, action } => {
                 (403, "forbidden", format!("the role {} does not reach {action}", role.name()))
             }
+            Self::Denied(why) => (403, "forbidden", (*why).into()),
             Self::Keyed => (403, "forbidden", "an operator who is signed in is needed here, not an API key".into()),
             Self::Foreign => (403, "foreign", "the request does not come from a page of this site".into()),
             Self::NotFound(what) => (404, "not_found", format!("{what} not found")),

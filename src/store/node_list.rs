@@ -158,6 +158,15 @@ pub fn change(node: NodeId, name: &str, address: &str, country: Option<&str>) ->
     Statement::new(CHANGE).bind(node).bind(name).bind(address).bind(country)
 }
 
+// As CHANGE.
+const READDRESS: &str = "UPDATE nodes SET name = ?2, address = ?3 WHERE id = ?1 AND deleted_at IS NULL";
+
+/// The same without its country.
+#[must_use]
+pub fn readdress(node: NodeId, name: &str, address: &str) -> Statement {
+    Statement::new(READDRESS).bind(node).bind(name).bind(address)
+}
+
 const ROTATE: &str = "
 UPDATE nodes SET token_hash = ?2, token_expires = ?3, token_key = NULL WHERE id = ?1 AND deleted_at IS NULL";
 

@@ -24,7 +24,7 @@ pub struct Operator {
     pub user_allowance: Option<u32>,
     /// Of a reseller: bytes at most that his users may use in a month.
     pub byte_allowance: Option<Bytes>,
-    /// SHA-256 of his password, in hex.
+    /// His password as it is stored: see [`crate::domain::password`].
     pub password_hash: String,
     /// The sealed secret of his second factor, confirmed or not.
     pub totp: Option<String>,

@@ -40,6 +40,25 @@ pub struct AllTime {
     pub bytes: Bytes,
 }
 
+// Rows read: 1 per ledger.
+const DIRECTIONS: &str = "
+SELECT min(coalesce(sum(up), 0), 9007199254740991) AS up, min(coalesce(sum(down), 0), 9007199254740991) AS down FROM epochs";
+
+/// Bytes of all nodes and all time.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+pub struct Directions {
+    /// From clients.
+    pub up: Bytes,
+    /// To clients.
+    pub down: Bytes,
+}
+
+/// Bytes by their direction.
+#[must_use]
+pub const fn directions() -> Statement {
+    Statement::new(DIRECTIONS)
+}
+
 /// The totals of all time.
 #[must_use]
 pub fn all_time() -> Statement {

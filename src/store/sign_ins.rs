@@ -91,7 +91,7 @@ pub struct Candidate {
     pub id: Option<i64>,
     /// What he is.
     pub role: Option<Role>,
-    /// SHA-256 of his password, in hex.
+    /// His password as it is stored: see [`crate::domain::password`].
     pub password_hash: Option<String>,
     /// The sealed secret of his second factor, if he has confirmed one.
     pub totp: Option<String>,

@@ -7,9 +7,8 @@ use super::format::{Moment, count};
 use super::note::{Event, Note, notes};
 use super::panel::Say;
 use super::panel::words::State;
+use crate::domain::ledgers::SILENT_AFTER;
 
-/// A node that has said nothing for so many seconds is silent: twice the time after which one that lives is stored again.
-const SILENT_AFTER: i64 = 180;
 /// What is known of a node.
 pub(crate) struct NodeFacts<'a> {
     /// Number.

@@ -47,6 +47,41 @@ pub struct Address {
     /// Whose users get it; empty: everybody.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub plans: Vec<PlanName>,
+    /// What Marzban's API knows of it beside.
+    #[serde(default, skip_serializing_if = "Kept::is_empty")]
+    pub marzban: Kept,
+}
+
+/// What hosts of Marzban's API say and no link here has: kept, and shown there again (docs/marzban.md).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Kept {
+    /// Streams share a connection.
+    #[serde(skip_serializing_if = "is_false")]
+    pub mux_enable: bool,
+    /// How the first packets are cut.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fragment_setting: Option<String>,
+    /// What is sent before them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub noise_setting: Option<String>,
+    /// Another browser's name with each request.
+    #[serde(skip_serializing_if = "is_false")]
+    pub random_user_agent: bool,
+    /// The name in TLS is the Host header as well.
+    #[serde(skip_serializing_if = "is_false")]
+    pub use_sni_as_host: bool,
+}
+
+impl Kept {
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+const fn is_false(flag: &bool) -> bool {
+    !*flag
 }
 
 /// Which inbounds are for some plans only, by all addresses of a node, each behind whether it is on. Those that are on decide; of an

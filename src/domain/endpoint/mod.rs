@@ -22,7 +22,7 @@ mod vless;
 mod vmess;
 mod wireguard;
 
-pub use address::{Address, Alpn, Around, plans_of};
+pub use address::{Address, Alpn, Around, Kept, plans_of};
 pub use anytls::Anytls;
 pub use host::Host;
 pub use http::Http;

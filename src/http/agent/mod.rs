@@ -18,9 +18,12 @@ pub(crate) fn refusal(failure: &Failure) -> worker::Result<Response> {
     let (_, _, message) = failure.describe();
     let code = match failure {
         Failure::Malformed(_) | Failure::Refused(_) | Failure::Method(_) => Code::Malformed,
-        Failure::Unauthorized | Failure::Forbidden(_) | Failure::Role { .. } | Failure::Keyed | Failure::Foreign => {
-            Code::Key
-        }
+        Failure::Unauthorized
+        | Failure::Forbidden(_)
+        | Failure::Role { .. }
+        | Failure::Denied(_)
+        | Failure::Keyed
+        | Failure::Foreign => Code::Key,
         Failure::NotFound(_) => Code::Token,
         Failure::Report(Unwanted::Expect(_)) => Code::Expect,
         Failure::Report(Unwanted::Fork(_) | Unwanted::Old(_)) => Code::Fork,

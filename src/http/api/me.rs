@@ -8,7 +8,7 @@ use super::me_passkeys;
 use super::operators::{password, subject, whole};
 use crate::domain::audit::{Entry, Facts};
 use crate::domain::page::qr::Qr;
-use crate::domain::token::same;
+use crate::domain::password::is as is_password;
 use crate::domain::totp::{self, RECOVERY_CODES, Secret, plain_recovery_code};
 use crate::http::address;
 use crate::http::audit::{Deed, recorded};
@@ -122,7 +122,7 @@ pub(super) async fn proven(
     let Proof { password } = body::json(&mut request).await?;
     let bucket = count(call, session).await?;
     let operator = operator(call, session).await?;
-    if !same(sha256_hex(&password).as_bytes(), operator.password_hash.as_bytes()) {
+    if !is_password(&call.secret("AUTH_KEY")?, &operator.password_hash, &sha256_hex(&password)) {
         return Err(Failure::invalid("password", "it is wrong"));
     }
     call.db.run(sign_ins::forgive(bucket)).await?;

@@ -9,7 +9,7 @@ use worker::{Request, Response};
 
 use super::{node_addresses, usage as charts};
 use crate::bell;
-use crate::domain::audit::{Entry, Facts};
+use crate::domain::audit::{Actor, Entry, Facts};
 use crate::domain::name::{Country, NodeAddress, NodeName};
 use crate::http::address::origin;
 use crate::http::audit::{Deed, recorded};
@@ -20,6 +20,7 @@ use crate::http::failure::Failure;
 use crate::http::slots::refill;
 use crate::random;
 use crate::route::Nodes;
+use crate::store::Statement;
 use crate::store::d1::Outcome;
 use crate::store::node_list::{self, Created, NodeRow, Sums, TOKEN_LASTS};
 use crate::store::usage;
@@ -152,24 +153,57 @@ async fn create(mut request: Request, call: &Call) -> Result<Response, Failure> 
     if new.coefficient > COEFFICIENT_MAX {
         return Err(Failure::invalid("coefficient", format!("per mille, an integer from 0 to {COEFFICIENT_MAX}")));
     }
+    let wanted = Wanted {
+        name: new.name.as_str(),
+        address: new.address.as_str(),
+        coefficient: new.coefficient,
+        country: new.country.as_ref().map(Country::as_str),
+    };
+    let (id, token) = enter(call, &actor, &wanted, Vec::new()).await?;
+    let mut response = with_token(&request, call, id, token).await?.with_status(201);
+    response.headers_mut().set("location", &format!("/api/v1/nodes/{id}"))?;
+    Ok(response)
+}
+
+/// A node that is to be entered.
+pub(crate) struct Wanted<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) address: &'a str,
+    /// Per mille.
+    pub(crate) coefficient: u32,
+    pub(crate) country: Option<&'a str>,
+}
+
+/// Enters a node, with `more` that is done in the same batch; returns its number and its enrolment token. Fails as taken when another
+/// node has the name.
+pub(crate) async fn enter(
+    call: &Call,
+    actor: &Actor,
+    wanted: &Wanted<'_>,
+    more: Vec<Statement>,
+) -> Result<(NodeId, String), Failure> {
+    let Wanted { name, address, coefficient, country } = *wanted;
     let token = new_token()?;
     let hash = sha256_hex(&token);
-    let (name, address, country) = (new.name.as_str(), new.address.as_str(), new.country.as_ref().map(Country::as_str));
     let prepare = async || {
-        let facts = Facts::new().plain("name", name).plain("address", address).plain("coefficient", new.coefficient);
+        let facts = Facts::new().plain("name", name).plain("address", address).plain("coefficient", coefficient);
         let facts = facts.plain("country", country);
-        let batch = [node_list::create(name, address, new.coefficient, country, &hash, call.now)];
+        let mut batch = vec![node_list::create(name, address, coefficient, country, &hash, call.now)];
+        batch.extend(more.iter().cloned());
         // Its number is not known before it is there: it goes by its name.
         Ok(Deed::new(Entry::new("node.create", format!("nodes/{name}")).after(facts), batch, ()))
     };
-    let (outcomes, ()) = recorded(call, &actor, prepare).await?;
+    let (outcomes, ()) = recorded(call, actor, prepare).await?;
     let created = outcomes.first().map(Outcome::rows).transpose()?.and_then(|mut rows| rows.pop());
     let Created { id } = created.ok_or_else(|| Failure::Broken("a created node has no number".into()))?;
     // Its core loads these at its first start, and the users to come need no reload.
     refill(call).await?;
-    let mut response = with_token(&request, call, NodeId(id), token).await?.with_status(201);
-    response.headers_mut().set("location", &format!("/api/v1/nodes/{id}"))?;
-    Ok(response)
+    Ok((NodeId(id), token))
+}
+
+/// The one line that installs an agent with a token.
+pub(crate) fn install_command(request: &Request, token: &str) -> String {
+    format!("curl -fsSL {}/install.sh | sh -s -- {token}", origin(request))
 }
 
 fn new_token() -> Result<String, Failure> {
@@ -180,8 +214,7 @@ async fn with_token(request: &Request, call: &Call, id: NodeId, token: String) -
     let mut node =
         serde_json::to_value(find(call, id).await?).map_err(|error| Failure::Broken(format!("node {id}: {error}")))?;
     if let Some(node) = node.as_object_mut() {
-        let install = format!("curl -fsSL {}/install.sh | sh -s -- {token}", origin(request));
-        node.insert("install".into(), json!(install));
+        node.insert("install".into(), json!(install_command(request, &token)));
         node.insert("token".into(), json!(token));
         node.insert("token_expires".into(), json!(call.now.plus(TOKEN_LASTS).get()));
     }
@@ -238,15 +271,20 @@ async fn change(mut request: Request, call: &Call, id: &str) -> Result<Response,
 /// 204. The agent is told to shut all gates; for 25 h it may report what it still holds.
 async fn delete(request: &Request, call: &Call, id: &str) -> Result<Response, Failure> {
     let actor = authorize(request, call, "nodes:write").await?;
-    let id = number(id)?;
+    remove(call, &actor, number(id)?).await?;
+    Ok(Response::empty()?.with_status(204))
+}
+
+/// Deletes a node, as [`delete`] says.
+pub(crate) async fn remove(call: &Call, actor: &Actor, id: NodeId) -> Result<(), Failure> {
     let prepare = async || {
         let node = find(call, id).await?;
         Ok(Deed::new(entry("node.delete", &node), node_list::delete(id, call.now), ()))
     };
-    recorded(call, &actor, prepare).await?;
+    recorded(call, actor, prepare).await?;
     call.db.run(usage::free_node(id)).await?;
     bell::ring_node(&call.env, id).await;
-    Ok(Response::empty()?.with_status(204))
+    Ok(())
 }
 
 fn entry(action: &'static str, node: &NodeJson) -> Entry {

@@ -8,9 +8,9 @@ use worker::Request;
 
 use super::{actor, address_of, cookie, session};
 use crate::domain::audit::{Actor, ActorKind, Entry, Facts};
+use crate::domain::password;
 use crate::domain::role::Role;
 use crate::domain::seal::{self, NONCE};
-use crate::domain::token::same;
 use crate::domain::totp;
 use crate::http::audit::{Deed, recorded};
 use crate::http::call::{Call, sha256_hex};
@@ -97,7 +97,7 @@ pub(crate) async fn sign_in(
     let candidate = candidate.ok_or_else(|| Failure::Broken("one row gave none".into()))?;
     // Compared even for a name that nobody has: the time must not tell.
     let stored = candidate.password_hash.clone().unwrap_or_else(|| sha256_hex(""));
-    let right = same(attempted.hash.as_bytes(), stored.as_bytes());
+    let right = password::is(&call.secret("AUTH_KEY")?, &stored, &attempted.hash);
     if let Some(operator) = candidate.id.filter(|_| right) {
         if candidate.totp.is_some() && code.trim().is_empty() {
             call.db.run(sign_ins::forgive(of_address)).await?;
@@ -189,10 +189,11 @@ impl Opening<'_> {
     /// What uses the code up; none if it is wrong. Read anew under the audit head, so of two who send the same code at once one fails.
     async fn spend(&self, call: &Call) -> Result<Option<Vec<Statement>>, Failure> {
         let found: Option<Candidate> = call.db.first(sign_ins::find(&self.attempted.name)).await?;
+        let key = call.secret("AUTH_KEY")?;
         // He was disabled, renamed or given another password meanwhile.
         let still = found.filter(|now| {
-            let hash = now.password_hash.as_deref().unwrap_or_default();
-            now.id == Some(self.operator) && same(hash.as_bytes(), self.attempted.hash.as_bytes())
+            let stored = now.password_hash.as_deref().unwrap_or_default();
+            now.id == Some(self.operator) && password::is(&key, stored, &self.attempted.hash)
         });
         let Some(found) = still else { return Ok(None) };
         let Some(sealed) = &found.totp else { return Ok(Some(Vec::new())) };

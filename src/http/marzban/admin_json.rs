@@ -4,6 +4,7 @@ use serde::Serialize;
 use weir_wire::Bytes;
 
 use crate::domain::role::Role;
+use crate::store::admins::Admin;
 
 /// See the field names.
 #[derive(Clone, Debug, Serialize)]
@@ -19,4 +20,16 @@ pub(super) struct AdminJson {
 /// Whether a role is what Marzban calls sudo.
 pub(super) const fn is_sudo(role: Role) -> bool {
     matches!(role, Role::Owner | Role::Admin)
+}
+
+impl From<Admin> for AdminJson {
+    fn from(admin: Admin) -> Self {
+        Self {
+            username: admin.name,
+            is_sudo: is_sudo(admin.role),
+            telegram_id: admin.telegram_id,
+            discord_webhook: admin.discord_webhook,
+            users_usage: Some(admin.users_usage),
+        }
+    }
 }

@@ -39,27 +39,43 @@ FROM (SELECT of_user, row_number() OVER (ORDER BY of_user) AS place FROM (SELECT
 // Rows read: every user once, or 3 per name; written: 1 per chunk.
 const PIN_FILTERED: &str = pin!(filtered!());
 const PIN_NAMED: &str = pin!(named!());
+// Rows read: 2 per user of his.
+const PIN_OWN: &str = pin!(filtered!("owner = CAST(?6 AS INTEGER) AND "));
 
 // Rows read: 2 per user of the page, and by a filter every user once.
 const PAGE_FILTERED: &str = concat!(columns!(), filtered!(), "ORDER BY users.id LIMIT ?6 OFFSET ?7");
+const PAGE_OWN: &str =
+    concat!(columns!(), filtered!("owner = CAST(?8 AS INTEGER) AND "), "ORDER BY users.id LIMIT ?6 OFFSET ?7");
 const PAGE_NAMED: &str = concat!(columns!(), named!(), "ORDER BY users.id LIMIT ?2 OFFSET ?3");
 
 /// Users of a selection, oldest first.
 #[must_use]
 pub fn page(selection: &Selection, limit: u32, offset: u32, now: Second) -> Statement {
+    let of = |statement: Statement| statement.bind(limit).bind(offset);
     match selection {
-        Selection::Filter(query) => filter(Statement::new(PAGE_FILTERED), query, now),
-        Selection::Names(names) => Statement::new(PAGE_NAMED).bind_json(names),
+        Selection::Filter(query) => match query.owner {
+            Some(owner) => of(filter(Statement::new(PAGE_OWN), query, now)).bind(owner),
+            None => of(filter(Statement::new(PAGE_FILTERED), query, now)),
+        },
+        Selection::Names(names) => of(Statement::new(PAGE_NAMED).bind_json(names)),
     }
-    .bind(limit)
-    .bind(offset)
 }
 
 // Rows read: as PAGE, without its limit.
 const COUNT_FILTERED: &str = concat!("SELECT count(*) AS total, NULL AS missing ", filtered!());
+const COUNT_OWN: &str =
+    concat!("SELECT count(*) AS total, NULL AS missing ", filtered!("owner = CAST(?6 AS INTEGER) AND "));
 const COUNT_NAMED: &str = "
 SELECT count(DISTINCT users.id) AS total, min(CASE WHEN users.id IS NULL THEN asked.key END) AS missing
 FROM json_each(?1) AS asked LEFT JOIN users ON users.name = asked.value COLLATE NOCASE AND deleted_at IS NULL";
+
+/// A filter whose sixth parameter is the owner, if it is about one owner's users.
+fn owned(any: &'static str, own: &'static str, query: &Query, now: Second) -> Statement {
+    match query.owner {
+        Some(owner) => filter(Statement::new(own), query, now).bind(owner),
+        None => filter(Statement::new(any), query, now),
+    }
+}
 
 /// What [`count`] returns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -74,7 +90,7 @@ pub struct Chosen {
 #[must_use]
 pub fn count(selection: &Selection, now: Second) -> Statement {
     match selection {
-        Selection::Filter(query) => filter(Statement::new(COUNT_FILTERED), query, now),
+        Selection::Filter(query) => owned(COUNT_FILTERED, COUNT_OWN, query, now),
         Selection::Names(names) => Statement::new(COUNT_NAMED).bind_json(names),
     }
 }
@@ -116,7 +132,7 @@ pub struct Created {
 #[must_use]
 pub fn create(wish: &Wish<'_>, now: Second) -> [Statement; 2] {
     let pin = match wish.selection {
-        Selection::Filter(query) => filter(Statement::new(PIN_FILTERED), query, now),
+        Selection::Filter(query) => owned(PIN_FILTERED, PIN_OWN, query, now),
         Selection::Names(names) => Statement::new(PIN_NAMED).bind_json(names),
     };
     let enter = Statement::new(ENTER).bind(now).bind(wish.by).bind(wish.asked).bind(wish.action).bind(wish.total);

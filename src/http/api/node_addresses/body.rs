@@ -60,6 +60,7 @@ impl Fields {
             fingerprint: self.fingerprint.unwrap_or(address.fingerprint),
             insecure: self.insecure.unwrap_or(address.insecure),
             plans: self.plans.unwrap_or(address.plans),
+            marzban: address.marzban,
         }
     }
 }

@@ -72,7 +72,7 @@ pub(crate) fn action(code: &str, language: Language) -> String {
 }
 
 /// Every action that is recorded, for the filter.
-pub(crate) const ACTIONS: [&str; 67] = [
+pub(crate) const ACTIONS: [&str; 70] = [
     "audit.unsealed",
     "backup.make",
     "bulk.start",
@@ -130,6 +130,9 @@ pub(crate) const ACTIONS: [&str; 67] = [
     "source.delete",
     "source.toggle",
     "source.update",
+    "template.change",
+    "template.create",
+    "template.delete",
     "traffic.cleanup",
     "user.change",
     "user.create",
@@ -143,7 +146,7 @@ pub(crate) const ACTIONS: [&str; 67] = [
 ];
 
 #[rustfmt::skip]
-const NOUNS: [(&str, [&str; 4]); 20] = [
+const NOUNS: [(&str, [&str; 4]); 21] = [
     ("audit",         ["Audit log",      "审计日志",   "Журнал аудита",     "گزارش کارها"]),
     ("backup",        ["Backup",         "备份",       "Резервная копия",   "پشتیبان"]),
     ("bulk",          ["Many users",     "批量操作",   "Много пользователей", "کار گروهی"]),
@@ -162,6 +165,7 @@ const NOUNS: [(&str, [&str; 4]); 20] = [
     ("session",       ["Session",        "登录会话",   "Сеанс",             "نشست"]),
     ("settings",      ["Settings",       "设置",       "Настройки",         "تنظیمات"]),
     ("source",        ["Source",         "订阅源",     "Источник",          "منبع"]),
+    ("template",      ["Template of users", "用户模板", "Шаблон пользователей", "الگوی کاربر"]),
     ("traffic",       ["Traffic",        "流量",       "Трафик",            "ترافیک"]),
     ("user",          ["User",           "用户",       "Пользователь",      "کاربر"]),
 ];
