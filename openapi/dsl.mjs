@@ -19,8 +19,10 @@ export const only = (value) => ({ const: value });
 export const list = (items, description, more = {}) => ({ type: 'array', items, ...(description && { description }), ...more });
 export const map = (values, description, more = {}) => ({ type: 'object', additionalProperties: values, ...(description && { description }), ...more });
 export const either = (...schemas) => ({ anyOf: schemas });
+const isNullable = ({ type, anyOf }) => [].concat(type).includes('null') || (anyOf ?? []).some((one) => one.type === 'null');
 /** A value, or `null`. The description is moved to where readers look for it. */
 export function nul(schema, description = schema.description) {
+  if (isNullable(schema)) return { ...schema, ...(description && { description }) };
   const { description: _, default: standard, ...bare } = schema;
   const words = { ...(description && { description }), ...(standard !== undefined && { default: standard }) };
   if (bare.$ref || bare.anyOf || bare.const !== undefined) return { anyOf: [...(bare.anyOf ?? [bare]), { type: 'null' }], ...words };

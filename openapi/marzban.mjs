@@ -201,12 +201,12 @@ function refusals({ where, level, body, query, socket }) {
 export const marzban = () =>
   document({
     info: {
-      title: 'Weir: Marzban\'s API',
+      title: 'Marzban\'s API',
       version: '0.8.4',
       summary: 'What bots, shops and dashboards made for Marzban call',
       description: [
         'Every success is 200 with JSON. Bytes are integers below 2^53, instants ISO 8601 in UTC without offset; `start` and `end` may have one. Errors are `{"detail": "<sentence>"}`, and for 422 `{"detail": {"<field>": "<rule>"}}`.',
-        'Fields that are not known are ignored. Where this panel differs from Marzban 0.8.4, docs/marzban.md says so. Our own API is described [apart](../openapi).',
+        'Fields that are not known are ignored. Where this panel differs from Marzban 0.8.4, docs/marzban.md says so. Our own API is described [apart](/openapi).',
       ].join('\n\n'),
       license: { name: 'MIT OR Apache-2.0', identifier: 'MIT OR Apache-2.0' },
     },

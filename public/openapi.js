@@ -28,7 +28,7 @@ function filter() {
   }
   for (const area of rest) area.hidden = wanted.length > 0;
   none.hidden = count > 0;
-  found.textContent = wanted.length > 0 ? `${count} operations` : '';
+  found.textContent = wanted.length > 0 ? `${count} ${count === 1 ? 'operation' : 'operations'}` : '';
 }
 
 function showAll() {
@@ -74,7 +74,6 @@ function open() {
   if (named.localName === 'details') {
     named.open = true;
     fill(named);
-    named.querySelector('summary').focus({ preventScroll: true });
   }
   named.scrollIntoView();
 }

@@ -5,6 +5,7 @@ import path from 'node:path';
 import { test } from 'node:test';
 
 import { Validator } from '@seriousme/openapi-schema-validator';
+import { Ajv2020 } from 'ajv/dist/2020.js';
 
 import { documents } from '../dev/openapi.mjs';
 import { Judge, matches, operationsOf } from './support/openapi.mjs';
@@ -46,6 +47,11 @@ function spread(where) {
   return choice ? choice[1].split(',').map((one) => where.replace(choice[0], one)) : [where];
 }
 
+/** Names of parameters may differ. */
+const anonymous = (route) => route.replaceAll(/\{\w+\}/g, '{x}');
+/** Routes that documents spell out, one path for each value of the last parameter. */
+const SPELT_OUT = ['GET', 'PUT', 'PATCH'].map((method) => `${method} /api/v1/settings/{x}`).concat(['GET', 'HEAD'].map((method) => `${method} /sub/{x}/{x}`));
+
 const all = Object.values(documents());
 const described = all.flatMap(operationsOf).map(({ method, path: where }) => `${method} ${where}`);
 
@@ -54,6 +60,19 @@ for (const [name, document] of Object.entries(documents())) {
     const { valid, errors } = await new Validator().validate(structuredClone(document));
     assert.ok(valid, JSON.stringify(errors, null, 1));
     assert.equal(document.openapi, '3.1.0');
+  });
+
+  test(`every schema of ${name}.json is JSON Schema 2020-12`, () => {
+    const ajv = new Ajv2020({ strict: false });
+    const schemas = Object.entries(document.components.schemas);
+    const walk = (part, where) => {
+      if (typeof part !== 'object' || part === null) return;
+      if (part.schema) schemas.push([where, part.schema]);
+      for (const [key, value] of Object.entries(part)) walk(value, `${where}/${key}`);
+    };
+    walk(document.paths, '');
+    assert.ok(schemas.length > 150);
+    for (const [where, schema] of schemas) assert.ok(ajv.validateSchema(schema), `${where}: ${ajv.errorsText()}`);
   });
 
   test(`${name}.json says of every operation what it is, who may call it and what it answers`, () => {
@@ -78,12 +97,9 @@ for (const [name, document] of Object.entries(documents())) {
 test('every route is in a document, and whatever is in a document has a route', async () => {
   const known = (await routes()).filter((route) => !OTHER_FACES.some((other) => other.test(route)));
   assert.ok(known.length > 180, `${known.length} routes were read`);
-  // A parameter may be spelt out in a document, one path for each of its values.
-  const same = (route, where) => route.split(' ')[0] === where.split(' ')[0] && matches(route.split(' ')[1].replaceAll(/\{\w+\}/g, '{x}'), where.split(' ')[1].replaceAll(/\{\w+\}/g, '{x}'));
+  const same = (route, where) => anonymous(route) === anonymous(where) || (SPELT_OUT.includes(anonymous(route)) && matches(anonymous(route), anonymous(where)));
   assert.deepEqual(known.filter((route) => !described.some((where) => same(route, where))), [], 'routes without a description');
-  // The pages, and what the list of subscriptions' formats holds besides, have their own.
-  const pages = ['GET /'];
-  // `OPTIONS` of any path, and HEAD where the table tolerates it with GET.
-  const isRouted = (where) => known.some((route) => same(route, where)) || /^(OPTIONS|HEAD) \/api\/xpert\//.test(where) || where === 'HEAD /health' || pages.includes(where);
+  // `OPTIONS` of any path of Xpert's, HEAD where the table tolerates it with GET, and Marzban's home page, which is the panel's own.
+  const isRouted = (where) => known.some((route) => same(route, where)) || /^(OPTIONS|HEAD) \/api\/xpert\//.test(where) || ['HEAD /health', 'GET /'].includes(where);
   assert.deepEqual(described.filter((where) => !isRouted(where)), [], 'descriptions without a route');
 });

@@ -1,5 +1,5 @@
 /** The page that shows a document: plain HTML, which a small script makes searchable. */
-import { fields, line, typeOf } from './schema.mjs';
+import { fields, line, plain, typeOf } from './schema.mjs';
 import { escape, inline, paragraphs, slug } from './text.mjs';
 
 /** Static files as pages name them: with a mark of their contents, as src/views/asset.rs makes it, so that a browser may keep them for good. */
@@ -19,7 +19,7 @@ export class Marks {
 }
 
 const METHODS = ['get', 'post', 'put', 'patch', 'delete', 'head', 'options'];
-const SHORT = { openapi: 'Weir', 'openapi/marzban': 'Marzban' };
+const SHORT = { openapi: 'Own API', 'openapi/marzban': 'Marzban\'s API' };
 
 /**
  * @param {string} name of the document, as its address has it
@@ -28,7 +28,7 @@ const SHORT = { openapi: 'Weir', 'openapi/marzban': 'Marzban' };
  * @returns {Promise<string>}
  */
 export async function page(name, all, marks) {
-  const document = all[name];
+  const document = plain(all[name]);
   const [icon, style, own, script] = await Promise.all(['weir.svg', 'weir.css', 'openapi.css', 'openapi.js'].map((file) => marks.of(file)));
   const areas = document.tags.map((tag) => ({ ...tag, id: slug(tag.name), operations: operationsOf(document, tag.name) }));
   const tabs = Object.keys(all).map((other) => `<a href="/${other}"${other === name ? ' aria-current="page"' : ''}>${SHORT[other]}</a>`);
@@ -51,7 +51,7 @@ export async function page(name, all, marks) {
 <a class="brand" href="/"><img src="${icon}" alt="" width="28" height="28">Weir</a>
 <nav class="menu" aria-label="APIs">${tabs.join('')}</nav>
 <span class="gap"></span>
-<a class="json" href="/${name}.json">OpenAPI ${escape(document.openapi)}</a>
+<a class="json" href="/${name}.json">OpenAPI<span> document</span></a>
 </header>
 <div class="book">
 <nav class="side" aria-label="Areas">
@@ -80,13 +80,12 @@ ${schemaSection(document)}
 `;
 }
 
-/** Operations of an area; HEAD and OPTIONS are told with those that stand beside them. */
+/** Operations of an area. HEAD is told with GET; OPTIONS, which browsers ask by themselves, is in the document alone. */
 function operationsOf(document, tag) {
   const found = [];
   for (const [path, item] of Object.entries(document.paths)) {
     const methods = METHODS.filter((method) => item[method]?.tags[0] === tag);
-    const plain = methods.filter((method) => !['head', 'options'].includes(method));
-    for (const method of plain.length > 0 ? plain : methods) {
+    for (const method of methods.filter((one) => !['head', 'options'].includes(one))) {
       found.push({ method, path, parameters: item.parameters ?? [], operation: item[method], also: method === 'get' && item.head ? ['head'] : [] });
     }
   }
@@ -157,7 +156,7 @@ function response(status, { description, content = {}, headers = {} }) {
 function curl(method, path, { requestBody, parameters = [], security }, document) {
   const [type, media] = Object.entries(requestBody?.content ?? {})[0] ?? [];
   const needed = parameters.filter((one) => one.required && one.in === 'query').map(({ name }) => `${name}=...`);
-  const filled = path.replaceAll(/\{(\w+)\}/g, '$$$1').replaceAll(/\$\w+/g, (name) => name.toUpperCase());
+  const filled = path.replaceAll(/\{(\w+)\}/g, (_, name) => `$${name.toUpperCase()}`);
   const schemes = document.components.securitySchemes;
   const byCookie = security.length > 0 && security.every((one) => Object.keys(one).every((name) => schemes[name].in === 'cookie'));
   const parts = [`curl${method === 'get' ? '' : ` -X ${method.toUpperCase()}`} "$PANEL${filled}${needed.length > 0 ? `?${needed.join('&')}` : ''}"`];

@@ -48,7 +48,7 @@ export const schemas = {
 /** The fields of a user that may be set, as `null`able as a change has them. */
 export const userFields = {
   'email?': nul(ref('Email')),
-  'note?': nul(text('At most 1,000 characters, line breaks among them', { maxLength: 1000, pattern: '^[^\\u0000-\\u0009\\u000b-\\u001f\\u007f-\\u009f]*$' })),
+  'note?': nul(text('May have line breaks', { maxLength: 1000, pattern: '^[^\\u0000-\\u0009\\u000b-\\u001f\\u007f-\\u009f]*$' })),
   'plan?': nul(as(ref('PlanName'), 'A plan that exists; its values stand for the fields that the body lacks')),
   'monthly_quota?': bytes('Bytes in each period, 0 = unlimited'),
   'total_quota?': bytes('Bytes over the lifetime, 0 = unlimited'),

@@ -52,13 +52,13 @@ function refusals({ where, may, session, body, query, noQuery }) {
 }
 
 const info = {
-  title: 'Weir',
+  title: 'Weir API',
   version: '1',
   summary: 'Traffic, quota and subscriptions of proxy hosts',
   description: [
     'Bytes are integers from 0 to 2^53 - 1, instants unix seconds in UTC. Bodies are JSON objects of at most 64 KiB; a field that is not known is an error, so that a mistyped one does not pass for done.',
     'Every error carries `x-request-id`, under which the log has what the caller may not see. `Allow` of a 405 names the methods that a path knows.',
-    'A session\'s changes need the `Origin` of the panel\'s own pages. A bearer beats a session. Marzban\'s API is described [apart](openapi/marzban).',
+    'A session\'s changes need the `Origin` of the panel\'s own pages. A bearer beats a session. Marzban\'s API is described [apart](/openapi/marzban).',
   ].join('\n\n'),
   license: { name: 'MIT OR Apache-2.0', identifier: 'MIT OR Apache-2.0' },
 };

@@ -56,7 +56,7 @@ const url = text('http:// or https:// to a public host', { examples: ['https://f
 
 export const xpertArea = {
   name: 'Xpert: traffic',
-  description: 'Traffic through other people\'s servers, as clients report it. Errors are `{"detail"}`.',
+  description: 'Traffic through other people\'s servers, as clients report it. Errors are `{"detail"}`. Pages of other hosts may call, if `XPERT_ORIGINS` lists them: every path answers their browsers\' OPTIONS.',
   face: 'xpert',
   parameters: { user_token: token },
   schemas: {
