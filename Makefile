@@ -4,7 +4,7 @@ SHELL := /bin/bash
 # What dev/setup found: Node.js 22, sing-box, mihomo, cargo-deny.
 ENV := . .weir/env &&
 
-.PHONY: help setup build build-worker build-faults build-agent build-deb agent-files up test test-rust test-js test-long check screenshots fuzz deploy backup restore bench clean
+.PHONY: help setup build build-worker build-faults build-agent build-deb agent-files up test test-rust test-js test-long check screenshots fuzz schemathesis deploy backup restore bench clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/' | expand -t 14
@@ -14,7 +14,7 @@ setup: ## install compilers, tools and engines; fast when they are there
 
 build: build-worker build-agent ## the Worker into build/, the agent into target/release/
 
-build-worker: ## the Worker alone; FEATURES=a,b passes cargo features, QUICK=1 builds in seconds and not small
+build-worker: ## the Worker alone, with the APIs' documents; FEATURES=a,b passes cargo features, QUICK=1 builds in seconds and not small
 	@dev/build-worker
 
 build-faults: ## Worker and agent with faults on demand, for tests, into build-faults/
@@ -56,6 +56,9 @@ screenshots: build ## the pictures of the panel's pages, into docs/images/
 
 fuzz: ## look for inputs that break a reader: docs/fuzzing.md. TARGET= (all), SECONDS= (60 each)
 	@dev/fuzz $(or $(TARGET),all) $(or $(SECONDS),60)
+
+schemathesis: build-worker ## call the panel as its OpenAPI documents say and forbid. SEED=, CASES= (2000 a document)
+	@dev/schemathesis
 
 deploy: build-worker agent-files ## the panel onto Cloudflare: docs/deploy.md; safe to repeat. DRY_RUN=1, NAME=, DOMAIN=, BACKUP=
 	@$(ENV) NODE_USE_ENV_PROXY=1 node --disable-warning=UNDICI-EHPA dev/deploy.mjs
