@@ -61,7 +61,6 @@ pub mod user_list;
 pub mod user_page;
 pub mod user_templates;
 pub mod users;
-pub mod ways;
 pub mod xpert_direct;
 pub mod xpert_reports;
 pub mod xpert_settings;

@@ -4,7 +4,7 @@
 use serde_json::{Map, Value, json};
 use weir_wire::sync::Inbound;
 
-use super::offered::PROTOCOLS;
+use super::inbounds::Protocol;
 use crate::domain::endpoint::NodeWays;
 
 /// A configuration in the core's form: each tag once, as the first node has it. Without users, keys and rules.
@@ -12,7 +12,7 @@ use crate::domain::endpoint::NodeWays;
 pub fn view(nodes: &[NodeWays]) -> Value {
     let mut inbounds: Vec<&Inbound> = Vec::new();
     for inbound in nodes.iter().flat_map(|node| &node.inbounds) {
-        let is_known = PROTOCOLS.contains(&inbound.protocol.as_str());
+        let is_known = Protocol::named(&inbound.protocol).is_some();
         if is_known && !inbounds.iter().any(|there| there.tag == inbound.tag) {
             inbounds.push(inbound);
         }

@@ -5,10 +5,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use weir_wire::sync::Inbound;
 
+use super::inbounds::Protocol;
 use crate::domain::endpoint::NodeWays;
-
-/// The protocols that Marzban knows, in its order. Others that nodes have are in links, and unknown to its clients.
-pub const PROTOCOLS: [&str; 4] = ["vmess", "vless", "trojan", "shadowsocks"];
 
 /// An inbound as clients are told of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -47,7 +45,8 @@ pub fn by_protocol(nodes: &[NodeWays]) -> BTreeMap<String, Vec<Offered>> {
     let mut offered: BTreeMap<String, Vec<Offered>> = BTreeMap::new();
     for inbound in nodes.iter().flat_map(|node| &node.inbounds) {
         let is_there = offered.values().flatten().any(|there| there.tag == inbound.tag);
-        if PROTOCOLS.contains(&inbound.protocol.as_str()) && !is_there {
+        // Others that nodes have are in links, and unknown to Marzban's clients.
+        if Protocol::named(&inbound.protocol).is_some() && !is_there {
             offered.entry(inbound.protocol.clone()).or_default().push(inbound.into());
         }
     }

@@ -9,8 +9,9 @@ use worker::{Request, Response};
 use super::core_config as config;
 use super::{logs, offered};
 use crate::bell;
+use crate::domain::marzban::inbounds::Protocol;
 use crate::domain::marzban::node::runs;
-use crate::domain::marzban::offered::{PROTOCOLS, by_protocol};
+use crate::domain::marzban::offered::by_protocol;
 use crate::http::auth::{authorize, authorize_for_users};
 use crate::http::call::Call;
 use crate::http::failure::Failure;
@@ -86,7 +87,8 @@ async fn inbounds(request: &Request, call: &Call) -> Result<Response, Failure> {
     authorize_for_users(request, call, "users:read").await?;
     let nodes = offered::nodes(call).await?;
     if nodes.is_empty() {
-        let none: Map<String, Value> = PROTOCOLS.iter().map(|name| ((*name).to_owned(), json!([]))).collect();
+        let none: Map<String, Value> =
+            Protocol::ALL.into_iter().map(|one| (one.name().to_owned(), json!([]))).collect();
         return Ok(Response::from_json(&none)?);
     }
     Ok(Response::from_json(&by_protocol(&nodes))?)

@@ -4,8 +4,7 @@ use serde::Serialize;
 use weir_wire::Bytes;
 use worker::Request;
 
-use crate::domain::marzban::instant::span;
-use crate::http::address::parameter;
+use super::query::span;
 use crate::http::call::Call;
 use crate::http::failure::Failure;
 use crate::store::marzban_usage::{self as store, Of, Span, Used};
@@ -23,9 +22,7 @@ pub(super) struct NodeUsage {
 
 /// The bytes of a query's `start` to its `end`, "Master" first. Rows read: 1 per node, 2, and those of [`store::used`].
 pub(super) async fn by_node(request: &Request, call: &Call, of: Of<'_>) -> Result<Vec<NodeUsage>, Failure> {
-    let (start, end) = (parameter(request, "start"), parameter(request, "end"));
-    let span = span(start.as_deref(), end.as_deref(), call.now);
-    let (from, to) = span.map_err(|no| Failure::Refused(no.sentence().to_owned()))?;
+    let (from, to) = span(request, call)?;
     let mut batch = vec![store::nodes()];
     batch.extend(store::used(of, Span { from, to }));
     let outcomes = call.db.batch(&batch).await?;

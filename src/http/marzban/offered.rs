@@ -3,11 +3,11 @@
 use crate::domain::endpoint::NodeWays;
 use crate::http::call::Call;
 use crate::http::failure::Failure;
-use crate::store::ways;
+use crate::http::ways;
+use crate::store::marzban_users::{self, Endpoints};
 
 /// All nodes whose agents have told inbounds. Rows read: 1.
 pub(super) async fn nodes(call: &Call) -> Result<Vec<NodeWays>, Failure> {
-    let row: Option<ways::Row> = call.db.first(ways::read()).await?;
-    let text = row.map_or_else(|| "[]".to_owned(), |row| row.value);
-    serde_json::from_str(&text).map_err(|error| Failure::Broken(format!("endpoints: {error}")))
+    let row: Option<Endpoints> = call.db.first(marzban_users::endpoints()).await?;
+    row.map_or_else(|| Ok(Vec::new()), |row| ways::nodes(&row.endpoints))
 }

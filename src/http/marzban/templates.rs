@@ -10,7 +10,8 @@ use super::offered;
 use super::query::{number, page};
 use crate::domain::audit::{Entry, Facts};
 use crate::domain::endpoint::NodeWays;
-use crate::domain::marzban::offered::{PROTOCOLS, of_tags};
+use crate::domain::marzban::inbounds::Protocol;
+use crate::domain::marzban::offered::of_tags;
 use crate::http::audit::{Deed, recorded};
 use crate::http::auth::{authorize, authorize_for_users};
 use crate::http::body;
@@ -82,9 +83,14 @@ fn text(field: &'static str, most: usize, text: Option<String>) -> Result<Option
 /// The tags of `{"vless": ["TAG"]}`.
 fn tags(inbounds: Option<Value>) -> Result<Vec<String>, Failure> {
     let Some(inbounds) = inbounds else { return Ok(Vec::new()) };
-    let rule = || Failure::invalid("inbounds", format!("lists of tags by protocol: {}", PROTOCOLS.join(", ")));
+    let rule = || {
+        Failure::invalid(
+            "inbounds",
+            format!("lists of tags by protocol: {}", Protocol::ALL.map(Protocol::name).join(", ")),
+        )
+    };
     let by_protocol: BTreeMap<String, Vec<String>> = serde_json::from_value(inbounds).map_err(|_| rule())?;
-    if by_protocol.keys().any(|protocol| !PROTOCOLS.contains(&protocol.as_str())) {
+    if by_protocol.keys().any(|protocol| Protocol::named(protocol).is_none()) {
         return Err(rule());
     }
     Ok(by_protocol.into_values().flatten().collect())
