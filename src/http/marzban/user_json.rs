@@ -26,7 +26,7 @@ use crate::store::users::User;
 const METHOD: &str = "chacha20-ietf-poly1305";
 
 /// What all users of an answer have in common.
-pub(in crate::http) struct Scene {
+pub(crate) struct Scene {
     /// Scheme, host and port of the links to subscriptions.
     origin: String,
     nodes: Vec<NodeWays>,
@@ -36,7 +36,7 @@ pub(in crate::http) struct Scene {
 
 impl Scene {
     /// `endpoints` is the JSON that is stored of what the nodes offer.
-    pub(in crate::http) fn new(origin: String, endpoints: &str) -> Result<Self, Failure> {
+    pub(crate) fn new(origin: String, endpoints: &str) -> Result<Self, Failure> {
         let nodes = ways::nodes(endpoints)?;
         let inbounds = Inbounds::of(&nodes);
         Ok(Self { origin, nodes, inbounds })
@@ -54,7 +54,7 @@ impl Scene {
 
 /// See the field names; bytes are integers, `expire` is in unix seconds, other instants as [`naive`] has them.
 #[derive(Serialize)]
-pub(in crate::http) struct UserResponse {
+pub(crate) struct UserResponse {
     proxies: BTreeMap<Protocol, Value>,
     /// Unix seconds; `null` = without end, or on hold.
     expire: Option<Second>,
@@ -163,7 +163,7 @@ fn proxy(protocol: Protocol, chosen: &Chosen, credentials: &Credentials, scene: 
 
 impl UserResponse {
     /// A user as he stands now.
-    pub(in crate::http) fn new(seen: Seen, scene: &Scene, call: &Call) -> Result<Self, Failure> {
+    pub(crate) fn new(seen: Seen, scene: &Scene, call: &Call) -> Result<Self, Failure> {
         let admin = admin_of(&seen);
         let user = seen.user;
         let now = call.now;
