@@ -193,8 +193,7 @@ pub fn count(query: &Query, now: Second) -> Statement {
         return Statement::new(COUNT);
     }
     let Filter { sql, values } = Filter::of(query, now);
-    let sql =
-        format!("SELECT count(*) AS total FROM users JOIN usage AS u ON u.user = users.id WHERE {sql}");
+    let sql = format!("SELECT count(*) AS total FROM users JOIN usage AS u ON u.user = users.id WHERE {sql}");
     made(sql, values)
 }
 

@@ -324,7 +324,8 @@ fn the_rest_of_a_quota_is_added_to_queued_values_if_told_and_never_to_an_unlimit
 #[test]
 fn queued_values_wait_for_both_when_told_and_a_plan_takes_their_place() {
     let scene = Scene::new();
-    let fields = json!({ "monthly_quota": 5, "expires_at": NOW.get() + 60, "next_plan": values(9, None, false, false) });
+    let fields =
+        json!({ "monthly_quota": 5, "expires_at": NOW.get() + 60, "next_plan": values(9, None, false, false) });
     let both = scene.create("both", &fields);
     scene.report(&both.slot, 5, NOW.plus(1));
     scene.sweep();
