@@ -4,7 +4,7 @@ SHELL := /bin/bash
 # What dev/setup found: Node.js 22, sing-box, mihomo, cargo-deny.
 ENV := . .weir/env &&
 
-.PHONY: help setup build build-worker build-faults build-agent build-deb agent-files up test test-rust test-js test-long check screenshots fuzz schemathesis deploy backup restore bench clean
+.PHONY: help setup build build-worker build-faults build-agent build-deb agent-files up test test-rust test-js test-long check screenshots fuzz schemathesis deploy backup restore import bench clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/' | expand -t 14
@@ -68,6 +68,9 @@ backup: ## a backup of a panel into a folder: docs/backup.md. TO=, NAME= or LOCA
 
 restore: ## a panel's database from a backup: docs/backup.md. FROM=, NAME= or LOCAL=
 	@$(ENV) NODE_USE_ENV_PROXY=1 node --disable-warning=UNDICI-EHPA dev/restore.mjs
+
+import: ## users of another panel into this one: docs/import.md. FROM=marzban|3x-ui|sqlite, ARGS='--to ... --apply', WEIR_KEY=, OLD_PASSWORD=
+	@$(ENV) node --disable-warning=ExperimentalWarning dev/weir.mjs import $(FROM) $(ARGS)
 
 bench: build ## measure what docs/ and bench/ quote
 	@$(ENV) node bench/run.mjs

@@ -275,6 +275,8 @@ pub fn face(path: &str) -> Face {
             _ => Face::Api,
         },
         Some("health") => Face::Api,
+        // What Marzban's apps ask beside the list.
+        Some("sub") if matches!(path.split('/').nth(2), Some("info" | "usage")) => Face::Marzban,
         Some("sub" | "install.sh" | "metrics") => Face::Text,
         _ => Face::Panel,
     }
@@ -447,6 +449,9 @@ mod tests {
     #[test]
     fn a_subscription_may_name_its_format_and_end_with_a_slash() {
         assert_eq!(route("HEAD", "/sub/abc"), Ok(Route::Subscription { token: "abc", format: None }));
+        for (path, speaks) in [("/sub/abc", Face::Text), ("/sub/info", Face::Text), ("/sub/abc/info", Face::Marzban)] {
+            assert_eq!(face(path), speaks, "{path}");
+        }
         assert_eq!(route("GET", "/sub/abc/base64/"), Ok(Route::Subscription { token: "abc", format: Some("base64") }));
     }
 }

@@ -3,8 +3,6 @@
  * of every user is compared with what the old panel said.
  */
 import assert from 'node:assert/strict';
-import { writeFile } from 'node:fs/promises';
-import path from 'node:path';
 import { after, before, test } from 'node:test';
 
 import { MarzbanServer, SUDO, userOf } from './support/marzban-server.mjs';
@@ -92,6 +90,16 @@ function expected(user, operators) {
   };
 }
 
+/** Whether the audit log is whole, row by row. @param {import('./support/panel.mjs').Panel} panel */
+async function assertLogIsWhole(panel) {
+  let last;
+  for (let from = 1; from !== null; from = last.next) {
+    last = (await panel.api('GET', `/api/v1/audit/verify?limit=1000&from=${from}`)).body;
+    assert.equal(last.ok, true, JSON.stringify(last));
+  }
+  assert.equal(last.tail, 'ok');
+}
+
 test('a dry run tells everything and changes nothing', async () => {
   const before = await state();
   const { code, out, report, err } = await run('--secret', SECRET);
@@ -154,7 +162,7 @@ test('links that the old panel handed out work, and the ledgers of the panel add
   const { body: why } = await panel.api('GET', `/api/v1/users/${old.users[1].username}/explain`);
   assert.equal(why.brought, old.users[1].used_traffic);
   assert.deepEqual([why.check.remainder, why.charged.late, why.check.because], [0, 0, []]);
-  assert.equal((await panel.api('GET', '/api/v1/audit/verify')).body.intact, true);
+  await assertLogIsWhole(panel);
 });
 
 test('templates that can be plans are plans', async () => {
@@ -171,81 +179,4 @@ test('a second run changes nothing and says so', async (t) => {
   assert.deepEqual(report.counts, { found: USERS, created: 0, unchanged: USERS, differing: 0, overwritten: 0, lost: 0, failed: 0 });
   assert.match(out, /nothing had to be changed/);
   assert.deepEqual(await state(), before);
-});
-
-test('a user who exists with other values is told field by field, and stays unless he is to be overwritten', async () => {
-  const [first, second] = old.users;
-  const at = (user, rest = '') => `/api/v1/users/${encodeURIComponent(user.username)}${rest}`;
-  await panel.api('PATCH', at(first), { monthly_quota: 7, note: 'mine' });
-  await panel.api('DELETE', at(first, '/credentials'));
-  await panel.api('POST', at(second, '/disable'));
-  const told = await run('--apply');
-  assert.equal(told.code, 2);
-  assert.deepEqual([told.report.counts.differing, told.report.counts.overwritten], [2, 0]);
-  assert.match(told.out, new RegExp(`${first.username}: monthly_quota: old ${first.data_limit ?? 0}, here 7`));
-  const fields = (name) => told.report.differing.find((one) => one.name === name).fields.map(({ field }) => field);
-  assert.deepEqual(fields(second.username), ['disabled']);
-  assert.ok(fields(first.username).includes('credentials.vless_uuid') && fields(first.username).includes('note'));
-  assert.equal((await panel.api('GET', at(first))).body.note, 'mine');
-
-  const dry = await run('--overwrite');
-  assert.match(dry.out, /would be overwritten/);
-  assert.equal((await panel.api('GET', at(first))).body.note, 'mine');
-
-  const written = await run('--apply', '--overwrite');
-  assert.deepEqual([written.code, written.report.counts.overwritten, written.report.counts.failed], [0, 2, 0], written.out.slice(-2_000));
-  assert.equal((await run('--apply')).report.counts.unchanged, USERS);
-});
-
-test('what was used here since is told and never overwritten', async () => {
-  const [, , , user] = old.users;
-  await panel.db.prepare('UPDATE usage SET month = month + 5, lifetime = lifetime + 5 WHERE user = (SELECT id FROM users WHERE name = ?1)').bind(user.username).run();
-  const { code, report } = await run('--apply', '--overwrite');
-  assert.equal(code, 2);
-  assert.deepEqual(report.differing.map(({ fields, overwritten }) => [fields.map(({ field }) => field), overwritten]), [[['monthly_used', 'total_used'], []]]);
-  await panel.db.prepare('UPDATE usage SET month = month - 5, lifetime = lifetime - 5 WHERE user = (SELECT id FROM users WHERE name = ?1)').bind(user.username).run();
-});
-
-test('a credential that two users have, and a user whom the panel does not take, are told and stop nobody', async () => {
-  const twin = { ...userOf(3_000, began), username: 'zz-twin', proxies: { vless: { ...old.users[0].proxies.vless, id: old.users.find(({ proxies }) => proxies.vless).proxies.vless.id, flow: '' }, trojan: { password: 'only his own', flow: '' } }, excluded_inbounds: {} };
-  const wrong = { ...userOf(3_001, began), username: 'zz-wrong', proxies: { vless: { id: 'no uuid', flow: '' } }, excluded_inbounds: {} };
-  const fine = { ...userOf(3_002, began), username: 'zz-fine' };
-  old.users.push(twin, wrong, fine);
-  const { code, report, out } = await run('--apply');
-  old.users.splice(-3);
-  assert.equal(code, 2);
-  assert.deepEqual(report.created.map(({ name }) => name), ['zz-fine', 'zz-twin']);
-  assert.deepEqual(report.lost.map(({ name, field }) => [name, field]), [['zz-twin', 'credentials.vless_uuid']]);
-  assert.deepEqual(report.failed.map(({ name, field }) => [name, field]), [['zz-wrong', 'credentials.vless_uuid']]);
-  assert.match(out, /zz-twin: credentials\.vless_uuid "\(secret\)": .* has the same/);
-  const { body } = await panel.api('GET', '/api/v1/users/zz-twin/credentials');
-  assert.deepEqual(body.by_hand, ['trojan_password']);
-  assert.equal((await panel.api('GET', '/api/v1/users/zz-wrong')).status, 404);
-});
-
-test('links that were revoked there stay revoked here', async () => {
-  const user = { ...userOf(4_000, began), username: 'zz-revoked' };
-  const file = path.join(panel.folder, 'revoked.csv');
-  await writeFile(file, `zz-Revoked,${began - 500}\n`);
-  old.users.push(user);
-  assert.equal((await run('--apply', '--revoked', file)).report.counts.created, 1);
-  old.users.pop();
-  const fetched = (at) => panel.request('GET', `/sub/${marzbanToken(SECRET, 'zz-revoked', at)}`);
-  assert.deepEqual([(await fetched(began - 501)).status, (await fetched(began - 500)).status], [404, 200]);
-});
-
-test('what cannot be done at all is one sentence and code 1', async () => {
-  const sentence = async (args, pattern, env = {}) => {
-    const { code, err, out } = await weirTool(args, { WEIR_KEY: key, OLD_PASSWORD: SUDO.password, ...env });
-    assert.deepEqual([code, out], [1, ''], err);
-    assert.match(err, pattern);
-    assert.doesNotMatch(err, /at .*\.mjs:\d+/);
-  };
-  const from = ['import', 'marzban', '--url', old.url, '--username', SUDO.username, '--to', panel.url];
-  await sentence(from, /does not let root in: Incorrect username or password/, { OLD_PASSWORD: 'wrong' });
-  await sentence(from, /a valid credential is needed/, { WEIR_KEY: 'weir_0123456789abcdef0123456789abcdef' });
-  await sentence([...from, '--secret', 'short'], /--secret: 64 hexadecimal digits/);
-  await sentence(['import', 'marzban', '--to', panel.url], /needs --url, --username/);
-  await sentence(['import', 'pasarguard'], /usage:/);
-  await sentence([...from, '--revoked', '/nowhere'], /--revoked/);
 });

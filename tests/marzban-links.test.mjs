@@ -4,6 +4,7 @@ import { after, before, test } from 'node:test';
 
 import { legacyToken, marzbanToken } from './support/marzban-token.mjs';
 import { startPanel } from './support/panel.mjs';
+import { seedAgent } from './support/seed.mjs';
 import { now } from './support/wire.mjs';
 
 const SECRET = 'c0ffee'.padEnd(64, '0');
@@ -85,6 +86,61 @@ test('a good one costs that row more than ours, and ours costs what it did', asy
   const [ours, theirs] = [await fetched(own, '/links'), await fetched(marzbanToken(SECRET, 'alice', BORN), '/links')];
   assert.ok(ours.cost.read <= 4 && ours.cost.queries === 1 && ours.cost.written === 0, JSON.stringify(ours.cost));
   assert.ok(theirs.cost.read <= 5 && theirs.cost.queries === 2 && theirs.cost.written === 0, JSON.stringify(theirs.cost));
+});
+
+/** Keys of `SubscriptionUserResponse`. */
+const INFO = [
+  'created_at', 'data_limit', 'data_limit_reset_strategy', 'expire', 'lifetime_used_traffic', 'links', 'next_plan', 'on_hold_expire_duration',
+  'on_hold_timeout', 'online_at', 'proxies', 'status', 'sub_last_user_agent', 'sub_updated_at', 'subscription_url', 'used_traffic', 'username',
+];
+
+test("an app asks how its user stands, and is told nothing that is his operator's business", async () => {
+  const token = marzbanToken(SECRET, 'alice', BORN);
+  await panel.api('PATCH', '/api/v1/users/alice', { note: 'owes money', monthly_quota: 5_000, reset_strategy: 'week' });
+  const { subscription_url: url } = (await panel.api('GET', '/api/v1/users/alice')).body;
+  const own = new URL(url).pathname.split('/').at(-1);
+  for (const link of [token, own]) {
+    for (const slash of ['', '/']) {
+      const { status, headers, body } = await fetched(link, `/info${slash}`);
+      assert.deepEqual([status, headers.get('content-type'), headers.get('cache-control')], [200, 'application/json', 'no-store']);
+      assert.deepEqual(Object.keys(body).sort(), INFO);
+      assert.deepEqual(
+        [body.username, body.status, body.data_limit, body.data_limit_reset_strategy, body.used_traffic, body.created_at, body.expire, body.subscription_url],
+        ['Alice', 'active', 5_000, 'week', 0, '2023-11-14T22:13:20', null, url],
+      );
+    }
+  }
+  assert.equal((await fetched(token, '/info', 'HEAD')).text, '');
+});
+
+test('and on which nodes he moved his bytes, "Master" first, those without any too', async () => {
+  const agent = await seedAgent(panel, { name: 'fra' });
+  await seedAgent(panel, { name: 'idle' });
+  const { slot } = await panel.db.prepare("SELECT slot FROM users WHERE name = 'Alice'").first();
+  await agent.sync();
+  assert.equal((await agent.sync({ report: agent.report({ seq: 1, users: [[slot, 30, 12]] }) })).body.ack, 1);
+  const token = marzbanToken(SECRET, 'alice', BORN);
+  const usages = async (query) => (await fetched(token, `/usage${query}`)).body;
+  const told = await usages('');
+  assert.equal(told.username, 'Alice');
+  assert.deepEqual(told.usages.map(({ node_id: id, node_name: name, used_traffic: bytes }) => [id === null, name, bytes]), [[true, 'Master', 0], [false, 'fra', 42], [false, 'idle', 0]]);
+  const past = await usages('?start=2024-01-01T00:00:00&end=2024-02-01T00:00:00');
+  assert.deepEqual(past.usages.map(({ used_traffic: bytes }) => bytes), [0, 0, 0]);
+  for (const [query, detail] of [['?start=yesterday', 'Invalid date range or format'], ['?start=2024-02-01&end=2024-01-01', 'Start date must be before end date']]) {
+    const { status, body } = await fetched(token, `/usage${query}`);
+    assert.deepEqual([status, body], [400, { detail }]);
+  }
+});
+
+test('what a link that is none asks is answered as Marzban does it', async () => {
+  for (const what of ['info', 'usage']) {
+    for (const token of [marzbanToken(OTHER, 'alice', BORN), 'nothing']) {
+      const { status, body } = await fetched(token, `/${what}`);
+      assert.deepEqual([status, body], [404, { detail: 'Not Found' }]);
+    }
+    assert.equal((await fetched(marzbanToken(SECRET, 'alice', BORN), `/${what}`, 'POST')).status, 405);
+  }
+  assert.equal((await fetched(marzbanToken(SECRET, 'alice', BORN), '/xclash')).status, 422);
 });
 
 test('a revocation ends the links of before, also of users who were revoked there, and not those that are made after it', async () => {

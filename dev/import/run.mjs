@@ -137,13 +137,10 @@ class Run {
     if (!this.#operators.has(wish.owner?.toLowerCase())) wish.owner = null;
     const user = this.#existing.get(wish.name.toLowerCase());
     if (user) return this.#compare(wish, user);
-    if (this.#options.apply) {
-      await this.#create(wish);
-      if (wish.owner) await this.#panel.call('PUT', this.#panel.user(wish.name, '/owner'), { operator: wish.owner });
-    }
+    if (this.#options.apply) await this.#create(wish);
     const { name, credentials, ...fields } = creation(wish);
     const ofCredentials = Object.keys(credentials ?? {}).map((field) => [`credentials.${field}`, hidden()]);
-    this.#created.push({ name, fields: [...Object.entries(fields), ...ofCredentials, ...(wish.owner ? [['owner', wish.owner]] : [])] });
+    this.#created.push({ name, fields: [...Object.entries(fields), ...ofCredentials] });
   }
 
   /** Creates a user; of a credential that somebody here has already he gets another one. */

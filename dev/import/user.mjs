@@ -28,6 +28,7 @@ export function creation(wish) {
     ...without(wish.account),
     ...wish.brought,
     ...(wish.disabled && { disabled: true }),
+    ...(wish.owner && { owner: wish.owner }),
     ...(Object.keys(wish.credentials).length > 0 && { credentials: wish.credentials }),
   };
 }

@@ -53,6 +53,20 @@ pub(crate) async fn create<T: Serialize>(
     said: Option<&Map<String, Value>>,
     period: Period,
 ) -> Result<User, Failure> {
+    create_for(call, actor, new, name, said, period, None).await
+}
+
+/// The same for an operator whose user he is to be, within his allowances. Whoever has only users of his own has this one too.
+pub(crate) async fn create_for<T: Serialize>(
+    call: &Call,
+    actor: &Actor,
+    new: &T,
+    name: &str,
+    said: Option<&Map<String, Value>>,
+    period: Period,
+    owner: Option<i64>,
+) -> Result<User, Failure> {
+    let owner = actor.only.or(owner);
     let prepare = async || {
         // Whoever takes a slot is recorded: if somebody took the last one since, this is prepared again.
         let slot = match said {
@@ -64,12 +78,12 @@ pub(crate) async fn create<T: Serialize>(
         }
         let entry = Entry::new("user.create", subject(name)).after(Facts::of(new, &PLAIN));
         let mut batch = users::create(new, name, slot.as_ref(), (period.start, period.end), random::salt()?, call.now);
-        if actor.only.is_some() {
+        if let Some(operator) = owner {
             let last = batch.pop();
-            batch.push(allowances::own(name, actor.only));
+            batch.push(allowances::own(name, owner));
+            batch.extend(allowances::hold(operator, call.now));
             batch.extend(last);
         }
-        hold_to_allowance(actor, &mut batch, call.now);
         Ok(Deed::new(entry, batch, ()))
     };
     let (outcomes, ()) = recorded(call, actor, prepare).await?;

@@ -70,6 +70,27 @@ fn who_is_created_expired_gets_no_open_gate() {
 }
 
 #[test]
+fn what_a_new_user_brings_along_counts_from_the_beginning() {
+    let scene = Scene::new();
+    let born = NOW.get() - 400 * DAY;
+    let brought = json!({
+        "monthly_quota": 1_000, "created_at": born, "monthly_used": 1_000, "total_used": 7_000, "links_since": born + 5,
+        "disabled": true,
+    });
+    let ann = scene.create("ann", &brought);
+    assert_eq!((ann.created_at, ann.month.get(), ann.lifetime.get()), (born, 1_000, 7_000));
+    assert_eq!((ann.disabled_at, scene.gate(ann.id)), (Some(NOW.get()), "disabled".into()));
+    let since = || scene.sqlite.value::<Option<i64>>(&format!("SELECT links_since FROM users WHERE id = {}", ann.id));
+    assert_eq!(since(), Some(born + 5));
+    scene.act(ann.id, &Action::Enable);
+    assert_eq!(scene.gate(ann.id), "month", "what he used elsewhere shuts him");
+    scene.act(ann.id, &Action::Credentials(None));
+    assert_eq!(since(), Some(born + 5), "other credentials leave his links");
+    scene.act(ann.id, &Action::Revoke);
+    assert_eq!(since(), Some(NOW.get()), "a revocation ends those of another panel too");
+}
+
+#[test]
 fn fields_that_a_change_lacks_stay_and_null_clears() {
     let scene = Scene::new();
     let fields = json!({

@@ -6,7 +6,7 @@ use weir_wire::{Bytes, Second};
 
 use crate::domain::limits::{Count, Days, HoldSeconds, HwidLimit};
 use crate::domain::marzban::choice::{Choice, Chosen};
-use crate::domain::name::{Breaks, Email, Note, PlanName, UserName};
+use crate::domain::name::{Breaks, Email, Note, OperatorName, PlanName, UserName};
 use crate::domain::period::{AnchorDay, Cycle, Period, Strategy};
 use crate::domain::plan::NextValues;
 use crate::domain::zone::Zone;
@@ -102,6 +102,11 @@ pub(super) struct NewUser {
     /// What was set of [`weir_wire::credential::ByHand`]. Not for the row of the user, and not for the log.
     #[serde(default, skip_serializing)]
     pub(super) credentials: Option<Map<String, Value>>,
+    /// Whose user he is; the panel's own without it.
+    #[serde(default, skip_serializing)]
+    pub(super) owner: Option<OperatorName>,
+    #[serde(skip_deserializing, rename(serialize = "owner"), skip_serializing_if = "Option::is_none")]
+    pub(super) owner_id: Option<i64>,
     #[serde(default)]
     email: Option<Email>,
     #[serde(default)]

@@ -7,7 +7,7 @@ use super::user_body::{NewUser, UserChange};
 use super::user_json::UserJson;
 use super::{ITEMS, MOST_ITEMS, number, parameter, segment};
 use crate::domain::audit::Actor;
-use crate::domain::name::PlanName;
+use crate::domain::name::{OperatorName, PlanName};
 use crate::domain::user::Status;
 use crate::http::accounts;
 use crate::http::auth::authorize_for_users;
@@ -16,6 +16,7 @@ use crate::http::call::Call;
 use crate::http::failure::Failure;
 use crate::http::settings;
 use crate::route::UserAction;
+use crate::store::operators::{self, Operator};
 use crate::store::plans::{self, Plan};
 use crate::store::user_list::{self, Order, Query, Total};
 use crate::store::users::{Action, User};
@@ -77,11 +78,23 @@ pub(crate) async fn create(mut request: Request, call: &Call) -> Result<Response
     let plan = named(call, "plan", new.plan.as_ref()).await?;
     named(call, "next_plan.plan", new.next_plan.as_ref().and_then(|next| next.plan.as_ref())).await?;
     let period = new.settle(plan.as_ref(), settings::zone(&call.env), call.now)?;
-    let user = accounts::create(call, &actor, &new, new.name.as_str(), new.credentials.as_ref(), period).await?;
+    new.owner_id = owner(call, &actor, new.owner.as_ref()).await?;
+    let said = new.credentials.as_ref();
+    let user = accounts::create_for(call, &actor, &new, new.name.as_str(), said, period, new.owner_id).await?;
     let location = format!("/api/v1/users/{}", user.name);
     let mut response = Response::from_json(&UserJson::new(user, &request, call)?)?.with_status(201);
     response.headers_mut().set("location", &location)?;
     Ok(response)
+}
+
+/// The number of the operator whose user a new one is to be. Whoever has only users of his own gives none away.
+async fn owner(call: &Call, actor: &Actor, name: Option<&OperatorName>) -> Result<Option<i64>, Failure> {
+    let Some(name) = name else { return Ok(None) };
+    if let (Some(role), Some(_)) = (actor.role, actor.only) {
+        return Err(Failure::Role { role, action: "users:own" });
+    }
+    let found: Option<Operator> = call.db.first(operators::by_name(name.as_str())).await?;
+    found.map(|operator| Some(operator.id)).ok_or_else(|| Failure::invalid("owner", "the name of an operator"))
 }
 
 /// The plan that a field names, if it names one.

@@ -33,6 +33,7 @@ use super::failure::Failure;
 use crate::route::{Core, Marzban, MarzbanNodes};
 
 pub(super) use bearer::authorize;
+pub(super) use node_usage::of_user as usage_by_node;
 pub(super) use refusal::refusal;
 pub(super) use secret::{answer as settings, key as secret_key};
 pub(super) use token::enter;

@@ -14,7 +14,7 @@ const MASTER: &str = "Master";
 
 /// Bytes of one node.
 #[derive(Serialize)]
-pub(super) struct NodeUsage {
+pub(in crate::http) struct NodeUsage {
     node_id: Option<u32>,
     node_name: String,
     used_traffic: Bytes,
@@ -43,4 +43,9 @@ pub(super) async fn by_node(request: &Request, call: &Call, of: Of<'_>) -> Resul
         used_traffic: sum(&|one| one == node.id),
     });
     Ok(core::iter::once(master).chain(known).collect())
+}
+
+/// The bytes of one user, likewise.
+pub(in crate::http) async fn of_user(request: &Request, call: &Call, user: i64) -> Result<Vec<NodeUsage>, Failure> {
+    by_node(request, call, Of::User(user)).await
 }

@@ -1,24 +1,61 @@
-//! What Marzban's apps ask beside the list: how a user stands.
+//! What Marzban's apps ask beside the list: how a user stands, and on which nodes he moved his bytes.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use worker::{Method, Request, Response};
 
+use super::bearer::Bearer;
 use crate::http::address;
 use crate::http::call::Call;
 use crate::http::failure::Failure;
-use crate::http::marzban::{Scene, UserResponse};
+use crate::http::marzban::{Scene, UserResponse, usage_by_node};
 use crate::store::fetch_log::Opened;
 use crate::store::marzban_users::Seen;
 
-/// Its name, where formats have theirs.
-pub(super) const INFO: &str = "info";
+/// What is asked for, where formats have their names.
+#[derive(Clone, Copy)]
+pub(super) enum Asked {
+    Info,
+    Usage,
+}
+
+impl Asked {
+    pub(super) fn named(name: Option<&str>) -> Option<Self> {
+        match name {
+            Some("info") => Some(Self::Info),
+            Some("usage") => Some(Self::Usage),
+            _ => None,
+        }
+    }
+}
 
 /// What of a user is his operator's business alone.
 const HIDDEN: [&str; 5] = ["admin", "excluded_inbounds", "note", "inbounds", "auto_delete_in_days"];
 
-/// `GET /sub/{token}/info`: the user as Marzban's API shows him, without what is his operator's business. It is no fetch of a list, so it stands
-/// in no log.
-pub(super) fn show(request: &Request, call: &Call, opened: Opened) -> Result<Response, Failure> {
+/// `GET /sub/{token}/info` and `GET /sub/{token}/usage`, also HEAD
+///
+/// The user as Marzban's API shows him, without what is his operator's business; and his bytes by node from `start` to `end`. Neither is a fetch of a
+/// list, so neither stands in a log. Rows read: those of the token and of [`Bearer::open`], and for the usage those of [`usage_by_node`].
+pub(super) async fn answer(request: &Request, call: &Call, token: &str, asked: Asked) -> Result<Response, Failure> {
+    let opened = match Bearer::read(call, token).await? {
+        Some(bearer) => bearer.open(request, call).await?,
+        None => None,
+    };
+    let opened = opened.ok_or(Failure::NotFound("page"))?;
+    let told = match asked {
+        Asked::Info => info(request, call, opened)?,
+        Asked::Usage => {
+            let usages = usage_by_node(request, call, opened.user.id).await?;
+            json!({ "username": opened.user.name, "usages": usages })
+        }
+    };
+    let body = Response::from_json(&told)?;
+    let headers = body.headers().clone();
+    headers.set("x-robots-tag", "noindex")?;
+    let response = if request.method() == Method::Head { Response::empty()? } else { body };
+    Ok(response.with_headers(headers))
+}
+
+fn info(request: &Request, call: &Call, opened: Opened) -> Result<Value, Failure> {
     let scene = Scene::new(address::origin(request), &opened.endpoints)?;
     let seen = Seen {
         user: opened.user,
@@ -32,14 +69,5 @@ pub(super) fn show(request: &Request, call: &Call, opened: Opened) -> Result<Res
     if let Value::Object(fields) = &mut user {
         fields.retain(|name, _| !HIDDEN.contains(&name.as_str()));
     }
-    json(request, &user)
-}
-
-/// An answer that nobody may keep: its address is a credential.
-pub(super) fn json(request: &Request, value: &Value) -> Result<Response, Failure> {
-    let body = Response::from_json(value)?;
-    let headers = body.headers().clone();
-    headers.set("x-robots-tag", "noindex")?;
-    let response = if request.method() == Method::Head { Response::empty()? } else { body };
-    Ok(response.with_headers(headers))
+    Ok(user)
 }

@@ -53,14 +53,13 @@ pub(crate) async fn fetch(
     token: &str,
     format: Option<&str>,
 ) -> Result<Response, Failure> {
+    if let Some(asked) = info::Asked::named(format) {
+        return info::answer(request, call, token, asked).await;
+    }
     let Some(bearer) = Bearer::read(call, token).await? else { return page::gone(request, call) };
     let link = (format == Some(QR)).then(|| page::link_of(request)).transpose()?;
-    let is_info = format == Some(info::INFO);
-    let named = if link.is_some() || is_info { None } else { named(request, format)? };
+    let named = if link.is_some() { None } else { named(request, format)? };
     let Some(opened) = bearer.open(request, call).await? else { return page::gone(request, call) };
-    if is_info {
-        return info::show(request, call, opened);
-    }
     let (suited, extra) = suited(request, opened.clients.as_deref())?;
     let device = devices::Told::of(&opened);
     let mut visit = Visit::new(request, call, opened)?;

@@ -1,0 +1,134 @@
+/** What differs between an old panel and this one, what collides and what cannot be done: told, and never more changed than was asked for. */
+import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { after, before, test } from 'node:test';
+
+import { MarzbanServer, SUDO, userOf } from './support/marzban-server.mjs';
+import { marzbanToken } from './support/marzban-token.mjs';
+import { startPanel } from './support/panel.mjs';
+import { keyWith } from './support/refusals.mjs';
+import { now } from './support/wire.mjs';
+import { weirTool } from './support/weir-tool.mjs';
+
+const USERS = 40;
+const SECRET = 'c0ffee'.padEnd(64, '0');
+
+let panel;
+let old;
+let key;
+/** When the old users were made. */
+let began;
+
+before(async () => {
+  began = now();
+  old = await MarzbanServer.start(Array.from({ length: USERS }, (_, index) => userOf(index, began)));
+  panel = await startPanel();
+  key = await keyWith(panel, 'users:read users:write plans:read plans:write settings:read settings:write operators:read operators:write');
+  const { code, out, err } = await run('--secret', SECRET, '--apply');
+  assert.equal(code, 0, err + out);
+});
+after(async () => {
+  await panel?.stop();
+  await old?.stop();
+});
+
+const run = (...more) => weirTool(['import', 'marzban', '--url', old.url, '--username', SUDO.username, '--to', panel.url, ...more], { WEIR_KEY: key, OLD_PASSWORD: SUDO.password });
+
+test('a user who exists with other values is told field by field, and stays unless he is to be overwritten', async () => {
+  const [first, second] = old.users;
+  const at = (user, rest = '') => `/api/v1/users/${encodeURIComponent(user.username)}${rest}`;
+  await panel.api('PATCH', at(first), { monthly_quota: 7, note: 'mine' });
+  await panel.api('DELETE', at(first, '/credentials'));
+  await panel.api('POST', at(second, '/disable'));
+  const told = await run('--apply');
+  assert.equal(told.code, 2);
+  assert.deepEqual([told.report.counts.differing, told.report.counts.overwritten], [2, 0]);
+  assert.match(told.out, new RegExp(`${first.username}: monthly_quota: old ${first.data_limit ?? 0}, here 7`));
+  const fields = (name) => told.report.differing.find((one) => one.name === name).fields.map(({ field }) => field);
+  assert.deepEqual(fields(second.username), ['disabled']);
+  assert.ok(fields(first.username).includes('credentials.vless_uuid') && fields(first.username).includes('note'));
+  assert.equal((await panel.api('GET', at(first))).body.note, 'mine');
+
+  const dry = await run('--overwrite');
+  assert.match(dry.out, /would be overwritten/);
+  assert.equal((await panel.api('GET', at(first))).body.note, 'mine');
+
+  const written = await run('--apply', '--overwrite');
+  assert.deepEqual([written.code, written.report.counts.overwritten, written.report.counts.failed], [0, 2, 0], written.out.slice(-2_000));
+  assert.equal((await run('--apply')).report.counts.unchanged, USERS);
+});
+
+test('what was used here since is told and never overwritten', async () => {
+  const [, , , user] = old.users;
+  await panel.db.prepare('UPDATE usage SET month = month + 5, lifetime = lifetime + 5 WHERE user = (SELECT id FROM users WHERE name = ?1)').bind(user.username).run();
+  const { code, report } = await run('--apply', '--overwrite');
+  assert.equal(code, 2);
+  assert.deepEqual(report.differing.map(({ fields, overwritten }) => [fields.map(({ field }) => field), overwritten]), [[['monthly_used', 'total_used'], []]]);
+  await panel.db.prepare('UPDATE usage SET month = month - 5, lifetime = lifetime - 5 WHERE user = (SELECT id FROM users WHERE name = ?1)').bind(user.username).run();
+});
+
+test('a credential that two users have, and a user whom the panel does not take, are told and stop nobody', async () => {
+  const twin = { ...userOf(3_000, began), username: 'zz-twin', proxies: { vless: { ...old.users[0].proxies.vless, id: old.users.find(({ proxies }) => proxies.vless).proxies.vless.id, flow: '' }, trojan: { password: 'only his own', flow: '' } }, excluded_inbounds: {} };
+  const wrong = { ...userOf(3_001, began), username: 'zz-wrong', proxies: { vless: { id: 'no uuid', flow: '' } }, excluded_inbounds: {} };
+  const fine = { ...userOf(3_002, began), username: 'zz-fine' };
+  old.users.push(twin, wrong, fine);
+  const { code, report, out } = await run('--apply');
+  old.users.splice(-3);
+  assert.equal(code, 2);
+  assert.deepEqual(report.created.map(({ name }) => name), ['zz-fine', 'zz-twin']);
+  assert.deepEqual(report.lost.map(({ name, field }) => [name, field]), [['zz-twin', 'credentials.vless_uuid']]);
+  assert.deepEqual(report.failed.map(({ name, field }) => [name, field]), [['zz-wrong', 'credentials.vless_uuid']]);
+  assert.match(out, /zz-twin: credentials\.vless_uuid "\(secret\)": .* has the same/);
+  const { body } = await panel.api('GET', '/api/v1/users/zz-twin/credentials');
+  assert.deepEqual(body.by_hand, ['trojan_password']);
+  assert.equal((await panel.api('GET', '/api/v1/users/zz-wrong')).status, 404);
+});
+
+test('links that were revoked there stay revoked here', async () => {
+  const user = { ...userOf(4_000, began), username: 'zz-revoked' };
+  const file = path.join(panel.folder, 'revoked.csv');
+  await writeFile(file, `zz-Revoked,${began - 500}\n`);
+  old.users.push(user);
+  assert.equal((await run('--apply', '--revoked', file)).report.counts.created, 1);
+  old.users.pop();
+  const fetched = (at) => panel.request('GET', `/sub/${marzbanToken(SECRET, 'zz-revoked', at)}`);
+  assert.deepEqual([(await fetched(began - 501)).status, (await fetched(began - 500)).status], [404, 200]);
+});
+
+test('what cannot be done at all is one sentence and code 1', async () => {
+  const sentence = async (args, pattern, env = {}) => {
+    const { code, err, out } = await weirTool(args, { WEIR_KEY: key, OLD_PASSWORD: SUDO.password, ...env });
+    assert.deepEqual([code, out], [1, ''], err);
+    assert.match(err, pattern);
+    assert.doesNotMatch(err, /at .*\.mjs:\d+/);
+  };
+  const from = ['import', 'marzban', '--url', old.url, '--username', SUDO.username, '--to', panel.url];
+  await sentence(from, /does not let root in: Incorrect username or password/, { OLD_PASSWORD: 'wrong' });
+  await sentence(from, /a valid credential is needed/, { WEIR_KEY: 'weir_0123456789abcdef0123456789abcdef' });
+  await sentence([...from, '--secret', 'short'], /--secret: 64 hexadecimal digits/);
+  await sentence(['import', 'marzban', '--to', panel.url], /needs --url, --username/);
+  await sentence(['import', 'pasarguard'], /usage:/);
+  await sentence([...from, '--revoked', '/nowhere'], /--revoked/);
+});
+
+test('an import that a panel ended in the middle is taken up by the next one', async () => {
+  const more = Array.from({ length: 60 }, (_, index) => ({ ...userOf(5_000 + index, began), username: `late-${index}` }));
+  old.users.push(...more);
+  const cut = run('--apply', '--at-once', '2');
+  for (let total = 0; total < USERS + 10; ) ({ total } = (await panel.api('GET', '/api/v1/users?limit=1')).body);
+  await panel.restart({ force: true });
+  const { code } = await cut;
+  assert.ok([0, 2].includes(code), String(code));
+  const { report, out } = await run('--apply');
+  const wrong = report.differing.filter(({ name }) => name.startsWith('late-'));
+  assert.deepEqual([wrong, report.failed], [[], []], out.slice(-2_000));
+  const third = await run('--apply');
+  assert.deepEqual([third.report.counts.differing, third.report.counts.created], [0, 0], third.out.slice(-2_000));
+  old.users.splice(-more.length);
+});
+
+test('users are counted as they are', async () => {
+  const { users, counted } = await panel.db.prepare("SELECT (SELECT count(*) FROM users WHERE deleted_at IS NULL) AS users, (SELECT value FROM counters WHERE name = 'users') AS counted").first();
+  assert.equal(users, counted);
+});
