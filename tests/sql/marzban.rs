@@ -196,7 +196,10 @@ fn hosts_take_the_place_of_all_addresses_of_their_tags_and_are_what_fetches_read
     let all = [New(one.0, 1, &a), New(two.0, 0, &b), New(one.0, 1, &other)];
     assert_eq!(put(&["in", "other"], &all, &[(one.0, vec![]), (two.0, vec![])]), ["1 1 a", "1 1 o", "2 0 b"]);
     let plans = vec![InboundPlans { inbound: "in".into(), plans: vec!["gold".into()] }];
-    assert_eq!(put(&["in"], &[New(two.0, 1, &c), New(two.0, 1, &a)], &[(one.0, vec![]), (two.0, plans)]), ["1 1 o", "2 1 c", "2 1 a"]);
+    assert_eq!(
+        put(&["in"], &[New(two.0, 1, &c), New(two.0, 1, &a)], &[(one.0, vec![]), (two.0, plans)]),
+        ["1 1 o", "2 1 c", "2 1 a"]
+    );
     let published: String = sqlite.value("SELECT value FROM meta WHERE name = 'endpoints'");
     let ways: Vec<NodeWays> = serde_json::from_str(&published).unwrap();
     assert_eq!(ways.iter().map(|node| node.addresses.len()).collect::<Vec<_>>(), [1, 2]);
