@@ -61,6 +61,14 @@ test('an admin is created with the password that was chosen, and signs in with i
   assert.ok(!JSON.stringify(items).includes('webhooks/1/abc') && !JSON.stringify(items).includes(PASSWORD));
 });
 
+test('a sign-in reads 10 rows at most, whether the password was chosen or made', async () => {
+  for (const fields of [{ username: 'Shop', password: PASSWORD }, panel.operator]) {
+    const { status, cost } = await askAt(panel, fields);
+    assert.equal(status, 200);
+    assert.ok(cost.read <= 10 && cost.queries <= 11, JSON.stringify(cost));
+  }
+});
+
 test('a chosen password cannot be tried on a copy of the database: its stored form needs a key and differs between equals', async () => {
   await owner('POST', '/api/admin', { username: 'twin', password: PASSWORD, is_sudo: false });
   const [one, other] = [(await operatorOf('Shop')).password_hash, (await operatorOf('twin')).password_hash];

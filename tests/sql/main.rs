@@ -13,6 +13,7 @@ mod gates;
 mod grants;
 mod history;
 mod lives;
+mod marzban;
 mod node_addresses;
 mod notices;
 mod operators;

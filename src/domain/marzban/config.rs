@@ -27,15 +27,11 @@ pub fn view(nodes: &[NodeWays]) -> Value {
 }
 
 fn shown(inbound: &Inbound) -> Value {
-    let mut settings = json!({ "clients": [] });
-    match inbound.protocol.as_str() {
-        "vless" => settings["decryption"] = json!("none"),
-        "shadowsocks" => {
-            settings["network"] = json!("tcp,udp");
-            settings["method"] = json!(inbound.method);
-        }
-        _ => {}
-    }
+    let settings = match inbound.protocol.as_str() {
+        "vless" => json!({ "clients": [], "decryption": "none" }),
+        "shadowsocks" => json!({ "clients": [], "network": "tcp,udp", "method": inbound.method }),
+        _ => json!({ "clients": [] }),
+    };
     json!({
         "tag": inbound.tag,
         "listen": if inbound.loopback { "127.0.0.1" } else { "0.0.0.0" },

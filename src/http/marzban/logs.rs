@@ -1,4 +1,4 @@
-//! Logs as WebSockets: what happens to nodes, as it comes. The panel has no core of its own and reads no log of theirs: it tells what
+//! Logs, each a `WebSocket`: what happens to nodes, as it comes. The panel has no core of its own and reads no log of theirs: it tells what
 //! agents report.
 
 use core::time::Duration;
@@ -132,7 +132,7 @@ async fn lines(env: &Env, node: Option<NodeId>, listener: &mut Listener) -> Resu
     let look = look.ok_or_else(|| Failure::Broken("one row gave none".into()))?;
     let broken = |error: serde_json::Error| Failure::Broken(format!("log of nodes: {error}"));
     let events: Vec<Event> = serde_json::from_str(&look.events).map_err(broken)?;
-    let states: Vec<State> = serde_json::from_str(&look.nodes).map_err(broken)?;
+    let nodes: Vec<State> = serde_json::from_str(&look.nodes).map_err(broken)?;
     let mut lines = Vec::new();
     if !is_first && events.len() >= MOST {
         lines.push(line(call.now, "panel", "more happened", "older lines are left out"));
@@ -142,9 +142,9 @@ async fn lines(env: &Env, node: Option<NodeId>, listener: &mut Listener) -> Resu
             lines.push(line(Second::clamped(*at), name, kind, detail));
         }
     }
-    for State(id, name, seen, status) in states {
-        let status = status.map(serde_json::from_value).transpose().map_err(broken)?.unwrap_or_default();
-        let told = told(seen.map(Second::clamped), &status, call.now);
+    for State(id, name, seen, said) in nodes {
+        let said = said.map(serde_json::from_value).transpose().map_err(broken)?.unwrap_or_default();
+        let told = told(seen.map(Second::clamped), &said, call.now);
         lines.extend(listener.stands(id, &name, &told, call.now));
     }
     Ok(lines)

@@ -30,7 +30,7 @@ pub(super) fn name(segment: &str) -> Result<String, Failure> {
     percent::decode(segment).ok_or(Failure::NotFound("page"))
 }
 
-/// A number in the path. What is none breaks the rule of `field`, as FastAPI has it.
+/// A number in the path. What is none breaks the rule of `field`, as `FastAPI` has it.
 pub(super) fn number(field: &'static str, segment: &str) -> Result<i64, Failure> {
     let number = segment.parse::<i64>().ok().filter(|number| number.unsigned_abs() < 1 << 53);
     number
