@@ -53,6 +53,9 @@ export const form = (fields, description, more = {}) => object(fields, { additio
 /** What is sent to a face that tolerates more fields. */
 export const lenient = record;
 
+/** Of a condition: the field is there, and not `null`. */
+export const has = (name, type, more) => ({ required: [name], properties: { [name]: { type, ...more } } });
+
 /** The usual list. */
 export const page = (item, next = nul(int(0, undefined), 'The `offset` of the next page; `null` at the end')) =>
   record({ items: list(item), total: int(0, undefined, 'All that there are'), next });

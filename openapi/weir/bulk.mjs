@@ -1,19 +1,19 @@
 /** Actions on many users at once. */
-import { any, form, int, list, map, nul, one, only, op, record, ref, stream, text } from '../dsl.mjs';
+import { any, bool, form, has, int, list, map, nul, one, only, op, record, ref, stream, text } from '../dsl.mjs';
 import { before, count, id, limit, paging, second, userFields, when } from './common.mjs';
 
-const selection = {
-  description: 'Whom it is for: names, a filter, or everybody, which must be said, so that no misspelt filter deletes all',
-  anyOf: [
-    form({ users: list(ref('UserName'), undefined, { minItems: 1, maxItems: 1000 }) }),
-    form(
-      { 'search?': text('Part of name, note or e-mail address', { minLength: 1 }), 'status?': ref('Status'), 'plan?': ref('PlanName') },
-      undefined,
-      { minProperties: 1 },
-    ),
-    form({ all: only(true) }),
-  ],
-};
+const filters = [has('search', 'string', { minLength: 1 }), has('status', 'string'), has('plan', 'string')];
+const selection = form(
+  {
+    'users?': nul(list(ref('UserName'), 'Names; not together with a filter', { minItems: 1, maxItems: 1000 })),
+    'search?': nul(text('Part of name, note or e-mail address')),
+    'status?': nul(ref('Status')),
+    'plan?': nul(ref('PlanName')),
+    'all?': nul(bool('`true`: everybody')),
+  },
+  'Whom it is for: names, a filter, or everybody, which must be said, so that no misspelt filter deletes all',
+  { oneOf: [has('users', 'array'), { anyOf: filters }, { required: ['all'], properties: { all: only(true) } }] },
+);
 const { 'email?': _, ...shared } = userFields;
 const action = {
   description: 'What is done to each',

@@ -1,5 +1,5 @@
 /** Users, their packages, credentials, devices, and what is known of their traffic. */
-import { as, bool, form, int, list, nul, one, op, page, record, ref, text, whole } from '../dsl.mjs';
+import { as, bool, form, has, int, list, nul, one, op, page, record, ref, text, whole } from '../dsl.mjs';
 import { bytes, count, credentialFields, id, limit, optional, paging, second, STATUSES, strings, userFields, when, words } from './common.mjs';
 import { schemas as trafficSchemas, traffic } from './traffic.mjs';
 
@@ -46,9 +46,6 @@ const told = {
   subscription_url: nul(text('The link for his apps; `null` for who may not use it')),
   owner_id: nul(id("The operator whose user he is; `null` = the panel's own")),
 };
-
-/** Of a condition: the field is there, and not `null`. */
-const has = (name, type, more) => ({ required: [name], properties: { [name]: { type, ...more } } });
 
 const schemas = {
   ...trafficSchemas,
