@@ -22,7 +22,7 @@ function refusals({ where, level, body, query, socket }) {
     403: level !== null && (level !== 'A' || where.includes('{')) && "You're not allowed",
     404: level === 'U' ? MISSING.user : where.includes('{') && 'Not Found',
     413: body && 'The body is too large; it was not read',
-    422: (body || query) && !socket && 'A field breaks its rule',
+    422: (body || query || where.includes('{id}')) && !socket && 'A field breaks its rule',
     429: false,
     503: 'A secret is not configured, or the database is busy: try again',
   };
