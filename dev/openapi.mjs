@@ -6,7 +6,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
-import { marzban } from '../openapi/marzban.mjs';
+import { marzban } from '../openapi/marzban/index.mjs';
 import { weir } from '../openapi/weir/index.mjs';
 import { Marks, page } from './openapi/page.mjs';
 

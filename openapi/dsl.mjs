@@ -10,14 +10,23 @@ export const as = (schema, description, more = {}) => ({ ...schema, description,
 export const text = (description, more = {}) => ({ type: 'string', ...(description && { description }), ...more });
 export const bool = (description, more = {}) => ({ type: 'boolean', ...(description && { description }), ...more });
 export const int = (minimum, maximum, description, more = {}) => ({
-  type: 'integer', minimum, ...(maximum !== undefined && { maximum }), ...(description && { description }), ...more,
+  type: 'integer',
+  minimum,
+  ...(maximum !== undefined && { maximum }),
+  ...(description && { description }),
+  ...more,
 });
 export const number = (description, more = {}) => ({ type: 'number', ...(description && { description }), ...more });
 export const any = (description) => ({ description });
 export const one = (values, description) => ({ type: 'string', enum: values, ...(description && { description }) });
 export const only = (value) => ({ const: value });
 export const list = (items, description, more = {}) => ({ type: 'array', items, ...(description && { description }), ...more });
-export const map = (values, description, more = {}) => ({ type: 'object', additionalProperties: values, ...(description && { description }), ...more });
+export const map = (values, description, more = {}) => ({
+  type: 'object',
+  additionalProperties: values,
+  ...(description && { description }),
+  ...more,
+});
 export const either = (...schemas) => ({ anyOf: schemas });
 const isNullable = ({ type, anyOf }) => [].concat(type).includes('null') || (anyOf ?? []).some((one) => one.type === 'null');
 /** A value, or `null`. The description is moved to where readers look for it. */
@@ -44,17 +53,22 @@ export const form = (fields, description, more = {}) => object(fields, { additio
 /** What is sent to a face that tolerates more fields. */
 export const lenient = record;
 
+/** Of a condition: the field is there, and not `null`. */
+export const has = (name, type, more) => ({ required: [name], properties: { [name]: { type, ...more } } });
+
 /** The usual list. */
 export const page = (item, next = nul(int(0, undefined), 'The `offset` of the next page; `null` at the end')) =>
   record({ items: list(item), total: int(0, undefined, 'All that there are'), next });
 /** A list that is given whole. */
 export const whole = (item) => record({ items: list(item), total: int(0), next: { type: 'null' } });
 /** A list without a count, whose `next` is the `before` of the following page. */
-export const stream = (item, next = nul(int(1, undefined))) => record({ items: list(item), next: as(next, 'The `before` of the next page; `null` at the end') });
+export const stream = (item, next = nul(int(1, undefined))) =>
+  record({ items: list(item), next: as(next, 'The `before` of the next page; `null` at the end') });
 
 /** A body or an answer that is JSON. */
 const json = (schema, examples) => ({ 'application/json': { schema, ...(examples && { examples: named(examples) }) } });
-const named = (examples) => Object.fromEntries(Object.entries(examples).map(([name, value]) => [name.replace(/\W+/g, '-').toLowerCase(), { summary: name, value }]));
+const named = (examples) =>
+  Object.fromEntries(Object.entries(examples).map(([name, value]) => [name.replace(/\W+/g, '-').toLowerCase(), { summary: name, value }]));
 
 /**
  * One operation.
@@ -92,8 +106,9 @@ export function document({ info, servers, areas, schemas, parameters, credential
   for (const area of areas) {
     for (const operation of area.operations) {
       const [method, path] = operation.where.split(' ');
-      paths[path] ??= pathItem(path, { ...parameters, ...area.parameters, ...operation.path });
+      paths[path] ??= pathItem(path, { ...parameters, ...area.parameters, ...(method !== 'OPTIONS' && operation.path) });
       paths[path][method.toLowerCase()] = rendered(operation, area, { credentials, error, refusals });
+      if (method === 'OPTIONS' && path.includes('{')) paths[path].options.parameters = pathItem(path, operation.path).parameters;
     }
   }
   const ours = Object.assign({}, schemas, ...areas.map((area) => area.schemas ?? {}));
@@ -122,13 +137,23 @@ function pathItem(path, schemas) {
 function rendered(operation, area, { credentials, error, refusals }) {
   const { id, summary, query = {}, header = {}, body, examples, gives, refuses = {}, media = 'application/json', bodyNeeded = true } = operation;
   const { security, text: who } = credentials(operation, area);
-  const parameter = (place) => ([name, { description, ...schema }]) => ({
-    name: name.replace(/!$/, ''), in: place, ...(name.endsWith('!') && { required: true }), ...(description && { description }), schema,
-  });
+  const parameter =
+    (place) =>
+    ([name, { description, ...schema }]) => ({
+      name: name.replace(/!$/, ''),
+      in: place,
+      ...(name.endsWith('!') && { required: true }),
+      ...(description && { description }),
+      schema,
+    });
   const parameters = [...Object.entries(query).map(parameter('query')), ...Object.entries(header).map(parameter('header'))];
   const responses = {};
   for (const [status, [description, schema, type = 'application/json', headers]] of Object.entries(gives)) {
-    responses[status] = { description, ...(headers && { headers }), ...(schema && { content: Object.fromEntries([].concat(type).map((one) => [one, { schema }])) }) };
+    responses[status] = {
+      description,
+      ...(headers && { headers }),
+      ...(schema && { content: Object.fromEntries([].concat(type).map((one) => [one, { schema }])) }),
+    };
   }
   for (const [status, description] of Object.entries({ ...refusals(operation, area), ...refuses })) {
     if (description && !responses[status]) responses[status] = { description, content: error(Number(status), area, operation) };
@@ -139,7 +164,9 @@ function rendered(operation, area, { credentials, error, refusals }) {
     summary,
     ...((operation.text || who) && { description: [operation.text, who].filter(Boolean).join('\n\n') }),
     ...(parameters.length > 0 && { parameters }),
-    ...(body && { requestBody: { required: bodyNeeded, content: media === 'application/json' ? json(body, examples) : { [media]: { schema: body } } } }),
+    ...(body && {
+      requestBody: { required: bodyNeeded, content: media === 'application/json' ? json(body, examples) : { [media]: { schema: body } } },
+    }),
     responses,
     security,
   };

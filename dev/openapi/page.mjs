@@ -19,7 +19,7 @@ export class Marks {
 }
 
 const METHODS = ['get', 'post', 'put', 'patch', 'delete', 'head', 'options'];
-const SHORT = { openapi: 'Own API', 'openapi/marzban': 'Marzban\'s API' };
+const SHORT = { openapi: 'Own API', 'openapi/marzban': "Marzban's API" };
 
 /**
  * @param {string} name of the document, as its address has it
@@ -102,16 +102,29 @@ ${operations.map((one) => operation(one, document)).join('\n')}
 
 function operation({ method, path, parameters, operation: of, also }, document) {
   const all = [...parameters, ...(of.parameters ?? [])];
-  const places = [['path', 'In the path'], ['query', 'In the query'], ['header', 'In the head']];
+  const places = [
+    ['path', 'In the path'],
+    ['query', 'In the query'],
+    ['header', 'In the head'],
+  ];
   return `<details class="op card" id="${of.operationId}">
 <summary><span class="method ${method}">${method.toUpperCase()}</span><span class="path">${breakable(path)}</span><span class="what">${escape(of.summary)}</span></summary>
 <div class="inside">
 ${paragraphs(of.description)}
 ${also.length > 0 ? '<p>Also with HEAD, which answers the headers alone.</p>' : ''}
-${places.map(([place, title]) => given(title, all.filter((one) => one.in === place))).join('')}
+${places
+  .map(([place, title]) =>
+    given(
+      title,
+      all.filter((one) => one.in === place),
+    ),
+  )
+  .join('')}
 ${of.requestBody ? body(of.requestBody) : ''}
 <h3>Answers</h3>
-<ul class="answers">${Object.entries(of.responses).map(([status, answer]) => response(status, answer)).join('\n')}</ul>
+<ul class="answers">${Object.entries(of.responses)
+    .map(([status, answer]) => response(status, answer))
+    .join('\n')}</ul>
 ${curl(method, path, of, document)}
 <p class="link"><a href="#${of.operationId}">Link to this operation</a></p>
 </div>
@@ -119,11 +132,17 @@ ${curl(method, path, of, document)}
 }
 
 /** A path may be broken before each slash. */
-const breakable = (path) => escape(path).replaceAll('/', '<wbr>/').replace(/\{\w+\}/g, '<var>$&</var>');
+const breakable = (path) =>
+  escape(path)
+    .replaceAll('/', '<wbr>/')
+    .replace(/\{\w+\}/g, '<var>$&</var>');
 
 function given(title, parameters) {
   if (parameters.length === 0) return '';
-  const items = parameters.map(({ name, required, description, schema }) => `<li><code class="field">${escape(name)}</code>${required ? '' : '<span class="may">optional</span>'} ${line({ ...schema, ...(description && { description }) })}</li>`);
+  const items = parameters.map(
+    ({ name, required, description, schema }) =>
+      `<li><code class="field">${escape(name)}</code>${required ? '' : '<span class="may">optional</span>'} ${line({ ...schema, ...(description && { description }) })}</li>`,
+  );
   return `<h3>${title}</h3>\n<ul class="tree">${items.join('\n')}</ul>`;
 }
 
@@ -147,7 +166,9 @@ function response(status, { description, content = {}, headers = {} }) {
   const [type, media] = types[0] ?? [];
   const notJson = types.map(([name]) => name).filter((name) => name !== 'application/json');
   const words = `<span class="code ${isGood ? 'good' : 'bad'}">${status}</span> ${inline(description)}${notJson.length > 0 ? ` <span class="words">${notJson.map((name) => `<code>${name}</code>`).join(' ')}</span>` : ''}`;
-  const heads = Object.entries(headers).map(([name, { description: what }]) => `<li><code class="field">${escape(name)}</code> <span class="words">${inline(what)}</span></li>`);
+  const heads = Object.entries(headers).map(
+    ([name, { description: what }]) => `<li><code class="field">${escape(name)}</code> <span class="words">${inline(what)}</span></li>`,
+  );
   const more = `${heads.length > 0 ? `<ul class="tree">${heads.join('')}</ul>` : ''}${isGood && type === 'application/json' ? content_(media.schema) : ''}`;
   return `<li>${words}${more}</li>`;
 }
@@ -164,13 +185,19 @@ function curl(method, path, { requestBody, parameters = [], security }, document
   else if (security.length > 0) parts.push('-H "Authorization: Bearer $KEY"');
   if (type === 'application/json') {
     const example = Object.values(media.examples ?? {})[0]?.value;
-    parts.push("-H 'Content-Type: application/json'", `-d '${example === undefined ? '{...}' : JSON.stringify(example).replaceAll("'", String.raw`'\''`)}'`);
-  } else if (type) parts.push("-d 'username=admin'", "--data-urlencode \"password=$PASSWORD\"");
+    parts.push(
+      "-H 'Content-Type: application/json'",
+      `-d '${example === undefined ? '{...}' : JSON.stringify(example).replaceAll("'", String.raw`'\''`)}'`,
+    );
+  } else if (type) parts.push("-d 'username=admin'", '--data-urlencode "password=$PASSWORD"');
   return `<h3>Try it</h3>\n<div class="try"><pre tabindex="0">${escape(parts.join(' \\\n  '))}</pre><button type="button" class="small scripted" data-copy>Copy</button></div>`;
 }
 
 function securitySection(document) {
-  const items = Object.entries(document.components.securitySchemes).map(([name, { description, bearerFormat, name: cookie }]) => `<li><code class="field">${escape(name)}</code> ${bearerFormat || cookie ? `<span class="type">${cookie ? `Cookie: ${escape(cookie)}` : `Authorization: Bearer ${escape(bearerFormat)}`}</span> ` : ''}<span class="words">${inline(description)}</span></li>`);
+  const items = Object.entries(document.components.securitySchemes).map(
+    ([name, { description, bearerFormat, name: cookie }]) =>
+      `<li><code class="field">${escape(name)}</code> ${bearerFormat || cookie ? `<span class="type">${cookie ? `Cookie: ${escape(cookie)}` : `Authorization: Bearer ${escape(bearerFormat)}`}</span> ` : ''}<span class="words">${inline(description)}</span></li>`,
+  );
   return `<section class="area rest" aria-labelledby="credentials">\n<h2 id="credentials" tabindex="-1">Credentials</h2>\n<ul class="tree card pad">${items.join('\n')}</ul>\n</section>`;
 }
 

@@ -16,7 +16,11 @@ export function typeOf(schema) {
 function bare(schema) {
   if (schema.$ref) return `<a href="#schema-${nameOf(schema)}">${nameOf(schema)}</a>`;
   if (schema.const !== undefined) return `<code>${escape(schema.const)}</code>`;
-  if (schema.enum) return schema.enum.filter((value) => value !== null && value !== '').map((value) => `<code>${escape(value)}</code>`).join(' ');
+  if (schema.enum)
+    return schema.enum
+      .filter((value) => value !== null && value !== '')
+      .map((value) => `<code>${escape(value)}</code>`)
+      .join(' ');
   const several = choices(schema);
   if (several.length > 0) return [...new Set(several.map(typeOf))].join(' or ');
   const [type] = types(schema).filter((one) => one !== 'null');
@@ -67,7 +71,9 @@ function rules(schema) {
     // What keeps control characters out, or is too long to be read, says nothing that a reader needs.
     pattern && pattern.length < 60 && !pattern.includes('\\u0000') && `<code>${escape(pattern)}</code>`,
     standard !== undefined && `default <code>${escape(JSON.stringify(standard))}</code>`,
-  ].filter(Boolean).join(', ');
+  ]
+    .filter(Boolean)
+    .join(', ');
 }
 const figure = (number) => number.toLocaleString('en');
 
@@ -77,7 +83,11 @@ export function line(schema) {
   const alone = choices(schema).length === 1 ? choices(schema)[0] : {};
   const example = (schema.examples ?? alone.examples)?.[0];
   const description = schema.description ?? alone.description;
-  const words = [description && inline(description), bounds, example !== undefined && typeof example !== 'object' && `such as <code>${escape(example)}</code>`].filter(Boolean);
+  const words = [
+    description && inline(description),
+    bounds,
+    example !== undefined && typeof example !== 'object' && `such as <code>${escape(example)}</code>`,
+  ].filter(Boolean);
   return `<span class="type">${typeOf(schema)}</span>${words.length > 0 ? ` <span class="words">${words.join('; ')}</span>` : ''}`;
 }
 
@@ -90,7 +100,8 @@ export function fields(schema) {
   if (!schema.properties) return typeof schema.additionalProperties === 'object' ? fields(schema.additionalProperties) : '';
   const needed = new Set(schema.required ?? []);
   const items = Object.entries(schema.properties).map(
-    ([name, field]) => `<li><code class="field">${escape(name)}</code>${needed.has(name) ? '' : '<span class="may">optional</span>'} ${line(field)}${fields(field)}</li>`,
+    ([name, field]) =>
+      `<li><code class="field">${escape(name)}</code>${needed.has(name) ? '' : '<span class="may">optional</span>'} ${line(field)}${fields(field)}</li>`,
   );
   return `<ul class="tree">${items.join('\n')}</ul>`;
 }

@@ -12,7 +12,16 @@ export const inline = (text) =>
     .replace(/\[([^\]]+)\]\(([^)]+)\)/g, '<a href="$2">$1</a>');
 
 /** The same with paragraphs. */
-export const paragraphs = (text = '') => text.split('\n\n').filter(Boolean).map((part) => `<p>${inline(part)}</p>`).join('\n');
+export const paragraphs = (text = '') =>
+  text
+    .split('\n\n')
+    .filter(Boolean)
+    .map((part) => `<p>${inline(part)}</p>`)
+    .join('\n');
 
 /** What stands in an id, of any words. */
-export const slug = (text) => text.toLowerCase().replace(/[^a-z0-9]+/g, '-').replace(/^-|-$/g, '');
+export const slug = (text) =>
+  text
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, '-')
+    .replace(/^-|-$/g, '');

@@ -10,24 +10,62 @@ export const when = (description) => nul(int(undefined, undefined, `${descriptio
 export const id = (description) => int(1, undefined, description);
 export const count = (description, most = 65_535) => int(0, most, description);
 /** Free text of at most so many characters, without control characters. */
-export const words = (most, description, more = {}) => text(description, { maxLength: most, pattern: '^[^\\u0000-\\u001f\\u007f-\\u009f]*$', ...more });
+export const words = (most, description, more = {}) =>
+  text(description, { maxLength: most, pattern: '^[^\\u0000-\\u001f\\u007f-\\u009f]*$', ...more });
 
 export const limit = (most = 200, usual = 50) => int(1, most, 'Items at most', { default: usual });
-export const offset = int(0, 4_294_967_295, 'Items to leave out before the first', { default: 0 });
+const offset = int(0, 4_294_967_295, 'Items to leave out before the first', { default: 0 });
 export const before = int(1, 4_294_967_295, 'Only older ones: the `next` of the page before');
 export const paging = { limit: limit(), offset };
 
-export const STRATEGIES = ['calendar_month', 'no_reset', 'day', 'week', 'month', 'year'];
+const STRATEGIES = ['calendar_month', 'no_reset', 'day', 'week', 'month', 'year'];
 export const STATUSES = ['active', 'on_hold', 'limited', 'expired', 'disabled'];
-export const FORMATS = ['base64', 'v2ray', 'links', 'plain', 'mihomo', 'clash-meta', 'stash', 'clash', 'sing-box', 'singbox', 'sing-box-legacy', 'singbox-legacy', 'xray', 'v2ray-json', 'outline', 'sip008', 'surge', 'surfboard', 'loon', 'quanx', 'quantumultx', 'quantumult-x'];
+export const FORMATS = [
+  'base64',
+  'v2ray',
+  'links',
+  'plain',
+  'mihomo',
+  'clash-meta',
+  'stash',
+  'clash',
+  'sing-box',
+  'singbox',
+  'sing-box-legacy',
+  'singbox-legacy',
+  'xray',
+  'v2ray-json',
+  'outline',
+  'sip008',
+  'surge',
+  'surfboard',
+  'loon',
+  'quanx',
+  'quantumultx',
+  'quantumult-x',
+];
+
+/** A label of a host name, and the last one: in figures alone the whole would be an IP address. */
+const LABEL = '[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?';
+const LETTERED = '[A-Za-z]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?';
+export const HOST_NAME = `(${LABEL}\\.)*${LETTERED}`;
 
 export const schemas = {
   UserName: text('Unique without case', { pattern: '^[A-Za-z0-9_.@-]{3,32}$', examples: ['ann'] }),
   PlanName: text('Unique without case', { pattern: '^[A-Za-z0-9_.-]{1,32}$', examples: ['basic'] }),
   OperatorName: text('Unique without case', { pattern: '^[A-Za-z0-9_.@-]{1,32}$', examples: ['shop'] }),
   /** Letters at both ends: no blank there. */
-  Title: text('1 to 64 printable characters, no blank at either end', { minLength: 1, maxLength: 64, pattern: '^\\S([^\\u0000-\\u001f\\u007f-\\u009f]*\\S)?$', examples: ['Shop'] }),
-  Email: text('An e-mail address, as far as its form tells', { maxLength: 254, pattern: '^[!-?A-~]+@[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)+$', examples: ['ann@example.org'] }),
+  Title: text('1 to 64 printable characters, no blank at either end', {
+    minLength: 1,
+    maxLength: 64,
+    pattern: '^\\S([^\\u0000-\\u001f\\u007f-\\u009f]*\\S)?$',
+    examples: ['Shop'],
+  }),
+  Email: text('An e-mail address, as far as its form tells', {
+    maxLength: 254,
+    pattern: `^[!-?A-~]+@${LABEL}(\\.${LABEL})*\\.${LETTERED}$`,
+    examples: ['ann@example.org'],
+  }),
   Strategy: one(STRATEGIES, 'How usage begins anew: with the calendar, never, or so long after it last began (`month` is 30 days)'),
   Status: one(STATUSES),
   Role: one(['owner', 'admin', 'reseller', 'viewer']),
@@ -41,7 +79,11 @@ export const schemas = {
     },
     'Why a request was not done. Nothing was changed.',
   ),
-  SimpleError: record({ error: text(undefined, { examples: ['User not found'] }), 'field?': text('With 422 alone'), 'detail?': text('Where Marzban\'s API has the path too') }),
+  SimpleError: record({
+    error: text(undefined, { examples: ['User not found'] }),
+    'field?': text('With 422 alone'),
+    'detail?': text("Where Marzban's API has the path too"),
+  }),
   XpertError: record({ detail: text(undefined, { examples: ['user token not found'] }) }),
 };
 
@@ -53,20 +95,24 @@ export const userFields = {
   'monthly_quota?': bytes('Bytes in each period, 0 = unlimited'),
   'total_quota?': bytes('Bytes over the lifetime, 0 = unlimited'),
   'reset_strategy?': ref('Strategy'),
-  'reset_day?': int(1, 31, 'Day of the month on which usage begins anew; beyond a month\'s length its last day'),
+  'reset_day?': int(1, 31, "Day of the month on which usage begins anew; beyond a month's length its last day"),
   'time_zone?': text('A zone of the IANA database', { examples: ['Asia/Tehran'] }),
   'expires_at?': nul(second('When the account expires; `null` = never')),
   'speed_limit?': bytes('Bytes a second in each direction, 0 = unlimited'),
   'device_limit?': count('Client addresses with a live connection on a node, 0 = unlimited'),
   'stream_limit?': count('Live connections on a node, 0 = unlimited'),
-  'address_limit?': nul(count('Client addresses in five minutes over all nodes, 0 = unlimited; `null` = the deployment\'s own limit')),
-  'hwid_limit?': nul(count('Devices that may fetch the subscription, 0 = any number; `null` = the deployment\'s own limit', 100)),
+  'address_limit?': nul(count("Client addresses in five minutes over all nodes, 0 = unlimited; `null` = the deployment's own limit")),
+  'hwid_limit?': nul(count("Devices that may fetch the subscription, 0 = any number; `null` = the deployment's own limit", 100)),
   'hold_seconds?': nul(count('How long the account lasts from its first use on; not together with `expires_at`', 3_153_600_000)),
   'hold_until?': nul(second('When it begins unused; only with `hold_seconds`')),
   'delete_after_days?': nul(count('Days after the expiry at which the account is deleted; `null` = never', 36_500)),
   'next_plan?': nul(
     form(
-      { plan: ref('PlanName'), 'add_remaining_traffic?': bool('What is left of the quota becomes a bonus', { default: false }), 'fire_on_either?': bool('When the account is used up or has expired; otherwise when it is both', { default: true }) },
+      {
+        plan: ref('PlanName'),
+        'add_remaining_traffic?': bool('What is left of the quota becomes a bonus', { default: false }),
+        'fire_on_either?': bool('When the account is used up or has expired; otherwise when it is both', { default: true }),
+      },
       'The plan that begins when the account is used up or has expired',
     ),
   ),
@@ -75,7 +121,8 @@ export const userFields = {
 /** Texts of credentials by name, as they are set and as they are told. */
 const uuid = text(undefined, { pattern: '^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$' });
 const secret = words(128, undefined, { minLength: 1 });
-const key = (bytesOf) => text(`${bytesOf} bytes in standard base64`, { minLength: bytesOf === 16 ? 24 : 44, maxLength: bytesOf === 16 ? 24 : 44, pattern: '^[A-Za-z0-9+/]+=+$' });
+const key = (bytesOf) =>
+  text(`${bytesOf} bytes in standard base64`, { pattern: bytesOf === 16 ? '^[A-Za-z0-9+/]{21}[AQgw]==$' : '^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$' });
 export const credentialFields = {
   vless_uuid: uuid,
   vmess_uuid: uuid,
@@ -89,5 +136,6 @@ export const credentialFields = {
   anytls_password: secret,
   proxy_password: as(secret, 'Of naive, socks, http and mixed'),
 };
-export const optional = (fields, change = (schema) => schema) => Object.fromEntries(Object.entries(fields).map(([name, schema]) => [`${name.replace(/\?$/, '')}?`, change(schema)]));
+export const optional = (fields, change = (schema) => schema) =>
+  Object.fromEntries(Object.entries(fields).map(([name, schema]) => [`${name.replace(/\?$/, '')}?`, change(schema)]));
 export const strings = (items = text()) => list(items);

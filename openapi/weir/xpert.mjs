@@ -1,120 +1,226 @@
 /** The Xpert API: traffic through other people's servers, and the links to them. */
 import { any, as, bool, form, int, lenient, list, map, nul, number, one, only, op, record, ref, text } from '../dsl.mjs';
-import { count, strings, words } from './common.mjs';
+import { count, id, strings, words } from './common.mjs';
 
-const AT = '/api/xpert';
+export const AT = '/api/xpert';
 const days = (more) => int(1, 3650, 'Today and the UTC days before, so many in all', more);
 const gb = (description) => number(description, { minimum: 0 });
-const total = int(0, undefined);
-const stamp = text('UTC', { pattern: '^\\d{4}-\\d{2}-\\d{2} \\d{2}:\\d{2}:\\d{2}$', examples: ['2026-11-23 09:30:00'] });
-const token = text('A subscription token or an alias', { minLength: 1 });
-const message = text();
+export const total = int(0, undefined);
+export const stamp = text('UTC', { pattern: '^\\d{4}-\\d{2}-\\d{2} \\d{2}:\\d{2}:\\d{2}$', examples: ['2026-11-23 09:30:00'] });
+export const token = text('A subscription token or an alias', { minLength: 1 });
+export const message = text();
 
 /** GET is answered to HEAD as well, without a body. */
-const both = (where, id, summary, more) => [
+export const both = (where, id, summary, more) => [
   op(`GET ${AT}${where}`, id, summary, more),
-  op(`HEAD ${AT}${where}`, `head${id[0].toUpperCase()}${id.slice(1)}`, `${summary}: the headers alone`, { ...more, face: 'none', gives: { 200: [more.gives[200][0], undefined, undefined, more.gives[200][3]] } }),
+  op(`HEAD ${AT}${where}`, `head${id[0].toUpperCase()}${id.slice(1)}`, `${summary}: the headers alone`, {
+    ...more,
+    face: 'none',
+    gives: { 200: [more.gives[200][0], undefined, undefined, more.gives[200][3]] },
+  }),
 ];
 /** What a page of another host asks a path first. */
-const preflight = (...paths) => paths.map((where) => op(`OPTIONS ${AT}${where}`, `preflight${where.replace(/[^a-z]+(\w)/g, (_, letter) => letter.toUpperCase()).replace(/\W/g, '')}`, 'Whether a page of another host may call', { may: null, noQuery: true, gives: { 204: ['The headers say so to origins that the operator lists'] } }));
+const preflight = (...paths) =>
+  paths.map((where) =>
+    op(
+      `OPTIONS ${AT}${where}`,
+      `preflight${where.replace(/[^a-z]+(\w)/g, (_, letter) => letter.toUpperCase()).replace(/\W/g, '')}`,
+      'Whether a page of another host may call',
+      {
+        may: null,
+        noQuery: true,
+        path: { id: text(), user_token: text() },
+        gives: { 204: ['The headers say so to origins that the operator lists'] },
+      },
+    ),
+  );
 
 const sums = { total_users: total, total_servers: total, total_gb_used: gb(), total_connections: total, total_protocols: total, period_days: total };
-const header = (description) => ({ description, schema: { type: 'string' } });
-const listHeaders = {
-  'Profile-Update-Interval': header('Hours'), 'Subscription-Userinfo': header('`upload=..; download=..; total=..; expire=..`'), 'Profile-Title': header('What clients call the list'),
-  'Traffic-Webhook': header('Where clients report to; missing when tracking is off'), 'User-Token': header('The token'),
-};
-const subQuery = { 'user_token!': token, format: one(['universal', 'base64', ''], 'Plain lines, or standard base64') };
-const linkList = (words) => ({ 200: [words, text(), 'text/plain', listHeaders] });
-
 const settings = {
-  tracking_enabled: bool(), retention_days: int(0, 3650, '0 = for good'), fetch_log_days: int(1, 3650), domain: text('Where clients reach the panel; empty: where they fetched the list', { maxLength: 260, pattern: '^[!#-;=?-\\[\\]-~]*$' }),
-  title: words(60, undefined, { minLength: 1 }), direct_title: words(60, undefined, { minLength: 1 }), quota_counting: one(['none', 'trusted', 'all'], 'Which external bytes count towards the quota'),
+  tracking_enabled: bool(),
+  retention_days: int(0, 3650, '0 = for good'),
+  fetch_log_days: int(1, 3650),
+  domain: text('Where clients reach the panel; empty: where they fetched the list', { maxLength: 260, pattern: '^[!#-;=?-\\[\\]-~]*$' }),
+  title: words(60, undefined, { minLength: 1 }),
+  direct_title: words(60, undefined, { minLength: 1 }),
+  quota_counting: one(['none', 'trusted', 'all'], 'Which external bytes count towards the quota'),
 };
-const setHere = form(Object.fromEntries(Object.entries(settings).map(([name, schema]) => [`${name}?`, nul(schema)])), 'What is missing or `null` is what the Worker\'s variable says');
+const setHere = form(
+  Object.fromEntries(Object.entries(settings).map(([name, schema]) => [`${name}?`, nul(schema)])),
+  "What is missing or `null` is what the Worker's variable says",
+);
 const inForce = record({ settings: record(settings), set_here: map(any()), notes: strings() });
-
-const config = record({
-  id: total, raw: text(), protocol: text(), server: text(), port: count(), name: text(), remarks: nul(text()), is_active: bool(), is_permanent: bool('The operator means it to stay'), position: int(undefined, undefined), added_at: stamp,
-});
-const link = text('A share link on one line', { examples: ['trojan://secret@one.example:443#One'] });
-const remarks = nul(words(200));
-
-const rules = {
-  user_agent: text(undefined, { pattern: '^[ -~]{1,200}$', default: 'v2rayNG/1.10.5' }), interval_minutes: int(5, 10_080, undefined, { default: 60 }), include: list(words(60, undefined, { minLength: 1 }), 'Names must hold one of them', { maxItems: 32 }),
-  exclude: list(words(60, undefined, { minLength: 1 }), 'Names must hold none of them', { maxItems: 32 }), protocols: list(one(['vless', 'vmess', 'trojan', 'shadowsocks', 'hysteria2', 'tuic', 'anytls', 'naive', 'wireguard', 'socks', 'http']), 'Those that are kept; without any all', { maxItems: 11 }),
-  rename: words(120, '`{name}`, `{source}`, `{protocol}`, `{server}` and `{n}` are filled in; at most 120 bytes', { minLength: 1 }), max_nodes: int(1, 2000, undefined, { default: 500 }),
-};
-const leftOut = map(total, 'Why, and how many');
-const source = {
-  id: total, name: text(), url: text(), priority: int(0, 10_000), is_active: bool(), rules: record(rules), config_count: total, format: nul(text()), left_out: leftOut,
-  userinfo: nul(record({ upload: nul(total), download: nul(total), total: nul(total), expire: nul(total) })), last_update: nul(stamp), last_success: nul(stamp), next_update: nul(stamp), error: nul(text()), failures: total, attempts: total, successes: total, created_at: stamp,
-};
-const ruleSet = form(Object.fromEntries(Object.entries(rules).map(([name, schema]) => [`${name}?`, schema])));
-const sourceName = words(60, undefined, { minLength: 1, pattern: '^\\S([^\\u0000-\\u001f\\u007f-\\u009f]*\\S)?$' });
-const url = text('http:// or https:// to a public host', { examples: ['https://friends.example/list'] });
 
 export const xpertArea = {
   name: 'Xpert: traffic',
-  description: 'Traffic through other people\'s servers, as clients report it. Errors are `{"detail"}`. Pages of other hosts may call, if `XPERT_ORIGINS` lists them: every path answers their browsers\' OPTIONS.',
+  description:
+    'Traffic through other people\'s servers, as clients report it. Errors are `{"detail"}`. Pages of other hosts may call, if `XPERT_ORIGINS` lists them: every path answers their browsers\' OPTIONS.',
   face: 'xpert',
   parameters: { user_token: token },
   schemas: {
-    Report: lenient({ user_token: as(token, undefined, { maxLength: 256 }), server: text('Host name or address', { minLength: 1, maxLength: 253, pattern: '^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$' }), port: int(1, 65_535), protocol: text(undefined, { pattern: '^[A-Za-z0-9._+-]{1,32}$' }), bytes_uploaded: int(0, 2 ** 44), bytes_downloaded: int(0, 2 ** 44) }, 'Other fields are tolerated'),
+    Report: lenient(
+      {
+        user_token: as(token, undefined, { maxLength: 256 }),
+        server: text('Host name or address', { minLength: 1, maxLength: 253, pattern: '^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$' }),
+        port: int(1, 65_535),
+        protocol: text(undefined, { pattern: '^[A-Za-z0-9._+-]{1,32}$' }),
+        bytes_uploaded: int(0, 2 ** 44),
+        bytes_downloaded: int(0, 2 ** 44),
+      },
+      'Other fields are tolerated',
+    ),
     XpertSettings: inForce,
-    DirectConfig: config,
-    Source: record(source),
   },
   operations: [
     op(`POST ${AT}/traffic-webhook`, 'reportTraffic', 'Report traffic', {
-      may: null, text: 'Whoever knows a valid token may. A signature in `X-Webhook-Signature` marks the report as trusted.', body: ref('Report'), examples: { 'Ten megabytes down': { user_token: 'user123', server: 'vpn.example.com', port: 443, protocol: 'vless', bytes_uploaded: 1000, bytes_downloaded: 10_000_000 } },
-      header: { 'Idempotency-Key': text('Makes a retry harmless', { maxLength: 255 }), 'X-Webhook-Signature': text('`sha256=` and the HMAC-SHA256 of the body in hex') },
-      gives: { 200: ['It was recorded, or tracking is off', record({ status: one(['success', 'disabled']), message })] }, refuses: { 401: 'The signature is wrong', 404: 'The token is unknown', 429: 'More than 60 a minute of a token, or 600 of an address' },
+      may: null,
+      text: 'Whoever knows a valid token may. A signature in `X-Webhook-Signature` marks the report as trusted.',
+      body: ref('Report'),
+      examples: {
+        'Ten megabytes down': {
+          user_token: 'user123',
+          server: 'vpn.example.com',
+          port: 443,
+          protocol: 'vless',
+          bytes_uploaded: 1000,
+          bytes_downloaded: 10_000_000,
+        },
+      },
+      header: {
+        'Idempotency-Key': text('Makes a retry harmless', { maxLength: 255 }),
+        'X-Webhook-Signature': text('`sha256=` and the HMAC-SHA256 of the body in hex'),
+      },
+      gives: { 200: ['It was recorded, or tracking is off', record({ status: one(['success', 'disabled']), message })] },
+      refuses: { 401: 'The signature is wrong', 404: 'The token is unknown', 429: 'More than 60 a minute of a token, or 600 of an address' },
     }),
     ...both('/traffic-stats/{user_token}', 'getTrafficStats', 'What was reported of a user', {
-      may: null, text: 'The token is the credential.', query: { days: days({ default: 30 }) },
-      gives: { 200: ['By server', record({ user_token: text(), total_gb_used: gb(), period_days: total, servers: list(record({ server: text(), port: count(), protocol: text(), upload_gb: gb(), download_gb: gb(), total_gb: gb(), connections: as(total, 'Days'), last_used: stamp })) })] },
+      may: null,
+      text: 'The token is the credential.',
+      query: { days: days({ default: 30 }) },
+      gives: {
+        200: [
+          'By server',
+          record({
+            user_token: text(),
+            total_gb_used: gb(),
+            period_days: total,
+            servers: list(
+              record({
+                server: text(),
+                port: count(),
+                protocol: text(),
+                upload_gb: gb(),
+                download_gb: gb(),
+                total_gb: gb(),
+                connections: as(total, 'Days'),
+                last_used: stamp,
+              }),
+            ),
+          }),
+        ],
+      },
     }),
-    ...both('/traffic-stats/global', 'getGlobalStats', 'What was reported of all', { may: 'stats:read', marzban: true, query: { days: days({ default: 30 }) }, gives: { 200: ['With the ten servers that moved most', record({ ...sums, top_servers: list(record({ server: text(), port: count(), protocol: text(), total_gb: gb() }), undefined, { maxItems: 10 }) })] } }),
-    ...both('/marzban-traffic-stats', 'getMarzbanStats', 'The same for a Marzban dashboard', { may: 'stats:read', marzban: true, query: { days: days({ default: 30 }) }, gives: { 200: ['Sums', record({ users_traffic: record({ ...sums, external_servers: only(true), integration_type: only('xpert_panel'), data_source: only('traffic_monitoring_system') }) })] } }),
-    op(`POST ${AT}/traffic-stats/cleanup`, 'cleanUpTraffic', 'Forget what is old', { may: 'nodes:write', marzban: true, query: { days: days() }, gives: { 200: ['How much it was', record({ status: only('success'), deleted_rows: total, cleanup_days: total })] } }),
-    ...both('/traffic-stats/database/info', 'getDatabaseInfo', 'How much is stored', { may: 'stats:read', marzban: true, gives: { 200: ['Sizes', record({ database_path: text(), total_records: total, unique_users: total, unique_servers: total, database_size_mb: gb(), retention_days: total })] } }),
-    ...both('/fetches', 'listFetches', 'Who fetched his subscription', { may: 'nodes:read', query: { days: days({ default: 1 }), user: text('A user\'s name') }, gives: { 200: ['The newest hour first', record({ fetches: list(record({ user: text(), at: total, client: text(), format: text() })) })] }, refuses: { 404: 'There is no such user' } }),
-    ...both('/settings', 'getXpertSettings', 'The settings in force', { may: 'nodes:read', gives: { 200: ['What is in force, and what of it was set here', ref('XpertSettings')] } }),
-    op(`PUT ${AT}/settings`, 'replaceXpertSettings', 'Replace what was set', { may: 'nodes:write', body: setHere, examples: { 'As the variables say': {} }, gives: { 200: ['As it is then', ref('XpertSettings')] } }),
-    op(`PATCH ${AT}/settings`, 'changeXpertSettings', 'Change some of what was set', { may: 'nodes:write', body: setHere, examples: { 'Keep a year': { retention_days: 365 } }, gives: { 200: ['As it is then', ref('XpertSettings')] } }),
-    ...preflight('/traffic-webhook', '/traffic-stats/{user_token}', '/traffic-stats/global', '/traffic-stats/cleanup', '/traffic-stats/database/info', '/marzban-traffic-stats', '/settings', '/sub', '/fetches', '/direct-configs', '/direct-configs/sub', '/direct-configs/batch', '/direct-configs/validate', '/direct-configs/reorder', '/direct-configs/{id}', '/direct-configs/{id}/toggle', '/direct-configs/{id}/permanent', '/sources', '/sources/{id}', '/sources/{id}/toggle', '/update', '/test-url'),
+    ...both('/traffic-stats/global', 'getGlobalStats', 'What was reported of all', {
+      may: 'stats:read',
+      marzban: true,
+      query: { days: days({ default: 30 }) },
+      gives: {
+        200: [
+          'With the ten servers that moved most',
+          record({
+            ...sums,
+            top_servers: list(record({ server: text(), port: count(), protocol: text(), total_gb: gb() }), undefined, { maxItems: 10 }),
+          }),
+        ],
+      },
+    }),
+    ...both('/marzban-traffic-stats', 'getMarzbanStats', 'The same for a Marzban dashboard', {
+      may: 'stats:read',
+      marzban: true,
+      query: { days: days({ default: 30 }) },
+      gives: {
+        200: [
+          'Sums',
+          record({
+            users_traffic: record({
+              ...sums,
+              external_servers: only(true),
+              integration_type: only('xpert_panel'),
+              data_source: only('traffic_monitoring_system'),
+            }),
+          }),
+        ],
+      },
+    }),
+    op(`POST ${AT}/traffic-stats/cleanup`, 'cleanUpTraffic', 'Forget what is old', {
+      may: 'nodes:write',
+      marzban: true,
+      query: { days: days() },
+      gives: { 200: ['How much it was', record({ status: only('success'), deleted_rows: total, cleanup_days: total })] },
+    }),
+    ...both('/traffic-stats/database/info', 'getDatabaseInfo', 'How much is stored', {
+      may: 'stats:read',
+      marzban: true,
+      gives: {
+        200: [
+          'Sizes',
+          record({
+            database_path: text(),
+            total_records: total,
+            unique_users: total,
+            unique_servers: total,
+            database_size_mb: gb(),
+            retention_days: total,
+          }),
+        ],
+      },
+    }),
+    ...both('/fetches', 'listFetches', 'Who fetched his subscription', {
+      may: 'nodes:read',
+      query: { days: days({ default: 1 }), user: text("A user's name") },
+      gives: { 200: ['The newest hour first', record({ fetches: list(record({ user: text(), at: total, client: text(), format: text() })) })] },
+      refuses: { 404: 'There is no such user' },
+    }),
+    ...both('/settings', 'getXpertSettings', 'The settings in force', {
+      may: 'nodes:read',
+      gives: { 200: ['What is in force, and what of it was set here', ref('XpertSettings')] },
+    }),
+    op(`PUT ${AT}/settings`, 'replaceXpertSettings', 'Replace what was set', {
+      may: 'nodes:write',
+      body: setHere,
+      examples: { 'As the variables say': {} },
+      gives: { 200: ['As it is then', ref('XpertSettings')] },
+    }),
+    op(`PATCH ${AT}/settings`, 'changeXpertSettings', 'Change some of what was set', {
+      may: 'nodes:write',
+      body: setHere,
+      examples: { 'Keep a year': { retention_days: 365 } },
+      gives: { 200: ['As it is then', ref('XpertSettings')] },
+    }),
+    ...preflight(
+      '/traffic-webhook',
+      '/traffic-stats/{user_token}',
+      '/traffic-stats/global',
+      '/traffic-stats/cleanup',
+      '/traffic-stats/database/info',
+      '/marzban-traffic-stats',
+      '/settings',
+      '/sub',
+      '/fetches',
+      '/direct-configs',
+      '/direct-configs/sub',
+      '/direct-configs/batch',
+      '/direct-configs/validate',
+      '/direct-configs/reorder',
+      '/direct-configs/{id}',
+      '/direct-configs/{id}/toggle',
+      '/direct-configs/{id}/permanent',
+      '/sources',
+      '/sources/{id}',
+      '/sources/{id}/toggle',
+      '/update',
+      '/test-url',
+    ),
   ],
 };
 xpertArea.parameters.id = count('Its number', 4_294_967_295);
-
-export const listsArea = {
-  name: 'Xpert: links and sources',
-  description: 'Lists of links, single links that the operator enters (direct configs), and subscriptions of others (sources).',
-  face: 'xpert',
-  parameters: { id: count('Its number', 4_294_967_295) },
-  operations: [
-    ...both('/sub', 'getXpertList', 'A user\'s links', { may: null, text: 'His own nodes first, then those of the sources, then direct configs.', query: subQuery, gives: linkList('The links'), refuses: { 404: 'The token is unknown' } }),
-    ...both('/direct-configs/sub', 'getDirectList', 'Direct configs alone', { may: null, query: subQuery, gives: linkList('The links'), refuses: { 404: 'The token is unknown' } }),
-    ...both('/direct-configs', 'listDirect', 'List direct configs', { may: 'nodes:links', gives: { 200: ['In their order', record({ total, configs: list(ref('DirectConfig')) })] } }),
-    op(`POST ${AT}/direct-configs`, 'addDirect', 'Add a direct config', { may: 'nodes:write', body: lenient({ raw: link, 'remarks?': remarks }), examples: { 'Trojan': { raw: 'trojan://secret@one.example:443#One', remarks: 'Of a friend' } }, gives: { 200: ['It was added', record({ id: total, message, config: ref('DirectConfig') })] }, refuses: { 409: 'It is there already' } }),
-    op(`POST ${AT}/direct-configs/batch`, 'addDirectBatch', 'Add many', { may: 'nodes:write', body: lenient({ configs: list(text(), undefined, { minItems: 1, maxItems: 1000 }) }), examples: { 'Two': { configs: ['trojan://secret@one.example:443#One', 'trojan://secret@two.example:443#Two'] } }, gives: { 200: ['Each line is answered', record({ total_provided: total, successful_added: total, failed: total, results: list(ref('DirectConfig')), errors: list(record({ config_index: total, error: text(), raw_prefix: text() })) })] } }),
-    op(`POST ${AT}/direct-configs/validate`, 'validateDirect', 'Whether a line is a link', { may: 'nodes:links', body: lenient({ raw: text() }), examples: { 'None': { raw: 'nothing' } }, gives: { 200: ['What it is', record({ valid: bool(), 'protocol?': text(), 'server?': text(), 'port?': count(), 'name?': text(), 'error?': text() })] } }),
-    op(`POST ${AT}/direct-configs/reorder`, 'reorderDirect', 'Another order', {
-      may: 'nodes:write', text: '`ids` is the whole order, and what it leaves out comes behind; `source_id` and `target_id` put one in another one\'s place.',
-      body: { type: 'object', anyOf: [lenient({ ids: list(int(-(2 ** 53) + 1, 2 ** 53 - 1)), 'source_id?': { type: 'null' }, 'target_id?': { type: 'null' } }), lenient({ source_id: int(-(2 ** 53) + 1, 2 ** 53 - 1), target_id: int(-(2 ** 53) + 1, 2 ** 53 - 1), 'ids?': { type: 'null' } })] }, examples: { 'The second first': { ids: [2, 1] } },
-      gives: { 200: ['It is so', record({ message, total })] }, refuses: { 404: 'There is no such config' },
-    }),
-    op(`PUT ${AT}/direct-configs/{id}`, 'changeDirect', 'Change a direct config', { may: 'nodes:write', body: lenient({ 'raw?': nul(link), 'remarks?': remarks }, 'What is missing stays'), examples: { 'Remarks': { remarks: 'Of a friend' } }, gives: { 200: ['The config', record({ message, config: ref('DirectConfig') })] }, refuses: { 409: 'It is there already' } }),
-    op(`DELETE ${AT}/direct-configs/{id}`, 'deleteDirect', 'Delete a direct config', { may: 'nodes:write', gives: { 200: ['It is gone', record({ message })] } }),
-    op(`PUT ${AT}/direct-configs/{id}/toggle`, 'toggleDirect', 'Switch a direct config', { may: 'nodes:write', gives: { 200: ['How it is then', record({ message, is_active: bool() })] } }),
-    op(`PUT ${AT}/direct-configs/{id}/permanent`, 'keepDirect', 'Mark a direct config as permanent, or not', { may: 'nodes:write', gives: { 200: ['How it is then', record({ message, is_permanent: bool() })] } }),
-    ...both('/sources', 'listSources', 'List sources', { may: 'nodes:links', gives: { 200: ['With how their fetches went', record({ total, sources: list(ref('Source')), note: nul(text()) })] } }),
-    op(`POST ${AT}/sources`, 'addSource', 'Add a source', { may: 'nodes:write', text: 'It is fetched within a minute.', body: form({ name: sourceName, url, 'priority?': int(0, 10_000, undefined, { default: 1 }), 'rules?': ruleSet }), examples: { 'Of friends': { name: 'friends', url: 'https://friends.example/list' } }, gives: { 200: ['It was added', record({ id: total, message, source: ref('Source') })] }, refuses: { 409: 'There are too many (`too_many`), or the name or address is taken' } }),
-    op(`PUT ${AT}/sources/{id}`, 'changeSource', 'Change a source', { may: 'nodes:write', text: '`rules` are replaced whole.', body: form({ 'name?': nul(sourceName), 'url?': nul(url), 'priority?': nul(int(0, 10_000)), 'rules?': nul(ruleSet) }, 'What is missing stays'), examples: { 'First of all': { priority: 0 } }, gives: { 200: ['The source', record({ message, source: ref('Source') })] }, refuses: { 409: 'The name or address is taken' } }),
-    op(`DELETE ${AT}/sources/{id}`, 'deleteSource', 'Delete a source', { may: 'nodes:write', gives: { 200: ['It is gone', record({ message })] } }),
-    op(`POST ${AT}/sources/{id}/toggle`, 'toggleSource', 'Switch a source', { may: 'nodes:write', gives: { 200: ['How it is then', record({ message, is_active: bool() })] } }),
-    op(`POST ${AT}/update`, 'updateSources', 'Fetch sources now', { may: 'nodes:write', text: 'A request fetches two of them itself; the job goes on.', body: form({ 'id?': nul(count('A source; without it all that are on', 4_294_967_295)) }), bodyNeeded: false, examples: { 'All': {} }, gives: { 200: ['How it went', record({ success: bool(), message, sources: list(ref('Source')), queued: total })] }, refuses: { 404: 'There is no such source' } }),
-    op(`POST ${AT}/test-url`, 'testUrl', 'What a source at an address would give', { may: 'nodes:write', text: 'Nothing is stored.', body: form({ url: text(), 'rules?': ruleSet }), examples: { 'Of friends': { url: 'https://friends.example/list' } }, gives: { 200: ['What is wrong with it is in `error`', record({ success: bool(), config_count: total, sample_configs: strings(), 'format?': text(), 'left_out?': leftOut, 'error?': text() })] } }),
-  ],
-};

@@ -83,5 +83,6 @@ function close(schema) {
   if (typeof schema !== 'object' || schema === null) return;
   if (schema.properties && schema.additionalProperties === undefined) schema.additionalProperties = false;
   // What is said of an object beside its fields is only a condition on them.
-  for (const [name, part] of Object.entries(schema)) if (!(name === 'anyOf' && schema.properties)) close(part);
+  const conditions = schema.properties ? ['anyOf', 'oneOf', 'allOf', 'if', 'then'] : [];
+  for (const [name, part] of Object.entries(schema)) if (!conditions.includes(name)) close(part);
 }
