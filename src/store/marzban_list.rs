@@ -1,5 +1,6 @@
 //! Users in lists as Marzban's API asks for them: filtered, in an order of several keys, page by page.
 
+use serde::Deserialize;
 use weir_wire::Second;
 
 use super::marzban_users::seen;
@@ -230,4 +231,22 @@ const EXPIRED_OWN: &str = expired!("users.owner = CAST(?4 AS INTEGER) AND ");
 pub fn expired(query: Expired, now: Second) -> Statement {
     let bound = |sql| Statement::new(sql).bind(now).bind(query.after).bind(query.before);
     query.only.map_or_else(|| bound(EXPIRED), |owner| bound(EXPIRED_OWN).bind(owner))
+}
+
+// Rows read: 2 per user.
+const DELETED: &str = "
+SELECT name FROM json_each(?1) JOIN users ON users.id = value ->> 0 WHERE deleted_at = CAST(?2 AS INTEGER)
+ORDER BY name COLLATE NOCASE";
+
+/// A user who was deleted.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Gone {
+    /// His name.
+    pub name: String,
+}
+
+/// Those of `[user, revision]` who were deleted at `now`.
+#[must_use]
+pub fn deleted(read: &[(i64, i64)], now: Second) -> Statement {
+    Statement::new(DELETED).bind_json(&read).bind(now)
 }

@@ -8,7 +8,9 @@ use crate::domain::audit::{Actor, Entry, Facts};
 use crate::http::audit::{Deed, recorded};
 use crate::http::call::Call;
 use crate::http::failure::Failure;
+use crate::store::d1::Outcome;
 use crate::store::due::{self, Due};
+use crate::store::marzban_list::{self, Gone};
 use crate::store::operators::{self, Operator};
 use crate::store::slots::ByHandSlot;
 use crate::store::users::{self, Action, User};
@@ -111,8 +113,8 @@ pub(crate) async fn hand_over(call: &Call, actor: &Actor, name: &str, operator: 
     Ok(())
 }
 
-/// Deletes the users whom `choose` finds, as [`delete`] does each, in one batch and one entry; their names. Whoever is changed in between
-/// stays, and is named all the same.
+/// Deletes the users whom `choose` finds, as [`super::delete`] does each, in one batch and one entry; the names of those who are deleted now:
+/// whoever is changed in between stays.
 pub(crate) async fn delete_many(
     call: &Call,
     actor: &Actor,
@@ -120,15 +122,20 @@ pub(crate) async fn delete_many(
 ) -> Result<Vec<String>, Failure> {
     let prepare = async || {
         let chosen = choose().await?;
-        let names: Vec<String> = chosen.iter().map(|user| user.name.clone()).collect();
         if chosen.is_empty() {
-            return Ok(Deed::nothing(names));
+            return Ok(Deed::nothing(()));
         }
+        let names: Vec<String> = chosen.iter().map(|user| user.name.clone()).collect();
         let read: Vec<(i64, i64)> = chosen.iter().map(|user| (user.id, user.revision)).collect();
-        let entry = Entry::new("user.delete", "users").before(Facts::new().plain("names", names.clone()));
-        Ok(Deed::new(entry, users::delete_read(&read, random::salt()?, call.now), names))
+        let entry = Entry::new("user.delete", "users").before(Facts::new().plain("names", names));
+        let mut batch = users::delete_read(&read, random::salt()?, call.now);
+        batch.push(marzban_list::deleted(&read, call.now));
+        Ok(Deed::new(entry, batch, ()))
     };
-    let (_, names) = recorded(call, actor, prepare).await?;
-    bell::ring(&call.env).await;
-    Ok(names)
+    let (outcomes, ()) = recorded(call, actor, prepare).await?;
+    let gone: Vec<Gone> = outcomes.last().map(Outcome::rows).transpose()?.unwrap_or_default();
+    if !gone.is_empty() {
+        bell::ring(&call.env).await;
+    }
+    Ok(gone.into_iter().map(|gone| gone.name).collect())
 }
