@@ -156,21 +156,18 @@ pub fn list(query: &Query, now: Second) -> Statement {
         let (column, order) = (key.sql(), direction(down));
         let from = if down { "<=" } else { ">=" };
         let plain = column.replace("users.", "");
-        sql.push_str(&format!(
-            " AND {column} {from} (SELECT {} FROM users WHERE deleted_at IS NULL ORDER BY {plain}{order} LIMIT 1 OFFSET ?2)
-ORDER BY {column}{order} LIMIT ?3",
-            plain.trim_end_matches(" COLLATE NOCASE")
-        ));
+        let bare = plain.trim_end_matches(" COLLATE NOCASE");
+        sql = format!(
+            "{sql} AND {column} {from} (SELECT {bare} FROM users WHERE deleted_at IS NULL ORDER BY {plain}{order} LIMIT 1 OFFSET ?2)
+ORDER BY {column}{order} LIMIT ?3"
+        );
         values.extend([query.offset.into(), limit(query)]);
     } else {
-        let keys = query.sort.iter().map(|sort| format!("{}{}, ", sort.key.sql(), direction(sort.down)));
+        let mut keys: Vec<String> =
+            query.sort.iter().map(|sort| format!("{}{}", sort.key.sql(), direction(sort.down))).collect();
+        keys.push("users.id".into());
         let last = values.len();
-        sql.push_str(&format!(
-            "\nORDER BY {}users.id LIMIT ?{} OFFSET ?{}",
-            keys.collect::<String>(),
-            last + 1,
-            last + 2
-        ));
+        sql = format!("{sql}\nORDER BY {} LIMIT ?{} OFFSET ?{}", keys.join(", "), last + 1, last + 2);
         values.extend([limit(query), query.offset.into()]);
     }
     made(format!("{}WHERE {sql}", seen!("")), values)

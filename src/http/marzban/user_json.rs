@@ -171,8 +171,13 @@ impl UserResponse {
         let waits = standing.hold.filter(|_| standing.is_waiting(now));
         let credentials = ways::credentials(call, &user)?;
         let choice = choice_of(&user, scene);
-        let of_each = |which: fn((Vec<&str>, Vec<&str>)) -> Vec<String>| {
-            choice.0.keys().map(|one| (*one, which(choice.split(*one, &scene.inbounds)))).collect()
+        let tags = |has: bool| {
+            let of_each = choice.0.keys().map(|one| {
+                let (his, not) = choice.split(*one, &scene.inbounds);
+                let tags = if has { his } else { not };
+                (*one, tags.into_iter().map(str::to_owned).collect())
+            });
+            of_each.collect()
         };
         let links = ways::of(call, &user, &standing, &scene.nodes, &credentials);
         Ok(Self {
@@ -180,8 +185,8 @@ impl UserResponse {
             expire: standing.ends_at().filter(|_| waits.is_none()),
             data_limit: Some(user.monthly_quota).filter(|limit| !limit.is_zero()),
             data_limit_reset_strategy: strategy_name(user.cycle.strategy),
-            inbounds: of_each(|(his, _)| his.into_iter().map(str::to_owned).collect()),
-            excluded_inbounds: of_each(|(_, not)| not.into_iter().map(str::to_owned).collect()),
+            inbounds: tags(true),
+            excluded_inbounds: tags(false),
             sub_updated_at: None,
             sub_last_user_agent: None,
             online_at: (user.last_at > 0).then(|| naive(Second::clamped(user.last_at))),
