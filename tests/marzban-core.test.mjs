@@ -49,7 +49,7 @@ test('the core is that of a node that runs', async () => {
   assert.equal((await agent.sync({ status: { ...RUNNING, incarnation: 0 } })).status, 200);
   assert.equal((await viewer('GET', '/api/core')).body.started, false);
   assert.equal((await agent.sync({ status: RUNNING, inbounds: INBOUNDS })).status, 200);
-  // The panel keeps a status once a minute; the change of the core is such a change.
+  // A status is stored once a minute: this does not wait for it.
   await panel.db.prepare('UPDATE epochs SET status = ?2 WHERE node = ?1').bind(agent.node, JSON.stringify(RUNNING)).run();
   assert.deepEqual((await reseller('GET', '/api/core')).body, { version: '1.14.4', started: true, logs_websocket: '/api/core/logs' });
   const restarted = await admin('POST', '/api/core/restart');

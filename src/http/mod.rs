@@ -84,7 +84,8 @@ fn spoken(request: &Request, path: &str) -> Face {
 
 async fn dispatch(request: Request, path: &str, speaks: Face, call: &Call) -> Result<Response, Failure> {
     xpert::sources::refuse(&request, call)?;
-    let method = request.method().to_string();
+    // As it was sent: the type of the request takes every method that it does not know for GET.
+    let method = request.inner().method();
     let found = route(&method, path);
     let found = if speaks == Face::Marzban { found.map(Route::in_dialect) } else { found };
     match found {

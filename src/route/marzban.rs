@@ -205,6 +205,7 @@ fn core(method: &str, segments: &[&str]) -> Result<Core, NoRoute> {
 fn nodes<'a>(method: &str, segments: &[&'a str]) -> Result<MarzbanNodes<'a>, NoRoute> {
     match (segments, method) {
         (["node", "settings"], "GET") => Ok(MarzbanNodes::Settings),
+        (["node", "settings"], _) => Err(Method("GET")),
         (["node"], "POST") => Ok(MarzbanNodes::Create),
         (["node"], _) => Err(Method("POST")),
         (["node", id], "GET") => Ok(MarzbanNodes::Get(id)),
@@ -279,6 +280,7 @@ mod tests {
     #[test]
     fn what_is_declared_before_a_parameter_is_no_parameter() {
         assert_eq!(at("GET", "node/settings"), Ok(Marzban::Nodes(MarzbanNodes::Settings)));
+        assert_eq!(at("PUT", "node/settings"), Err(Method("GET")));
         assert_eq!(at("GET", "node/7"), Ok(Marzban::Nodes(MarzbanNodes::Get("7"))));
         assert_eq!(at("GET", "admin/usage/ann"), Ok(Marzban::Admins(Admins::Usage("ann"))));
         assert_eq!(at("POST", "admin/usage/reset/ann"), Ok(Marzban::Admins(Admins::ResetUsage("ann"))));

@@ -99,6 +99,7 @@ pub(super) fn me<'a>(method: &str, segments: &[&'a str]) -> Result<Me<'a>, NoRou
         (["passkeys"], "POST") => Ok(Me::AddPasskey),
         (["passkeys"], _) => Err(Method("GET, POST")),
         (["passkeys", "challenge"], "POST") => Ok(Me::AskPasskey),
+        (["passkeys", "challenge"], _) => Err(Method("POST")),
         (["passkeys", id], "DELETE") => Ok(Me::RemovePasskey(id)),
         (["passkeys", _], _) => Err(Method("DELETE")),
         _ => Err(Path),
