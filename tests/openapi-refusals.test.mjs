@@ -57,9 +57,6 @@ test('every operation refuses as it says: without a credential, with a body that
   assert.deepEqual(wrong, []);
 });
 
-/** Beside `{id}`, which answers for it: its `Allow` does not name the other path's method. */
-const UNTOLD = ['/api/v1/me/passkeys/challenge', '/api/node/settings'];
-
 test('a path knows the methods that the documents name, and no other', async () => {
   const paths = new Map();
   const operations = Object.values(documents()).flatMap(operationsOf);

@@ -2,13 +2,14 @@
 import { any, bool, form, has, int, list, map, nul, one, only, op, record, ref, stream, text } from '../dsl.mjs';
 import { before, count, id, limit, paging, second, userFields, when } from './common.mjs';
 
-const filters = [has('search', 'string', { minLength: 1 }), has('status', 'string'), has('plan', 'string')];
+const filters = [has('search', 'string', { minLength: 1 }), has('status', 'string'), has('plan', 'string'), has('node', 'integer')];
 const selection = form(
   {
     'users?': nul(list(ref('UserName'), 'Names; not together with a filter', { minItems: 1, maxItems: 1000 })),
     'search?': nul(text('Part of name, note or e-mail address')),
     'status?': nul(ref('Status')),
     'plan?': nul(ref('PlanName')),
+    'node?': nul(count('The number of a node that they have used', 4_294_967_295)),
     'all?': nul(bool('`true`: everybody')),
   },
   'Whom it is for: names, a filter, or everybody, which must be said, so that no misspelt filter deletes all',

@@ -1,5 +1,5 @@
 /** What several areas of our own API speak of: sizes, instants, names, errors. The rules are those of wire/ and src/domain/. */
-import { as, bool, form, int, list, nul, one, record, ref, text } from '../dsl.mjs';
+import { as, bool, form, has, int, list, nul, one, record, ref, text } from '../dsl.mjs';
 
 const LAST = 2 ** 53 - 1;
 
@@ -88,6 +88,20 @@ export const schemas = {
 };
 
 /** The fields of a user that may be set, as `null`able as a change has them. */
+/** What a user has of Marzban's four protocols. */
+export const protocols = form(
+  Object.fromEntries(
+    ['vmess', 'vless', 'trojan', 'shadowsocks'].map((name) => [
+      `${name}?`,
+      form({
+        'flow?': one(['', 'xtls-rprx-vision']),
+        'method?': nul(text('Of Shadowsocks', { maxLength: 128 })),
+        'excluded?': list(text(undefined, { maxLength: 128 }), 'Tags of inbounds', { maxItems: 100 }),
+      }),
+    ]),
+  ),
+);
+
 export const userFields = {
   'email?': nul(ref('Email')),
   'note?': nul(text('May have line breaks', { maxLength: 1000, pattern: '^[^\\u0000-\\u0009\\u000b-\\u001f\\u007f-\\u009f]*$' })),
@@ -109,12 +123,18 @@ export const userFields = {
   'next_plan?': nul(
     form(
       {
-        plan: ref('PlanName'),
+        'plan?': nul(ref('PlanName')),
+        'monthly_quota?': nul(bytes('Instead of a plan: bytes in each period, 0 = unlimited')),
+        'expires_at?': nul(second('Instead of a plan: when the account expires then')),
         'add_remaining_traffic?': bool('What is left of the quota becomes a bonus', { default: false }),
         'fire_on_either?': bool('When the account is used up or has expired; otherwise when it is both', { default: true }),
       },
-      'The plan that begins when the account is used up or has expired',
+      'The plan, or the values, that begin when the account is used up or has expired',
+      { oneOf: [has('plan', 'string'), { anyOf: [has('monthly_quota', 'integer'), has('expires_at', 'integer')] }] },
     ),
+  ),
+  'protocols?': nul(
+    as(protocols, 'The protocols that he has, with what of their inbounds he has not; it shapes links and lists. `null` = all of them', { minProperties: 1 }),
   ),
 };
 

@@ -15,6 +15,7 @@ const KINDS = [
   'user.updated',
   'user.deleted',
   'user.reset',
+  'user.revoked',
   'node.silent',
   'node.back',
   'node.fork',
@@ -34,7 +35,7 @@ const rules = {
 const told = Object.fromEntries(Object.entries(rules).map(([name, schema]) => [name.replace('?', ''), schema]));
 const targets = {
   'webhook?': nul(
-    form({ 'url?': nul(url), 'secret?': nul(text('Keys the signature; made if none is given', { pattern: '^[!-~]{16,256}$' })) }),
+    form({ 'url?': nul(url), 'secret?': nul(text('Keys the signature; made if none is given', { pattern: '^[!-~]{16,256}$' })), 'form?': nul(one(['weir', 'marzban'], 'How events are written')) }),
     'A signed request',
   ),
   'telegram?': nul(

@@ -1,6 +1,6 @@
 /** What users' apps fetch. The token is the credential. */
 import { FORMATS } from './common.mjs';
-import { int, one, op, text } from '../dsl.mjs';
+import { any, int, list, map, nul, one, op, record, text } from '../dsl.mjs';
 
 const formats = one(['page', ...FORMATS], "Otherwise by the client's own name, by the rules for clients");
 const types = ['text/plain', 'text/yaml', 'application/json', 'text/html'];
@@ -45,6 +45,21 @@ export const subscriptionsArea = {
       face: 'none',
       gives: { 200: ['As with GET'], 304: ['It is the one that `If-None-Match` names'] },
       refuses: { 422: 'The format is unknown' },
+    }),
+    op('GET /sub/{token}/info', 'getSubscriptionInfo', "How the user stands, in Marzban's form", {
+      ...own,
+      gives: { 200: ["What Marzban's API tells of him, without what is his operator's business", map(any())] },
+    }),
+    op('GET /sub/{token}/usage', 'getSubscriptionUsage', "His bytes by node, in Marzban's form", {
+      ...own,
+      query: { start: text('ISO 8601; 30 days ago without it'), end: text('ISO 8601; now without it') },
+      gives: {
+        200: [
+          '"Master" first',
+          record({ username: text(), usages: list(record({ node_id: nul(int(0, undefined)), node_name: text(), used_traffic: int(0, undefined) })) }),
+        ],
+      },
+      refuses: { 400: 'The span cannot be read, or runs backward' },
     }),
     op('GET /sub/{token}/qr', 'getSubscriptionQr', 'One server as a QR code', {
       ...own,

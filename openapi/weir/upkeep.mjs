@@ -146,6 +146,13 @@ export const operationsArea = {
       gives: { 200: ['Database and secrets are there'] },
       refuses: { 503: 'They are not' },
     }),
+    op('GET /metrics', 'getMetrics', 'The panel in numbers, for Prometheus', {
+      may: 'stats:read',
+      face: 'text',
+      text: 'Users by status, bytes by node, lags, jobs, channels, and what the day has cost: docs/monitoring.md.',
+      gives: { 200: ['Text format 0.0.4', text(), 'text/plain'] },
+    }),
+    op('HEAD /metrics', 'headMetrics', 'The same, without a body', { may: 'stats:read', face: 'none', gives: { 200: ['As with GET'] } }),
     op('GET /install.sh', 'getInstaller', 'The script that installs an agent', {
       may: null,
       face: 'text',

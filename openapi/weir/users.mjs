@@ -1,6 +1,6 @@
 /** Users, their packages, credentials, devices, and what is known of their traffic. */
 import { as, bool, form, has, int, list, nul, one, op, page, record, ref, text, whole } from '../dsl.mjs';
-import { bytes, count, credentialFields, id, limit, optional, paging, second, STATUSES, strings, userFields, when, words } from './common.mjs';
+import { bytes, count, credentialFields, id, limit, optional, paging, protocols, second, STATUSES, strings, userFields, when, words } from './common.mjs';
 import { schemas as trafficSchemas, traffic } from './traffic.mjs';
 
 const AT = '/api/v1/users';
@@ -40,17 +40,37 @@ const told = {
   hwid_limit: nul(count("0 = any number; `null` = the deployment's own", 100)),
   hold_seconds: nul(int(1, undefined, '`null` when the account has begun')),
   hold_until: nul(second()),
-  next_plan: nul(record({ plan: ref('PlanName'), add_remaining_traffic: bool(), fire_on_either: bool() })),
+  next_plan: nul(
+    record({
+      plan: nul(ref('PlanName'), '`null` if values begin instead'),
+      'monthly_quota?': bytes('Of values, 0 = unlimited'),
+      'expires_at?': second('Of values'),
+      add_remaining_traffic: bool(),
+      fire_on_either: bool(),
+    }),
+  ),
+  protocols: nul(protocols, 'The protocols that he has; `null` = all of them'),
   delete_after_days: nul(count(undefined, 36_500)),
   last_seen_at: when('End of the newest report with bytes of his'),
   subscription_url: nul(text('The link for his apps; `null` for who may not use it')),
   owner_id: nul(id("The operator whose user he is; `null` = the panel's own")),
 };
 
+/** What a new user brings along from another panel. */
+const past = {
+  'owner?': nul(ref('OperatorName'), 'The operator whose user he is'),
+  'created_at?': nul(second('Not in the future')),
+  'period_start?': nul(second('When his present period began')),
+  'monthly_used?': nul(bytes('Bytes that he has used in that period')),
+  'total_used?': nul(bytes('Bytes that he has ever used, with those')),
+  'links_since?': nul(second('Links of that panel from before do not work')),
+  'disabled?': bool('A person has shut him out', { default: false }),
+};
+
 const schemas = {
   ...trafficSchemas,
   User: record(told, 'Bytes are integers, instants unix seconds'),
-  NewUser: form({ name: ref('UserName'), 'credentials?': nul(ref('CredentialsByHand')), ...userFields }, undefined, {
+  NewUser: form({ name: ref('UserName'), 'credentials?': nul(ref('CredentialsByHand')), ...userFields, ...past }, undefined, {
     allOf: [
       { if: has('hold_until', 'integer'), then: has('hold_seconds', 'integer', { minimum: 1 }) },
       { if: has('hold_seconds', 'integer', { minimum: 1 }), then: { properties: { expires_at: { type: 'null' } } } },
@@ -114,6 +134,7 @@ export const usersArea = {
         search: text('Part of name, note or e-mail address, in any case'),
         status: one([...STATUSES, '']),
         plan: text('Name of a plan'),
+        node: count('The number of a node that they have used', 4_294_967_295),
         sort: one(['name', '-name', 'used', '-used', 'created', '-created', ''], 'With `-` the other way round'),
         owner: count("An operator's number", 4_294_967_295),
         ...paging,

@@ -26,7 +26,7 @@ pub(in crate::http) fn refusal(failure: &Failure) -> worker::Result<Response> {
         // A body that is no JSON breaks a rule of the body, as FastAPI has it.
         Failure::Malformed(why) => (422, json!({ "body": why })),
         Failure::Invalid { field, rule } => {
-            let last = field.rsplit(['.', ']']).find(|part| !part.is_empty()).unwrap_or(field);
+            let last = field.rsplit(['.', '[', ']']).find(|part| !part.is_empty()).unwrap_or(field);
             (422, json!({ last: rule }))
         }
         Failure::Unauthorized => (401, json!("Could not validate credentials")),
