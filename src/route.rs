@@ -304,7 +304,6 @@ pub fn route<'a>(method: &str, path: &'a str) -> Result<Route<'a>, NoRoute> {
         (["sub", _] | ["sub", _, _], _) => Err(Method("GET, HEAD")),
 
         (["install.sh"], "GET" | "HEAD") => Ok(Route::Install),
-        (["install.sh"], _) => Err(Method("GET, HEAD")),
         (
             [""]
             | [
@@ -316,9 +315,8 @@ pub fn route<'a>(method: &str, path: &'a str) -> Result<Route<'a>, NoRoute> {
         (["language"], "POST") => Ok(Route::Language),
         (["language"], _) => Err(Method("POST")),
         (["health"], "GET" | "HEAD") => Ok(Route::Health),
-        (["health"], _) => Err(Method("GET, HEAD")),
         (["metrics"], "GET" | "HEAD") => Ok(Route::Metrics),
-        (["metrics"], _) => Err(Method("GET, HEAD")),
+        (["install.sh" | "health" | "metrics"], _) => Err(Method("GET, HEAD")),
         (["login"], "GET" | "HEAD") => Ok(Route::LoginPage),
         (["login"], "POST") => Ok(Route::Login),
         (["login"], _) => Err(Method("GET, HEAD, POST")),

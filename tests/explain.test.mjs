@@ -57,6 +57,7 @@ test('an account without traffic is explained by zeros', async () => {
     status: 'active',
     reason: null,
     sentence: 'may pass: no quota limits the account',
+    brought: 0,
     charged: { month: 0, bonus: 0, late: 0, lifetime: 0 },
     external: { charged: 0, shared: 0 },
     nodes: [],
