@@ -15,7 +15,7 @@ pub(crate) mod failure;
 pub(crate) mod fetch_log;
 pub(crate) mod history;
 mod install;
-mod marzban;
+pub(crate) mod marzban;
 mod metrics;
 pub(crate) mod panel;
 mod passkeys;

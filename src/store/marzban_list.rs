@@ -1,5 +1,6 @@
 //! Users in lists as Marzban's API asks for them: filtered, in an order of several keys, page by page.
 
+use serde::Deserialize;
 use weir_wire::Second;
 
 use super::marzban_users::seen;
@@ -155,21 +156,18 @@ pub fn list(query: &Query, now: Second) -> Statement {
         let (column, order) = (key.sql(), direction(down));
         let from = if down { "<=" } else { ">=" };
         let plain = column.replace("users.", "");
-        sql.push_str(&format!(
-            " AND {column} {from} (SELECT {} FROM users WHERE deleted_at IS NULL ORDER BY {plain}{order} LIMIT 1 OFFSET ?2)
-ORDER BY {column}{order} LIMIT ?3",
-            plain.trim_end_matches(" COLLATE NOCASE")
-        ));
+        let bare = plain.trim_end_matches(" COLLATE NOCASE");
+        sql = format!(
+            "{sql} AND {column} {from} (SELECT {bare} FROM users WHERE deleted_at IS NULL ORDER BY {plain}{order} LIMIT 1 OFFSET ?2)
+ORDER BY {column}{order} LIMIT ?3"
+        );
         values.extend([query.offset.into(), limit(query)]);
     } else {
-        let keys = query.sort.iter().map(|sort| format!("{}{}, ", sort.key.sql(), direction(sort.down)));
+        let mut keys: Vec<String> =
+            query.sort.iter().map(|sort| format!("{}{}", sort.key.sql(), direction(sort.down))).collect();
+        keys.push("users.id".into());
         let last = values.len();
-        sql.push_str(&format!(
-            "\nORDER BY {}users.id LIMIT ?{} OFFSET ?{}",
-            keys.collect::<String>(),
-            last + 1,
-            last + 2
-        ));
+        sql = format!("{sql}\nORDER BY {} LIMIT ?{} OFFSET ?{}", keys.join(", "), last + 1, last + 2);
         values.extend([limit(query), query.offset.into()]);
     }
     made(format!("{}WHERE {sql}", seen!("")), values)
@@ -230,4 +228,22 @@ const EXPIRED_OWN: &str = expired!("users.owner = CAST(?4 AS INTEGER) AND ");
 pub fn expired(query: Expired, now: Second) -> Statement {
     let bound = |sql| Statement::new(sql).bind(now).bind(query.after).bind(query.before);
     query.only.map_or_else(|| bound(EXPIRED), |owner| bound(EXPIRED_OWN).bind(owner))
+}
+
+// Rows read: 2 per user.
+const DELETED: &str = "
+SELECT name FROM json_each(?1) JOIN users ON users.id = value ->> 0 WHERE deleted_at = CAST(?2 AS INTEGER)
+ORDER BY name COLLATE NOCASE";
+
+/// A user who was deleted.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Gone {
+    /// His name.
+    pub name: String,
+}
+
+/// Those of `[user, revision]` who were deleted at `now`.
+#[must_use]
+pub fn deleted(read: &[(i64, i64)], now: Second) -> Statement {
+    Statement::new(DELETED).bind_json(&read).bind(now)
 }

@@ -45,13 +45,11 @@ fn begin_all(due: &[&Due], plans: &[Plan], salt: u32, now: Second) -> Vec<Statem
 
 /// What is queued for a user, to begin at `now`; none if it is a plan that is gone.
 fn next_gift<'a>(due: &Due, plans: &'a [Plan], now: Second) -> Option<Gift<'a>> {
-    match NextValues::stored(due.next_values.as_deref()) {
-        Some(values) => Some(begin_values(due, values, now)),
-        None => {
-            let plan = plans.iter().find(|plan| Some(&plan.name) == due.next_plan.as_ref())?;
-            Some(begin_next(due, plan, now))
-        }
+    if let Some(values) = NextValues::stored(due.next_values.as_deref()) {
+        return Some(begin_values(due, values, now));
     }
+    let plan = plans.iter().find(|plan| Some(&plan.name) == due.next_plan.as_ref())?;
+    Some(begin_next(due, plan, now))
 }
 
 /// Begins what is queued for a user before its time; none if nothing is, or a plan that is gone.

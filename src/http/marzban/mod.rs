@@ -16,7 +16,7 @@ mod user;
 mod user_body;
 mod user_change;
 mod user_deeds;
-pub(in crate::http) mod user_json;
+pub(crate) mod user_json;
 mod user_ways;
 mod users;
 

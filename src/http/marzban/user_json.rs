@@ -26,7 +26,7 @@ use crate::store::users::User;
 const METHOD: &str = "chacha20-ietf-poly1305";
 
 /// What all users of an answer have in common.
-pub(in crate::http) struct Scene {
+pub(crate) struct Scene {
     /// Scheme, host and port of the links to subscriptions.
     origin: String,
     nodes: Vec<NodeWays>,
@@ -36,7 +36,7 @@ pub(in crate::http) struct Scene {
 
 impl Scene {
     /// `endpoints` is the JSON that is stored of what the nodes offer.
-    pub(in crate::http) fn new(origin: String, endpoints: &str) -> Result<Self, Failure> {
+    pub(crate) fn new(origin: String, endpoints: &str) -> Result<Self, Failure> {
         let nodes = ways::nodes(endpoints)?;
         let inbounds = Inbounds::of(&nodes);
         Ok(Self { origin, nodes, inbounds })
@@ -54,7 +54,7 @@ impl Scene {
 
 /// See the field names; bytes are integers, `expire` is in unix seconds, other instants as [`naive`] has them.
 #[derive(Serialize)]
-pub(in crate::http) struct UserResponse {
+pub(crate) struct UserResponse {
     proxies: BTreeMap<Protocol, Value>,
     /// Unix seconds; `null` = without end, or on hold.
     expire: Option<Second>,
@@ -163,7 +163,7 @@ fn proxy(protocol: Protocol, chosen: &Chosen, credentials: &Credentials, scene: 
 
 impl UserResponse {
     /// A user as he stands now.
-    pub(in crate::http) fn new(seen: Seen, scene: &Scene, call: &Call) -> Result<Self, Failure> {
+    pub(crate) fn new(seen: Seen, scene: &Scene, call: &Call) -> Result<Self, Failure> {
         let admin = admin_of(&seen);
         let user = seen.user;
         let now = call.now;
@@ -171,8 +171,13 @@ impl UserResponse {
         let waits = standing.hold.filter(|_| standing.is_waiting(now));
         let credentials = ways::credentials(call, &user)?;
         let choice = choice_of(&user, scene);
-        let of_each = |which: fn((Vec<&str>, Vec<&str>)) -> Vec<String>| {
-            choice.0.keys().map(|one| (*one, which(choice.split(*one, &scene.inbounds)))).collect()
+        let tags = |has: bool| {
+            let of_each = choice.0.keys().map(|one| {
+                let (his, not) = choice.split(*one, &scene.inbounds);
+                let tags = if has { his } else { not };
+                (*one, tags.into_iter().map(str::to_owned).collect())
+            });
+            of_each.collect()
         };
         let links = ways::of(call, &user, &standing, &scene.nodes, &credentials);
         Ok(Self {
@@ -180,8 +185,8 @@ impl UserResponse {
             expire: standing.ends_at().filter(|_| waits.is_none()),
             data_limit: Some(user.monthly_quota).filter(|limit| !limit.is_zero()),
             data_limit_reset_strategy: strategy_name(user.cycle.strategy),
-            inbounds: of_each(|(his, _)| his.into_iter().map(str::to_owned).collect()),
-            excluded_inbounds: of_each(|(_, not)| not.into_iter().map(str::to_owned).collect()),
+            inbounds: tags(true),
+            excluded_inbounds: tags(false),
             sub_updated_at: None,
             sub_last_user_agent: None,
             online_at: (user.last_at > 0).then(|| naive(Second::clamped(user.last_at))),
