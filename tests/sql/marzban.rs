@@ -87,6 +87,7 @@ fn a_bulk_action_over_one_owners_users_takes_nobody_else() {
         search: String::new(),
         status: None,
         plan: None,
+        node: None,
         order: Order::Name,
         limit: 0,
         offset: 0,
