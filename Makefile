@@ -4,7 +4,7 @@ SHELL := /bin/bash
 # What dev/setup found: Node.js 22, sing-box, mihomo, cargo-deny.
 ENV := . .weir/env &&
 
-.PHONY: help setup build build-worker build-faults build-agent build-deb agent-files up test test-rust test-js test-long check screenshots fuzz schemathesis deploy backup restore import bench clean
+.PHONY: help setup build build-worker build-faults build-agent build-deb agent-files up test test-rust test-js test-long check screenshots fuzz schemathesis deploy backup restore import bench simulate clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/' | expand -t 14
@@ -74,6 +74,10 @@ import: ## users of another panel into this one: docs/import.md. FROM=marzban|3x
 
 bench: build ## measure what docs/ and bench/ quote
 	@$(ENV) node bench/run.mjs
+
+simulate: setup ## what a panel costs, on paper and by its own rules: docs/cost.md. USERS= (2000), NODES=, DAYS= (1), ARGS='--report-seconds 900'
+	@$(ENV) exec cargo run -q --release -p weir-simulate -- $(if $(USERS),--users $(USERS)) $(if $(NODES),--nodes $(NODES)) \
+	  $(if $(DAYS),--days $(DAYS)) $(ARGS)
 
 clean: ## delete what builds made; tools and packages stay
 	rm -rf target build build-faults .wrangler

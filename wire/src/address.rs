@@ -20,6 +20,11 @@ pub const WINDOW: i64 = 300;
 /// Seconds for which a told set stands when nothing more is heard of it, as of a node that went away. An agent tells a set
 /// that stays as it is again before that.
 pub const LEASE: i64 = 900;
+/// Least seconds between two sets of one user.
+pub const TELL_REST: i64 = 60;
+/// A set that stays as it is is told again after so many seconds: three minutes before the panel lets it lapse, which is time for
+/// a sync that failed and another.
+pub const TELL_AGAIN: i64 = LEASE - 180;
 /// Addresses of one user on one node at most. Whoever has more is far beyond every limit.
 pub const MAX_ADDRESSES: usize = 32;
 /// Users in one sync whose addresses are told at most; the others wait for the next one.

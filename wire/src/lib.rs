@@ -12,6 +12,7 @@ pub mod figure;
 pub mod grant;
 pub mod id;
 pub mod inbound;
+pub mod pace;
 pub mod refusal;
 pub mod roster;
 pub mod status;

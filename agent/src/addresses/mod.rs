@@ -13,7 +13,7 @@ use std::net::IpAddr;
 
 use weir_wire::SlotName;
 use weir_wire::address::{
-    AddressKey, AddressSet, LEASE, MAX_ADDRESS_SETS, MAX_ADDRESSES, MAX_ADDRESSES_IN_ALL, WINDOW,
+    AddressKey, AddressSet, MAX_ADDRESS_SETS, MAX_ADDRESSES, MAX_ADDRESSES_IN_ALL, TELL_AGAIN, TELL_REST, WINDOW,
 };
 
 pub(crate) use self::place::Places;
@@ -24,10 +24,9 @@ use crate::tally::connection::ConnectionKey;
 /// Milliseconds for which an address counts after its last connection has ended.
 const COUNTS: u64 = WINDOW.unsigned_abs() * 1_000;
 /// Least milliseconds between two sets of one user.
-const REST: u64 = 60_000;
-/// A set that stays as it is is told again after so many milliseconds: three minutes before the panel lets it lapse, which
-/// is time for a sync that failed and another.
-const AGAIN: u64 = (LEASE.unsigned_abs() - 180) * 1_000;
+const REST: u64 = TELL_REST.unsigned_abs() * 1_000;
+/// A set that stays as it is is told again after so many milliseconds.
+const AGAIN: u64 = TELL_AGAIN.unsigned_abs() * 1_000;
 /// Users whose addresses are held at most; those who come later are not counted until others are gone.
 const MOST_USERS: usize = 10_000;
 

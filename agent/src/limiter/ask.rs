@@ -1,14 +1,12 @@
 //! Why a slot is asked for, how urgent it is, and how not to ask too often.
 
+use weir_wire::pace;
 use weir_wire::sync::Ask;
 use weir_wire::{Bytes, SlotName};
 
 use crate::clock::Moment;
 
 pub(crate) use weir_wire::sync::MAX_ASKS;
-
-/// The first pause after an answer that gave nothing, in milliseconds.
-const FIRST_PAUSE: u64 = 2_000;
 
 /// What the limiter must know of the slots.
 pub(crate) trait View {
@@ -37,7 +35,7 @@ impl Reason {
         let count = view.count(slot);
         let left = limit.saturating_sub(count);
         // With `left` 0 the gate is shut by the limit; otherwise the slot will be there before an answer is.
-        let near = view.is_open(slot) && left <= view.ahead(slot);
+        let near = view.is_open(slot) && pace::is_near(limit, count, view.ahead(slot));
         if pressed { Some(Self::pressed()) } else { (near || differs).then_some(Self { left }) }
     }
 }
@@ -78,7 +76,7 @@ impl Nagging {
 
     /// Nothing came of it: the next one waits, twice as long each time.
     pub(crate) fn unanswered(&mut self, now: Moment, longest: u64) {
-        self.pause = self.pause.saturating_mul(2).clamp(FIRST_PAUSE, longest.max(FIRST_PAUSE));
+        self.pause = pace::next_pause(self.pause, longest);
         self.not_before = now.plus(self.pause);
     }
 }

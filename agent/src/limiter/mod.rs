@@ -11,15 +11,13 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use weir_wire::SlotName;
+use weir_wire::pace::GRANT_LASTS as LASTS;
 use weir_wire::sync::{Ask, Limit};
 
 use self::ask::{MAX_ASKS, Nagging, Reason, View};
 use crate::clock::Moment;
 use crate::ledger::{Batch, Ledger, LedgerError, Table};
 use crate::tally::slot_of;
-
-/// Milliseconds for which a grant lasts from the sync that carried it: 24 h. The panel frees it an hour later.
-const LASTS: u64 = 86_400_000;
 
 /// One slot's limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use weir_wire::SlotName;
+use weir_wire::pace::NEAR_SECONDS;
 
 use super::ending::CatchUp;
 use super::trouble::Source;
@@ -11,8 +12,6 @@ use crate::clock::{Moment, Reading};
 use crate::cores::{ConnectionEvent, CoreEvent, Counter, Fallen, Origin};
 use crate::outbox::parcel::Stamp;
 
-/// A user who will reach his limit within so many seconds is looked at ten times a second.
-const NEAR_SECONDS: u64 = 2;
 /// Milliseconds between two looks at all gates: grants end, and no event tells when.
 const LOOK_AT_ALL: u64 = 60_000;
 /// Milliseconds for which a slot counts as online after it moved bytes, where no connections are told.

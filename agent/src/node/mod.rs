@@ -20,6 +20,7 @@ mod trouble;
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
 
+use weir_wire::pace;
 use weir_wire::roster::RosterEntry;
 use weir_wire::sync::{Inbound, Policy, SyncRequest};
 use weir_wire::{Epoch, Second, SlotName};
@@ -50,8 +51,8 @@ const SAVED: &str = "saved";
 const DELETED: &str = "deleted";
 
 /// The tick at rest, and while somebody is near his limit.
-const SLOW: Duration = Duration::from_secs(1);
-const FAST: Duration = Duration::from_millis(100);
+const SLOW: Duration = Duration::from_millis(pace::SLOW_TICK);
+const FAST: Duration = Duration::from_millis(pace::FAST_TICK);
 
 /// What has to be done with the core. The outcome comes back by the method named.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,5 +1,6 @@
 //! What a sync led to.
 
+use weir_wire::pace;
 use weir_wire::refusal::{Code, Refusal};
 use weir_wire::sync::{SyncReply, SyncRequest};
 use weir_wire::{Epoch, SlotName};
@@ -40,8 +41,7 @@ fn is_of_addresses(refusal: &Refusal) -> bool {
 impl Dice {
     /// `millis`, give or take a quarter.
     fn spread(self, millis: u64) -> u64 {
-        let millis = millis.max(4);
-        millis - millis / 4 + u64::from(self.jitter) % (millis / 2)
+        pace::spread(millis, self.jitter)
     }
 }
 
@@ -92,7 +92,7 @@ impl Node {
         self.talk.unknown = reply.unknown;
         self.totals_told = (self.totals, now);
         self.rest_until(now, 0);
-        self.talk.next = now.plus(dice.spread(u64::from(self.policy.interval).saturating_mul(1_000)));
+        self.talk.next = now.plus(dice.spread(self.policy.rest()));
     }
 
     /// Takes over acknowledgement, roster and limits. Returns the slots whose gate may have to move.
@@ -143,7 +143,7 @@ impl Node {
             self.show_out();
         }
         if !reply.deleted && reply.n == request.n {
-            let longest = u64::from(self.policy.interval).saturating_mul(1_000);
+            let longest = self.policy.rest();
             let view = sight!(self, now);
             changed.extend(self.limiter.answered(&request.asks, &reply.limits, sent, now, longest, &view));
         }

@@ -1,5 +1,6 @@
 //! When to sync, and what to say.
 
+use weir_wire::pace::{self, MOST_WAITING};
 use weir_wire::sync::{Ask, Report, Skip, SyncRequest};
 use weir_wire::{Bytes, PROTOCOL, SlotName};
 
@@ -14,11 +15,6 @@ use crate::outbox::parcel::Stamp;
 use crate::rate::Rates;
 use crate::roster::Roster;
 use crate::tally::Tally;
-
-/// Least milliseconds between two syncs, whatever the reasons.
-const GAP: u64 = 100;
-/// Parcels that wait before no more are cut: the panel is away, and each is a report of its own.
-const MOST_WAITING: usize = 4;
 
 /// What the limiter must know, without borrowing the limiter itself.
 pub(super) struct Sight<'a> {
@@ -36,7 +32,7 @@ impl View for Sight<'_> {
     }
 
     fn ahead(&self, slot: &SlotName) -> u64 {
-        self.rates.of(slot).saturating_mul(self.ahead) / 1_000
+        pace::passes(self.rates.of(slot), self.ahead)
     }
 
     fn is_open(&self, slot: &SlotName) -> bool {
@@ -60,8 +56,8 @@ pub(super) use sight;
 impl Node {
     /// Milliseconds until an answer to an ask of now is in force: a tick, the round trip, and the least gap.
     pub(super) fn ahead(&self) -> u64 {
-        let tick = u64::try_from(self.tick.as_millis()).unwrap_or(1_000);
-        tick.saturating_add(self.talk.round_trip).saturating_add(GAP)
+        let tick = u64::try_from(self.tick.as_millis()).unwrap_or(pace::SLOW_TICK);
+        pace::until_answered(tick, self.talk.round_trip)
     }
 
     /// The next step of the sync. Not to be called while a batch is being committed.
@@ -172,19 +168,18 @@ impl Node {
             return;
         }
         let near: Vec<_> = self.asks(now).into_iter().map(|ask| ask.slot).collect();
-        let much = self.policy.report_bytes.get();
-        let old = u64::from(self.policy.report_seconds).saturating_mul(1_000);
+        let policy = self.policy;
         let due = |slot: &SlotName, since: Moment| {
             let (up, down) = self.tally.count(slot).unreported();
-            self.leaving.is_some() || self.deleted || now.since(since) >= old || up.saturating_add(down) >= much
+            self.leaving.is_some() || self.deleted || policy.is_due(up.saturating_add(down), now.since(since))
         };
         let mut slots: Vec<_> =
             self.unreported.iter().filter(|(slot, since)| due(slot, **since)).map(|(slot, _)| slot.clone()).collect();
         slots.extend(near.into_iter().filter(|slot| {
             self.limiter.held(slot).is_some_and(|limit| {
                 let count = self.tally.count(slot);
-                // One who is shut at his limit is asked for again and again, and has nothing to cut.
-                count.unreported() != (0, 0) && limit.saturating_sub(count.total()) <= self.policy.floor.get()
+                let (up, down) = count.unreported();
+                policy.is_last(up.saturating_add(down), limit, count.total())
             })
         }));
         slots.sort();
@@ -192,7 +187,7 @@ impl Node {
         if !slots.is_empty() {
             self.cut(slots, Stamp::Boot(now), Some(now));
         }
-        let age = if self.leaving.is_some() { 0 } else { old };
+        let age = if self.leaving.is_some() { 0 } else { policy.report_age() };
         self.outbox.cut_nobodys(self.nobodys(), now, age, &mut self.books.batch);
     }
 
@@ -221,6 +216,6 @@ impl Node {
     }
 
     pub(super) const fn rest_until(&mut self, now: Moment, millis: u64) {
-        self.talk.not_before = now.plus(if millis > GAP { millis } else { GAP });
+        self.talk.not_before = now.plus(if millis > pace::GAP { millis } else { pace::GAP });
     }
 }
