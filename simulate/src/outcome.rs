@@ -12,7 +12,7 @@ use crate::shape::{DAY, MINUTE};
 /// only absolute figure there is, and several times what the platform charges.
 pub(crate) const EMPTY_MS: f64 = 2.0;
 
-/// Bytes of a row with its indexes, measured with `the growth of the file in pages` of `SQLite` 3.40 after 20,000 typical rows of the schema.
+/// Bytes of a row with its indexes, measured by the growth of a file of `SQLite` 3.40 after 20,000 typical rows of the schema.
 const USER_ROW: u64 = 111;
 const SLOT_ROW: u64 = 71;
 const USAGE_ROW: u64 = 274;
