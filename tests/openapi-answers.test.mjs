@@ -101,6 +101,9 @@ test('devices and sharing: with something to tell', async () => {
   await key(200, 'PUT', '/api/v1/settings/devices', { enabled: true, limit: 5 });
   const ann = await key(200, 'GET', '/api/v1/users/ann');
   const where = `/sub/${tokenOf(await authKeyOf(panel), ann, 1)}`;
+  await nobody(200, 'GET', `${where}/info`);
+  await nobody(200, 'GET', `${where}/usage`);
+  await nobody(400, 'GET', `${where}/usage?start=never`);
   await nobody(200, 'GET', where, undefined, { 'user-agent': 'Happ/3.1.0', 'x-hwid': 'A1B2C3D4-E5F6-7890', 'x-device-os': 'Android' });
   const { items } = await key(200, 'GET', '/api/v1/users/ann/devices');
   await key(200, 'PATCH', `/api/v1/users/ann/devices/${items[0].id}`, { name: 'Phone' });
@@ -350,6 +353,7 @@ test('what monitors and hosts ask', async () => {
   for (const method of ['GET', 'HEAD']) {
     await nobody(200, method, '/health');
     await nobody(200, method, '/install.sh');
+    await key(200, method, '/metrics');
   }
 });
 

@@ -48,10 +48,12 @@ export const subscriptionsArea = {
     }),
     op('GET /sub/{token}/info', 'getSubscriptionInfo', "How the user stands, in Marzban's form", {
       ...own,
+      face: 'xpert',
       gives: { 200: ["What Marzban's API tells of him, without what is his operator's business", map(any())] },
     }),
     op('GET /sub/{token}/usage', 'getSubscriptionUsage', "His bytes by node, in Marzban's form", {
       ...own,
+      face: 'xpert',
       query: { start: text('ISO 8601; 30 days ago without it'), end: text('ISO 8601; now without it') },
       gives: {
         200: [

@@ -31,6 +31,7 @@ const explanation = record({
     late: nul(bytes('To periods before, by reports that came late')),
     lifetime: bytes('Since the account was made, bonus included'),
   }),
+  brought: bytes('What he brought along from another panel into this period'),
   external: record({ charged: bytes("Of clients' reports, within the period"), shared: bytes('On the day on which it began') }),
   nodes: list(
     record({
