@@ -297,7 +297,8 @@ document.addEventListener('change', ({ target }) => {
 
 let chord = -CHORD;
 document.addEventListener('keydown', (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest('input, select, textarea, dialog')) return;
+  // What had the focus in a dialog has it until the next frame after that was closed.
+  if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest('input, select, textarea, dialog[open]')) return;
   // When the keys were pressed: a page that is busy hears of them later.
   const follows = event.timeStamp - chord < CHORD;
   chord = event.code === 'KeyG' ? event.timeStamp : -CHORD;

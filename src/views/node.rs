@@ -1,12 +1,12 @@
 //! A node as a card.
 
-use weir_wire::status::{NodeStatus, Reload, ReloadReason};
+use weir_wire::status::{NodeStatus, Reload};
 use weir_wire::{Bytes, Second};
 
-use super::format::{Moment, count};
+use super::format::Moment;
 use super::note::{Event, Note, notes};
 use super::panel::Say;
-use super::panel::words::State;
+use super::panel::words::{State, reload as reload_words};
 use crate::domain::ledgers::SILENT_AFTER;
 
 /// What is known of a node.
@@ -71,16 +71,6 @@ pub(crate) struct Fact {
     pub(crate) title: &'static str,
 }
 
-/// The last reload of a core.
-pub(crate) struct LastReload {
-    /// When.
-    pub(crate) at: Moment,
-    /// Why.
-    pub(crate) why: ReloadReason,
-    /// "5 connections".
-    pub(crate) cut: String,
-}
-
 /// A card.
 pub(crate) struct NodeView<'a> {
     /// Number.
@@ -101,8 +91,8 @@ pub(crate) struct NodeView<'a> {
     pub(crate) agent: String,
     /// Its numbers.
     pub(crate) facts: Vec<Fact>,
-    /// The last reload of its core.
-    pub(crate) reload: Option<LastReload>,
+    /// The last reload of its core, and that in words: why it was, and what it cut.
+    pub(crate) reload: Option<(Moment, String)>,
     /// What is wrong now.
     pub(crate) problems: Vec<String>,
     /// Figures that should be zero.
@@ -144,7 +134,7 @@ impl<'a> NodeView<'a> {
             core: core(&facts.status, say),
             agent: say.words.agent.replace("{version}", facts.agent),
             facts: if state == State::New { Vec::new() } else { lines(facts, state == State::Online, say) },
-            reload: facts.status.reloaded.map(|last| reload(last, now)),
+            reload: facts.status.reloaded.map(|last| reload(last, say)),
             problems: Some(facts.status.last_error.clone()).filter(|error| !error.is_empty()).into_iter().collect(),
             notes: notes(facts, now),
             events: facts.events.iter().map(|event| told(event, now)).collect(),
@@ -186,6 +176,9 @@ fn lines(facts: &NodeFacts<'_>, is_online: bool, say: &Say) -> Vec<Fact> {
     if is_online {
         lines.push(line(words.reloads, say.count(status.reloads.into()), words.reloads_how));
         lines.push(line(words.clock, clock(facts.clock_off, say), words.clock_how));
+        if status.held_back > 0 {
+            lines.push(line(words.held_back, say.count(status.held_back), words.held_back_how));
+        }
     }
     // A figure that is not zero is a note.
     if facts.unattributed.is_zero() {
@@ -194,13 +187,10 @@ fn lines(facts: &NodeFacts<'_>, is_online: bool, say: &Say) -> Vec<Fact> {
     lines
 }
 
-fn reload(last: Reload, now: Second) -> LastReload {
-    let connections = if last.cut == 1 { "connection" } else { "connections" };
-    LastReload {
-        at: Moment::new(last.at, now),
-        why: last.why,
-        cut: format!("{} {connections}", count(last.cut.into())),
-    }
+fn reload(last: Reload, say: &Say) -> (Moment, String) {
+    let words = reload_words::of(say.language);
+    let said = say.timed(words.said, last.at);
+    (say.moment(last.at), said.replace("{why}", words.why(last.why)).replace("{cut}", &say.count(last.cut.into())))
 }
 
 fn told((at, kind, detail): &(i64, String, String), now: Second) -> Event {
@@ -212,6 +202,7 @@ mod tests {
     use super::*;
     use crate::domain::notice::texts::Language;
     use crate::domain::zone::Zone;
+    use weir_wire::status::ReloadReason;
 
     const NOW: Second = Second::clamped(1_796_083_200);
 
@@ -262,13 +253,24 @@ mod tests {
     }
 
     #[test]
+    fn connections_that_were_held_back_are_told_when_there_were_any() {
+        let mut node = facts(Some(NOW));
+        let told = |node: &NodeFacts<'_>| {
+            let facts = NodeView::new(node, &say()).facts;
+            facts.into_iter().find(|fact| fact.name == "Connections held back").map(|fact| fact.value)
+        };
+        assert_eq!(told(&node), None);
+        node.status.held_back = 1_200;
+        assert_eq!(told(&node), Some("1,200".to_owned()));
+    }
+
+    #[test]
     fn the_last_reload_says_when_why_and_what_it_cut() {
         let mut node = facts(Some(NOW));
         assert!(NodeView::new(&node, &say()).reload.is_none());
         node.status.reloaded = Some(Reload { at: NOW.plus(-3_600), why: ReloadReason::Template, cut: 1 });
-        let last = NodeView::new(&node, &say()).reload.unwrap();
-        let told = format!("{}: {}; {}", last.at.words, last.why, last.cut);
-        assert_eq!(told, "1 h ago: the template was saved; 1 connection");
+        let (_, told) = NodeView::new(&node, &say()).reload.unwrap();
+        assert_eq!(told, "Last reload 1 h ago: the template was saved; connections cut: 1.");
     }
 
     #[test]

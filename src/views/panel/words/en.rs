@@ -151,6 +151,8 @@ pub(super) const WORDS: Words = Words {
     node_traffic_how: "all users, up and down, since the node was made",
     reloads: "Reloads",
     reloads_how: "of the core, since its ledger was made",
+    held_back: "Connections held back",
+    held_back_how: "since the agent started, of users with too many devices or connections",
     clock: "Clock",
     clock_how: "of the host, against the panel's",
     clock_right: "right",

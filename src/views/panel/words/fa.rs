@@ -151,6 +151,8 @@ pub(super) const WORDS: Words = Words {
     node_traffic_how: "همهٔ کاربران، رفت و برگشت، از زمان ساخت گره",
     reloads: "بارگذاری‌های دوباره",
     reloads_how: "هسته، از زمان ساخت دفتر",
+    held_back: "اتصال‌های بازداشته",
+    held_back_how: "از آغاز کار عامل، از کاربرانی با دستگاه یا اتصال بیش از اندازه",
     clock: "ساعت",
     clock_how: "میزبان نسبت به پنل",
     clock_right: "درست",

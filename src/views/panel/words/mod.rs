@@ -35,6 +35,7 @@ pub(crate) mod login;
 pub(crate) mod node_edit;
 pub(crate) mod operators;
 pub(crate) mod plans;
+pub(crate) mod reload;
 mod ru;
 pub(crate) mod settings;
 pub(crate) mod sources;
@@ -231,6 +232,8 @@ pub(crate) struct Words {
     pub(crate) node_traffic_how: &'static str,
     pub(crate) reloads: &'static str,
     pub(crate) reloads_how: &'static str,
+    pub(crate) held_back: &'static str,
+    pub(crate) held_back_how: &'static str,
     pub(crate) clock: &'static str,
     pub(crate) clock_how: &'static str,
     pub(crate) clock_right: &'static str,

@@ -151,6 +151,8 @@ pub(super) const WORDS: Words = Words {
     node_traffic_how: "自节点创建以来所有用户的上下行流量",
     reloads: "重载次数",
     reloads_how: "自账本建立以来核心的重载次数",
+    held_back: "被拦下的连接",
+    held_back_how: "自代理启动以来，因设备或连接过多而结束的连接",
     clock: "时钟",
     clock_how: "主机时钟与面板时钟之差",
     clock_right: "准确",
