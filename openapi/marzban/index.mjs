@@ -11,8 +11,8 @@ import { subscriptions } from './subscriptions.mjs';
 const LEVELS = { A: 'Any admin.', S: 'A sudo admin.', U: "The user's own admin, or a sudo admin." };
 const credentials = ({ level }) => (level === null ? { security: [] } : { security: [{ token: [] }], text: LEVELS[level] });
 
-function error(status, area, { level }) {
-  if (level === null && area.face === 'text') return { 'text/plain': { schema: text() } };
+function error(status, area, { level, face = area.face }) {
+  if (level === null && face === 'text') return { 'text/plain': { schema: text() } };
   return { 'application/json': { schema: ref(status === 422 ? 'Invalid' : 'Error') } };
 }
 

@@ -16,10 +16,12 @@ export const subscriptions = {
     }),
     op('GET /sub/{token}/info', 'userSubscriptionInfo', 'A user, as his link tells him', {
       level: null,
+      face: 'json',
       gives: { 200: ['The user', ref('Subscriber')] },
     }),
     op('GET /sub/{token}/usage', 'userGetUsage', "A user's bytes by node", {
       level: null,
+      face: 'json',
       query: window,
       gives: { 200: ['By node', record({ username: text(), usages: usage(used).properties.usages })] },
     }),
