@@ -174,7 +174,7 @@ test('what breaks a rule names its field and changes nothing', async () => {
     [{ hold_seconds: 0, hold_until: now() + DAY }, 'hold_until'],
     [{ delete_after_days: 36_501 }, 'delete_after_days'],
     [{ next_plan: 'basic' }, 'next_plan'],
-    [{ next_plan: {} }, 'next_plan.plan'],
+    [{ next_plan: {} }, 'next_plan'],
     [{ next_plan: { plan: 'basic', fire: true } }, 'next_plan.fire'],
     [{ suspended_until: now() }, 'suspended_until'],
     [{ plan_version: 7 }, 'plan_version'],

@@ -58,6 +58,7 @@ test('a user is created with 201, the place where he is found, and everything th
     hold_seconds: null,
     hold_until: null,
     next_plan: null,
+    protocols: null,
     delete_after_days: null,
     last_seen_at: null,
     owner_id: null,
