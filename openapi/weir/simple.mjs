@@ -3,6 +3,8 @@ import { form, int, nul, one, only, op, record, ref, text } from '../dsl.mjs';
 import { bytes } from './common.mjs';
 
 const gigabytes = (more) => int(0, 8_388_607, 'Whole gigabytes of 1,024^3 bytes, 0 = unlimited', more);
+/** What is told is rounded, so the largest quota that the other APIs take is one more. */
+const told = () => int(0, 8_388_608, 'Whole gigabytes of 1,024^3 bytes, 0 = unlimited');
 const done = { 200: ['It is done', record({ success: only(true) })] };
 const day = int(1, 31, 'Day of the month on which usage begins anew');
 
@@ -20,8 +22,8 @@ export const simpleArea = {
       created_at: text('UTC', { examples: ['2026-11-23 09:30:00'] }),
       status: one(['active', 'disabled']),
       reason: nul(one(['month', 'total', 'expired', 'person', 'sharing'])),
-      monthly_quota: gigabytes(),
-      total_quota: gigabytes(),
+      monthly_quota: told(),
+      total_quota: told(),
       reset_day: day,
       monthly_used: bytes(),
       total_used: bytes(),

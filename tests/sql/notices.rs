@@ -264,6 +264,28 @@ fn programs_may_follow_every_user_and_pay_only_when_they_do() {
 }
 
 #[test]
+fn a_link_that_is_replaced_is_told_once_for_each_time() {
+    let scene = Scene::new();
+    channel(&scene, "hook", &["user.revoked"], "operator");
+    let ann = scene.create("ann", &json!({}));
+    scene.act(ann.id, &Action::Revoke);
+    scene.act(ann.id, &Action::Revoke);
+    assert_eq!(kinds(&scene), ["user.revoked", "user.revoked"]);
+}
+
+#[test]
+fn an_account_that_expired_after_a_hold_that_nobody_saw_end_is_told_with_that_expiry() {
+    let scene = Scene::new();
+    channel(&scene, "hook", &["user.expired"], "operator");
+    let ann = scene.create("ann", &json!({ "hold": 60, "hold_until": NOW.get() + 10 }));
+    scene.act(ann.id, &Action::Disable);
+    scene.wait(DAY);
+    scene.act(ann.id, &Action::Enable);
+    assert_eq!(kinds(&scene), ["user.expired"]);
+    assert_eq!(events(&scene)[0].2["expires_at"], json!(NOW.get() + 70));
+}
+
+#[test]
 fn an_event_wakes_the_outbox_and_becomes_one_delivery_for_each_channel_that_wants_it() {
     let scene = Scene::new();
     let first = channel(&scene, "first", &["sharing.suspected"], "operator");

@@ -11,6 +11,7 @@ use crate::domain::endpoint::NodeWays;
 
 /// What is chosen of one protocol.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Chosen {
     /// Of vless and trojan, as it was said: links have the inbound's own.
     #[serde(default, skip_serializing_if = "String::is_empty")]
