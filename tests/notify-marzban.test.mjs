@@ -40,7 +40,9 @@ async function told() {
 }
 
 test('a shop is told of a life in the words of Marzban, each message with the secret and signed', async () => {
-  await does('POST', '/api/v1/users', { name: 'ann', monthly_quota: 5 * GB, reset_strategy: 'no_reset' });
+  // A reset in the second in which the period began begins none.
+  const before = Math.floor(Date.now() / 1000) - 60;
+  await does('POST', '/api/v1/users', { name: 'ann', monthly_quota: 5 * GB, reset_strategy: 'no_reset', created_at: before, period_start: before });
   for (const action of ['disable', 'enable', 'revoke', 'reset']) {
     await does('POST', `/api/v1/users/ann/${action}`);
     const [message] = await told();
