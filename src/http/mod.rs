@@ -189,23 +189,25 @@ fn refuse(face: Face, failure: &Failure, id: &str) -> worker::Result<Response> {
     if let Some(internal) = failure.internal() {
         console_error!("request failed id={id} status={status} error={internal}");
     }
-    let mut response = match face {
-        Face::Agent => agent::refusal(failure)?,
+    let told = |response: Response| (status, response);
+    let (status, response) = match face {
+        Face::Agent => told(agent::refusal(failure)?),
         Face::Api => {
             let field = if let Failure::Invalid { field, .. } = failure { Some(field) } else { None };
             let mut error = json!({ "code": code, "message": message });
             if let (Some(field), Some(error)) = (field, error.as_object_mut()) {
                 error.insert("field".into(), json!(field));
             }
-            Response::from_json(&json!({ "error": error }))?
+            told(Response::from_json(&json!({ "error": error }))?)
         }
-        Face::Simple { shared } => simple::refusal(failure, shared)?,
-        Face::Panel => panel::refusal(failure).or_else(|_| Response::ok(format!("{message}\n")))?,
-        Face::Text => Response::ok(format!("{message}\n"))?,
-        Face::Marzban => return marzban::refusal(failure),
-        Face::Xpert => xpert::refusal(failure)?,
-    }
-    .with_status(status);
+        Face::Simple { shared } => told(simple::refusal(failure, shared)?),
+        Face::Panel => told(panel::refusal(failure).or_else(|_| Response::ok(format!("{message}\n")))?),
+        Face::Text => told(Response::ok(format!("{message}\n"))?),
+        // It has statuses of its own.
+        Face::Marzban => marzban::refusal(failure)?,
+        Face::Xpert => told(xpert::refusal(failure)?),
+    };
+    let mut response = response.with_status(status);
     let headers = response.headers_mut();
     match failure {
         Failure::Method(allow) => headers.set("allow", allow)?,

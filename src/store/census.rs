@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use weir_wire::Second;
 
 use super::overview::Totals;
-use super::{Statement, gates, settings};
+use super::user_list::status_of_user;
+use super::{Statement, settings};
 
 /// Seconds that count as "online a moment ago" for Marzban's clients.
 const ONLINE: i64 = 86_400;
@@ -75,10 +76,9 @@ macro_rules! count {
   count(*) FILTER (WHERE status = 'on_hold') AS on_hold, count(*) FILTER (WHERE status = 'disabled') AS disabled,
   count(*) FILTER (WHERE status = 'expired') AS expired, count(*) FILTER (WHERE status = 'limited') AS limited,
   count(*) FILTER (WHERE last_at > CAST(?1 AS INTEGER) - CAST(?2 AS INTEGER)) AS online
-FROM (SELECT u.last_at, CASE ",
-            gates::gate_of_user!("iif(u.period_end <= CAST(?1 AS INTEGER), 0, u.month)"),
-            " WHEN 'open' THEN iif(u.hold > 0 AND coalesce(u.hold_until > CAST(?1 AS INTEGER), 1), 'on_hold', 'active')
-    WHEN 'month' THEN 'limited' WHEN 'total' THEN 'limited' WHEN 'expired' THEN 'expired' ELSE 'disabled' END AS status
+FROM (SELECT u.last_at, ",
+            status_of_user!(),
+            " AS status
   FROM users JOIN usage AS u ON u.user = users.id WHERE ",
             $own,
             "deleted_at IS NULL)"

@@ -4,7 +4,8 @@ use serde::Deserialize;
 use serde::de::{DeserializeOwned, Error as _};
 use weir_wire::{Bytes, Second};
 
-use super::{Statement, gates};
+use super::Statement;
+use super::user_list::status_of_user;
 use crate::domain::notice::report::Cost;
 
 /// Deliveries of a channel that are counted at most, waiting and given up each: a monitor need not know how far beyond it is.
@@ -186,13 +187,12 @@ impl Counted {
 const COUNT: &str = concat!(
     "
 INSERT INTO settings (area, value)
-SELECT 'metrics', json_object('at', CAST(?1 AS INTEGER), 'active', coalesce(sum(gate = 'open' AND NOT waits), 0),
-  'on_hold', coalesce(sum(gate = 'open' AND waits), 0), 'limited', coalesce(sum(gate IN ('month', 'total')), 0),
-  'expired', coalesce(sum(gate = 'expired'), 0), 'disabled', coalesce(sum(gate IN ('disabled', 'sharing')), 0))
+SELECT 'metrics', json_object('at', CAST(?1 AS INTEGER), 'active', count(*) FILTER (WHERE status = 'active'),
+  'on_hold', count(*) FILTER (WHERE status = 'on_hold'), 'limited', count(*) FILTER (WHERE status = 'limited'),
+  'expired', count(*) FILTER (WHERE status = 'expired'), 'disabled', count(*) FILTER (WHERE status = 'disabled'))
 FROM (SELECT ",
-    gates::gate_of_user!("iif(u.period_end <= CAST(?1 AS INTEGER), 0, u.month)"),
-    " AS gate, u.hold > 0 AND coalesce(u.hold_until > CAST(?1 AS INTEGER), 1) AS waits
-  FROM users JOIN usage AS u ON u.user = users.id WHERE deleted_at IS NULL)
+    status_of_user!(),
+    " AS status FROM users JOIN usage AS u ON u.user = users.id WHERE deleted_at IS NULL)
 WHERE true ON CONFLICT (area) DO UPDATE SET value = excluded.value RETURNING value"
 );
 

@@ -26,7 +26,7 @@ pub enum Order {
 }
 
 /// Which users a list shows.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Query {
     /// Part of a name, a mail address or a note, without case; empty for all.
     pub search: String,

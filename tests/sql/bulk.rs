@@ -3,7 +3,7 @@
 use serde_json::{Value as Json, json};
 use weir::domain::user::Status;
 use weir::store::bulk::{self, Bulk, Chosen, Chunk, Deleted, Selection, State, Sum, Unreset, Wish};
-use weir::store::user_list::{Order, Query};
+use weir::store::user_list::Query;
 use weir::store::users::{self, Action, User};
 use weir::store::{Statement, StoreError};
 
@@ -11,16 +11,7 @@ use crate::scene::{DAY, NOW, Scene};
 
 fn filter(status: Option<Status>, plan: Option<&str>, search: &str) -> Selection {
     let plan = plan.map(str::to_owned);
-    Selection::Filter(Query {
-        search: search.into(),
-        status,
-        plan,
-        node: None,
-        order: Order::Name,
-        limit: 0,
-        offset: 0,
-        owner: None,
-    })
+    Selection::Filter(Query { search: search.into(), status, plan, ..Query::default() })
 }
 
 fn names(names: &[&str]) -> Selection {

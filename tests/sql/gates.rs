@@ -5,7 +5,7 @@ use serde_json::json;
 use weir::domain::due::{Account, Next};
 use weir::domain::user::{Gate, Hold, Standing, Status, gate, status};
 use weir::store::due::Event;
-use weir::store::user_list::{self, Order, Query};
+use weir::store::user_list::{self, Query};
 use weir::store::users::User;
 use weir::store::{gates, slots};
 use weir_wire::{Bytes, Second};
@@ -102,7 +102,7 @@ proptest! {
         prop_assert_eq!(until, standing.ends_at().map(Second::get));
         let shown = status(&standing, NOW);
         for one in Status::ALL {
-            let query = Query { search: String::new(), status: Some(one), plan: None, node: None, order: Order::Name, limit: 9, offset: 0, owner: None };
+            let query = Query { status: Some(one), limit: 9, ..Query::default() };
             let found: Vec<User> = scene.sqlite.all(&user_list::list(&query, NOW)).unwrap();
             prop_assert_eq!(found.len(), usize::from(one == shown), "{:?} of {:?}", one, shown);
         }

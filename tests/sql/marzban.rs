@@ -9,7 +9,7 @@ use weir::store::census::{self, Census};
 use weir::store::hosts::{self, New};
 use weir::store::marzban_nodes::{self, Usage};
 use weir::store::operators::{self, Fields};
-use weir::store::user_list::{Order, Query};
+use weir::store::user_list::Query;
 use weir::store::user_templates::{self, Template};
 use weir::store::{StoreError, allowances, node_list, nodes};
 use weir_wire::sync::InboundPlans;
@@ -83,16 +83,7 @@ fn a_bulk_action_over_one_owners_users_takes_nobody_else() {
     scene.create("three", &json!({}));
     let gone = owned(&scene, "gone", shop);
     scene.delete(gone);
-    let query = |owner| Query {
-        search: String::new(),
-        status: None,
-        plan: None,
-        node: None,
-        order: Order::Name,
-        limit: 0,
-        offset: 0,
-        owner,
-    };
+    let query = |owner| Query { owner, ..Query::default() };
     let now = scene.now.get();
     for (owner, total) in [(Some(shop), 2), (None, 3)] {
         let selection = Selection::Filter(query(owner));

@@ -336,16 +336,7 @@ fn a_list_shows_each_status_and_finds_by_name_mail_and_note() {
     }
     scene.act(2, &Action::Disable);
     scene.sqlite.batch(&gates::suspend(&[8], NOW.plus(60), 1, NOW)).unwrap();
-    let all = Query {
-        search: String::new(),
-        status: None,
-        plan: None,
-        node: None,
-        order: Order::Name,
-        limit: 50,
-        offset: 0,
-        owner: None,
-    };
+    let all = Query { limit: 50, ..Query::default() };
     let find = |query: &Query| -> Vec<String> {
         let page: Vec<User> = scene.sqlite.all(&user_list::list(query, NOW)).unwrap();
         let total: Vec<Total> = scene.sqlite.all(&user_list::count(query, NOW)).unwrap();
@@ -398,16 +389,7 @@ fn pages_of_every_order_show_every_user_once_also_between_deleted_ones() {
     for (order, search) in orders.into_iter().flat_map(|order| [(order, ""), (order, "user")]) {
         let mut found: Vec<User> = Vec::new();
         for offset in (0..45).step_by(5) {
-            let query = Query {
-                search: search.into(),
-                status: None,
-                plan: None,
-                node: None,
-                order,
-                limit: 5,
-                offset,
-                owner: None,
-            };
+            let query = Query { search: search.into(), order, limit: 5, offset, ..Query::default() };
             found.extend(scene.sqlite.all::<User>(&user_list::list(&query, NOW)).unwrap());
         }
         assert_eq!(found.len(), 36, "{order:?}");

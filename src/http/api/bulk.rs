@@ -10,10 +10,10 @@ use crate::domain::audit::{Entry, Facts};
 use crate::http::audit::{Deed as Audited, recorded};
 use crate::http::auth::authorize;
 use crate::http::body;
-use crate::http::bulk::{Chosen, Deed, Left, Step, begin, plan_step};
+use crate::http::bulk::{Chosen, Deed, Left, Step, begin, entered, plan_step};
 use crate::http::call::Call;
 use crate::http::failure::Failure;
-use crate::store::bulk::{self, Bulk, CREATED, Created, Selection, State, Wish};
+use crate::store::bulk::{self, Bulk, CREATED, Created, Selection, State};
 use crate::store::d1::Outcome;
 use crate::store::jobs;
 use crate::store::plans::Plan;
@@ -109,8 +109,6 @@ pub(crate) async fn preview(mut request: Request, call: &Call) -> Result<Respons
 pub(crate) async fn create(mut request: Request, call: &Call) -> Result<Response, Failure> {
     let actor = authorize(&request, call, "users:write").await?;
     let asked = read(&mut request, call).await?;
-    let selection = json!(asked.wanted.selection).to_string();
-    let action = asked.wanted.action.to_string();
     let prepare = async || {
         let total = count(call, &asked.selection).await?;
         if let Some(expected) = asked.wanted.expect.filter(|expected| *expected != total) {
@@ -120,14 +118,8 @@ pub(crate) async fn create(mut request: Request, call: &Call) -> Result<Response
         if total == 0 {
             return Err(Failure::invalid("selection", "at least one user"));
         }
-        let facts = Facts::new()
-            .plain("action", asked.wanted.action.clone())
-            .plain("selection", decode(&selection))
-            .plain("users", total);
-        let wish = Wish { selection: &asked.selection, total, asked: &selection, action: &action, by: &actor.name };
-        let mut batch = Vec::from(bulk::create(&wish, call.now));
-        batch.push(jobs::call("bulk", call.now));
-        Ok(Audited::new(Entry::new("bulk.start", "bulk").after(facts), batch, ()))
+        let (selection, action) = (json!(asked.wanted.selection), asked.wanted.action.clone());
+        Ok(entered(call, &actor, (&asked.selection, total), selection, action))
     };
     let (outcomes, ()) = recorded(call, &actor, prepare).await?;
     let created: Option<Created> =

@@ -7,7 +7,7 @@ use crate::domain::user::Status;
 use crate::http::api::user_body::UserChange;
 use crate::http::failure::Failure;
 use crate::store::bulk;
-use crate::store::user_list::{Order, Query};
+use crate::store::user_list::Query;
 
 /// Names in one selection.
 const MOST_NAMES: usize = 1_000;
@@ -52,16 +52,7 @@ impl Chosen {
             return Err(Failure::invalid("selection.all", rule));
         }
         let plan = self.plan.as_ref().map(|plan| plan.as_str().to_owned());
-        Ok(bulk::Selection::Filter(Query {
-            search,
-            status: self.status,
-            plan,
-            node: self.node,
-            order: Order::Name,
-            limit: 0,
-            offset: 0,
-            owner: None,
-        }))
+        Ok(bulk::Selection::Filter(Query { search, status: self.status, plan, node: self.node, ..Query::default() }))
     }
 }
 

@@ -17,7 +17,7 @@ use super::audit::{Deed as Recorded, recorded};
 use super::call::Call;
 use super::failure::Failure;
 use crate::domain::audit::{Actor, Entry, Facts};
-use crate::store::bulk::{self, Bulk, Chunk, Deleted, State, Sum, Unreset, Wish};
+use crate::store::bulk::{self, Bulk, Chunk, Deleted, Selection, State, Sum, Unreset, Wish};
 use crate::store::plans::{self, Plan};
 use crate::store::users::{self, Action, User};
 use crate::store::{Statement, StoreError, jobs, slots};
@@ -29,30 +29,46 @@ const QUERIES: usize = 24;
 /// How often a chunk is read before the run gives up, to be repeated.
 const ATTEMPTS: usize = 3;
 
-/// Begins to do something to all users; how many they are.
-pub(crate) async fn start_for_all(call: &Call, actor: &Actor, action: &str) -> Result<u32, Failure> {
-    let (asked, action) = (json!({ "all": true }), json!(action));
-    let selection = decode::<Chosen>(&asked.to_string())?.selection()?;
-    let prepare = async || {
-        let chosen: Option<bulk::Chosen> = call.db.first(bulk::count(&selection, call.now)).await?;
-        let total = chosen.map_or(0, |chosen| chosen.total);
-        if total == 0 {
-            return Ok(Recorded::nothing(total));
-        }
-        let facts =
-            Facts::new().plain("action", action.clone()).plain("selection", asked.clone()).plain("users", total);
-        let (asked, action) = (asked.to_string(), action.to_string());
-        let wish = Wish { selection: &selection, total, asked: &asked, action: &action, by: &actor.name };
-        let mut batch = Vec::from(bulk::create(&wish, call.now));
-        batch.push(jobs::call("bulk", call.now));
-        Ok(Recorded::new(Entry::new("bulk.start", "bulk").after(facts), batch, total))
-    };
-    let (_, total) = recorded(call, actor, prepare).await?;
-    begin(call).await;
-    Ok(total)
+/// What enters an action on the `total` users of a selection, with the log's entry of it. `asked` and `action` are what the API takes.
+pub(crate) fn entered(
+    call: &Call,
+    actor: &Actor,
+    (selection, total): (&Selection, u32),
+    asked: Value,
+    action: Value,
+) -> Recorded<()> {
+    let (texts, action_text) = (asked.to_string(), action.to_string());
+    let facts = Facts::new().plain("action", action).plain("selection", asked).plain("users", total);
+    let wish = Wish { selection, total, asked: &texts, action: &action_text, by: &actor.name };
+    let mut batch = Vec::from(bulk::create(&wish, call.now));
+    batch.push(jobs::call("bulk", call.now));
+    Recorded::new(Entry::new("bulk.start", "bulk").after(facts), batch, ())
 }
 
-/// The same for a caller who has just asked for something: what goes wrong is logged, and the job goes on with it.
+/// Begins to do something to all users whom `choose` finds, which reads anew under the head of the log: the selection, and how it is
+/// called there. Nothing is entered when that is nobody.
+pub(crate) async fn start(
+    call: &Call,
+    actor: &Actor,
+    action: &str,
+    choose: impl AsyncFn() -> Result<(Selection, Value), Failure>,
+) -> Result<(), Failure> {
+    let prepare = async || {
+        let (selection, asked) = choose().await?;
+        let chosen: Option<bulk::Chosen> = call.db.first(bulk::count(&selection, call.now)).await?;
+        Ok(match chosen.map_or(0, |chosen| chosen.total) {
+            0 => Recorded::nothing(()),
+            total => entered(call, actor, (&selection, total), asked, json!(action)),
+        })
+    };
+    let (outcomes, ()) = recorded(call, actor, prepare).await?;
+    if !outcomes.is_empty() {
+        begin(call).await;
+    }
+    Ok(())
+}
+
+/// Goes on for a caller who has just asked for something: what goes wrong is logged, and the job goes on with it.
 pub(crate) async fn begin(call: &Call) {
     if let Err(failure) = advance(call).await {
         console_error!("bulk goes on by its job error={failure:?}");

@@ -14,16 +14,16 @@ use crate::http::address::parameter;
 use crate::http::audit::{Deed, recorded};
 use crate::http::auth::{authorize, authorize_for_users};
 use crate::http::body;
-use crate::http::bulk::begin;
+use crate::http::bulk;
 use crate::http::call::Call;
 use crate::http::failure::Failure;
 use crate::random;
 use crate::route::Admins;
 use crate::store::admins::{self as store, Admin};
-use crate::store::bulk::{self, Selection, Wish};
+use crate::store::bulk::Selection;
 use crate::store::operators::{self, Fields};
-use crate::store::user_list::{Order, Query};
-use crate::store::{Statement, jobs, passkeys, sessions};
+use crate::store::user_list::Query;
+use crate::store::{passkeys, sessions};
 
 const NONE: Failure = Failure::NotFound("admin");
 /// Characters of a webhook at most.
@@ -229,41 +229,14 @@ async fn delete(request: &Request, call: &Call, name: &str) -> Result<Response, 
 async fn with_users(request: &Request, call: &Call, name: &str, action: &'static str) -> Result<Response, Failure> {
     let actor = authorize(request, call, "users:write").await?;
     let name = decoded(name)?;
-    let prepare = async || {
+    let choose = async || {
         let admin = find(call, &name).await?;
-        let selection = Selection::Filter(of_owner(admin.id));
-        let count: Option<bulk::Chosen> = call.db.first(bulk::count(&selection, call.now)).await?;
-        let total = count.map_or(0, |count| count.total);
-        if total == 0 {
-            return Ok(Deed::nothing(()));
-        }
-        let asked = json!({ "owner": admin.name });
-        let facts = Facts::new().plain("action", action).plain("selection", asked.clone()).plain("users", total);
-        let (asked, action) = (asked.to_string(), json!(action).to_string());
-        let wish = Wish { selection: &selection, total, asked: &asked, action: &action, by: &actor.name };
-        let mut batch: Vec<Statement> = Vec::from(bulk::create(&wish, call.now));
-        batch.push(jobs::call("bulk", call.now));
-        Ok(Deed::new(Entry::new("bulk.start", "bulk").after(facts), batch, ()))
+        let his = Query { owner: Some(admin.id), ..Query::default() };
+        Ok((Selection::Filter(his), json!({ "owner": admin.name })))
     };
-    let (outcomes, ()) = recorded(call, &actor, prepare).await?;
-    if !outcomes.is_empty() {
-        begin(call).await;
-    }
+    bulk::start(call, &actor, action, choose).await?;
     let done = if action == "disable" { "disabled" } else { "activated" };
     Ok(Response::from_json(&json!({ "detail": format!("Users successfully {done}") }))?)
-}
-
-fn of_owner(operator: i64) -> Query {
-    Query {
-        search: String::new(),
-        status: None,
-        plan: None,
-        node: None,
-        order: Order::Name,
-        limit: 0,
-        offset: 0,
-        owner: Some(operator),
-    }
 }
 
 /// `POST /api/admin/usage/reset/{username}`

@@ -4,13 +4,13 @@ use serde::Serialize;
 use weir_wire::Bytes;
 use worker::Request;
 
-use super::query::span;
+use super::query::{SPAN, span};
 use crate::http::call::Call;
 use crate::http::failure::Failure;
 use crate::store::marzban_usage::{self as store, Of, Span, Used};
 
-/// What Marzban calls the core on the panel's own host. Weir has none: these are the bytes of nodes that are gone.
-const MASTER: &str = "Master";
+/// What Marzban calls the core on the panel's own host. Weir has none: of users, these are the bytes of nodes that are gone.
+pub(super) const MASTER: &str = "Master";
 
 /// Bytes of one node.
 #[derive(Serialize)]
@@ -22,7 +22,7 @@ pub(in crate::http) struct NodeUsage {
 
 /// The bytes of a query's `start` to its `end`, "Master" first. Rows read: 1 per node, 2, and those of [`store::used`].
 pub(super) async fn by_node(request: &Request, call: &Call, of: Of<'_>) -> Result<Vec<NodeUsage>, Failure> {
-    let (from, to) = span(request, call)?;
+    let (from, to) = span(request, call, SPAN)?;
     let mut batch = vec![store::nodes()];
     batch.extend(store::used(of, Span { from, to }));
     let outcomes = call.db.batch(&batch).await?;

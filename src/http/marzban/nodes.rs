@@ -6,7 +6,8 @@ use weir_wire::{Bytes, NodeId, Second};
 use worker::{Request, Response};
 
 use super::logs;
-use super::query::{number, span};
+use super::node_usage::MASTER;
+use super::query::{SPAN, number, span};
 use crate::bell;
 use crate::domain::audit::{Entry, Facts};
 use crate::domain::marzban::node::{per_mille, told};
@@ -262,10 +263,10 @@ async fn reconnect(request: &Request, call: &Call, id: &str) -> Result<Response,
 /// Query: `start`, `end`. "Master" has no node of ours and no bytes.
 async fn usage(request: &Request, call: &Call) -> Result<Response, Failure> {
     authorize(request, call, READ).await?;
-    let (start, end) = span(request, call)?;
+    let (start, end) = span(request, call, SPAN)?;
     let rows: Vec<Usage> = call.db.all(store::usage(start, end)).await?;
     let line = |id: Option<u32>, name: &str, up: Bytes, down: Bytes| json!({ "node_id": id, "node_name": name, "uplink": up, "downlink": down });
-    let master = line(None, "Master", Bytes::ZERO, Bytes::ZERO);
+    let master = line(None, MASTER, Bytes::ZERO, Bytes::ZERO);
     let nodes = rows.iter().map(|row| line(Some(row.id), &row.name, row.up, row.down));
     let usages: Vec<Value> = core::iter::once(master).chain(nodes).collect();
     Ok(Response::from_json(&json!({ "usages": usages }))?)

@@ -11,16 +11,22 @@ use weir_wire::Second;
 
 /// `offset` and `limit`, both of which may be missing: from the first on, and everything.
 pub(super) fn page(request: &Request) -> Result<(u32, u32), Failure> {
-    let number = |name: &'static str, default: u32| match parameter(request, name).filter(|text| !text.is_empty()) {
-        None => Ok(default),
-        Some(text) => text.parse().map_err(|_| Failure::invalid(name, format!("an integer from 0 to {}", u32::MAX))),
-    };
-    Ok((number("offset", 0)?, number("limit", u32::MAX)?))
+    Ok((count(request, "offset")?.unwrap_or(0), count(request, "limit")?.unwrap_or(u32::MAX)))
 }
 
-/// `start` and `end`.
-pub(super) fn span(request: &Request, call: &Call) -> Result<(Second, Second), Failure> {
-    let (start, end) = (parameter(request, "start"), parameter(request, "end"));
+/// A number of things, if it is said.
+pub(super) fn count(request: &Request, name: &'static str) -> Result<Option<u32>, Failure> {
+    let text = parameter(request, name).filter(|text| !text.is_empty());
+    let rule = || Failure::invalid(name, format!("an integer from 0 to {}", u32::MAX));
+    text.map(|text| text.parse().map_err(|_| rule())).transpose()
+}
+
+/// What a span's first and last instant are called, where they have no other names.
+pub(super) const SPAN: [&str; 2] = ["start", "end"];
+
+/// A span, by the names of its ends.
+pub(super) fn span(request: &Request, call: &Call, names: [&str; 2]) -> Result<(Second, Second), Failure> {
+    let [start, end] = names.map(|name| parameter(request, name));
     let span = instant::span(start.as_deref(), end.as_deref(), call.now);
     span.map_err(|why: NoSpan| Failure::Refused(why.sentence().to_owned()))
 }

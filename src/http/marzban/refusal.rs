@@ -19,8 +19,8 @@ fn missing(what: &str) -> String {
     }
 }
 
-/// See the module's description. What only our own API knows (503, 429) has its own sentences in the same form.
-pub(in crate::http) fn refusal(failure: &Failure) -> worker::Result<Response> {
+/// The status and the body; see the module's description. What only our own API knows (503, 429) has its own sentences in the same form.
+pub(in crate::http) fn refusal(failure: &Failure) -> worker::Result<(u16, Response)> {
     let (status, _, message) = failure.describe();
     let (status, detail) = match failure {
         // A body that is no JSON breaks a rule of the body, as FastAPI has it.
@@ -37,15 +37,7 @@ pub(in crate::http) fn refusal(failure: &Failure) -> worker::Result<Response> {
         Failure::Method(_) => (405, json!("Method Not Allowed")),
         _ => (status, json!(message)),
     };
-    let response = Response::from_json(&json!({ "detail": detail }))?.with_status(status);
-    let headers = response.headers();
-    match failure {
-        Failure::Method(allow) => headers.set("allow", allow)?,
-        Failure::TooOften(wait) => headers.set("retry-after", &wait.to_string())?,
-        Failure::Unauthorized => headers.set("www-authenticate", "Bearer")?,
-        _ => {}
-    }
-    Ok(response)
+    Ok((status, Response::from_json(&json!({ "detail": detail }))?))
 }
 
 /// What whoever brings no bearer at all is answered; `None` for whoever brings one.
@@ -53,7 +45,12 @@ pub(super) fn without_bearer(request: &Request) -> Result<Option<Response>, Fail
     if bearer(request)?.is_some() {
         return Ok(None);
     }
-    let response = Response::from_json(&json!({ "detail": "Not authenticated" }))?.with_status(401);
+    unknown("Not authenticated").map(Some)
+}
+
+/// What whoever does not say who he is is answered.
+pub(super) fn unknown(detail: &str) -> Result<Response, Failure> {
+    let response = Response::from_json(&json!({ "detail": detail }))?.with_status(401);
     response.headers().set("www-authenticate", "Bearer")?;
-    Ok(Some(response))
+    Ok(response)
 }

@@ -4,6 +4,7 @@ use serde_json::json;
 use worker::{Request, Response};
 
 use super::admin_json::is_sudo;
+use super::refusal::unknown;
 use crate::domain::jwt::{self, Access, Claims};
 use crate::domain::percent::form_field;
 use crate::http::auth::{self, Attempted, Entered};
@@ -42,13 +43,7 @@ pub(in crate::http) async fn enter(mut request: Request, call: &Call) -> Result<
             let token = jwt::sign(&jwt::own_key(&call.secret("AUTH_KEY")?), &claims);
             Ok(Response::from_json(&json!({ "access_token": token, "token_type": "bearer" }))?)
         }
-        Entered::Code(_) => refused("This account has a second factor: send its code as totp, or use an API key"),
-        Entered::Wrong => refused("Incorrect username or password"),
+        Entered::Code(_) => unknown("This account has a second factor: send its code as totp, or use an API key"),
+        Entered::Wrong => unknown("Incorrect username or password"),
     }
-}
-
-fn refused(detail: &str) -> Result<Response, Failure> {
-    let response = Response::from_json(&json!({ "detail": detail }))?.with_status(401);
-    response.headers().set("www-authenticate", "Bearer")?;
-    Ok(response)
 }

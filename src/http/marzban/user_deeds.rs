@@ -3,14 +3,13 @@
 use serde_json::json;
 use worker::{Request, Response};
 
-use super::node_usage::by_node;
+use super::node_usage::of_user;
 use super::user::{found, opened, shown};
 use super::user_change::Change;
 use crate::http::accounts::{self, Together};
 use crate::http::address::parameter;
 use crate::http::call::Call;
 use crate::http::failure::Failure;
-use crate::store::marzban_usage::Of;
 use crate::store::users::{Action, User};
 
 /// `POST /api/user/{username}/reset`
@@ -37,11 +36,11 @@ pub(super) async fn revoke(request: &Request, call: &Call, name: &str) -> Result
 
 /// `GET /api/user/{username}/usage`
 ///
-/// Query: `start`, `end`. Rows read: those of [`opened`] and [`by_node`].
+/// Query: `start`, `end`. Rows read: those of [`opened`] and [`of_user`].
 pub(super) async fn usage(request: &Request, call: &Call, name: &str) -> Result<Response, Failure> {
     let (_, found) = opened(request, call, name, "users:read").await?;
     let user = found.seen.user;
-    let usages = by_node(request, call, Of::User(user.id)).await?;
+    let usages = of_user(request, call, user.id).await?;
     Ok(Response::from_json(&json!({ "username": user.name, "usages": usages }))?)
 }
 

@@ -4,9 +4,9 @@ use serde_json::json;
 use worker::{Request, Response};
 
 use super::node_usage::by_node;
+use super::query::{count, span};
 use super::user_json::{Scene, UserResponse};
 use crate::domain::audit::Actor;
-use crate::domain::marzban::instant::span;
 use crate::domain::user::Status;
 use crate::http::accounts;
 use crate::http::address::{self, parameter, parameters};
@@ -15,10 +15,11 @@ use crate::http::bulk;
 use crate::http::call::Call;
 use crate::http::failure::Failure;
 use crate::route::MarzbanUsers;
-use crate::store::marzban_list::{self as store, Expired, Key, Query, Sort};
+use crate::store::bulk::Selection;
+use crate::store::marzban_list::{self as store, Expired, Key, Sort};
 use crate::store::marzban_usage::Of;
 use crate::store::marzban_users::{self, Endpoints, Seen};
-use crate::store::user_list::Total;
+use crate::store::user_list::{Query, Total};
 use crate::store::users::User;
 
 /// Answers what is asked of many users.
@@ -53,15 +54,15 @@ async fn list(request: &Request, call: &Call) -> Result<Response, Failure> {
     Ok(Response::from_json(&json!({ "users": users, "total": total }))?)
 }
 
-fn query(request: &Request, actor: &Actor) -> Result<Query, Failure> {
+fn query(request: &Request, actor: &Actor) -> Result<store::Query, Failure> {
     let status = parameter(request, "status").filter(|status| !status.is_empty());
     let known = |name: String| {
         let rule = "Input should be 'active', 'disabled', 'limited', 'expired' or 'on_hold'";
         Status::named(&name).ok_or_else(|| Failure::invalid("status", rule))
     };
-    Ok(Query {
-        offset: number(request, "offset")?.unwrap_or(0),
-        limit: number(request, "limit")?.filter(|limit| *limit > 0),
+    Ok(store::Query {
+        offset: count(request, "offset")?.unwrap_or(0),
+        limit: count(request, "limit")?.filter(|limit| *limit > 0),
         names: said(request, "username"),
         search: parameter(request, "search").unwrap_or_default(),
         admins: if actor.only.is_some() { Vec::new() } else { said(request, "admin") },
@@ -73,12 +74,6 @@ fn query(request: &Request, actor: &Actor) -> Result<Query, Failure> {
 
 fn said(request: &Request, name: &str) -> Vec<String> {
     parameters(request, name).into_iter().filter(|text| !text.is_empty()).collect()
-}
-
-fn number(request: &Request, name: &'static str) -> Result<Option<u32>, Failure> {
-    let text = parameter(request, name).filter(|text| !text.is_empty());
-    let number = |text: String| text.parse().map_err(|_| Failure::invalid(name, "an integer from 0 to 4294967295"));
-    text.map(number).transpose()
 }
 
 fn sort(request: &Request) -> Result<Vec<Sort>, Failure> {
@@ -97,7 +92,8 @@ fn sort(request: &Request) -> Result<Vec<Sort>, Failure> {
 /// Begins a new period for every user: of the first ones at once, and a job goes on with the others.
 async fn reset_all(request: &Request, call: &Call) -> Result<Response, Failure> {
     let actor = authorize(request, call, "users:write").await?;
-    bulk::start_for_all(call, &actor, "reset").await?;
+    let all = Query::default();
+    bulk::start(call, &actor, "reset", async || Ok((Selection::Filter(all.clone()), json!({ "all": true })))).await?;
     Ok(Response::from_json(&json!({ "detail": "Users successfully reset." }))?)
 }
 
@@ -116,9 +112,7 @@ async fn usage(request: &Request, call: &Call) -> Result<Response, Failure> {
 }
 
 fn ended(request: &Request, call: &Call, actor: &Actor) -> Result<Expired, Failure> {
-    let (after, before) = (parameter(request, "expired_after"), parameter(request, "expired_before"));
-    let span = span(after.as_deref(), before.as_deref(), call.now);
-    let (after, before) = span.map_err(|no| Failure::Refused(no.sentence().to_owned()))?;
+    let (after, before) = span(request, call, ["expired_after", "expired_before"])?;
     Ok(Expired { after, before, only: actor.only })
 }
 

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use weir::domain::bonus;
 use weir::domain::user::{Status, gate, status};
 use weir::store::packages::{self, OpenRow, Package};
-use weir::store::user_list::{self, Order, Query, Total};
+use weir::store::user_list::{self, Query, Total};
 use weir::store::users::User;
 use weir_wire::Bytes;
 
@@ -129,16 +129,7 @@ impl World {
 }
 
 fn query(status: Option<Status>) -> Query {
-    Query {
-        search: String::new(),
-        status,
-        plan: None,
-        node: None,
-        order: Order::Name,
-        limit: 200,
-        offset: 0,
-        owner: None,
-    }
+    Query { status, limit: 200, ..Query::default() }
 }
 
 /// What last happened to a user, for whom something is wrong.
