@@ -7,9 +7,9 @@ import { addOperator, sendLogin, signIn, signInOwner } from './support/operators
 import { startPanel } from './support/panel.mjs';
 import { codeOf } from './support/totp.mjs';
 import { now } from './support/wire.mjs';
+import { MARKUP, text } from './support/visits.mjs';
 
 const GIB = 2 ** 30;
-const MARKUP = '<img src=x onerror=alert(1)>';
 
 let panel;
 let browser;
@@ -33,7 +33,6 @@ async function visit(somebody, where, options = {}) {
   return page;
 }
 
-const text = async (locator) => (await locator.innerText()).replace(/\s+/g, ' ').trim();
 const get = async (name) => owner.api('GET', `/api/v1/operators/${name}`);
 
 async function calm(page, ...statuses) {

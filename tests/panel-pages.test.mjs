@@ -6,6 +6,7 @@ import { startBrowser } from './support/browser.mjs';
 import { startPanel } from './support/panel.mjs';
 import { enrol, seedAgent } from './support/seed.mjs';
 import { ScriptedAgent, randomEpoch } from './support/wire.mjs';
+import { MARKUP, text } from './support/visits.mjs';
 
 const MB = 2 ** 20;
 const GB = 2 ** 30;
@@ -13,7 +14,6 @@ const GB = 2 ** 30;
 const NEWS_LIMIT_MS = 50_000;
 /** Everything that the first page needs, over the wire. */
 const MOST_BYTES = 60 * 1024;
-const MARKUP = '<img src=x onerror=alert(1)>';
 
 let panel;
 let browser;
@@ -55,7 +55,6 @@ async function report(name, up, down) {
   assert.equal(status, 200, text);
 }
 
-const text = async (locator) => (await locator.innerText()).replace(/\s+/g, ' ').trim();
 const userOf = async (name) => (await panel.api('GET', `/api/v1/users/${name}`)).body;
 
 /** What the pages of a language call things: enough of it to drive the journey as its reader does. */

@@ -5,6 +5,7 @@ import { after, before, test } from 'node:test';
 import { startBrowser } from './support/browser.mjs';
 import { addOperator, signInOwner } from './support/operators.mjs';
 import { startPanel } from './support/panel.mjs';
+import { text } from './support/visits.mjs';
 
 const GB = 2 ** 30;
 /** The page asks for news every 5 s. */
@@ -39,7 +40,6 @@ async function visit(where, { who = owner, language = 'en', ...options } = {}) {
   return page;
 }
 
-const text = async (locator) => (await locator.innerText()).replace(/\s+/g, ' ').trim();
 const row = (page, name) => page.getByRole('row').filter({ hasText: name });
 async function ok(status, method, where, body) {
   const answer = await panel.api(method, where, body);

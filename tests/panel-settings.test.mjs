@@ -8,10 +8,10 @@ import { addOperator, signInOwner } from './support/operators.mjs';
 import { startPanel } from './support/panel.mjs';
 import { assertRefused } from './support/refusals.mjs';
 import { now } from './support/wire.mjs';
+import { MARKUP, text } from './support/visits.mjs';
 
 /** The pages ask for news every 5 s. */
 const NEWS_LIMIT_MS = 50_000;
-const MARKUP = '<img src=x onerror=alert(1)>';
 const PAGES = ['/settings', '/settings/jobs', '/settings/backups'];
 const REFUSED = 'console: Failed to load resource: the server responded with a status of 422 (Unprocessable Entity)';
 
@@ -44,7 +44,6 @@ async function visit(where, { who = owner, language = 'en', ...options } = {}) {
   return page;
 }
 
-const text = async (locator) => (await locator.innerText()).replace(/\s+/g, ' ').trim();
 const settingsOf = async (area) => (await panel.api('GET', `/api/v1/settings/${area}`)).body;
 const xpertOf = async () => (await panel.api('GET', '/api/xpert/settings')).body;
 /** The last entry of the audit log. */
