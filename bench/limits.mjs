@@ -23,19 +23,17 @@ const TURN_MS = 2_000;
 /** @param {{say: (line: string) => void, seconds?: number}} options of each measurement of a speed @returns {Promise<import('./report.mjs').Section>} */
 export async function run({ say, seconds = 10 }) {
   say('a panel and a node');
-  const users = SPEEDS.map((speed_limit) => ({ name: `at-${speed_limit}`, speed_limit }));
+  // Each measurement has a user of its own: what core and kernel still hold of an upload that was given up would draw from the next one's speed.
+  const cases = SPEEDS.flatMap((speed) => COUNTS.flatMap((count) => ['down', 'up'].map((direction) => ({ speed, count, direction }))));
+  const users = cases.map((one) => ({ name: userOf(one), speed_limit: one.speed }));
   const limits = await startLimits({
     users: [...users, { name: 'beside', speed_limit: SPEEDS[0] }, { name: 'free' }, { name: 'single', device_limit: 1 }, { name: 'stormy', device_limit: 1 }],
   });
   try {
     const speeds = [];
-    for (const speed of SPEEDS) {
-      for (const count of COUNTS) {
-        for (const direction of ['down', 'up']) {
-          say(`${speed / 1e6} MB/s ${direction}, ${count} connections`);
-          speeds.push({ speed, count, direction, ...(await exactness(limits, { speed, count, direction, seconds })) });
-        }
-      }
+    for (const one of cases) {
+      say(`${one.speed / 1e6} MB/s ${one.direction}, ${one.count} connections`);
+      speeds.push({ ...one, ...(await exactness(limits, { ...one, seconds })) });
     }
     say('an unlimited user beside a limited one');
     const ratio = await beside(limits);
@@ -51,11 +49,12 @@ export async function run({ say, seconds = 10 }) {
   }
 }
 
+const userOf = ({ speed, count, direction }) => `at-${speed / 1e6}-${direction}-${count}`;
 const sum = (numbers) => numbers.reduce((all, one) => all + one, 0);
 
 /** The share of the speed that passes, and what agent and core take meanwhile. */
 async function exactness(limits, { speed, count, direction, seconds }) {
-  const floods = await Promise.all(Array.from({ length: count }, () => limits.flood(`at-${speed}`, direction)));
+  const floods = await Promise.all(Array.from({ length: count }, () => limits.flood(userOf({ speed, count, direction }), direction)));
   await sleep(WARM_UP_MS);
   const { agentPid, corePid } = limits.node;
   const cpu = [cpuSeconds(agentPid), cpuSeconds(corePid)];

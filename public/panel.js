@@ -60,6 +60,7 @@ function read(field, wholly = false) {
   if (!Number.isFinite(number)) return text;
   if (type === 'gb') return Math.round(number * GB);
   if (type === 'kb') return Math.round(number * 1024);
+  if (type === 'day-seconds') return Math.round(number * DAY);
   if (type === 'days') return number === 0 ? null : Math.round(Date.now() / 1000 + number * DAY);
   return number;
 }
@@ -87,6 +88,7 @@ function complain(form, field, message) {
   const place = places.find((one) => one);
   place.textContent = place.dataset.error || !field ? message : `${field}: ${message}`;
   place.hidden = false;
+  place.closest('details')?.setAttribute('open', '');
   const named = form.elements.namedItem(place.dataset.error);
   const input = named instanceof RadioNodeList ? named[0] : named; // a set of boxes
   if (!input) return;
@@ -170,13 +172,17 @@ function put(body, [name, ...rest], value) {
   else put((body[name] ??= {}), rest, value);
 }
 
-/** What a form says. Of a group that the API replaces as one (`data-whole`) all is said if any of it was changed, and `null` if all of it was emptied. */
+/**
+ * What a form says. Of a group that the API replaces as one (`data-whole`) all is said if any of it was changed, and `null` if all of it was
+ * emptied, or the one field that the others belong to (`data-if`).
+ */
 function collect(form) {
   const body = {};
   for (const group of form.querySelectorAll('[data-whole]')) {
     const fields = [...group.querySelectorAll('[name]')];
     if (form.hasAttribute('data-changes') && fields.every((field) => read(field) === undefined && field.value.trim() === begun(field).trim())) continue;
-    const values = fields.map((field) => [field.name.split('.'), read(field, true)]).filter(([, value]) => value !== undefined);
+    const isEmptied = group.dataset.if && !form.elements[group.dataset.if].value;
+    const values = isEmptied ? [] : fields.map((field) => [field.name.split('.'), read(field, true)]).filter(([, value]) => value !== undefined);
     for (const [name, value] of values) put(body, name, value);
     if (values.length === 0 && form.hasAttribute('data-changes')) body[group.dataset.whole] = null;
   }
@@ -264,7 +270,11 @@ async function copy(button) {
 /** Opens a dialog. One that serves many rows is told by the button which of them it is about. */
 function open({ dataset }) {
   const dialog = document.getElementById(dataset.opens);
-  for (const form of dialog.querySelectorAll('[data-api-of]')) form.dataset.api = fill(form.dataset.apiOf, dataset);
+  for (const form of dialog.querySelectorAll('[data-api-of]')) {
+    form.dataset.api = fill(form.dataset.apiOf, dataset);
+    calm(form);
+    for (const [name, value] of Object.entries(JSON.parse(dataset.begins ?? '{}'))) form.elements[name].value = form.elements[name].defaultValue = value;
+  }
   if (dataset.title) dialog.querySelector('h2').textContent = dataset.title;
   dialog.showModal();
 }

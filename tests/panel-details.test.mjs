@@ -58,6 +58,7 @@ test('the details say why, what each node counted and holds, hour by hour, and w
   await page.getByRole('link', { name: 'Details' }).click();
   await page.waitForURL(`${panel.url}/users/ann/details`);
   const content = await text(page.locator('main'));
+  assert.match(content, /May pass: 874 MB are left\. Usage begins anew: in \d+ d\./);
   assert.match(content, /Charged in this period 150 MB Explained 150 MB/);
   assert.match(content, /Frankfurt 100 MB × 1\.000 = 100 MB/);
   assert.match(content, /<img src=x onerror=alert\(1\)> 50 MB/);
@@ -95,6 +96,81 @@ test('a package is taken back and a device removed after a second click, and a n
   await page.context().close();
 });
 
+test('credentials are shown when they are asked for, set by hand, refused beside their field, and derived again', async () => {
+  await add('cleo');
+  const derived = (await panel.api('GET', '/api/v1/users/cleo/credentials')).body;
+  const page = await visit('/users/cleo/details');
+  const section = page.locator('section', { has: page.getByRole('heading', { name: 'Credentials' }) });
+  assert.ok(!(await page.content()).includes(derived.vless_uuid), 'the page holds no credential before somebody asks');
+  await section.getByRole('button', { name: 'Show' }).click();
+  await section.locator('[data-out="vless_uuid"]', { hasText: derived.vless_uuid }).waitFor();
+  assert.equal(await section.getByText('Set by hand:').isVisible(), false);
+
+  await section.locator('summary').click();
+  await section.getByLabel('VLESS UUID').fill('not a uuid');
+  await section.getByRole('button', { name: 'Set by hand' }).click();
+  await section.locator('[data-error="vless_uuid"]:visible').waitFor();
+  const uuid = '11111111-2222-4333-8444-555555555555';
+  await section.getByLabel('VLESS UUID').fill(uuid);
+  await section.getByLabel('Trojan').fill('a password of his own');
+  await section.getByRole('button', { name: 'Set by hand' }).click();
+  await section.locator('[data-out="vless_uuid"]', { hasText: uuid }).waitFor();
+  await section.getByText('Set by hand: vless_uuid').waitFor();
+  const set = (await panel.api('GET', '/api/v1/users/cleo/credentials')).body;
+  assert.deepEqual([set.vless_uuid, set.trojan_password, set.by_hand], [uuid, 'a password of his own', ['vless_uuid', 'trojan_password']]);
+
+  await section.getByRole('button', { name: 'Derive all again' }).click();
+  await section.getByText('Set by hand:').waitFor({ state: 'hidden' });
+  assert.deepEqual((await panel.api('GET', '/api/v1/users/cleo/credentials')).body.by_hand, []);
+  assert.deepEqual(page.complaints, []);
+  await page.context().close();
+});
+
+test('what a user is rarely given is given too: his own period, a hold, and the plan that follows', async () => {
+  assert.equal((await panel.api('POST', '/api/v1/plans', { name: 'later', monthly_quota: GB })).status, 201);
+  const page = await visit('/new/user');
+  await page.getByLabel('Name').fill('dora');
+  await page.getByText('More', { exact: true }).click();
+  await page.getByLabel('Usage begins anew').selectOption({ label: 'every 7 days' });
+  await page.getByLabel('Time zone').fill('Asia/Nowhere');
+  await page.getByLabel('Begins with first use and lasts, days').fill('30');
+  await page.getByLabel('Deleted days after expiry').fill('7');
+  await page.getByLabel('Plan that follows').selectOption('later');
+  await page.getByLabel('It begins', { exact: true }).selectOption({ label: 'when used up and expired' });
+  await page.getByText('More', { exact: true }).click();
+  await page.getByRole('button', { name: 'Add user' }).click();
+  // What is refused is seen, though its field was folded away.
+  await page.locator('[data-error="time_zone"]:visible').waitFor();
+  await page.getByLabel('Time zone').fill('Asia/Tehran');
+  await page.getByRole('button', { name: 'Add user' }).click();
+  await page.waitForURL(`${panel.url}/users/dora`);
+  const given = ({ reset_strategy, time_zone, hold_seconds, delete_after_days, next_plan }) => ({ reset_strategy, time_zone, hold_seconds, delete_after_days, next_plan });
+  const dora = { reset_strategy: 'week', time_zone: 'Asia/Tehran', hold_seconds: 30 * 86_400, delete_after_days: 7 };
+  const follows = (await userOf('dora')).next_plan;
+  assert.deepEqual([follows.plan, follows.fire_on_either, follows.add_remaining_traffic], ['later', false, false]);
+  assert.deepEqual(given(await userOf('dora')), { ...dora, next_plan: follows });
+
+  await page.goto(`${panel.url}/users/dora/edit`);
+  await page.getByText('More', { exact: true }).click();
+  assert.equal(await page.getByLabel('Begins with first use and lasts, days').inputValue(), '30');
+  await page.getByLabel('What is left of the quota').selectOption({ label: 'becomes a bonus' });
+  await page.getByLabel('Deleted days after expiry').fill('');
+  await page.getByRole('button', { name: 'Save' }).click();
+  await page.waitForURL(`${panel.url}/users/dora`);
+  const changed = await userOf('dora');
+  assert.deepEqual([changed.next_plan.plan, changed.next_plan.fire_on_either, changed.next_plan.add_remaining_traffic], ['later', false, true]);
+  assert.deepEqual(given(changed), { ...dora, delete_after_days: null, next_plan: changed.next_plan });
+
+  await page.goto(`${panel.url}/users/dora/edit`);
+  await page.getByText('More', { exact: true }).click();
+  await page.getByLabel('Plan that follows').selectOption({ label: 'none' });
+  await page.getByRole('button', { name: 'Save' }).click();
+  await page.waitForURL(`${panel.url}/users/dora`);
+  assert.equal((await userOf('dora')).next_plan, null);
+  assert.deepEqual(page.complaints, []);
+  await page.context().close();
+});
+
 test('a viewer reads the details and is offered nothing to take away, and nobody reads them of another reseller\'s user', async () => {
   await add('cay');
   await panel.api('POST', '/api/v1/users/cay/packages', { order: '1', bytes: GB });
@@ -109,6 +185,7 @@ test('a viewer reads the details and is offered nothing to take away, and nobody
   assert.equal(await page.locator('[data-call]:visible, [data-opens]:visible:not(.foot *)').count(), 0);
   await page.goto(`${panel.url}/users/cay/details`);
   assert.equal(await page.getByRole('link', { name: 'audit log' }).count(), 0);
+  assert.equal(await page.getByRole('heading', { name: 'Credentials' }).count(), 0);
   await page.context().close();
 });
 

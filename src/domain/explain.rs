@@ -3,10 +3,11 @@
 //! Charges are exact, and so is the history of what each node counted. Between the two lie the nodes' coefficients, of which only
 //! those of today are known, and the first hour or day of a period that began within it. What does not add up is stated.
 
+use core::fmt;
 use std::collections::BTreeMap;
 
 use chrono::DateTime;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use weir_wire::{Bytes, Second};
 
 use super::history::{Row, Span};
@@ -146,6 +147,59 @@ pub fn since(standing: &Standing, mark: Option<Mark>) -> Charged {
     Charged { month: standing.month, bonus, late, lifetime: standing.lifetime }
 }
 
+/// What may have made a remainder. Displayed and told by the API in English.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Because {
+    /// The period began within this hour, day or month.
+    Shared {
+        /// `hour`, `day` or `month`.
+        by: &'static str,
+        /// Its begin.
+        start: Second,
+        /// All that was counted in it.
+        bytes: Bytes,
+    },
+    /// Clients reported these on the day on which the period began.
+    Clients(Bytes),
+    /// At most so many of the bonus may have been taken by late reports.
+    Bonus(Bytes),
+    /// Coefficients that are not whole.
+    Fractions,
+    /// Another coefficient then, or bytes that nobody reported.
+    Otherwise,
+}
+
+impl fmt::Display for Because {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Shared { by, start, bytes } => write!(
+                f,
+                "the {by} of {} holds {bytes} bytes; the period began within it, and how many of them it has is not kept",
+                when(*start)
+            ),
+            Self::Clients(bytes) => write!(
+                f,
+                "of {bytes} bytes that clients reported on the day on which the period began, some belong to it"
+            ),
+            Self::Bonus(most) => write!(
+                f,
+                "up to {most} bytes of the bonus may have been taken by reports of bytes that flowed before the period"
+            ),
+            Self::Fractions => f.write_str("coefficients that are not whole leave fractions of bytes"),
+            Self::Otherwise => f.write_str(
+                "a node's coefficient was another one when its bytes were charged, or bytes were charged that no node and no client \
+                 reported, such as usage that was imported",
+            ),
+        }
+    }
+}
+
+impl Serialize for Because {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
 /// Whether the parts add up to what was charged, and why they may not.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Check {
@@ -156,7 +210,7 @@ pub struct Check {
     /// `total - explained`.
     pub remainder: i64,
     /// What may have made the remainder; empty when there is none.
-    pub because: Vec<String>,
+    pub because: Vec<Because>,
 }
 
 /// Bytes of clients' reports that were charged: on days that lie in the period, and on the day on which it began.
@@ -177,84 +231,96 @@ pub fn check(charges: &Charged, nodes: Bytes, coefficients: &[u32], external: Ex
     let remainder = total.signed() - explained.signed();
     let mut because = Vec::new();
     let mut open = remainder;
-    let mut may = |bytes: Bytes, sentence: String| {
-        because.push(sentence);
+    let mut may = |bytes: Bytes, reason: Because| {
+        because.push(reason);
         open -= bytes.signed();
     };
     if remainder > 0 {
         let largest = coefficients.iter().copied().max().unwrap_or(1_000);
-        for stretch in shared {
-            let bytes = stretch.up.plus(stretch.down);
-            let Stretch { by, start, .. } = stretch;
-            may(
-                charged(bytes, largest),
-                format!(
-                    "the {by} of {} holds {bytes} bytes; the period began within it, and how many of them it has is not kept",
-                    when(*start)
-                ),
-            );
+        for Stretch { by, start, up, down } in shared {
+            let bytes = up.plus(*down);
+            may(charged(bytes, largest), Because::Shared { by, start: *start, bytes });
         }
         if !external.shared.is_zero() {
-            let sentence = format!(
-                "of {} bytes that clients reported on the day on which the period began, some belong to it",
-                external.shared
-            );
-            may(external.shared, sentence);
+            may(external.shared, Because::Clients(external.shared));
         }
         if let Some(bonus) = charges.bonus.filter(|bonus| !bonus.is_zero()) {
             let most = bonus.min(Bytes::saturating(remainder.unsigned_abs()));
-            may(
-                most,
-                format!(
-                    "up to {most} bytes of the bonus may have been taken by reports of bytes that flowed before the period"
-                ),
-            );
+            may(most, Because::Bonus(most));
         }
     }
     let fractions = coefficients.iter().any(|coefficient| coefficient % 1_000 != 0);
     let few = i64::try_from(coefficients.len()).unwrap_or(i64::MAX);
     if remainder != 0 && fractions && (-1..=few).contains(&remainder) {
-        because.push("coefficients that are not whole leave fractions of bytes".to_owned());
+        because.push(Because::Fractions);
     } else if remainder < 0 || open > 0 {
-        because.push(
-            "a node's coefficient was another one when its bytes were charged, or bytes were charged that no node and no client \
-             reported, such as usage that was imported"
-                .to_owned(),
-        );
+        because.push(Because::Otherwise);
     }
     Check { total, explained, remainder, because }
 }
 
-/// Where a user stands, as a sentence.
-#[must_use]
-pub fn sentence(
-    gate: Gate,
-    standing: &Standing,
-    left: Option<Bytes>,
-    period_end: Option<Second>,
-    disabled_at: Option<Second>,
-) -> String {
-    let anew = period_end
-        .map_or_else(|| "usage never begins anew".to_owned(), |end| format!("usage begins anew at {}", when(end)));
-    let at = |at: Option<Second>| at.map_or_else(String::new, |at| format!(" at {}", when(at)));
-    match (gate, left) {
-        (Gate::Open, None) => "may pass: no quota limits the account".to_owned(),
-        (Gate::Open, Some(left)) => format!("may pass: {} are left; {anew}", gb(left)),
-        (Gate::Month, _) => {
-            format!(
-                "may not pass: the monthly quota of {} is used up and no bonus is left; {anew}",
-                gb(standing.monthly_quota)
-            )
+/// Where a user stands and why. Displayed and told by the API in English.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stand {
+    /// What keeps him out, if anything does.
+    pub gate: Gate,
+    /// What he may still use; none without a quota.
+    pub left: Option<Bytes>,
+    /// When usage begins anew; none = never.
+    pub anew: Option<Second>,
+    /// The quota that is used up, if one is.
+    pub quota: Bytes,
+    /// When the account ended, until when it is shut for sharing, or when a person disabled it.
+    pub at: Option<Second>,
+}
+
+impl Stand {
+    /// Of a standing; `disabled_at`: when a person shut him out.
+    #[must_use]
+    pub fn new(
+        gate: Gate,
+        standing: &Standing,
+        left: Option<Bytes>,
+        anew: Option<Second>,
+        disabled_at: Option<Second>,
+    ) -> Self {
+        let quota = if gate == Gate::Total { standing.total_quota } else { standing.monthly_quota };
+        let at = match gate {
+            Gate::Expired => standing.ends_at(),
+            Gate::Sharing => standing.suspended_until,
+            Gate::Disabled => disabled_at,
+            Gate::Open | Gate::Month | Gate::Total => None,
+        };
+        Self { gate, left, anew, quota, at }
+    }
+}
+
+impl fmt::Display for Stand {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let anew = self
+            .anew
+            .map_or_else(|| "usage never begins anew".to_owned(), |end| format!("usage begins anew at {}", when(end)));
+        let at = |word: &str| self.at.map_or_else(String::new, |at| format!(" {word} {}", when(at)));
+        let quota = gb(self.quota);
+        match (self.gate, self.left) {
+            (Gate::Open, None) => f.write_str("may pass: no quota limits the account"),
+            (Gate::Open, Some(left)) => write!(f, "may pass: {} are left; {anew}", gb(left)),
+            (Gate::Month, _) => {
+                write!(f, "may not pass: the monthly quota of {quota} is used up and no bonus is left; {anew}")
+            }
+            (Gate::Total, _) => write!(f, "may not pass: the total quota of {quota} is used up and no bonus is left"),
+            (Gate::Expired, _) => write!(f, "may not pass: the account has expired{}", at("at")),
+            (Gate::Sharing, _) => {
+                write!(f, "may not pass: the account was shared with too many addresses; it is shut{}", at("until"))
+            }
+            (Gate::Disabled, _) => write!(f, "may not pass: a person disabled the account{}", at("at")),
         }
-        (Gate::Total, _) => {
-            format!("may not pass: the total quota of {} is used up and no bonus is left", gb(standing.total_quota))
-        }
-        (Gate::Expired, _) => format!("may not pass: the account has expired{}", at(standing.ends_at())),
-        (Gate::Sharing, _) => {
-            let until = standing.suspended_until.map_or_else(String::new, |until| format!(" until {}", when(until)));
-            format!("may not pass: the account was shared with too many addresses; it is shut{until}")
-        }
-        (Gate::Disabled, _) => format!("may not pass: a person disabled the account{}", at(disabled_at)),
+    }
+}
+
+impl Serialize for Stand {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 
@@ -354,17 +420,17 @@ mod tests {
         let shared = checked(93, &[1_000], 0, &[first]);
         assert_eq!(shared.remainder, 7);
         assert!(
-            shared.because[0].starts_with("the hour of 2026-11-01 01:00:00 UTC holds 7 bytes"),
+            shared.because[0].to_string().starts_with("the hour of 2026-11-01 01:00:00 UTC holds 7 bytes"),
             "{:?}",
             shared.because
         );
         assert_eq!(
-            checked(99, &[1_500], 0, &[]).because.last().unwrap(),
+            checked(99, &[1_500], 0, &[]).because.last().unwrap().to_string(),
             "coefficients that are not whole leave fractions of bytes"
         );
         for (nodes, shared) in [(200, vec![]), (50, vec![first])] {
             let check = checked(nodes, &[1_000], 0, &shared);
-            assert!(check.because.last().unwrap().starts_with("a node's coefficient"), "{check:?}");
+            assert!(check.because.last().unwrap().to_string().starts_with("a node's coefficient"), "{check:?}");
         }
     }
 
@@ -376,7 +442,7 @@ mod tests {
             expires_at: Some(START),
             ..Standing::default()
         };
-        let say = |gate, left| sentence(gate, &standing, left, Some(START), Some(START));
+        let say = |gate, left| Stand::new(gate, &standing, left, Some(START), Some(START)).to_string();
         let cases = [
             (say(Gate::Open, None), "may pass: no quota limits the account"),
             (

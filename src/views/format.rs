@@ -3,8 +3,6 @@
 use chrono::{DateTime, Utc};
 use weir_wire::Second;
 
-pub(crate) use crate::domain::size::size;
-
 /// A number with its thousands apart.
 #[must_use]
 pub(crate) fn count(number: u64) -> String {

@@ -120,7 +120,7 @@ impl NodeFacts<'_> {
 }
 
 impl<'a> NodeView<'a> {
-    /// The card in this language. Notes and events are the operator's log: they are in English, as the API tells them.
+    /// The card in this language. What happened is the operator's log: it is in English, as the API tells it.
     pub(crate) fn new(facts: &NodeFacts<'a>, say: &Say) -> Self {
         let (state, now) = (facts.state(say.now), say.now);
         let seen = |at| (say.moment(at), say.timed(say.words.seen, at));
@@ -136,7 +136,7 @@ impl<'a> NodeView<'a> {
             facts: if state == State::New { Vec::new() } else { lines(facts, state == State::Online, say) },
             reload: facts.status.reloaded.map(|last| reload(last, say)),
             problems: Some(facts.status.last_error.clone()).filter(|error| !error.is_empty()).into_iter().collect(),
-            notes: notes(facts, now),
+            notes: notes(facts, say),
             events: facts.events.iter().map(|event| told(event, now)).collect(),
         }
     }

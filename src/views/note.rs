@@ -1,15 +1,13 @@
 //! What of a node is not as it should be: each figure with its value and one sentence on what to do.
 
-use weir_wire::figure::{BYPASS, CLOCK, CLOCK_TOLERANCE, Figure, LIMIT};
+use weir_wire::Bytes;
+use weir_wire::figure::{CLOCK_TOLERANCE, Figure};
 use weir_wire::status::ReloadReason;
-use weir_wire::{Bytes, Second};
 
-use super::format::{Moment, count, size, span};
+use super::format::Moment;
 use super::node::NodeFacts;
-
-/// What two hosts with one key mean and what to do.
-const TWO_HOSTS: &str = "Both are counted, but a user may pass what each of them still holds: stop the agent on one, and \
-                         enrol that host as a node of its own.";
+use super::panel::Say;
+use super::panel::words::figures::{self, Figures};
 
 /// A figure with its explanation.
 pub(crate) struct Note {
@@ -31,36 +29,31 @@ pub(crate) struct Event {
     pub(crate) detail: String,
 }
 
-/// By how much, and to which side, a clock is off.
-pub(super) fn clock(off: i64) -> String {
-    match off {
-        -1..=1 => "right".to_owned(),
-        2.. => format!("{} ahead", span(off)),
-        _ => format!("{} behind", span(off.saturating_abs())),
-    }
-}
-
-/// All notes of a node at second `now`, those that press first.
-pub(super) fn notes(facts: &NodeFacts<'_>, now: Second) -> Vec<Note> {
+/// All notes of a node, those that press first.
+pub(super) fn notes(facts: &NodeFacts<'_>, say: &Say) -> Vec<Note> {
+    let words = figures::of(say.language);
     let mut notes = Vec::new();
     if facts.two_hosts {
-        notes.push(Note { what: "Two hosts use this key".to_owned(), advice: TWO_HOSTS, is_urgent: true });
+        notes.push(Note { what: words.two_hosts.to_owned(), advice: words.two_hosts_how, is_urgent: true });
     }
     if facts.clock_off.unsigned_abs() > CLOCK_TOLERANCE {
-        notes.push(Note { what: format!("Clock {}", clock(facts.clock_off)), advice: CLOCK, is_urgent: true });
+        let side = if facts.clock_off > 0 { words.clock_ahead } else { words.clock_behind };
+        let what = side.replace("{time}", &say.span(facts.clock_off.saturating_abs()));
+        notes.push(Note { what, advice: words.clock_how, is_urgent: true });
     }
-    let figures = bytes(facts, now).into_iter().chain(counts(facts)).flatten();
-    notes.extend(figures.map(|(what, figure)| Note { what, advice: figure.advice(), is_urgent: false }));
-    let bypasses = facts.status.bypasses.iter();
-    notes.extend(bypasses.map(|rule| Note { what: format!("Bypass: {rule}"), advice: BYPASS, is_urgent: false }));
-    let limits = facts.status.limits.iter();
-    notes.extend(limits.map(|limit| Note { what: limit.clone(), advice: LIMIT, is_urgent: false }));
+    let figures = bytes(facts, words, say).into_iter().chain(counts(facts, words, say)).flatten();
+    notes.extend(figures.map(|(what, figure)| Note { what, advice: (words.advice)(figure), is_urgent: false }));
+    let bypass = |rule: &String| words.bypass.replace("{rule}", rule);
+    let bypasses = facts.status.bypasses.iter().map(bypass);
+    notes.extend(bypasses.map(|what| Note { what, advice: words.bypass_how, is_urgent: false }));
+    // A core's limits are told in sentences that the agent made.
+    let limits = facts.status.limits.iter().cloned();
+    notes.extend(limits.map(|what| Note { what, advice: words.limit_how, is_urgent: false }));
     notes
 }
 
-fn bytes(facts: &NodeFacts<'_>, now: Second) -> [Option<(String, Figure)>; 6] {
+fn bytes(facts: &NodeFacts<'_>, words: &Figures, say: &Say) -> [Option<(String, Figure)>; 6] {
     let status = &facts.status;
-    let last = status.last_loss.map(|last| Moment::new(last.at, now).words);
     [
         (facts.unattributed, Figure::Unattributed),
         (facts.foreign, Figure::Foreign),
@@ -70,13 +63,14 @@ fn bytes(facts: &NodeFacts<'_>, now: Second) -> [Option<(String, Figure)>; 6] {
         (status.overshoot, Figure::Overshoot),
     ]
     .map(|(number, figure): (Bytes, Figure)| {
-        let last = last.as_ref().filter(|_| figure == Figure::Lost);
-        let last = last.map_or_else(String::new, |last| format!(", last {last}"));
-        (!number.is_zero()).then(|| (format!("{} {}{last}", size(number), figure.name(number.get())), figure))
+        let last = status.last_loss.filter(|_| figure == Figure::Lost);
+        let last = last.map_or_else(String::new, |last| format!(", {}", say.timed(words.last, last.at)));
+        let named = (words.name)(figure, number.get()).replace("{n}", &say.size(number));
+        (!number.is_zero()).then(|| (named + &last, figure))
     })
 }
 
-fn counts(facts: &NodeFacts<'_>) -> [Option<(String, Figure)>; 5] {
+fn counts(facts: &NodeFacts<'_>, words: &Figures, say: &Say) -> [Option<(String, Figure)>; 5] {
     let status = &facts.status;
     let why = status.reloaded.map_or(ReloadReason::Other, |last| last.why);
     [
@@ -88,7 +82,7 @@ fn counts(facts: &NodeFacts<'_>) -> [Option<(String, Figure)>; 5] {
     ]
     .map(|(number, figure)| {
         let number = u64::from(number);
-        (number > 0).then(|| (format!("{} {}", count(number), figure.name(number)), figure))
+        (number > 0).then(|| ((words.name)(figure, number).replace("{n}", &say.count(number)), figure))
     })
 }
 
@@ -97,15 +91,21 @@ mod tests {
     use weir_wire::status::{Loss, NodeStatus, Reload};
 
     use super::*;
+    use crate::domain::notice::texts::Language;
+    use crate::domain::zone::Zone;
 
     const NOW: Second = Second::clamped(1_796_083_200);
+
+    fn say(language: Language) -> Say {
+        Say::new(language, Zone::UTC, NOW)
+    }
 
     fn facts(status: NodeStatus) -> NodeFacts<'static> {
         NodeFacts { seen_at: Some(NOW), ..NodeFacts::of_a_well_node(status) }
     }
 
     fn told(facts: &NodeFacts<'_>) -> Vec<String> {
-        notes(facts, NOW).into_iter().map(|note| note.what).collect()
+        notes(facts, &say(Language::En)).into_iter().map(|note| note.what).collect()
     }
 
     #[test]
@@ -159,7 +159,44 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_says_its_side() {
-        assert_eq!([0, -1, 5, -7_200].map(clock), ["right", "right", "5 s ahead", "2 h behind"]);
+    fn every_language_tells_every_figure_with_its_number_and_what_to_do() {
+        let figures = [
+            Figure::Unattributed,
+            Figure::Foreign,
+            Figure::Unknown,
+            Figure::Ambiguous,
+            Figure::Lost,
+            Figure::Overshoot,
+            Figure::Gaps,
+            Figure::Forks,
+            Figure::Rejected,
+            Figure::PendingReload,
+            Figure::Cut(ReloadReason::First),
+            Figure::Cut(ReloadReason::Users),
+            Figure::Cut(ReloadReason::Template),
+            Figure::Cut(ReloadReason::Credentials),
+            Figure::Cut(ReloadReason::Quiet),
+            Figure::Cut(ReloadReason::Other),
+        ];
+        let mut told = Vec::new();
+        for language in [Language::En, Language::Zh, Language::Ru, Language::Fa] {
+            let words = figures::of(language);
+            for figure in figures {
+                assert_eq!((words.name)(figure, 2).matches("{n}").count(), 1, "{language:?} {figure:?}");
+                told.push((words.advice)(figure));
+            }
+        }
+        let all = told.len();
+        told.sort_unstable();
+        told.dedup();
+        assert_eq!(told.len(), all, "two figures, or two languages, say the same");
+    }
+
+    #[test]
+    fn a_note_is_in_the_language_of_the_page() {
+        let mut odd = facts(NodeStatus { gaps: 6, ..NodeStatus::default() });
+        odd.clock_off = 7_200;
+        let told: Vec<_> = notes(&odd, &say(Language::Ru)).into_iter().map(|note| note.what).collect();
+        assert_eq!(told, ["Часы спешат на 2 ч", "Недостающих отчётов: 6"]);
     }
 }

@@ -10,7 +10,7 @@ use worker::{Request, Response};
 use super::packages::{PackageJson, as_of_now};
 use super::usage::PeriodJson;
 use super::users::find;
-use crate::domain::explain::{self, Charged, Check, External, Held, Mark, Stretch};
+use crate::domain::explain::{self, Charged, Check, External, Held, Mark, Stand, Stretch};
 use crate::domain::history::Span;
 use crate::domain::period::Period;
 use crate::domain::user::{Standing, Status, gate, status};
@@ -31,7 +31,7 @@ pub(crate) struct ExplanationJson {
     pub(crate) status: Status,
     pub(crate) reason: Option<&'static str>,
     /// The same in words.
-    pub(crate) sentence: String,
+    pub(crate) sentence: Stand,
     pub(crate) period: PeriodNow,
     pub(crate) charged: Charged,
     /// What was used in the period at the panel that the user came from.
@@ -141,7 +141,7 @@ impl ExplanationJson {
             as_of: at,
             status: status(&standing, at),
             reason: gate.reason(),
-            sentence: explain::sentence(gate, &standing, remaining, end, disabled_at),
+            sentence: Stand::new(gate, &standing, remaining, end, disabled_at),
             period: PeriodNow { start, end, monthly_quota: user.monthly_quota, total_quota: user.total_quota, began },
             check: explain::check(&charged, counted.plus(brought), &coefficients, external, &flows.shared),
             charged,

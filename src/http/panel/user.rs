@@ -160,7 +160,7 @@ pub(super) async fn add(request: &Request, call: &Call) -> Result<Response, Fail
     let Some(visit) = Visit::of(request, call).await? else { return go_to("/login") };
     visit.actor(request, "users:write")?;
     let plans: Vec<Plan> = call.db.all(plans::all()).await?;
-    page(&AddUser::new(visit.shell(Section::Users), &plans), 200)
+    page(&AddUser::new(visit.shell(Section::Users), &plans, &visit.say), 200)
 }
 
 /// `GET /users/{name}/edit`, also HEAD
@@ -170,7 +170,7 @@ pub(super) async fn edit(request: &Request, call: &Call, name: &str) -> Result<R
     let Some(visit) = Visit::of(request, call).await? else { return go_to("/login") };
     let user = find(call, &visit.actor(request, "users:write")?, name).await?;
     let plans: Vec<Plan> = call.db.all(plans::all()).await?;
-    page(&EditUser::new(visit.shell(Section::Users), &user, &plans), 200)
+    page(&EditUser::new(visit.shell(Section::Users), &user, &plans, &visit.say), 200)
 }
 
 #[cfg(test)]

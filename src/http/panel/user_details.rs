@@ -78,7 +78,7 @@ fn facts<'a>(why: ExplanationJson) -> DetailsFacts<'a> {
         nodes: why.nodes.iter().map(sum).collect(),
         held: why.held.nodes.iter().map(hold).collect(),
         free: why.free,
-        sentence: why.sentence,
+        stand: why.sentence,
         because: why.check.because,
         hours: &[],
         fetches: Vec::new(),

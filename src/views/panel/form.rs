@@ -4,7 +4,9 @@ use askama::Template;
 use weir_wire::{Bytes, Second};
 
 use super::super::asset;
+use super::say::Say;
 use super::shell::Shell;
+use super::user_more::More;
 use crate::store::plans::Plan;
 use crate::store::users::User;
 
@@ -46,12 +48,17 @@ pub(super) fn gigabytes(bytes: Bytes) -> String {
 pub(crate) struct AddUser<'a> {
     shell: Shell<'a>,
     plans: Vec<PlanChoice>,
+    more: More<'a>,
 }
 
 impl<'a> AddUser<'a> {
     /// With these plans.
-    pub(crate) fn new(shell: Shell<'a>, plans: &[Plan]) -> Self {
-        Self { shell, plans: plans.iter().map(|plan| PlanChoice::new(plan, None)).collect() }
+    pub(crate) fn new(shell: Shell<'a>, plans: &'a [Plan], say: &Say) -> Self {
+        Self {
+            shell,
+            plans: plans.iter().map(|plan| PlanChoice::new(plan, None)).collect(),
+            more: More::empty(say, plans),
+        }
     }
 }
 
@@ -68,11 +75,12 @@ pub(crate) struct EditUser<'a> {
     /// `2026-12-01`; empty without end.
     expires: String,
     plans: Vec<PlanChoice>,
+    more: More<'a>,
 }
 
 impl<'a> EditUser<'a> {
     /// As he stands.
-    pub(crate) fn new(shell: Shell<'a>, user: &'a User, plans: &[Plan]) -> Self {
+    pub(crate) fn new(shell: Shell<'a>, user: &'a User, plans: &'a [Plan], say: &Say) -> Self {
         let date = |at: i64| {
             let at = chrono::DateTime::from_timestamp(Second::clamped(at).get(), 0).unwrap_or_default();
             at.format("%Y-%m-%d").to_string()
@@ -84,6 +92,7 @@ impl<'a> EditUser<'a> {
             speed: (user.speed_limit.get() >> 10).to_string(),
             expires: user.expires_at.map(date).unwrap_or_default(),
             plans: plans.iter().map(|plan| PlanChoice::new(plan, user.plan.as_deref())).collect(),
+            more: More::of(say, user, plans),
             shell,
             user,
         }

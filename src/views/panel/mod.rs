@@ -19,8 +19,10 @@ mod say;
 mod settings;
 mod shell;
 mod sources;
+mod stand;
 mod user;
 mod user_details;
+mod user_more;
 mod users;
 pub(crate) mod words;
 

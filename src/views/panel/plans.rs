@@ -14,7 +14,7 @@ use crate::domain::plan::Terms;
 use crate::store::plans::Plan;
 
 /// Every strategy, the usual one first, with the name that the API has for it.
-const STRATEGIES: [(&str, Strategy); 6] = [
+pub(super) const STRATEGIES: [(&str, Strategy); 6] = [
     ("calendar_month", Strategy::CalendarMonth),
     ("no_reset", Strategy::NoReset),
     ("day", Strategy::Day),
@@ -22,6 +22,11 @@ const STRATEGIES: [(&str, Strategy); 6] = [
     ("month", Strategy::Month),
     ("year", Strategy::Year),
 ];
+
+/// The same as options of a field.
+pub(super) fn strategies(words: &PlanWords) -> impl Iterator<Item = (&'static str, &'static str)> {
+    STRATEGIES.iter().map(|(name, strategy)| (*name, (words.strategy)(*strategy)))
+}
 
 /// Values in words.
 struct Tell<'a> {
@@ -157,7 +162,7 @@ impl Form {
             monthly: gigabytes(plan.monthly_quota),
             total: gigabytes(plan.total_quota),
             strategy: named.map_or("", |(name, _)| name),
-            strategies: STRATEGIES.iter().map(|(name, strategy)| (*name, (words.strategy)(*strategy))).collect(),
+            strategies: strategies(words).collect(),
             reset_day: plan.reset_day.map(|day| day.get().to_string()).unwrap_or_default(),
             days: plan.duration_days.get().to_string(),
             speed: (plan.speed_limit.get() >> 10).to_string(),

@@ -1,6 +1,7 @@
 //! Sources and direct configs.
 
 use askama::Template;
+use serde_json::json;
 use weir_wire::{Bytes, Second};
 
 use super::super::asset;
@@ -89,6 +90,9 @@ struct ConfigView<'a> {
     /// And down.
     below: Option<i64>,
     delete_ask: String,
+    edit_title: String,
+    /// What the form to change it begins with, as JSON; it holds the link, which is for who may change it alone.
+    begins: Option<String>,
 }
 
 /// What the provider says of its own account, such as `12 GB of 100 GB until 1 December 2026`.
@@ -178,6 +182,8 @@ impl<'a> SourcesLive<'a> {
             above: id(at.checked_sub(1)),
             below: id(at.checked_add(1)),
             delete_ask: say.words.delete_ask.replace("{name}", &config.name),
+            edit_title: of(say.language).edit_direct.replace("{name}", &config.name),
+            begins: changes.then(|| json!({ "raw": config.raw, "remarks": config.remarks }).to_string()),
         };
         Self {
             words: of(say.language),

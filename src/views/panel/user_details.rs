@@ -8,7 +8,9 @@ use super::super::format::Moment;
 use super::hours::{Hours, hours};
 use super::say::Say;
 use super::shell::Shell;
+use super::stand;
 use super::words::details::{self, Details};
+use crate::domain::explain::{Because, Stand};
 use crate::domain::fetch::Fetch;
 use crate::domain::history::Row;
 use crate::domain::page::language::digits;
@@ -47,15 +49,15 @@ pub(crate) struct Seen {
 
 /// What the page is made from.
 pub(crate) struct DetailsFacts<'a> {
-    /// Why he stands where he stands; of the API, in English.
-    pub(crate) sentence: String,
+    /// Why he stands where he stands.
+    pub(crate) stand: Stand,
     /// Charged in the period.
     pub(crate) total: Bytes,
     /// What of it nodes and clients make.
     pub(crate) explained: Bytes,
     /// What is left of it, and what may have made that.
     pub(crate) remainder: i64,
-    pub(crate) because: Vec<String>,
+    pub(crate) because: Vec<Because>,
     /// Charged for reports of clients.
     pub(crate) clients: Bytes,
     pub(crate) nodes: Vec<NodeSum>,
@@ -144,9 +146,9 @@ impl<'a> UserDetails<'a> {
         Self {
             say: Spoken { words, how: put(words.how), nobody: counted(0), back: put(words.back) },
             name,
-            sentence: facts.sentence,
+            sentence: stand::sentence(&facts.stand, say),
             sums,
-            because: facts.because,
+            because: facts.because.iter().map(|reason| stand::because(reason, say)).collect(),
             nodes: facts.nodes.iter().map(node).collect(),
             held: facts.held.iter().map(hold).collect(),
             free: facts.free.map(|free| say.size(free)),

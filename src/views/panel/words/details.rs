@@ -38,6 +38,14 @@ pub(crate) struct Details {
     pub(crate) revoke: &'static str,
     pub(crate) revoke_ask: &'static str,
     pub(crate) revoke_how: &'static str,
+    pub(crate) credentials: &'static str,
+    pub(crate) credentials_how: &'static str,
+    pub(crate) show: &'static str,
+    pub(crate) by_hand: &'static str,
+    pub(crate) set_by_hand: &'static str,
+    pub(crate) set_how: &'static str,
+    pub(crate) derive: &'static str,
+    pub(crate) derive_how: &'static str,
 }
 
 super::in_every_language!(Details);
@@ -79,6 +87,14 @@ const EN: Details = Details {
     revoke: "New link and credentials",
     revoke_ask: "Give {name} a new link and new credentials?",
     revoke_how: "The old link, and every app that has it, stop working at once.",
+    credentials: "Credentials",
+    credentials_how: "What apps prove themselves with. Links hold them already.",
+    show: "Show",
+    by_hand: "Set by hand:",
+    set_by_hand: "Set by hand",
+    set_how: "What is left empty is derived again. The old ones end at once on every node; the link stays, and apps get the new ones with their next fetch.",
+    derive: "Derive all again",
+    derive_how: "All that was set by hand is forgotten, and ends at once.",
 };
 
 const ZH: Details = Details {
@@ -118,6 +134,14 @@ const ZH: Details = Details {
     revoke: "更换链接和凭据",
     revoke_ask: "为 {name} 更换链接和凭据？",
     revoke_how: "旧链接以及使用它的所有应用立即失效。",
+    credentials: "凭据",
+    credentials_how: "应用用来证明身份的内容；链接中已包含。",
+    show: "显示",
+    by_hand: "手动设置：",
+    set_by_hand: "手动设置",
+    set_how: "留空的项目重新派生。旧凭据在所有节点上立即失效；链接不变，应用下次获取时得到新凭据。",
+    derive: "全部重新派生",
+    derive_how: "手动设置的凭据将被清除并立即失效。",
 };
 
 const RU: Details = Details {
@@ -157,6 +181,14 @@ const RU: Details = Details {
     revoke: "Новая ссылка и учётные данные",
     revoke_ask: "Выдать {name} новую ссылку и новые учётные данные?",
     revoke_how: "Старая ссылка и все приложения с ней перестают работать сразу.",
+    credentials: "Учётные данные",
+    credentials_how: "Чем приложения подтверждают себя. В ссылках они уже есть.",
+    show: "Показать",
+    by_hand: "Заданы вручную:",
+    set_by_hand: "Задать вручную",
+    set_how: "Пустые поля выводятся заново. Прежние данные сразу перестают действовать на всех узлах; ссылка остаётся, а приложения получат новые при следующем обновлении.",
+    derive: "Вывести все заново",
+    derive_how: "Всё, что задано вручную, забывается и сразу перестаёт действовать.",
 };
 
 const FA: Details = Details {
@@ -196,4 +228,12 @@ const FA: Details = Details {
     revoke: "پیوند و اعتبارنامهٔ تازه",
     revoke_ask: "پیوند و اعتبارنامهٔ تازه به {name} داده شود؟",
     revoke_how: "پیوند پیشین و هر برنامه‌ای که آن را دارد بی‌درنگ از کار می‌افتد.",
+    credentials: "مشخصات ورود",
+    credentials_how: "آنچه برنامه‌ها با آن خود را می‌شناسانند. پیوندها آن را دارند.",
+    show: "نمایش",
+    by_hand: "دستی تعیین شده:",
+    set_by_hand: "تعیین دستی",
+    set_how: "آنچه خالی بماند دوباره ساخته می‌شود. مشخصات پیشین بی‌درنگ روی همهٔ گره‌ها از کار می‌افتد؛ پیوند می‌ماند و برنامه‌ها در دریافت بعدی مشخصات تازه را می‌گیرند.",
+    derive: "ساختن دوبارهٔ همه",
+    derive_how: "هر چه دستی تعیین شده فراموش می‌شود و بی‌درنگ از کار می‌افتد.",
 };

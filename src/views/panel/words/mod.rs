@@ -29,6 +29,7 @@ pub(crate) mod clients;
 pub(crate) mod details;
 mod en;
 mod fa;
+pub(crate) mod figures;
 pub(crate) mod jobs;
 pub(crate) mod lists;
 pub(crate) mod login;
@@ -39,6 +40,8 @@ pub(crate) mod reload;
 mod ru;
 pub(crate) mod settings;
 pub(crate) mod sources;
+pub(crate) mod stand;
+pub(crate) mod user_more;
 mod zh;
 
 use crate::domain::notice::texts::Language;

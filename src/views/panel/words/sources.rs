@@ -67,6 +67,9 @@ pub(crate) struct Sources {
     pub(crate) check: &'static str,
     pub(crate) check_how: &'static str,
     pub(crate) one_link: &'static str,
+    pub(crate) edit_direct: &'static str,
+    pub(crate) note: &'static str,
+    pub(crate) note_rule: &'static str,
     pub(crate) is_valid: &'static str,
     pub(crate) is_invalid: &'static str,
 }
@@ -139,6 +142,9 @@ const EN: Sources = Sources {
     check: "Check a link",
     check_how: "Nothing is stored.",
     one_link: "Link",
+    edit_direct: "Edit {name}",
+    note: "Note",
+    note_rule: "For you alone; users get the link’s own name.",
     is_valid: "It can be handed out:",
     is_invalid: "It cannot be handed out:",
 };
@@ -209,6 +215,9 @@ const ZH: Sources = Sources {
     check: "检查链接",
     check_how: "不会存储任何内容。",
     one_link: "链接",
+    edit_direct: "编辑 {name}",
+    note: "备注",
+    note_rule: "仅供您自己查看；用户得到的是链接自带的名称。",
     is_valid: "可以使用：",
     is_invalid: "无法使用：",
 };
@@ -279,6 +288,9 @@ const RU: Sources = Sources {
     check: "Проверить ссылку",
     check_how: "Ничего не сохраняется.",
     one_link: "Ссылка",
+    edit_direct: "Изменить {name}",
+    note: "Заметка",
+    note_rule: "Только для вас; пользователи видят имя из самой ссылки.",
     is_valid: "Её можно раздавать:",
     is_invalid: "Её нельзя раздавать:",
 };
@@ -349,6 +361,9 @@ const FA: Sources = Sources {
     check: "بررسی پیوند",
     check_how: "چیزی ذخیره نمی‌شود.",
     one_link: "پیوند",
+    edit_direct: "ویرایش {name}",
+    note: "یادداشت",
+    note_rule: "تنها برای شما؛ کاربران نام خود پیوند را می‌بینند.",
     is_valid: "می‌توان آن را داد:",
     is_invalid: "نمی‌توان آن را داد:",
 };
