@@ -31,7 +31,9 @@ pub(crate) mod xpert;
 use serde_json::json;
 use worker::{Env, Request, Response, console_error};
 
+use crate::domain::notice::texts::Language;
 use crate::route::{Face, NoRoute, Route, face, route};
+use crate::views::panel::words::rules::translated;
 use call::{Call, bearer};
 use failure::Failure;
 
@@ -45,11 +47,13 @@ pub(crate) async fn answer(request: Request, env: Env) -> worker::Result<Respons
     #[cfg(feature = "faults")]
     crate::faults::arm(&request, &env);
     let show_cost = env.var("WEIR_SHOW_COST").is_ok();
+    let language = panel::visit::of_page(&request);
     let origin = (speaks == Face::Xpert).then(|| xpert::Origin::of(&request, &env));
     let mut response = match Call::new(env) {
         Ok(call) => {
             let answer = dispatch(request, &path, speaks, &call).await;
-            let mut response = answer.or_else(|failure| refuse(speaks, &failure, call.id().unwrap_or_default()))?;
+            let mut response =
+                answer.or_else(|failure| refuse(speaks, &failure, call.id().unwrap_or_default(), language))?;
             if let Some(id) = call.drawn_id() {
                 response.headers_mut().set(REQUEST_ID, id)?;
             }
@@ -62,7 +66,7 @@ pub(crate) async fn answer(request: Request, env: Env) -> worker::Result<Respons
             }
             response
         }
-        Err(failure) => refuse(speaks, &failure, "")?,
+        Err(failure) => refuse(speaks, &failure, "", language)?,
     };
     if let Some(origin) = origin {
         origin.allow(&mut response)?;
@@ -183,29 +187,31 @@ async fn dispatch(request: Request, path: &str, speaks: Face, call: &Call) -> Re
     }
 }
 
-/// A failure in the form that callers of this face expect. Internal text is logged here, once, and never leaves.
-fn refuse(face: Face, failure: &Failure, id: &str) -> worker::Result<Response> {
-    let (status, code, message) = failure.describe();
+/// A failure in the form that callers of this face expect, and in the `language` of the page that called. Internal text is logged here,
+/// once, and never leaves.
+fn refuse(face: Face, failure: &Failure, id: &str, language: Option<Language>) -> worker::Result<Response> {
+    let (status, code, english) = failure.describe();
+    let message = language.and_then(|language| told(failure, language)).unwrap_or(english);
     if let Some(internal) = failure.internal() {
         console_error!("request failed id={id} status={status} error={internal}");
     }
-    let told = |response: Response| (status, response);
+    let answered = |response: Response| (status, response);
     let (status, response) = match face {
-        Face::Agent => told(agent::refusal(failure)?),
+        Face::Agent => answered(agent::refusal(failure)?),
         Face::Api => {
             let field = if let Failure::Invalid { field, .. } = failure { Some(field) } else { None };
             let mut error = json!({ "code": code, "message": message });
             if let (Some(field), Some(error)) = (field, error.as_object_mut()) {
                 error.insert("field".into(), json!(field));
             }
-            told(Response::from_json(&json!({ "error": error }))?)
+            answered(Response::from_json(&json!({ "error": error }))?)
         }
-        Face::Simple { shared } => told(simple::refusal(failure, shared)?),
-        Face::Panel => told(panel::refusal(failure).or_else(|_| Response::ok(format!("{message}\n")))?),
-        Face::Text => told(Response::ok(format!("{message}\n"))?),
+        Face::Simple { shared } => answered(simple::refusal(failure, shared)?),
+        Face::Panel => answered(panel::refusal(failure).or_else(|_| Response::ok(format!("{message}\n")))?),
+        Face::Text => answered(Response::ok(format!("{message}\n"))?),
         // It has statuses of its own.
         Face::Marzban => marzban::refusal(failure)?,
-        Face::Xpert => told(xpert::refusal(failure)?),
+        Face::Xpert => answered(xpert::refusal(&message)?),
     };
     let mut response = response.with_status(status);
     let headers = response.headers_mut();
@@ -216,6 +222,14 @@ fn refuse(face: Face, failure: &Failure, id: &str) -> worker::Result<Response> {
         _ => {}
     }
     Ok(response)
+}
+
+/// What a page's own call is told, as far as somebody has put it into the page's language.
+fn told(failure: &Failure, language: Language) -> Option<String> {
+    match failure {
+        Failure::Invalid { field, rule } => Some(format!("{field}: {}", translated(rule, language)?)),
+        _ => translated(&failure.describe().2, language),
+    }
 }
 
 /// Headers of every answer. The static assets carry the same ones through `public/_headers`.

@@ -133,6 +133,11 @@ fn address_of(request: &Request) -> Result<Option<String>, Failure> {
     Ok(request.headers().get(ADDRESS)?)
 }
 
+/// Whether a request comes with the cookie of a session, be it a good one or not. Rows read: 0.
+pub(crate) fn has_session(request: &Request) -> bool {
+    matches!(cookie::read(request), Ok(Some(_)))
+}
+
 /// The session that the request's cookie names, if it still lasts and its operator is not disabled. Rows read: 2, none without a cookie.
 pub(crate) async fn session(request: &Request, call: &Call) -> Result<Option<Session>, Failure> {
     let Some(token) = cookie::read(request)? else { return Ok(None) };

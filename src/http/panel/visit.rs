@@ -91,6 +91,11 @@ pub(super) fn language(request: &Request) -> Result<Language, Failure> {
     Ok(chosen.unwrap_or_else(|| preferred(&accepted)))
 }
 
+/// The language of the page that made a call; none for a program, which has no session.
+pub(crate) fn of_page(request: &Request) -> Option<Language> {
+    auth::has_session(request).then(|| language(request).ok()).flatten()
+}
+
 /// `POST /language`
 ///
 /// Keeps the `language` in a cookie and goes `back` to a page of the panel. Rows read: 0.

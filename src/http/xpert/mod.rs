@@ -70,8 +70,7 @@ pub(super) async fn answer(request: Request, call: &Call, route: Xpert<'_>) -> R
 }
 
 /// A failure as callers of this face read it.
-pub(super) fn refusal(failure: &Failure) -> worker::Result<Response> {
-    let (_, _, message) = failure.describe();
+pub(super) fn refusal(message: &str) -> worker::Result<Response> {
     Response::from_json(&json!({ "detail": message }))
 }
 

@@ -38,6 +38,7 @@ pub(crate) mod operators;
 pub(crate) mod plans;
 pub(crate) mod reload;
 mod ru;
+pub(crate) mod rules;
 pub(crate) mod settings;
 pub(crate) mod sources;
 pub(crate) mod stand;
