@@ -172,6 +172,7 @@ test('what a user is rarely given is given too: his own period, a hold, and the 
 });
 
 test('what is refused is told in the language of the page, and to programs in English', async () => {
+  await add('gil');
   const page = await visit('/new/user', owner, 'fa');
   await page.locator('#name').fill('a b');
   await page.locator('form.form button.main').click();
@@ -181,22 +182,22 @@ test('what is refused is told in the language of the page, and to programs in En
 
   const wrong = [
     ['POST', 'users', { name: 'fay', monthly_quota: -1 }], ['POST', 'users', { name: 'fay', reset_day: 32 }], ['POST', 'users', { name: 'fay', email: 'x' }],
-    ['POST', 'users', { name: 'fay', plan: 'no-such-plan' }], ['POST', 'users', { name: 'fay', time_zone: 'x' }], ['POST', 'users', { name: 'bea' }],
+    ['POST', 'users', { name: 'fay', plan: 'no-such-plan' }], ['POST', 'users', { name: 'fay', time_zone: 'x' }], ['POST', 'users', { name: 'gil' }],
     ['POST', 'users', { name: 'fay', credentials: { vless_uuid: 'x' } }], ['POST', 'users', {}], ['GET', 'users/nobody'],
     ['POST', 'nodes', { name: ' ', address: 'x.example' }], ['POST', 'nodes', { name: 'n', address: 'http://x' }], ['POST', 'nodes', { name: 'n', address: 'x.example', coefficient: -1 }],
     ['POST', 'channels', { name: 'c', webhook: { url: 'x' } }], ['POST', 'keys', { name: 'k', scopes: [] }], ['POST', 'operators', { name: 'o', role: 'viewer', user_allowance: 5 }],
     ['PUT', 'settings/subscriptions', { title: '' }], ['PUT', 'settings/alerts', { keep_days: 1 }], ['PUT', 'settings/sharing', { limit: -1 }],
   ];
-  const asked = async (method, where, body, headers) => panel.request(method, `/api/v1/${where}`, { body, headers: { origin: panel.url, ...headers } });
+  const asked = async (method, where, body, headers) => panel.request(method, `/api/v1/${where}`, { body: body && JSON.stringify(body), headers: { origin: panel.url, 'content-type': 'application/json', ...headers } });
   const untold = [];
   for (const [method, where, body] of wrong) {
     const signed = await asked(method, where, body, { cookie: `${owner.cookie}; language=fa` });
     const program = await asked(method, where, body, { authorization: `Bearer ${panel.apiKey}`, 'accept-language': 'fa' });
-    assert.equal(signed.status, program.status, `${method} ${where} ${JSON.stringify(body)}: ${signed.text}`);
-    if (program.status < 400) continue;
+    assert.ok(signed.status >= 400 && program.status >= 400, `${method} ${where} ${JSON.stringify(body)}: ${signed.text}`);
     if (!/[\u0600-\u06ff]/.test(signed.body.error.message)) untold.push(`${method} ${where} ${signed.text}`);
+    // It lacks the scope for some of these.
+    if (program.status === signed.status) assert.equal(signed.body.error.code, program.body.error.code);
     assert.doesNotMatch(program.body.error.message, /[\u0600-\u06ff]/);
-    assert.equal(signed.body.error.code, program.body.error.code);
   }
   assert.deepEqual(untold, []);
 });
