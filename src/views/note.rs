@@ -88,6 +88,7 @@ fn counts(facts: &NodeFacts<'_>, words: &Figures, say: &Say) -> [Option<(String,
 
 #[cfg(test)]
 mod tests {
+    use weir_wire::Second;
     use weir_wire::status::{Loss, NodeStatus, Reload};
 
     use super::*;
