@@ -96,6 +96,6 @@ mod tests {
             sentence(&stand(Gate::Month), &say),
             "May not pass: the monthly quota of 2 GB is used up and no bonus is left. Usage begins anew: in 24 h."
         );
-        assert_eq!(sentence(&stand(Gate::Expired), &say), "May not pass: the account expired 60 min ago.");
+        assert_eq!(sentence(&stand(Gate::Expired), &say), "May not pass: the account expired 1 h ago.");
     }
 }
