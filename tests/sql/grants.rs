@@ -245,9 +245,8 @@ fn calls_until_the_last_floor_arrives(give_back: impl Fn(u64) -> Option<u64>) ->
     let (panel, rules) = (Panel::new(), Rules::default());
     panel.sqlite.execute(&format!("UPDATE usage SET monthly_quota = {}", Bytes::mib(10).get()));
     let (mut idle, mut busy) = (0, 0);
-    let ask = |node, n, count, held, gives_back, now| {
-        panel.ask_at(node, Asked { n, count, held, gives_back }, rules, now)
-    };
+    let ask =
+        |node, n, count, held, gives_back, now| panel.ask_at(node, Asked { n, count, held, gives_back }, rules, now);
     let mut calls = 0;
     for turn in 0..200 {
         let (n, now) = (1 + u64::try_from(turn).unwrap(), NOW + 30 * turn);

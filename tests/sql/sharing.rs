@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 use serde_json::{Value as Json, json};
 use weir::store::addresses::{self, Seen, Suspect, Suspicious, Whereabouts};
-use weir::store::{epochs, gates};
 use weir::store::users::User;
+use weir::store::{epochs, gates};
 use weir_wire::address::{AddressKey, AddressSet, LEASE};
 use weir_wire::{Epoch, NodeId, Second, SlotName};
 
@@ -139,7 +139,11 @@ fn a_set_stands_and_is_not_written_again_while_the_process_that_told_it_is_heard
     assert_eq!(scene.tell(2, &alice, &[3]), 3);
     assert_eq!(scene.tell(1, &alice, &[1, 4]), 3);
     assert_ne!(scene.sqlite.value::<String>("SELECT sets FROM addresses"), told);
-    assert_eq!(scene.tell_sets(1, &[set(&alice.slot, TODAY + 1, &[1, 4])])[0].count, 2, "under another key it is told anew");
+    assert_eq!(
+        scene.tell_sets(1, &[set(&alice.slot, TODAY + 1, &[1, 4])])[0].count,
+        2,
+        "under another key it is told anew"
+    );
     scene.wait(LEASE);
     assert_eq!(scene.whereabouts(alice.id).unwrap().count, 0, "the node went away");
 }
@@ -160,7 +164,11 @@ fn what_an_earlier_process_told_lapses_and_is_told_again_by_the_next_one() {
     scene.wait(1);
     assert_eq!(scene.whereabouts(alice.id).unwrap().count, 0, "nobody takes it back");
     assert_eq!(scene.tell(1, &alice, &[1, 2]), 2);
-    assert_ne!(scene.sqlite.value::<String>("SELECT sets FROM addresses"), before, "the same set, told by another process");
+    assert_ne!(
+        scene.sqlite.value::<String>("SELECT sets FROM addresses"),
+        before,
+        "the same set, told by another process"
+    );
 }
 
 #[test]

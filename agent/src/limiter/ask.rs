@@ -35,11 +35,7 @@ impl Reason {
     /// Why the slot is asked for, if it is.
     pub(crate) fn of(slot: &SlotName, limit: u64, pressed: bool, differs: bool, view: &impl View) -> Option<Self> {
         let left = limit.saturating_sub(view.count(slot));
-        if pressed {
-            Some(Self::pressed())
-        } else {
-            (differs || is_near(slot, limit, view)).then_some(Self { left })
-        }
+        if pressed { Some(Self::pressed()) } else { (differs || is_near(slot, limit, view)).then_some(Self { left }) }
     }
 }
 

@@ -5,6 +5,7 @@
 //! nothing moves: a grant that ends there, or that another node needs, is let go of, and the next byte asks.
 
 pub(crate) mod ask;
+mod give_back;
 #[cfg(test)]
 mod tests;
 
@@ -12,11 +13,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use weir_wire::SlotName;
-use weir_wire::grant::kept;
 use weir_wire::pace::GRANT_LASTS as LASTS;
 use weir_wire::sync::{Ask, Limit};
 
-use self::ask::{MAX_ASKS, Nagging, Reason, View, is_near};
+use self::ask::{MAX_ASKS, Nagging, Reason, View};
 use crate::clock::Moment;
 use crate::ledger::{Batch, Ledger, LedgerError, Table};
 use crate::tally::slot_of;
@@ -172,36 +172,6 @@ impl Limiter {
             _ => {}
         }
         self.nagging.entry(slot.clone()).or_default().press(called);
-    }
-
-    /// Lowers the limits of slots that the panel has touched to what is needed, before that is said: another node may
-    /// starve. Whoever is near his limit, or at it, asks as ever.
-    pub(crate) fn give_back(&mut self, view: &impl View) {
-        let called: Vec<_> =
-            self.nagging.iter_mut().filter_map(|(slot, nagging)| nagging.take_call().then(|| slot.clone())).collect();
-        for slot in called {
-            let Some(held @ Held { kind: Kind::Granted(_), .. }) = self.held.get(&slot).copied() else { continue };
-            let count = view.count(&slot);
-            let left = held.limit.saturating_sub(count);
-            if left == 0 || is_near(&slot, held.limit, view) {
-                continue;
-            }
-            let keeps = kept(left, view.moves(&slot));
-            let kind = if keeps == 0 { Kind::LetGo } else { held.kind };
-            self.put(&slot, Held { limit: count.saturating_add(keeps), kind, ..held });
-            self.giving.insert(slot);
-        }
-    }
-
-    /// Of `asks`, the slots that give back: no more is wanted for them than is stated.
-    #[must_use]
-    pub(crate) fn giving_back(&self, asks: &[Ask]) -> Vec<SlotName> {
-        let gives = |slot: &SlotName| match self.held.get(slot).map(|held| held.kind) {
-            Some(Kind::LetGo) => true,
-            Some(Kind::Granted(_)) => self.giving.contains(slot),
-            _ => false,
-        };
-        asks.iter().filter(|ask| gives(&ask.slot)).map(|ask| ask.slot.clone()).collect()
     }
 
     /// The slot is in no roster any more: nothing may pass, and the panel is told once, so that it frees the grant.

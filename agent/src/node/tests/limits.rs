@@ -200,7 +200,11 @@ fn a_grant_that_another_node_needs_is_given_back_before_that_is_said_and_no_conn
     rig.crash();
     rig.until_sync();
     let request = rig.sync();
-    assert_eq!((asked(&request, ALICE), request.gives_back), (Some((100, 100)), vec![slot(ALICE)]), "also after a crash");
+    assert_eq!(
+        (asked(&request, ALICE), request.gives_back),
+        (Some((100, 100)), vec![slot(ALICE)]),
+        "also after a crash"
+    );
     for _ in 0..5 {
         assert_eq!(asked(&rig.sync(), ALICE), None);
     }
