@@ -59,7 +59,7 @@ async function startPanel() {
       folder: path.join(home.data, 'panel'),
       port,
       bucket: true,
-      // Numbers shall move while somebody looks on: in production a light user is reported every ten minutes.
+      // Numbers shall move while somebody looks on: in production a light user is reported every quarter-hour.
       vars: { SYNC_SECONDS: '2', REPORT_SECONDS: '2' },
       onLog: (level, line) => void log(`panel ${level}: ${line}`),
     });

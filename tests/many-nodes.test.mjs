@@ -51,6 +51,36 @@ for (const nodes of [2, 8]) {
   });
 }
 
+test('the last bytes of a quota go to the node where he is, and nobody is rung for them any more', { timeout }, async (context) => {
+  const quota = 2.5 * MIB;
+  const user = await pull({ nodes: 2, monthly_quota: quota, rate: 200 });
+  const [left, right] = user.nodes;
+  await until('both nodes hold a part', async () => (await Promise.all([left, right].map((node) => user.grantedOn(node)))).every((part) => part > MIB / 8));
+  const [idle, ended] = user.flows;
+  idle.stop();
+  ended.stop();
+  // Until the other node has used up its part, the one that he left has seen nothing of him for some fifteen seconds.
+  const slow = right.core.flow(user.slot, { rate: 80 * 1024 });
+  user.flows.push(slow);
+  const version = async () => (await fleet.panel.db.prepare('SELECT max(number) AS number FROM roster_versions').first()).number;
+  const [before, held] = [await version(), await user.grantedOn(left)];
+  await until('the node that he left has given back', async () => (await user.grantedOn(left)) === 0);
+  const fast = right.core.flow(user.slot, { rate: RATE });
+  user.flows.push(fast);
+  await user.reaches(quota);
+  await until('he is limited', async () => (await shown(user)).status === 'limited');
+  await user.quiet();
+  const rosters = (await version()) - before;
+  context.diagnostic(`${(held / MIB).toFixed(2)} MiB lay idle, and ${rosters} rosters were drawn`);
+  // One for each call, and one for his gate.
+  assert.ok(rosters <= 4, `${rosters} rosters`);
+  slow.stop();
+  fast.stop();
+  const passed = ended.passed + slow.passed + fast.passed;
+  user.flows = [idle, { passed, stop() {} }];
+  await user.ends({ allowed: quota, context });
+});
+
 test('a quota that is raised while eight nodes are pulled from is used up, and no more', { timeout, skip: leftOut('raised', 25) }, async (context) => {
   const user = await pull({ monthly_quota: 40 * MIB });
   await user.reaches(20 * MIB);

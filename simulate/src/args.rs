@@ -20,7 +20,7 @@ weir-simulate: what a Weir costs, how fresh its totals are and how exact its cut
   --webhooks N         reports about other servers for each active user and day (0)
   --month-end          everybody's period ends in the first minute, instead of a thirtieth's
   --interval SECONDS   SYNC_SECONDS of the panel (30)
-  --report-seconds N   REPORT_SECONDS (600)
+  --report-seconds N   REPORT_SECONDS (900)
   --report-mib N       REPORT_BYTES, in MiB (256)
   --floor-kib N        GRANT_FLOOR_BYTES, in KiB (1024)
   --prices             what each operation costs, and where that is asserted; nothing is simulated

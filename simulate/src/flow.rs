@@ -67,6 +67,10 @@ impl World {
     /// A line may have begun to flow, or flows with another limit: everything that will come of it is planned anew.
     pub(crate) fn flow(&mut self, id: u32, now: u64) {
         let age = self.args.policy.report_age();
+        if self.lines[id as usize].let_go && self.lines[id as usize].rate > 0 && self.lines[id as usize].open {
+            self.lines[id as usize].take_floor(self.args.policy.floor.get(), now);
+            self.want_soon(id, now);
+        }
         let line = &mut self.lines[id as usize];
         line.stamp = line.stamp.wrapping_add(1);
         let (stamp, node) = (line.stamp, line.node as usize);
@@ -110,7 +114,7 @@ impl World {
         self.want(id, now);
     }
 
-    /// A grant lasts a day; then the slot is asked for anew, whether he moves bytes or not.
+    /// A grant lasts a day; the first byte after that asks anew.
     pub(crate) fn renew(&mut self, id: u32, now: u64) {
         let line = &self.lines[id as usize];
         let first = line.granted == NEVER;
@@ -118,15 +122,23 @@ impl World {
             return;
         }
         self.count(id, now);
-        let floor = self.args.policy.floor.get();
         let line = &mut self.lines[id as usize];
-        line.limit = line.count + floor;
+        line.let_go();
         line.granted = if first { 0 } else { line.granted };
-        line.recorded = NEVER;
-        line.shut = false;
-        line.set = now;
         self.flow(id, now);
-        self.want(id, now);
+    }
+
+    /// The node has to ask for a line with the next sync that it may make.
+    fn want_soon(&mut self, id: u32, now: u64) {
+        let line = &mut self.lines[id as usize];
+        let node = line.node;
+        line.not_before = 0;
+        if !core::mem::replace(&mut line.wanted, true) {
+            self.nodes[node as usize].wanted.push(id);
+            self.nodes[node as usize].busy_at(0);
+        }
+        let at = self.nodes[node as usize].not_before.max(now);
+        self.wake(node, at);
     }
 
     /// The node has to ask for a line.

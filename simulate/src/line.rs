@@ -1,5 +1,6 @@
 //! A line: one user on one node, as the agent there knows him.
 
+use weir_wire::grant::kept;
 use weir_wire::pace;
 use weir_wire::sync::Policy;
 
@@ -36,6 +37,10 @@ pub(crate) struct Line {
     pub(crate) shut: bool,
     /// The panel wants to know.
     pub(crate) pressed: bool,
+    /// Nothing is held: the gate is open, and the next byte takes the floor and asks.
+    pub(crate) let_go: bool,
+    /// A part of the grant is given back with the next ask.
+    pub(crate) gives_back: bool,
     /// He is in his node's list of those who may have to be asked for.
     pub(crate) wanted: bool,
     pub(crate) pause: u64,
@@ -45,6 +50,8 @@ pub(crate) struct Line {
     /// The set of addresses that the panel knows has somebody, and when it was told.
     pub(crate) told: bool,
     pub(crate) told_at: u64,
+    /// The day of the key under which it was.
+    pub(crate) told_day: u32,
     /// When it has to be told again.
     pub(crate) tell_at: u64,
     /// The hour and the day in which he was reported last.
@@ -71,12 +78,15 @@ impl Line {
             open,
             shut: false,
             pressed: false,
+            let_go: false,
+            gives_back: false,
             wanted: false,
             pause: 0,
             not_before: 0,
             stamp: 0,
             told: false,
             told_at: 0,
+            told_day: u32::MAX,
             tell_at: NEVER,
             hour: u32::MAX,
             day: u32::MAX,
@@ -108,22 +118,51 @@ impl Line {
     }
 
     /// How near he is to his limit, if he has to be asked for at `now`: the agent's reasons, in its order.
-    pub(crate) fn reason(&self, now: u64, round_trip: u64) -> Option<u64> {
+    pub(crate) fn reason(&self, round_trip: u64) -> Option<u64> {
         if self.pressed {
             return Some(0);
         }
         let differs = self.recorded != self.limit;
-        let near = self.open && self.uses() && pace::is_near(self.limit, self.count, self.ahead(round_trip));
-        (near || differs || self.has_ended(now)).then(|| self.limit.saturating_sub(self.count))
+        (differs || self.is_near(round_trip)).then(|| self.limit.saturating_sub(self.count))
+    }
+
+    const fn is_near(&self, round_trip: u64) -> bool {
+        self.open && !self.let_go && self.uses() && pace::is_near(self.limit, self.count, self.ahead(round_trip))
+    }
+
+    /// The panel has touched him, because another node may starve: what is not needed is given back.
+    pub(crate) const fn give_back(&mut self, round_trip: u64) {
+        let left = self.limit.saturating_sub(self.count);
+        if self.let_go {
+            self.gives_back = true;
+        } else if left > 0 && self.granted != NEVER && !self.is_near(round_trip) {
+            let keeps = kept(left, self.rate > 0);
+            self.limit = self.count + keeps;
+            self.let_go = keeps == 0;
+            self.gives_back = true;
+        }
+    }
+
+    /// Nothing is held any more, and nothing has to be said of it.
+    pub(crate) const fn let_go(&mut self) {
+        self.limit = self.count;
+        self.recorded = self.count;
+        self.let_go = true;
+        self.shut = false;
+    }
+
+    /// The first byte after all was let go: the floor, once until an ask is answered.
+    pub(crate) const fn take_floor(&mut self, floor: u64, now: u64) {
+        self.limit = self.count + floor;
+        self.recorded = NEVER;
+        self.let_go = false;
+        self.gives_back = false;
+        self.set = now;
     }
 
     /// Whoever reached his limit is asked for while he is shut by it; others who move nothing are never near.
     const fn uses(&self) -> bool {
         self.rate > 0 || self.shut
-    }
-
-    pub(crate) const fn has_ended(&self, now: u64) -> bool {
-        self.granted != NEVER && now.saturating_sub(self.granted) >= pace::GRANT_LASTS && now >= self.granted
     }
 
     /// Whether his bytes go into the report of a sync at `now`.

@@ -8,7 +8,7 @@
 use std::cmp::Reverse;
 
 use weir_wire::address::{MAX_ADDRESS_SETS, TELL_AGAIN, WINDOW};
-use weir_wire::grant::COEFFICIENT_ONE;
+use weir_wire::grant::{Asked, COEFFICIENT_ONE};
 use weir_wire::pace::{self, GAP, GRANT_LASTS, MOST_WAITING};
 use weir_wire::roster::PAGE;
 use weir_wire::sync::MAX_ASKS;
@@ -90,7 +90,7 @@ impl World {
         for id in wanted {
             self.count(id, now);
             let line = &mut self.lines[id as usize];
-            if let Some(left) = line.reason(now, ROUND_TRIP) {
+            if let Some(left) = line.reason(ROUND_TRIP) {
                 asks.push((left, id));
             } else {
                 line.wanted = false;
@@ -205,7 +205,9 @@ impl World {
             let (user, count, stated) = (line.user as usize, line.count, line.limit);
             let account = &mut self.users[user].account;
             let others = account.out - account.entries.get(&key).map_or(0, |entry| entry.spendable);
-            let Some(limit) = account.ask(&key, n, count, stated, COEFFICIENT_ONE, rules) else { continue };
+            let gives_back = core::mem::replace(&mut line.gives_back, false);
+            let asked = Asked { n, count, held: stated, gives_back };
+            let Some(limit) = account.ask(&key, asked, COEFFICIENT_ONE, rules) else { continue };
             let better = limit > stated && limit > count;
             line.recorded = stated.max(limit);
             let settled = line.recorded == limit && limit > count;
@@ -213,15 +215,15 @@ impl World {
             if limit != stated {
                 line.set = now;
             }
-            line.shut = limit <= count;
-            if better || settled {
+            line.shut = limit <= count && !line.let_go;
+            if better || settled || line.let_go {
                 (line.pause, line.not_before) = (0, 0);
             } else {
                 line.pause = pace::next_pause(line.pause, longest);
                 line.not_before = now + ROUND_TRIP + line.pause;
             }
             let hungry = &mut self.users[user];
-            if hungry.account.open && limit <= count && others > 0 && hungry.called_at + CALLED <= now {
+            if hungry.account.open && !gives_back && limit <= count && others > 0 && hungry.called_at + CALLED <= now {
                 hungry.called_at = now;
                 starves = true;
                 self.change(small(user));
@@ -234,7 +236,7 @@ impl World {
         let mut wanted = core::mem::take(&mut self.nodes[node].wanted);
         wanted.retain(|id| {
             let line = &mut self.lines[*id as usize];
-            line.wanted = line.reason(now, ROUND_TRIP).is_some();
+            line.wanted = line.reason(ROUND_TRIP).is_some();
             line.wanted
         });
         self.nodes[node].wanted = wanted;
@@ -252,7 +254,8 @@ impl World {
     }
 
     fn take_addresses(&mut self, node: usize, now: u64) {
-        let mut sets = 0;
+        let today = small((now / DAY) as usize);
+        let (mut sets, mut same) = (0, 0);
         while sets < MAX_ADDRESS_SETS {
             let Some(Reverse((at, id))) = self.nodes[node].told.peek().copied() else { break };
             if at > now {
@@ -269,7 +272,9 @@ impl World {
                 continue;
             }
             sets += 1;
-            (line.told, line.told_at, line.tell_at) = (is_there, now, NEVER);
+            // The process that told it is heard, so it stands as it is.
+            same += usize::from(is_there && line.told && line.told_day == today);
+            (line.told, line.told_at, line.told_day, line.tell_at) = (is_there, now, today, NEVER);
             if is_there {
                 let again = if line.rate > 0 { now + AGAIN } else { (line.until + TELL_COUNTS).max(now + TELL_REST) };
                 line.tell_at = again;
@@ -278,7 +283,8 @@ impl World {
         }
         if sets > 0 {
             self.spend(now, For::Addresses, &cost::ADDRESSES, 1);
-            self.spend(now, For::Addresses, &cost::ADDRESS, sets as u64);
+            self.spend(now, For::Addresses, &cost::ADDRESS, (sets - same) as u64);
+            self.spend(now, For::Addresses, &cost::ADDRESS_SAME, same as u64);
         }
     }
 
@@ -314,6 +320,9 @@ impl World {
                 let line = &mut self.lines[id as usize];
                 line.open = open;
                 line.pressed = true;
+                if changes <= PAGE {
+                    line.give_back(ROUND_TRIP);
+                }
                 line.not_before = 0;
                 let was_wanted = core::mem::replace(&mut line.wanted, true);
                 if !was_wanted {

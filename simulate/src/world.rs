@@ -8,7 +8,7 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
-use weir_wire::grant::{Account, COEFFICIENT_ONE};
+use weir_wire::grant::{Account, Asked, COEFFICIENT_ONE};
 
 use crate::args::Args;
 use crate::cost::{For, Price, Spent};
@@ -119,8 +119,8 @@ impl World {
         world
     }
 
-    /// A user as he stands on some day of his month: he has used his share of it, and his nodes hold limits that they were
-    /// given at some moment of the last day.
+    /// A user as he stands on some day of his month: he has used his share of it, and nodes where he was on the last day hold
+    /// limits that they were given at some moment of it.
     fn enter(&mut self, number: u32) {
         let mut dice = self.dice.fork(TRAITS | u64::from(number));
         let person = Person::draw(&mut dice, &self.args);
@@ -140,12 +140,18 @@ impl World {
             // Asked for at its first byte, and again whenever a grant has ended.
             let phase = shape::moment(&mut warm);
             let key = u8::try_from(index).unwrap_or(0);
-            line.limit = account.ask(&key, 1, 0, 0, COEFFICIENT_ONE, self.args.rules).unwrap_or(0);
-            line.recorded = line.limit;
-            self.lines.push(line);
-            if account.open {
-                self.plan(phase, What::Renew(id));
+            // Of those who were not there yesterday nobody holds anything.
+            if person.always_on || warm.happens(self.args.active) {
+                let asked = Asked { n: 1, ..Asked::default() };
+                line.limit = account.ask(&key, asked, COEFFICIENT_ONE, self.args.rules).unwrap_or(0);
+                line.recorded = line.limit;
+                if account.open {
+                    self.plan(phase, What::Renew(id));
+                }
+            } else {
+                line.let_go();
             }
+            self.lines.push(line);
         }
         let period_end = days_left * DAY;
         self.users.push(User {

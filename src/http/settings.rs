@@ -17,7 +17,7 @@ fn positive(env: &Env, name: &str, default: u32) -> u32 {
     number(env, name).and_then(|number| u32::try_from(number).ok()).filter(|number| *number > 0).unwrap_or(default)
 }
 
-/// When agents sync and report: `SYNC_SECONDS` (30), `REPORT_BYTES` (256 MiB), `REPORT_SECONDS` (600) and
+/// When agents sync and report: `SYNC_SECONDS` (30), `REPORT_BYTES` (256 MiB), `REPORT_SECONDS` (900) and
 /// `GRANT_FLOOR_BYTES` (1 MiB).
 pub(crate) fn policy(env: &Env) -> Policy {
     let default = Policy::default();

@@ -7,41 +7,67 @@ use weir_wire::{NodeId, Second};
 use super::Statement;
 use crate::domain::sharing::counts_since;
 
+/// Whether what `$node` told at second `$at` is upheld, as an SQL expression: the process that told it was heard after second
+/// `$since`, and would have told if it had changed. What an earlier process told, nobody takes back.
+macro_rules! is_upheld {
+    ($node:literal, $at:literal, $since:literal) => {
+        concat!(
+            "EXISTS (SELECT 1 FROM epochs AS e WHERE e.node = CAST(",
+            $node,
+            " AS INTEGER) AND e.seen_at > CAST(",
+            $since,
+            " AS INTEGER) AND ",
+            $at,
+            " >= e.seen_at - (e.status ->> 'uptime'))"
+        )
+    };
+}
+
+/// Whether the set `told.value` of node `told.key` counts, as an SQL expression: it was told after second `$since`, or is
+/// upheld.
+macro_rules! stands {
+    ($since:literal) => {
+        concat!(
+            "(told.value ->> 0 > CAST(",
+            $since,
+            " AS INTEGER) OR ",
+            is_upheld!("told.key", "told.value ->> 0", $since),
+            ")"
+        )
+    };
+}
+
 /// How many addresses the row `addresses` has, counted from second `$since` on, as an SQL expression. A client's hash is
 /// another one under another day's key, so that around midnight one client may stand there twice: hashes are compared
 /// within a day, and the day with the most counts. It is right again as soon as the nodes have told their sets under the
 /// new key, and never too high.
 macro_rules! count_of {
-    ($sets:literal, $since:literal) => {
+    ($since:literal) => {
         concat!(
             "(SELECT coalesce(max(of_day), 0) FROM (SELECT count(DISTINCT hash.value) AS of_day
-    FROM json_each(",
-            $sets,
-            ") AS told JOIN json_each(told.value, '$[2]') AS hash
-    WHERE told.value ->> 0 > CAST(",
-            $since,
-            " AS INTEGER) GROUP BY told.value ->> 1))"
+    FROM json_each(sets) AS told JOIN json_each(told.value, '$[2]') AS hash
+    WHERE ",
+            stands!($since),
+            " GROUP BY told.value ->> 1))"
         )
     };
 }
 
 /// `{"node": addresses there}` of the sets that count.
 macro_rules! by_node {
-    ($sets:literal, $since:literal) => {
+    ($since:literal) => {
         concat!(
-            "(SELECT json_group_object(key, json_array_length(value, '$[2]')) FROM json_each(",
-            $sets,
-            ") WHERE value ->> 0 > CAST(",
-            $since,
-            " AS INTEGER))"
+            "(SELECT json_group_object(told.key, json_array_length(told.value, '$[2]')) FROM json_each(sets) AS told WHERE ",
+            stands!($since),
+            ")"
         )
     };
 }
 
-// Takes n sets of one node, and counts what that makes over all nodes. A set that is empty ends what the node told before;
-// who has no row gets none for it. Sets that have lapsed, and those of credentials that were replaced, are left out.
-// Rows: 1 written per set; read 3 per set (json_each, slot, user) and what json_each finds in the user's row, about 2 per
-// node and 2 per address: 10 to 15 for users with a few devices.
+// Takes n sets of one node. A set that is empty ends what the node told before; who has no row gets none for it. Sets that have
+// lapsed, and those of credentials that were replaced, are left out. A set that is upheld and stays as it is writes nothing.
+// Rows: 1 written per set that differs; read 3 per set (json_each, slot, user's row) and, where that is there, what json_each finds
+// in it: 1 per node, and 1 more for each that was not told of for a quarter of an hour.
 const TELL: &str = concat!(
     "
 INSERT INTO addresses (user, slot, sets, last_at)
@@ -52,17 +78,34 @@ WHERE slots.user IS NOT NULL AND slots.gate <> 'retired' AND (json_array_length(
   OR EXISTS (SELECT 1 FROM addresses WHERE addresses.user = slots.user))
 ON CONFLICT (user) DO UPDATE SET slot = excluded.slot,
   sets = (SELECT json_group_object(key, json(value)) FROM (
-    SELECT key, value FROM json_each(addresses.sets)
-    WHERE addresses.slot = excluded.slot AND key <> ?2 AND value ->> 0 > CAST(?4 AS INTEGER)
+    SELECT told.key AS key, told.value AS value FROM json_each(addresses.sets) AS told
+    WHERE addresses.slot = excluded.slot AND told.key <> ?2 AND ",
+    stands!("?4"),
+    "
     UNION ALL SELECT key, value FROM json_each(excluded.sets) WHERE json_array_length(value, '$[2]') > 0)),
   last_at = CASE WHEN json_array_length(excluded.sets, '$.\"' || ?2 || '\"[2]') > 0 THEN excluded.last_at
     ELSE addresses.last_at END
-RETURNING user, quiet_until, (SELECT address_limit FROM users WHERE users.id = addresses.user) AS own_limit, ",
-    count_of!("sets", "?4"),
-    " AS count"
+WHERE NOT coalesce(addresses.slot = excluded.slot
+  AND addresses.sets -> ('$.\"' || ?2 || '\"[1]') = excluded.sets -> ('$.\"' || ?2 || '\"[1]')
+  AND addresses.sets -> ('$.\"' || ?2 || '\"[2]') = excluded.sets -> ('$.\"' || ?2 || '\"[2]')
+  AND ",
+    is_upheld!("?2", "addresses.sets ->> ('$.\"' || ?2 || '\"[0]')", "?4"),
+    ", false)"
 );
 
-/// What [`tell`] returns per user.
+// How many addresses those of a sync have now, whether it changed anything or not: whoever goes on is noted again. Rows read: 4 per
+// set (json_each, slot, row, user), and what json_each finds in the row: 1 per node and 1 per address.
+const COUNT: &str = concat!(
+    "
+SELECT addresses.user AS user, quiet_until, address_limit AS own_limit, ",
+    count_of!("?2"),
+    " AS count
+FROM json_each(?1) AS told JOIN slots ON slots.name = told.value ->> 0 JOIN addresses ON addresses.user = slots.user
+  JOIN users ON users.id = addresses.user
+WHERE slots.gate <> 'retired'"
+);
+
+/// What is returned per user of whom a node tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 pub struct Seen {
     /// User.
@@ -75,10 +118,14 @@ pub struct Seen {
     pub quiet_until: i64,
 }
 
-/// Takes the sets that a node tells. A set that comes twice leaves what is there.
+/// Takes the sets that a node tells. A set that comes twice leaves what is there. The second statement returns [`Seen`].
 #[must_use]
-pub fn tell(node: NodeId, sets: &[&AddressSet], now: Second) -> Statement {
-    Statement::new(TELL).bind_json(&sets).bind(node.to_string()).bind(now).bind(counts_since(now))
+pub fn tell(node: NodeId, sets: &[&AddressSet], now: Second) -> [Statement; 2] {
+    let since = counts_since(now);
+    [
+        Statement::new(TELL).bind_json(&sets).bind(node.to_string()).bind(now).bind(since),
+        Statement::new(COUNT).bind_json(&sets).bind(since),
+    ]
 }
 
 /// A user who has too many addresses: `[user, count, limit]`.
@@ -97,7 +144,7 @@ const NOTE: &str = concat!(
     "
 INSERT INTO suspicious_activity (user, at, count, \"limit\", nodes, until)
 SELECT addresses.user, CAST(?2 AS INTEGER), suspect.value ->> 1, suspect.value ->> 2, ",
-    by_node!("addresses.sets", "?3"),
+    by_node!("?3"),
     ", CAST(?4 AS INTEGER)
 FROM json_each(?1) AS suspect JOIN addresses ON addresses.user = suspect.value ->> 0
 WHERE addresses.quiet_until <= CAST(?2 AS INTEGER)"
@@ -129,15 +176,17 @@ pub struct Whereabouts {
     pub nodes: String,
 }
 
-// Rows read: 1, and what json_each finds in it.
+// Rows read: 1, what json_each finds in it, and 1 per node.
 const OF_USER: &str = concat!(
     "
 SELECT last_at, ",
-    count_of!("sets", "?2"),
+    count_of!("?2"),
     " AS count,
   (SELECT json_group_array(json_object('node', CAST(key AS INTEGER), 'count', json_array_length(value, '$[2]'),
       'told_at', value ->> 0))
-    FROM (SELECT key, value FROM json_each(sets) WHERE value ->> 0 > CAST(?2 AS INTEGER) ORDER BY CAST(key AS INTEGER))) AS nodes
+    FROM (SELECT told.key AS key, told.value AS value FROM json_each(sets) AS told WHERE ",
+    stands!("?2"),
+    " ORDER BY CAST(told.key AS INTEGER))) AS nodes
 FROM addresses WHERE user = ?1"
 );
 

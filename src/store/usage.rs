@@ -161,14 +161,15 @@ pub fn apply_late(late: &[Late], guard: &epochs::Guard, at: Second) -> Statement
     guard.bind(Statement::new(APPLY_LATE).bind_json(&late)).bind(at)
 }
 
-// Answers up to 256 asks. [slot, key, count, stated limit] each.
+// Answers up to 256 asks. [slot, key, count, stated limit, gives back] each.
 // Rows: 1 written per ask answered; read 2 per ask (json_each, slot), and 1 (whether the panel was restored: then a user
 // with a quota gets the limit that the node states and not more, see restored.rs).
-// An ask whose n is not above the stored one changes nothing and returns nothing.
+// An ask whose n is not above the stored one changes nothing and returns nothing. Who gives back gets no more than he states, and
+// calls nobody.
 const ASK: &str = "
 INSERT INTO usage (user, job)
 SELECT slots.user, json_array(ask.value ->> 1, ask.value ->> 2, ask.value ->> 3, slots.gate = 'open', slots.name,
-  EXISTS (SELECT 1 FROM meta WHERE name = 'restored_at'))
+  EXISTS (SELECT 1 FROM meta WHERE name = 'restored_at'), ask.value ->> 4)
 FROM json_each(?1) AS ask JOIN slots ON slots.name = ask.value ->> 0
 WHERE slots.user IS NOT NULL
 ON CONFLICT (user) DO UPDATE SET (entries, known, out, answer, called_at) = (
@@ -178,12 +179,12 @@ ON CONFLICT (user) DO UPDATE SET (entries, known, out, answer, called_at) = (
     usage.known - known + known_now,
     usage.out - spendable + (unspent / 1000) * coefficient + ((unspent % 1000) * coefficient + 999) / 1000,
     json_array(excluded.job ->> 4, answer),
-    CASE WHEN is_open AND NOT frozen AND granted = 0 AND others > 0 AND usage.called_at <= CAST(?6 AS INTEGER) - 30
+    CASE WHEN is_open AND NOT frozen AND NOT gives_back AND granted = 0 AND others > 0 AND usage.called_at <= CAST(?6 AS INTEGER) - 30
       THEN CAST(?6 AS INTEGER) ELSE usage.called_at END
   FROM (SELECT *, max(held_now - count_now, 0) AS unspent
   FROM (SELECT *, max(stated, answer) AS held_now
   FROM (SELECT *, CASE WHEN frozen AND is_open THEN stated ELSE min(count_now + CASE WHEN granted = 0 THEN 0 WHEN coefficient = 0 THEN largest
-      ELSE granted * 1000 / coefficient END, 9007199254740991) END AS answer
+      ELSE granted * 1000 / coefficient END, CASE WHEN gives_back THEN max(stated, count_now) ELSE 9007199254740991 END) END AS answer
   FROM (SELECT *, restored AND left_over IS NOT NULL AS frozen, CASE WHEN NOT is_open THEN 0 WHEN left_over IS NULL THEN largest
       WHEN free <= floor THEN min(free, largest) ELSE min(max(floor, free / 2), largest) END AS granted
   FROM (SELECT *, max(left_over + usage.bonus_left - (usage.known - known + known_now) - others, 0) AS free
@@ -197,14 +198,14 @@ ON CONFLICT (user) DO UPDATE SET (entries, known, out, answer, called_at) = (
   FROM (SELECT *, max(count_asked, reported) AS count_now
   FROM (SELECT path, CAST(?3 AS INTEGER) AS coefficient, CAST(?4 AS INTEGER) AS floor, CAST(?5 AS INTEGER) AS largest,
       excluded.job ->> 1 AS count_asked, excluded.job ->> 2 AS stated, excluded.job ->> 3 AS is_open,
-      excluded.job ->> 5 AS restored,
+      excluded.job ->> 5 AS restored, excluded.job ->> 6 AS gives_back,
       coalesce(entry ->> 2, 0) AS reported, coalesce(entry ->> 4, 0) AS known, coalesce(entry ->> 5, 0) AS spendable
     FROM (SELECT path, usage.entries -> path AS entry
       FROM (SELECT '$.\"' || (excluded.job ->> 0) || '\"' AS path)))))))))))
 WHERE CAST(?2 AS INTEGER) > coalesce(usage.entries -> ('$.\"' || (excluded.job ->> 0) || '\"') ->> 0, 0)
 RETURNING user, answer, called_at";
 
-/// One ask, ready to answer: `[slot, key, count, stated limit]`.
+/// One ask, ready to answer: `[slot, key, count, stated limit, gives back]`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct AskRow(
     /// Slot.
@@ -215,6 +216,8 @@ pub struct AskRow(
     pub Bytes,
     /// Limit that the node holds.
     pub Bytes,
+    /// It wants no more.
+    pub bool,
 );
 
 /// What [`ask`] returns per answered ask.

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use weir::store::epochs::Guard;
 use weir::store::usage::{self, AnswerRow, AskRow, Charge, Landing, Late};
-use weir_wire::grant::{Account, COEFFICIENT_ONE, Entry, Rules};
+use weir_wire::grant::{Account, Asked, COEFFICIENT_ONE, Entry, Rules, kept};
 use weir_wire::{Bytes, Epoch, NodeId, Second, SlotName};
 
 use crate::sqlite::Sqlite;
@@ -14,7 +14,7 @@ const USER: i64 = 7;
 /// What happens to the one user of a history, on one of three nodes.
 #[derive(Clone, Debug)]
 enum Step {
-    Ask { node: u8, n: u64, count: u64, stated: u64 },
+    Ask { node: u8, asked: Asked },
     Report { node: u8, bytes: u64 },
     Quota { month: u64, total: u64 },
     Buy(u64),
@@ -37,8 +37,8 @@ fn size() -> impl Strategy<Value = u64> {
 fn step() -> impl Strategy<Value = Step> {
     let node = 0_u8..3;
     prop_oneof![
-        5 => (node.clone(), 0_u64..40, size(), size())
-            .prop_map(|(node, n, count, stated)| Step::Ask { node, n, count, stated }),
+        5 => (node.clone(), 0_u64..40, size(), size(), any::<bool>())
+            .prop_map(|(node, n, count, held, gives_back)| Step::Ask { node, asked: Asked { n, count, held, gives_back } }),
         5 => (node.clone(), size()).prop_map(|(node, bytes)| Step::Report { node, bytes }),
         1 => (size(), size()).prop_map(|(month, total)| Step::Quota { month, total }),
         1 => size().prop_map(Step::Buy),
@@ -80,15 +80,33 @@ impl Panel {
         Guard { node: NodeId(u32::from(node)), epoch: self.epoch, last_seq: 0 }
     }
 
-    fn ask(&self, node: u8, n: u64, count: u64, stated: u64, rules: Rules) -> Option<u64> {
-        let row = AskRow(self.slot.clone(), self.key(node), Bytes::saturating(count), Bytes::saturating(stated));
-        let statement = usage::ask(&[row], n, coefficient(node), rules, Second::clamped(NOW));
+    fn ask(&self, node: u8, asked: Asked, rules: Rules) -> Option<u64> {
+        self.ask_at(node, asked, rules, NOW).0
+    }
+
+    /// The answer, and whether grants of other nodes are called for.
+    fn ask_at(&self, node: u8, asked: Asked, rules: Rules, now: i64) -> (Option<u64>, bool) {
+        self.answer(self.key(node), asked, coefficient(node), rules, now)
+    }
+
+    fn answer(&self, key: String, asked: Asked, coefficient: u32, rules: Rules, now: i64) -> (Option<u64>, bool) {
+        let Asked { n, count, held, gives_back } = asked;
+        let (count, held) = (Bytes::saturating(count), Bytes::saturating(held));
+        let row = AskRow(self.slot.clone(), key, count, held, gives_back);
+        let statement = usage::ask(&[row], n, coefficient, rules, Second::clamped(now));
         let answers: Vec<AnswerRow> = self.sqlite.all(&statement).unwrap();
-        answers.first().map(|row| {
+        let limit = answers.first().map(|row| {
             let (slot, limit): (SlotName, u64) = serde_json::from_str(&row.answer).unwrap();
             assert_eq!(slot, self.slot);
             limit
-        })
+        });
+        (limit, answers.first().is_some_and(|row| row.called_at == now))
+    }
+
+    /// The same of a node of its own, which charges one to one as node 0 does.
+    fn ask_of_another(&self, asked: Asked, rules: Rules, now: i64) -> (Option<u64>, bool) {
+        let key = usage::entry_key(NodeId(9), self.epoch, &self.slot);
+        self.answer(key, asked, COEFFICIENT_ONE, rules, now)
     }
 
     fn report(&self, node: u8, bytes: u64) {
@@ -130,9 +148,9 @@ fn play(steps: Vec<Step>, floor: u64) {
     let mut model = panel.account();
     for step in steps {
         match step.clone() {
-            Step::Ask { node, n, count, stated } => {
-                let expected = model.ask(&panel.key(node), n, count, stated, coefficient(node), rules);
-                assert_eq!(panel.ask(node, n, count, stated, rules), expected, "{step:?}");
+            Step::Ask { node, asked } => {
+                let expected = model.ask(&panel.key(node), asked, coefficient(node), rules);
+                assert_eq!(panel.ask(node, asked, rules), expected, "{step:?}");
             }
             Step::Report { node, bytes } => {
                 model.report(&panel.key(node), bytes, coefficient(node));
@@ -219,4 +237,44 @@ fn a_month_that_ends_is_kept_and_late_bytes_are_added_to_it() {
     assert_eq!((account.month, account.lifetime), (40, 665));
     let kept: String = panel.sqlite.value("SELECT json_array(start, end, quota, bytes) FROM periods");
     assert_eq!(kept, format!("[{},{},1000,625]", NOW - 1_000, NOW + 1_000));
+}
+
+/// A user whose last floor is held by a node at which he does nothing, and the node where he is, by turns: the first is called
+/// whenever the panel says so, and answers as `give_back` says. Returns after how many calls the other one has everything.
+fn calls_until_the_last_floor_arrives(give_back: impl Fn(u64) -> Option<u64>) -> Option<u32> {
+    let (panel, rules) = (Panel::new(), Rules::default());
+    panel.sqlite.execute(&format!("UPDATE usage SET monthly_quota = {}", Bytes::mib(10).get()));
+    let (mut idle, mut busy) = (0, 0);
+    let ask =
+        |node, n, count, held, gives_back, now| panel.ask_at(node, Asked { n, count, held, gives_back }, rules, now);
+    let mut calls = 0;
+    for turn in 0..200 {
+        let (n, now) = (1 + u64::try_from(turn).unwrap(), NOW + 30 * turn);
+        if turn == 0 {
+            idle = ask(0, n, 0, idle, false, now).0.unwrap();
+        }
+        // All that he may pass, passes.
+        let asked = Asked { n, count: busy, held: busy, gives_back: false };
+        let (limit, calls_others) = panel.ask_of_another(asked, rules, now);
+        busy = limit.unwrap();
+        if calls_others {
+            calls += 1;
+            let kept = give_back(idle);
+            idle = ask(0, n + 1_000, 0, kept.unwrap_or(idle), kept.is_some(), now).0.unwrap();
+        }
+        assert!(idle + busy <= Bytes::mib(10).get(), "{idle} and {busy} of 10 MiB");
+        if busy == Bytes::mib(10).get() {
+            return Some(calls);
+        }
+    }
+    None
+}
+
+#[test]
+fn a_node_that_asks_when_it_is_called_keeps_the_last_floor_and_one_that_gives_back_does_not() {
+    // An agent of an earlier release.
+    assert_eq!(calls_until_the_last_floor_arrives(|_| None), None, "two hundred calls are not enough");
+    assert_eq!(calls_until_the_last_floor_arrives(|left| Some(kept(left, false))), Some(1));
+    let halves = calls_until_the_last_floor_arrives(|left| Some(kept(left, true)));
+    assert!(halves.is_some_and(|calls| calls <= 24), "{halves:?}");
 }

@@ -497,7 +497,7 @@ fn sharing_that_is_noted_is_told_once_a_note_and_only_where_somebody_wants_it() 
         let now = scene.now.get();
         let hash = AddressKey::derive(b"key", 1).hash(&alice.slot, [192, 0, 2, 1].into());
         let set = AddressSet { slot: alice.slot.clone(), day: 1, hashes: vec![hash] };
-        scene.sqlite.run(&addresses::tell(NodeId(1), &[&set], now)).unwrap();
+        scene.sqlite.batch(&addresses::tell(NodeId(1), &[&set], now)).unwrap();
         let suspect = [Suspect(alice.id, 4, 3)];
         scene.sqlite.batch(&addresses::note(&suspect, now.plus(1_800), until, now)).unwrap();
     };

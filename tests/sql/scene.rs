@@ -166,7 +166,7 @@ impl Scene {
     /// The node asks for a slot's limit in its sync number `n`; with the answer, if it gets one.
     pub(crate) fn ask(&self, slot: &SlotName, n: u64, count: u64, stated: u64) -> Option<u64> {
         let bytes = Bytes::saturating;
-        let row = AskRow(slot.clone(), usage::entry_key(NODE, epoch(), slot), bytes(count), bytes(stated));
+        let row = AskRow(slot.clone(), usage::entry_key(NODE, epoch(), slot), bytes(count), bytes(stated), false);
         let statement = usage::ask(&[row], n, COEFFICIENT_ONE, Rules::default(), self.now.get());
         let answer: AnswerRow = self.sqlite.all(&statement).unwrap().pop()?;
         Some(serde_json::from_str::<(SlotName, u64)>(&answer.answer).unwrap().1)

@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 use serde_json::{Value as Json, json};
 use weir::store::addresses::{self, Seen, Suspect, Suspicious, Whereabouts};
-use weir::store::gates;
 use weir::store::users::User;
+use weir::store::{epochs, gates};
 use weir_wire::address::{AddressKey, AddressSet, LEASE};
-use weir_wire::{NodeId, Second, SlotName};
+use weir_wire::{Epoch, NodeId, Second, SlotName};
 
 use crate::scene::Scene;
 
@@ -24,7 +24,7 @@ fn set(slot: &SlotName, day: u32, clients: &[u8]) -> AddressSet {
 impl Scene {
     fn tell_sets(&self, node: u32, sets: &[AddressSet]) -> Vec<Seen> {
         let sets: Vec<_> = sets.iter().collect();
-        self.sqlite.all(&addresses::tell(NodeId(node), &sets, self.now.get())).unwrap()
+        self.sqlite.batch_last(&addresses::tell(NodeId(node), &sets, self.now.get())).unwrap()
     }
 
     /// A node tells of one user today; how many addresses he has then.
@@ -109,6 +109,66 @@ fn a_node_that_went_away_counts_for_a_quarter_of_an_hour_and_not_longer() {
     assert_eq!(scene.whereabouts(alice.id).unwrap().count, 1);
     assert_eq!(scene.tell(2, &alice, &[3, 4]), 2);
     assert!(!scene.sqlite.value::<String>("SELECT sets FROM addresses").contains("\"1\""));
+}
+
+/// The node is heard, `uptime` seconds after its process began.
+fn hear(scene: &Scene, node: u32, uptime: i64) {
+    let status = Some(json!({ "uptime": uptime }).to_string());
+    let seen = epochs::Seen { now: scene.now.get(), clock_off: 0, agent: "1".into(), held: 1, loaded: 1, status };
+    scene.sqlite.run(&epochs::see(NodeId(node), Epoch::from_random(u64::from(node)), &seen)).unwrap();
+}
+
+#[test]
+fn a_set_stands_and_is_not_written_again_while_the_process_that_told_it_is_heard() {
+    let scene = Scene::new();
+    let alice = scene.create("alice", &json!({}));
+    scene.wait(100);
+    hear(&scene, 1, 50);
+    scene.tell(1, &alice, &[1, 2]);
+    let told = scene.sqlite.value::<String>("SELECT sets FROM addresses");
+    for minute in 1..100 {
+        scene.wait(60);
+        hear(&scene, 1, 50 + 60 * minute);
+        if minute % 12 == 0 {
+            assert_eq!(scene.tell(1, &alice, &[1, 2]), 2);
+        }
+        assert_eq!(scene.whereabouts(alice.id).unwrap().count, 2);
+    }
+    assert_eq!(scene.sqlite.value::<String>("SELECT sets FROM addresses"), told);
+    // What another node tells leaves it where it is, and a change is written.
+    assert_eq!(scene.tell(2, &alice, &[3]), 3);
+    assert_eq!(scene.tell(1, &alice, &[1, 4]), 3);
+    assert_ne!(scene.sqlite.value::<String>("SELECT sets FROM addresses"), told);
+    assert_eq!(
+        scene.tell_sets(1, &[set(&alice.slot, TODAY + 1, &[1, 4])])[0].count,
+        2,
+        "under another key it is told anew"
+    );
+    scene.wait(LEASE);
+    assert_eq!(scene.whereabouts(alice.id).unwrap().count, 0, "the node went away");
+}
+
+#[test]
+fn what_an_earlier_process_told_lapses_and_is_told_again_by_the_next_one() {
+    let scene = Scene::new();
+    let alice = scene.create("alice", &json!({}));
+    scene.wait(100);
+    hear(&scene, 1, 50);
+    scene.tell(1, &alice, &[1, 2]);
+    scene.wait(600);
+    hear(&scene, 1, 10);
+    let before = scene.sqlite.value::<String>("SELECT sets FROM addresses");
+    scene.wait(LEASE - 601);
+    hear(&scene, 1, 309);
+    assert_eq!(scene.whereabouts(alice.id).unwrap().count, 2);
+    scene.wait(1);
+    assert_eq!(scene.whereabouts(alice.id).unwrap().count, 0, "nobody takes it back");
+    assert_eq!(scene.tell(1, &alice, &[1, 2]), 2);
+    assert_ne!(
+        scene.sqlite.value::<String>("SELECT sets FROM addresses"),
+        before,
+        "the same set, told by another process"
+    );
 }
 
 #[test]

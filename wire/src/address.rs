@@ -17,8 +17,8 @@ use crate::time::Second;
 
 /// Seconds for which an address counts after its last connection has ended.
 pub const WINDOW: i64 = 300;
-/// Seconds for which a told set stands when nothing more is heard of it, as of a node that went away. An agent tells a set
-/// that stays as it is again before that.
+/// Seconds for which a told set stands when nothing more is heard of the process that told it, as of a node that went away. An
+/// agent tells a set that stays as it is again before that, in case the panel does not know of its process.
 pub const LEASE: i64 = 900;
 /// Least seconds between two sets of one user.
 pub const TELL_REST: i64 = 60;

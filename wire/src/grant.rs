@@ -48,6 +48,19 @@ pub struct Entry {
     pub spendable: u64,
 }
 
+/// What a node says of one slot in a sync.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Asked {
+    /// Number of the sync.
+    pub n: u64,
+    /// The node's cumulative count.
+    pub count: u64,
+    /// The limit in force there.
+    pub held: u64,
+    /// It keeps `held` and wants no more.
+    pub gives_back: bool,
+}
+
 /// One user's quota, usage and grants.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Account<Key: Ord> {
@@ -96,6 +109,17 @@ pub fn grant(free: u64, rules: Rules) -> u64 {
     let floor = rules.floor.get();
     let grant = if free <= floor { free } else { floor.max(free / 2) };
     grant.min(rules.largest.get())
+}
+
+/// What a node keeps of the `left` bytes that it may still pass, when the panel makes it ask and it needs no more: nothing
+/// where the user `moves` nothing, otherwise half.
+///
+/// A grant of what is free is all of it below the floor, so a node that asked for its last floor would get it again each
+/// time that another one starves. Two nodes that both move a little meet in the middle, and neither calls twice for the
+/// same bytes.
+#[must_use]
+pub const fn kept(left: u64, moves: bool) -> u64 {
+    if moves { left / 2 } else { 0 }
 }
 
 impl<Key: Ord + Clone> Account<Key> {
@@ -150,8 +174,10 @@ impl<Key: Ord + Clone> Account<Key> {
     /// Answers an ask with the new limit; `None` when the ask is old.
     ///
     /// The entry remembers the larger of the stated and the new limit: the node may go on holding the old one until it
-    /// states the new one in a later ask, because this answer may be lost.
-    pub fn ask(&mut self, key: &Key, n: u64, count: u64, stated: u64, coefficient: u32, rules: Rules) -> Option<u64> {
+    /// states the new one in a later ask, because this answer may be lost. A node that gives back has lowered its limit
+    /// before it says so, and is granted no more than it states.
+    pub fn ask(&mut self, key: &Key, asked: Asked, coefficient: u32, rules: Rules) -> Option<u64> {
+        let Asked { n, count, held: stated, gives_back } = asked;
         let mut entry = self.entries.get(key).copied().unwrap_or_default();
         if n <= entry.n {
             return None;
@@ -172,7 +198,8 @@ impl<Key: Ord + Clone> Account<Key> {
             0 => rules.largest.get(),
             _ => granted * 1_000 / u64::from(coefficient),
         };
-        let limit = Bytes::saturating(entry.count + node_bytes).get();
+        let most = if gives_back { stated.max(entry.count) } else { u64::MAX };
+        let limit = Bytes::saturating(entry.count + node_bytes).get().min(most);
         entry.held = stated.max(limit);
         self.put(key, entry, coefficient);
         Some(limit)
@@ -237,12 +264,36 @@ mod tests {
     fn a_lowered_limit_is_freed_only_when_the_node_states_it() {
         let rules = Rules { floor: Bytes::saturating(10), largest: Bytes::gib(16) };
         let mut account = Account::<u8> { open: true, monthly_quota: 1_000, ..Account::default() };
-        assert_eq!(account.ask(&1, 1, 0, 0, COEFFICIENT_ONE, rules), Some(500));
+        let ask = |account: &mut Account<u8>, node, n, held| {
+            account.ask(&node, Asked { n, held, ..Asked::default() }, COEFFICIENT_ONE, rules)
+        };
+        assert_eq!(ask(&mut account, 1, 1, 0), Some(500));
         account.monthly_quota = 400;
-        assert_eq!(account.ask(&1, 2, 0, 500, COEFFICIENT_ONE, rules), Some(200));
+        assert_eq!(ask(&mut account, 1, 2, 500), Some(200));
         assert_eq!(account.out, 500, "the answer may be lost");
-        assert_eq!(account.ask(&2, 1, 0, 0, COEFFICIENT_ONE, rules), Some(0));
-        assert_eq!(account.ask(&1, 3, 0, 200, COEFFICIENT_ONE, rules), Some(200));
-        assert_eq!(account.ask(&2, 2, 0, 0, COEFFICIENT_ONE, rules), Some(100));
+        assert_eq!(ask(&mut account, 2, 1, 0), Some(0));
+        assert_eq!(ask(&mut account, 1, 3, 200), Some(200));
+        assert_eq!(ask(&mut account, 2, 2, 0), Some(100));
+    }
+
+    #[test]
+    fn a_node_that_is_called_keeps_half_where_the_user_moves_something_and_nothing_where_he_does_not() {
+        assert_eq!((kept(1_000, false), kept(999, true), kept(1, true)), (0, 499, 0));
+    }
+
+    #[test]
+    fn what_is_given_back_is_free_at_once_and_is_not_granted_to_the_giver_again() {
+        let rules = Rules { floor: Bytes::saturating(100), largest: Bytes::gib(16) };
+        let mut account = Account::<u8> { open: true, monthly_quota: 100, ..Account::default() };
+        let mut ask = |node, n, held, gives_back| {
+            account.ask(&node, Asked { n, count: 0, held, gives_back }, COEFFICIENT_ONE, rules)
+        };
+        assert_eq!(ask(1, 1, 0, false), Some(100), "the last floor is granted whole");
+        assert_eq!(ask(2, 1, 0, false), Some(0));
+        assert_eq!(ask(1, 2, 50, true), Some(50));
+        assert_eq!(ask(2, 2, 0, false), Some(50));
+        assert_eq!(ask(1, 3, 0, true), Some(0));
+        assert_eq!(ask(1, 3, 0, true), None, "a copy of it");
+        assert_eq!(ask(2, 3, 50, false), Some(100));
     }
 }

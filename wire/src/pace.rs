@@ -93,9 +93,9 @@ mod tests {
     #[test]
     fn bytes_are_due_when_they_are_many_or_old() {
         let policy = Policy::default();
-        assert!(!policy.is_due(Bytes::mib(256).get() - 1, 599_999));
+        assert!(!policy.is_due(Bytes::mib(256).get() - 1, 899_999));
         assert!(policy.is_due(Bytes::mib(256).get(), 0));
-        assert!(policy.is_due(1, 600_000));
+        assert!(policy.is_due(1, 900_000));
     }
 
     #[test]

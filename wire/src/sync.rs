@@ -47,6 +47,10 @@ pub struct SyncRequest {
     /// Limits that are asked for and stated, at most [`MAX_ASKS`].
     #[serde(default)]
     pub asks: Vec<Ask>,
+    /// Slots of `asks` whose grants are given back: `held` is what the node keeps ([`crate::grant::kept`]), and it is granted
+    /// no more. A panel that does not know of this grants as ever.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gives_back: Vec<SlotName>,
     /// The oldest report that is not acknowledged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub report: Option<Report>,
@@ -228,6 +232,6 @@ pub struct Policy {
 
 impl Default for Policy {
     fn default() -> Self {
-        Self { interval: 30, report_bytes: Bytes::mib(256), report_seconds: 600, floor: Bytes::mib(1) }
+        Self { interval: 30, report_bytes: Bytes::mib(256), report_seconds: 900, floor: Bytes::mib(1) }
     }
 }

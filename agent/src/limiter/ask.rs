@@ -14,6 +14,8 @@ pub(crate) trait View {
     fn count(&self, slot: &SlotName) -> u64;
     /// Bytes that will pass before an answer to an ask of now can be in force.
     fn ahead(&self, slot: &SlotName) -> u64;
+    /// Bytes have passed in the last half minute or so.
+    fn moves(&self, slot: &SlotName) -> bool;
     /// The roster lets the slot pass.
     fn is_open(&self, slot: &SlotName) -> bool;
 }
@@ -32,26 +34,35 @@ impl Reason {
 
     /// Why the slot is asked for, if it is.
     pub(crate) fn of(slot: &SlotName, limit: u64, pressed: bool, differs: bool, view: &impl View) -> Option<Self> {
-        let count = view.count(slot);
-        let left = limit.saturating_sub(count);
-        // With `left` 0 the gate is shut by the limit; otherwise the slot will be there before an answer is.
-        let near = view.is_open(slot) && pace::is_near(limit, count, view.ahead(slot));
-        if pressed { Some(Self::pressed()) } else { (near || differs).then_some(Self { left }) }
+        let left = limit.saturating_sub(view.count(slot));
+        if pressed { Some(Self::pressed()) } else { (differs || is_near(slot, limit, view)).then_some(Self { left }) }
     }
+}
+
+/// Whether an open slot is shut by its limit, or will be before an answer is in force.
+pub(crate) fn is_near(slot: &SlotName, limit: u64, view: &impl View) -> bool {
+    view.is_open(slot) && pace::is_near(limit, view.count(slot), view.ahead(slot))
 }
 
 /// When a slot may be the reason for the next sync. It goes into every sync anyway while it has a reason.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Nagging {
     pressed: bool,
+    /// What the node does not need of the grant may be of use elsewhere; `false` once it was given back.
+    called: bool,
     not_before: Moment,
     pause: u64,
 }
 
 impl Nagging {
-    /// Asks at once.
-    pub(crate) const fn press(&mut self) {
-        *self = Self { pressed: true, not_before: Moment::from_millis(0), pause: 0 };
+    /// Asks at once. `called` when the panel may want back what is not needed here.
+    pub(crate) const fn press(&mut self, called: bool) {
+        *self = Self { pressed: true, called, not_before: Moment::from_millis(0), pause: 0 };
+    }
+
+    /// Whether something may have to be given back; only once for each time that the panel wants an ask.
+    pub(crate) const fn take_call(&mut self) -> bool {
+        core::mem::replace(&mut self.called, false)
     }
 
     /// The panel wants an ask, whatever the limit.
@@ -66,7 +77,7 @@ impl Nagging {
 
     /// An answer came; `good` when it leaves something to pass.
     pub(crate) fn answered(&mut self, good: bool, now: Moment, longest: u64) {
-        self.pressed = false;
+        (self.pressed, self.called) = (false, false);
         if good {
             *self = Self::default();
         } else {

@@ -1,13 +1,15 @@
 //! Limits: up to which count a slot may pass, and when the panel has to be asked for more.
 //!
 //! A limit is absolute on the slot's count in this epoch, so a lost or repeated answer adds nothing. Without one that is
-//! in force, a slot may pass `floor` bytes beyond its count, once, until an ask is answered.
+//! in force, a slot may pass `floor` bytes beyond its count, once, until an ask is answered. Nobody asks for a slot at which
+//! nothing moves: a grant that ends there, or that another node needs, is let go of, and the next byte asks.
 
 pub(crate) mod ask;
+mod give_back;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use weir_wire::SlotName;
@@ -37,8 +39,17 @@ enum Kind {
     Granted(Moment),
     /// What a slot may pass without an answer. It does not end, and is not given twice.
     Floor,
+    /// Nothing is held: the gate is open, and the first byte beyond `limit` takes the floor.
+    LetGo,
     /// The slot is in no roster any more; nothing may pass.
     Gone,
+}
+
+/// What a sync says of limits.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Said<'a> {
+    pub(crate) asks: &'a [Ask],
+    pub(crate) gives_back: &'a [SlotName],
 }
 
 /// All limits of the epoch.
@@ -46,6 +57,8 @@ enum Kind {
 pub(crate) struct Limiter {
     held: BTreeMap<SlotName, Held>,
     nagging: BTreeMap<SlotName, Nagging>,
+    /// Slots of whose grant a part was given back, until that is answered.
+    giving: BTreeSet<SlotName>,
     changed: Vec<SlotName>,
     cleared: bool,
     due: Due,
@@ -117,24 +130,29 @@ impl Limiter {
         }
     }
 
-    /// The limit in force for a slot that has counted `count`. A slot without one that has bytes, and one whose grant has
-    /// ended, gets the floor.
+    /// The limit in force for a slot that has counted `count`; `None` where nothing is held and nothing has moved since. A
+    /// slot without one that has bytes gets the floor.
     pub(crate) fn limit(&mut self, slot: &SlotName, count: u64, floor: u64, now: Moment) -> Option<u64> {
         self.look_at(slot);
         match self.held.get(slot).copied() {
             None if count == 0 => None,
-            None => {
-                let limit = count.saturating_add(floor);
-                self.put(slot, Held { limit, kind: Kind::Floor, recorded: None });
-                Some(limit)
-            }
+            None => Some(self.take_floor(slot, count, floor, None)),
             Some(held @ Held { kind: Kind::Granted(given), .. }) if ended(held.limit, given, now) => {
-                let limit = count.saturating_add(floor);
-                self.put(slot, Held { limit, kind: Kind::Floor, ..held });
-                Some(limit)
+                // The panel counts on it no more an hour later, without a word. Of an earlier boot's it does not know.
+                let recorded = if now.since(given) >= LASTS { Some(count) } else { held.recorded };
+                self.put(slot, Held { limit: count, kind: Kind::LetGo, recorded });
+                None
             }
+            Some(Held { kind: Kind::LetGo, limit, .. }) if count <= limit => None,
+            Some(Held { kind: Kind::LetGo, recorded, .. }) => Some(self.take_floor(slot, count, floor, recorded)),
             Some(held) => Some(held.limit),
         }
+    }
+
+    fn take_floor(&mut self, slot: &SlotName, count: u64, floor: u64, recorded: Option<u64>) -> u64 {
+        let limit = count.saturating_add(floor);
+        self.put(slot, Held { limit, kind: Kind::Floor, recorded });
+        limit
     }
 
     /// The limit that is held, without setting one.
@@ -144,8 +162,8 @@ impl Limiter {
     }
 
     /// The panel has touched the slot's entry, which is how it asks to be asked. Only a slot with a limit or bytes can
-    /// tell anything.
-    pub(crate) fn press(&mut self, slot: &SlotName, count: u64) {
+    /// tell anything. `called` when it touched this one, and did not send a list of all.
+    pub(crate) fn press(&mut self, slot: &SlotName, count: u64, called: bool) {
         self.due = Due::default();
         match self.held.get(slot).copied() {
             // Back in the roster: what it may pass is decided by an answer.
@@ -153,7 +171,7 @@ impl Limiter {
             None if count == 0 => return,
             _ => {}
         }
-        self.nagging.entry(slot.clone()).or_default().press();
+        self.nagging.entry(slot.clone()).or_default().press(called);
     }
 
     /// The slot is in no roster any more: nothing may pass, and the panel is told once, so that it frees the grant.
@@ -161,13 +179,13 @@ impl Limiter {
         self.due = Due::default();
         if let Some(held) = self.held.get(slot).copied() {
             self.put(slot, Held { limit: held.limit.min(count), kind: Kind::Gone, ..held });
-            self.nagging.entry(slot.clone()).or_default().press();
+            self.nagging.entry(slot.clone()).or_default().press(false);
         }
     }
 
     /// Asks for one sync, nearest to their limit first, at most [`MAX_ASKS`].
-    pub(crate) fn asks(&mut self, view: &impl View, now: Moment) -> Vec<Ask> {
-        let reasons = self.reasons(view, now);
+    pub(crate) fn asks(&self, view: &impl View) -> Vec<Ask> {
+        let reasons = self.reasons(view);
         let mut asks: Vec<_> = reasons.into_iter().map(|(slot, reason)| (reason, slot)).collect();
         asks.sort();
         asks.truncate(MAX_ASKS);
@@ -184,36 +202,38 @@ impl Limiter {
     pub(crate) fn due(&mut self, view: &impl View, tick: Moment, now: Moment) -> Option<Moment> {
         let moment = |slot: &SlotName| self.nagging.get(slot).map_or(now, Nagging::not_before);
         let earliest = if self.due.known && self.due.tick == tick {
-            let moved = self.due.moved.iter().filter(|slot| self.reason(slot, view, now).is_some()).map(moment);
+            let moved = self.due.moved.iter().filter(|slot| self.reason(slot, view).is_some()).map(moment);
             self.due.earliest.into_iter().chain(moved).min()
         } else {
-            self.reasons(view, now).iter().map(|(slot, _)| moment(slot)).min()
+            self.reasons(view).iter().map(|(slot, _)| moment(slot)).min()
         };
         self.due = Due { tick, known: true, earliest, moved: Vec::new() };
         earliest
     }
 
-    fn reasons(&self, view: &impl View, now: Moment) -> Vec<(SlotName, Reason)> {
-        let reasons = self.held.keys().filter_map(|slot| self.reason(slot, view, now).map(|why| (slot.clone(), why)));
+    fn reasons(&self, view: &impl View) -> Vec<(SlotName, Reason)> {
+        let reasons = self.held.keys().filter_map(|slot| self.reason(slot, view).map(|why| (slot.clone(), why)));
         // Slots without a limit that the panel wants to know of.
         let bare = self.nagging.iter().filter(|(slot, nagging)| nagging.is_pressed() && !self.held.contains_key(slot));
         reasons.chain(bare.map(|(slot, _)| (slot.clone(), Reason::pressed()))).collect()
     }
 
     /// Why a slot with a limit is asked for, if it is.
-    fn reason(&self, slot: &SlotName, view: &impl View, now: Moment) -> Option<Reason> {
+    fn reason(&self, slot: &SlotName, view: &impl View) -> Option<Reason> {
         let held = self.held.get(slot)?;
         let pressed = self.nagging.get(slot).is_some_and(Nagging::is_pressed);
         let differs = held.recorded != Some(held.limit);
-        let over = matches!(held.kind, Kind::Granted(given) if ended(held.limit, given, now));
-        Reason::of(slot, held.limit, pressed, differs || over, view)
+        match held.kind {
+            Kind::LetGo if !pressed && !differs => None,
+            _ => Reason::of(slot, held.limit, pressed, differs, view),
+        }
     }
 
-    /// The reply to the latest sync came: `asks` were in it, `limits` are its answers. `longest` is the back-off's end in
-    /// milliseconds. Returns the slots whose limit may have changed.
+    /// The reply to the latest sync came: `limits` are the answers to what was `said` in it. `longest` is the back-off's end
+    /// in milliseconds. Returns the slots whose limit may have changed.
     pub(crate) fn answered(
         &mut self,
-        asks: &[Ask],
+        said: Said<'_>,
         limits: &[Limit],
         sent: Moment,
         now: Moment,
@@ -222,13 +242,14 @@ impl Limiter {
     ) -> Vec<SlotName> {
         self.due = Due::default();
         let answers: BTreeMap<_, _> = limits.iter().map(|answer| (&answer.slot, answer.limit.get())).collect();
-        for ask in asks {
+        for ask in said.asks {
             let slot = &ask.slot;
             let before = self.held.get(slot).copied();
             if matches!(before, Some(Held { kind: Kind::Gone, .. })) {
                 self.held.remove(slot);
                 self.changed.push(slot.clone());
                 self.nagging.remove(slot);
+                self.giving.remove(slot);
                 continue;
             }
             let nagging = self.nagging.entry(slot.clone()).or_default();
@@ -236,14 +257,22 @@ impl Limiter {
                 nagging.unanswered(now, longest);
                 continue;
             };
-            // An answer below what has passed is as good as one at it, and both shut the gate.
+            self.giving.remove(slot);
             let recorded = Some(ask.held.get().max(limit));
+            // Nothing is held, as it was said; what has passed since asks anew.
+            let let_go = said.gives_back.contains(slot) && ask.held == ask.count && limit <= ask.count.get();
+            if let (true, Some(held @ Held { kind: Kind::LetGo | Kind::Floor, .. })) = (let_go, before) {
+                nagging.answered(true, now, longest);
+                self.put(slot, Held { recorded, ..held });
+                continue;
+            }
+            // An answer below what has passed is as good as one at it, and both shut the gate.
             self.put(slot, Held { limit, kind: Kind::Granted(sent), recorded });
             let better = before.is_none_or(|held| limit > held.limit) && limit > view.count(slot);
             let settled = recorded == Some(limit) && limit > view.count(slot);
             self.nagging.entry(slot.clone()).or_default().answered(better || settled, now, longest);
         }
-        asks.iter().map(|ask| ask.slot.clone()).collect()
+        said.asks.iter().map(|ask| ask.slot.clone()).collect()
     }
 
     /// Another epoch begins: it has no limits.

@@ -11,6 +11,7 @@ const LONGEST: u64 = 30_000;
 struct Slots {
     counts: HashMap<SlotName, u64>,
     ahead: u64,
+    moves: bool,
     shut: bool,
 }
 
@@ -20,6 +21,9 @@ impl View for Slots {
     }
     fn ahead(&self, _: &SlotName) -> u64 {
         self.ahead
+    }
+    fn moves(&self, _: &SlotName) -> bool {
+        self.moves
     }
     fn is_open(&self, _: &SlotName) -> bool {
         !self.shut
@@ -52,15 +56,21 @@ impl Bench {
     }
 
     fn asks(&mut self) -> Vec<(u64, u64)> {
-        let asks = self.limiter.asks(&self.slots, self.now);
+        let asks = self.limiter.asks(&self.slots);
         asks.iter().map(|ask| (ask.count.get(), ask.held.get())).collect()
     }
 
     fn answer(&mut self, limit: Option<u64>) {
-        let asks = self.limiter.asks(&self.slots, self.now);
+        let asks = self.limiter.asks(&self.slots);
+        self.answer_to(&asks, limit);
+    }
+
+    fn answer_to(&mut self, asks: &[Ask], limit: Option<u64>) {
+        let gives_back = self.limiter.giving_back(asks);
         let limits: Vec<_> =
             limit.map(|limit| Limit { slot: alice(), limit: Bytes::saturating(limit) }).into_iter().collect();
-        self.limiter.answered(&asks, &limits, self.now, self.now, LONGEST, &self.slots);
+        let said = Said { asks, gives_back: &gives_back };
+        self.limiter.answered(said, &limits, self.now, self.now, LONGEST, &self.slots);
     }
 
     fn due(&mut self) -> Option<Moment> {
@@ -75,6 +85,17 @@ impl Bench {
     fn due_within_the_tick(&mut self) -> Option<Moment> {
         self.limiter.due(&self.slots, Moment::from_millis(self.ticks), self.now)
     }
+}
+
+/// Alice has passed 100 bytes, may pass up to 50,000, and another node needs some.
+fn called(moves: bool) -> Bench {
+    let mut bench = Bench::new();
+    bench.count(100);
+    bench.answer(Some(50_000));
+    bench.slots.moves = moves;
+    bench.limiter.press(&alice(), 100, true);
+    bench.limiter.give_back(&bench.slots);
+    bench
 }
 
 #[test]
@@ -128,7 +149,7 @@ fn a_lowered_limit_is_stated_once_more() {
     bench.count(100);
     bench.answer(Some(50_000));
     assert_eq!(bench.asks(), [], "raised: what the panel has recorded is what is held");
-    bench.limiter.press(&alice(), 100);
+    bench.limiter.press(&alice(), 100, false);
     assert_eq!(bench.asks(), [(100, 50_000)]);
     bench.answer(Some(20_000));
     assert_eq!(bench.asks(), [(100, 20_000)], "the panel has still recorded 50,000");
@@ -137,23 +158,110 @@ fn a_lowered_limit_is_stated_once_more() {
 }
 
 #[test]
-fn a_grant_ends_after_a_day_and_leaves_the_floor_once() {
+fn a_grant_ends_after_a_day_without_a_word_and_the_next_byte_takes_the_floor_once() {
     let mut bench = Bench::new();
     bench.count(100);
     bench.answer(Some(50_000));
     bench.now = bench.now.plus(LASTS - 1);
     assert_eq!(bench.count(200), Some(50_000));
     bench.now = bench.now.plus(1);
-    assert_eq!(bench.count(200), Some(1_200));
-    assert_eq!(bench.count(900), Some(1_200));
-    assert_eq!(bench.asks(), [(900, 1_200)], "the panel has recorded 50,000");
+    assert_eq!(bench.count(200), None);
+    assert_eq!((bench.asks(), bench.due()), (vec![], None), "the panel frees it by itself");
+    assert_eq!(bench.count(201), Some(1_201));
+    assert_eq!(bench.count(900), Some(1_201));
+    assert_eq!(bench.asks(), [(900, 1_201)]);
     bench.now = bench.now.plus(10 * LASTS);
-    assert_eq!(bench.count(1_200), Some(1_200), "the floor is not given twice");
+    assert_eq!(bench.count(1_201), Some(1_201), "the floor is not given twice");
+}
+
+#[test]
+fn a_slot_at_which_nothing_moves_lets_go_of_its_grant_when_it_is_called() {
+    let mut bench = called(false);
+    let asks = bench.limiter.asks(&bench.slots);
+    assert_eq!(bench.asks(), [(100, 100)], "held no more, before that is said");
+    assert_eq!(bench.limiter.giving_back(&asks), [alice()]);
+    assert_eq!(bench.count(100), None, "and the gate stays open");
+    bench.limiter.give_back(&bench.slots);
+    assert_eq!(bench.asks(), [(100, 100)], "until it is answered");
+    bench.answer(Some(100));
+    assert_eq!((bench.asks(), bench.due()), (vec![], None), "nobody nags for it");
+    bench.limiter.press(&alice(), 100, true);
+    assert_eq!(bench.asks(), [(100, 100)], "a panel that forgot of it is told again");
+    bench.answer(Some(100));
+    assert_eq!(bench.count(101), Some(1_101), "the next byte takes the floor, and asks");
+    let asks = bench.limiter.asks(&bench.slots);
+    assert_eq!((bench.asks(), bench.limiter.giving_back(&asks)), (vec![(101, 1_101)], vec![]));
+}
+
+#[test]
+fn a_slot_at_which_something_moves_gives_back_half_once() {
+    let mut bench = called(true);
+    for _ in 0..3 {
+        assert_eq!(bench.asks(), [(100, 25_050)]);
+        bench.limiter.give_back(&bench.slots);
+    }
+    let asks = bench.limiter.asks(&bench.slots);
+    assert_eq!(bench.limiter.giving_back(&asks), [alice()]);
+    bench.answer(Some(25_050));
+    assert_eq!((bench.asks(), bench.count(100)), (vec![], Some(25_050)));
+    bench.slots.ahead = 30_000;
+    let asks = bench.limiter.asks(&bench.slots);
+    assert_eq!((asks.len(), bench.limiter.giving_back(&asks).len()), (1, 0), "it asks for more when it needs more");
+}
+
+#[test]
+fn a_byte_that_comes_before_the_panel_knows_that_all_was_let_go_takes_the_floor_and_asks() {
+    let mut bench = called(false);
+    let asks = bench.limiter.asks(&bench.slots);
+    let gives_back = bench.limiter.giving_back(&asks);
+    assert_eq!(bench.count(150), Some(1_150));
+    let limit = Limit { slot: alice(), limit: Bytes::saturating(100) };
+    let said = Said { asks: &asks, gives_back: &gives_back };
+    bench.limiter.answered(said, &[limit], bench.now, bench.now, LONGEST, &bench.slots);
+    assert_eq!(bench.count(150), Some(1_150), "the answer shuts nothing");
+    assert_eq!(bench.asks(), [(150, 1_150)]);
+    assert!(bench.due().is_some_and(|due| due <= bench.now), "and that is due at once");
+}
+
+#[test]
+fn a_panel_of_an_earlier_release_grants_again_what_was_given_back() {
+    let mut bench = called(false);
+    bench.answer(Some(50_000));
+    assert_eq!((bench.asks(), bench.count(100)), (vec![], Some(50_000)));
+}
+
+#[test]
+fn a_slot_near_its_limit_one_at_it_and_a_list_of_all_ask_as_ever() {
+    for (count, ahead, full) in [(49_000, 2_000, false), (50_000, 0, false), (100, 0, true)] {
+        let mut bench = Bench::new();
+        bench.count(100);
+        bench.answer(Some(50_000));
+        bench.slots.ahead = ahead;
+        bench.count(count);
+        bench.limiter.press(&alice(), count, !full);
+        bench.limiter.give_back(&bench.slots);
+        let asks = bench.limiter.asks(&bench.slots);
+        assert_eq!((bench.asks(), bench.limiter.giving_back(&asks)), (vec![(count, 50_000)], vec![]));
+    }
+}
+
+#[test]
+fn what_was_let_go_of_is_not_held_after_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = Ledger::open(&folder.path().join("ledger")).unwrap();
+    let mut bench = called(false);
+    let mut batch = Batch::default();
+    bench.limiter.write(&mut batch);
+    ledger.commit_now(&batch).unwrap();
+    for same_boot in [true, false] {
+        bench.limiter = Limiter::load(&ledger, same_boot).unwrap();
+        assert_eq!((bench.count(100), bench.asks()), (None, vec![(100, 100)]), "which is still to be said");
+    }
 }
 
 #[test]
 fn a_grant_of_an_earlier_boot_has_ended_and_one_of_this_boot_has_not() {
-    for (same_boot, expected) in [(true, Some(50_000)), (false, Some(1_100))] {
+    for (same_boot, expected) in [(true, Some(50_000)), (false, None)] {
         let folder = tempfile::tempdir().unwrap();
         let ledger = Ledger::open(&folder.path().join("ledger")).unwrap();
         let mut bench = Bench::new();
@@ -165,18 +273,19 @@ fn a_grant_of_an_earlier_boot_has_ended_and_one_of_this_boot_has_not() {
         ledger.commit_now(&batch).unwrap();
         bench.limiter = Limiter::load(&ledger, same_boot).unwrap();
         assert_eq!(bench.count(100), expected);
-        assert_eq!(bench.asks().is_empty(), same_boot, "the panel must learn of the floor");
+        assert_eq!(bench.asks().is_empty(), same_boot, "the panel must learn of it");
+        assert_eq!(bench.count(101), if same_boot { expected } else { Some(1_101) });
     }
 }
 
 #[test]
 fn a_touched_entry_asks_when_there_is_something_to_tell() {
     let mut bench = Bench::new();
-    bench.limiter.press(&alice(), 0);
+    bench.limiter.press(&alice(), 0, true);
     assert_eq!(bench.asks(), []);
     bench.slots.shut = true;
     bench.slots.counts.insert(alice(), 70);
-    bench.limiter.press(&alice(), 70);
+    bench.limiter.press(&alice(), 70, true);
     assert_eq!(bench.asks(), [(70, 70)], "a shut slot without a limit states its count");
     bench.answer(Some(70));
     assert_eq!(bench.asks(), []);
@@ -206,7 +315,7 @@ fn the_nearest_come_first_when_more_ask_than_fit() {
         bench.limiter.limit(&slot, number.max(1), 1_000 - number, bench.now);
         bench.slots.counts.insert(slot, number * 3);
     }
-    let asks = bench.limiter.asks(&bench.slots, bench.now);
+    let asks = bench.limiter.asks(&bench.slots);
     assert_eq!(asks.len(), MAX_ASKS);
     let left: Vec<_> = asks.iter().map(|ask| ask.held.get() - ask.count.get()).collect();
     assert!(left.is_sorted());

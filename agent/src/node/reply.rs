@@ -13,6 +13,7 @@ use crate::client::Failed;
 use crate::clock::{Moment, Reading};
 use crate::faults::{self, Point};
 use crate::ledger::put_meta;
+use crate::limiter::Said;
 
 /// Back-off after the first failure and at most, in milliseconds.
 const FIRST_BACK_OFF: u64 = 1_000;
@@ -117,12 +118,13 @@ impl Node {
             self.doors.take(plans, &mut self.books.batch);
         }
         if let Some(change) = reply.roster {
+            let called = !change.full;
             let touched = self.roster.apply(change, &mut self.books.batch);
             for slot in &touched.upserts {
                 self.allow(slot, now);
                 self.tell_speed(slot);
                 self.departed.remove(slot);
-                self.limiter.press(slot, self.tally.count(slot).total());
+                self.limiter.press(slot, self.tally.count(slot).total(), called);
             }
             for slot in &touched.removals {
                 self.commands.push(Command::ForgetSpeed { slot: slot.clone() });
@@ -145,7 +147,8 @@ impl Node {
         if !reply.deleted && reply.n == request.n {
             let longest = self.policy.rest();
             let view = sight!(self, now);
-            changed.extend(self.limiter.answered(&request.asks, &reply.limits, sent, now, longest, &view));
+            let said = Said { asks: &request.asks, gives_back: &request.gives_back };
+            changed.extend(self.limiter.answered(said, &reply.limits, sent, now, longest, &view));
         }
         // A panel that has more than was ever sent got it from a copy of this ledger.
         self.talk.rejected &= request.report.is_none();

@@ -35,6 +35,10 @@ impl View for Sight<'_> {
         pace::passes(self.rates.of(slot), self.ahead)
     }
 
+    fn moves(&self, slot: &SlotName) -> bool {
+        self.rates.of(slot) > 0
+    }
+
     fn is_open(&self, slot: &SlotName) -> bool {
         self.roster.is_open(slot, self.second)
     }
@@ -95,6 +99,8 @@ impl Node {
     fn make(&mut self, reading: Reading) -> Result<SyncRequest, LedgerError> {
         let now = reading.now;
         self.end_epoch(now)?;
+        let sight = sight!(self, now);
+        self.limiter.give_back(&sight);
         let (report, skip) = if self.awaits_catch_up() { None } else { self.next_report(now)? }.unzip();
         let books = &mut self.books;
         self.n = self.n.saturating_add(1);
@@ -102,7 +108,8 @@ impl Node {
         // What is held will be in the ledger before this is sent.
         let held = self.roster.version();
         let (asks, addresses) = (self.asks(now), self.addresses.tell(now));
-        Ok(SyncRequest { held, asks, report, skip: skip.flatten(), addresses, ..self.bare(reading) })
+        let gives_back = self.limiter.giving_back(&asks);
+        Ok(SyncRequest { held, asks, gives_back, report, skip: skip.flatten(), addresses, ..self.bare(reading) })
     }
 
     fn next_report(&mut self, now: Moment) -> Result<Option<(Report, Option<Skip>)>, LedgerError> {
@@ -148,6 +155,7 @@ impl Node {
             loaded: self.loading.version(),
             roster_after: self.roster.cursor(),
             asks: Vec::new(),
+            gives_back: Vec::new(),
             report: None,
             skip: None,
             status: Some(self.status(reading)),
@@ -157,9 +165,9 @@ impl Node {
         }
     }
 
-    fn asks(&mut self, now: Moment) -> Vec<Ask> {
+    fn asks(&self, now: Moment) -> Vec<Ask> {
         let sight = sight!(self, now);
-        self.limiter.asks(&sight, now)
+        self.limiter.asks(&sight)
     }
 
     /// Cuts what has to be reported: much, old, or of a slot that nears its limit.

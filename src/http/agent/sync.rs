@@ -88,6 +88,9 @@ fn validate(sync: &SyncRequest) -> Result<(), Failure> {
     if sync.asks.len() > MAX_ASKS {
         return Err(Failure::invalid("asks", format!("at most {MAX_ASKS}")));
     }
+    if sync.gives_back.len() > MAX_ASKS {
+        return Err(Failure::invalid("gives_back", format!("at most {MAX_ASKS}")));
+    }
     if weir_wire::Bytes::try_from(sync.n).is_err() {
         return Err(Failure::invalid("n", "an integer from 0 to 9007199254740991"));
     }
@@ -168,7 +171,7 @@ async fn answer_asks(call: &Call, caller: &Caller, sync: &SyncRequest) -> Result
         .iter()
         .map(|ask| {
             let key = usage::entry_key(NodeId(caller.node), sync.epoch, &ask.slot);
-            AskRow(ask.slot.clone(), key, ask.count, ask.held)
+            AskRow(ask.slot.clone(), key, ask.count, ask.held, sync.gives_back.contains(&ask.slot))
         })
         .collect();
     let rules: Rules = settings::grant_rules(&call.env);

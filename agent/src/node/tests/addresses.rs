@@ -56,10 +56,10 @@ fn a_panel_that_refuses_addresses_still_gets_every_report() {
     let mut refusal = Panel::refusal(Code::Invalid, None);
     refusal.field = Some("addresses[0]".to_owned());
     rig.refuse(refusal);
-    rig.pass(600_000);
+    rig.pass(900_000);
     rig.sync_all();
     rig.flow_on("new 3", ALICE, 11);
-    rig.pass(600_000);
+    rig.pass(900_000);
     for request in rig.sync_all() {
         assert_eq!((request.address_day, request.addresses.len()), (None, 0));
     }

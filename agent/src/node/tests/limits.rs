@@ -165,9 +165,55 @@ fn a_grant_lasts_a_day_of_the_boots_clock_whatever_the_wall_clock_does() {
     rig.pass(DAY - 300_000);
     assert_eq!(rig.node.limiter.held(&slot(ALICE)), Some(50_000));
     rig.pass(360_000);
-    assert_eq!(rig.node.limiter.held(&slot(ALICE)), Some(1_000 + FLOOR));
+    assert_eq!(rig.node.limiter.held(&slot(ALICE)), Some(1_000), "nothing is held");
+    assert!(rig.core.is_open(ALICE));
+    rig.flow(ALICE, 1);
+    assert_eq!(rig.node.limiter.held(&slot(ALICE)), Some(1_001 + FLOOR));
     rig.flow(ALICE, FLOOR);
     assert!(!rig.core.is_open(ALICE));
+}
+
+#[test]
+fn a_grant_that_ends_where_nothing_moves_is_asked_for_again_with_the_next_byte() {
+    let mut rig = granted();
+    let mut asks = 0;
+    while rig.clock.now.since(Moment::default()) < DAY + 1_500_000 {
+        rig.pass(30_000);
+        asks += rig.sync_if_sent().map_or(0, |request| request.asks.len());
+    }
+    assert_eq!(asks, 0, "a day in which he did nothing costs nothing");
+    rig.flow(ALICE, 1);
+    assert_eq!(asked(&rig.sync(), ALICE), Some((101, 101 + FLOOR)));
+    assert!(rig.core.is_open(ALICE));
+}
+
+#[test]
+fn a_grant_that_another_node_needs_is_given_back_before_that_is_said_and_no_connection_breaks() {
+    let mut rig = granted();
+    rig.pass(40_000);
+    rig.sync_if_sent();
+    rig.panel.touch(ALICE);
+    rig.panel.limits.insert(slot(ALICE), 100);
+    rig.sync();
+    rig.until_sync();
+    assert_eq!(rig.node.limiter.held(&slot(ALICE)), Some(100));
+    rig.crash();
+    rig.until_sync();
+    let request = rig.sync();
+    assert_eq!(
+        (asked(&request, ALICE), request.gives_back),
+        (Some((100, 100)), vec![slot(ALICE)]),
+        "also after a crash"
+    );
+    for _ in 0..5 {
+        assert_eq!(asked(&rig.sync(), ALICE), None);
+    }
+    assert!(rig.core.is_open(ALICE), "his connection lives");
+    rig.panel.limits.insert(slot(ALICE), 9_000);
+    assert!(rig.flow(ALICE, 1));
+    let request = rig.sync();
+    assert_eq!((asked(&request, ALICE), request.gives_back), (Some((101, 101 + FLOOR)), vec![]));
+    assert_eq!(rig.node.limiter.held(&slot(ALICE)), Some(9_000));
 }
 
 #[test]
@@ -178,8 +224,8 @@ fn a_grant_outlives_the_process_and_not_the_boot() {
     rig.flow(ALICE, 900);
     rig.pass(1_000);
     rig.boot("another boot");
-    assert_eq!(rig.node.limiter.held(&slot(ALICE)), Some(1_000 + FLOOR));
-    assert_eq!(asked(&rig.sync(), ALICE), Some((1_000, 1_000 + FLOOR)), "the panel has recorded 50,000");
+    assert_eq!(rig.node.limiter.held(&slot(ALICE)), Some(1_000));
+    assert_eq!(asked(&rig.sync(), ALICE), Some((1_000, 1_000)), "the panel has recorded 50,000");
 }
 
 #[test]
@@ -188,6 +234,7 @@ fn a_boot_with_a_young_clock_does_not_revive_a_grant() {
     rig.pass(1_000);
     rig.clock.now = Moment::from_millis(3);
     rig.boot("another boot");
+    rig.flow(ALICE, 1);
     rig.flow(ALICE, FLOOR);
     assert!(!rig.core.is_open(ALICE));
 }

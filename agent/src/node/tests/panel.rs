@@ -32,6 +32,8 @@ pub(crate) struct Panel {
     version: RosterVersion,
     /// Changed since the version was told.
     news: bool,
+    /// The only one that has, if the next change names no more than that.
+    touched: Option<SlotName>,
     /// Inbounds that are for some plans only, as every reply says.
     pub(crate) inbound_plans: Option<Vec<InboundPlans>>,
 }
@@ -55,6 +57,7 @@ impl Panel {
             roster: BTreeMap::new(),
             version: RosterVersion::NONE,
             news: false,
+            touched: None,
             inbound_plans: None,
         }
     }
@@ -91,7 +94,14 @@ impl Panel {
         self.changed();
     }
 
+    /// Makes the node ask for a user, as when another one starves.
+    pub(crate) fn touch(&mut self, name: &str) {
+        self.changed();
+        self.touched = Some(name.parse().unwrap());
+    }
+
     fn changed(&mut self) {
+        self.touched = None;
         self.version = RosterVersion { number: self.version.number + 1, salt: 7 };
         self.news = true;
     }
@@ -130,7 +140,11 @@ impl Panel {
         }
         let ack = epoch.digests.len() as u64;
         let limits = if self.deleted { Vec::new() } else { self.limits(request) };
-        let roster = (self.news || request.held != self.version).then(|| self.full());
+        let mut roster = (self.news || request.held != self.version).then(|| self.full());
+        if let (Some(change), Some(slot)) = (&mut roster, self.touched.take()) {
+            change.full = false;
+            change.upserts.retain(|entry| entry.slot == slot);
+        }
         self.news = false;
         let roster = roster.filter(|_| !self.deleted);
         let today = day(time);
@@ -148,6 +162,8 @@ impl Panel {
         let asks = request.asks.iter();
         asks.filter_map(|ask| {
             let limit = Bytes::saturating(limit(&ask.slot, ask.count)?);
+            let most = if request.gives_back.contains(&ask.slot) { ask.held.max(ask.count) } else { Bytes::MAX };
+            let limit = limit.min(most);
             Some(Limit { slot: ask.slot.clone(), limit })
         })
         .collect()

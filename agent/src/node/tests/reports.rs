@@ -14,6 +14,9 @@ fn reported(requests: &[SyncRequest]) -> Vec<u64> {
 #[test]
 fn few_and_young_bytes_wait_and_old_ones_do_not() {
     let mut rig = Rig::generous();
+    // Otherwise the end of the quarter-hour cuts both.
+    rig.panel.policy.report_seconds = 600;
+    rig.sync();
     let before = rig.panel.applied(ALICE);
     let began = rig.clock.now;
     rig.flow(ALICE, 5_000);
@@ -83,7 +86,7 @@ fn nobodys_bytes_are_told_even_when_no_user_has_any() {
     }
     let [(users, foreign, at)] = told[..] else { panic!("once, and not {told:?}") };
     assert_eq!((users, foreign), (0, 300));
-    assert!(at.since(began) <= 640_000, "{}", at.since(began));
+    assert!(at.since(began) <= 940_000, "{}", at.since(began));
 }
 
 #[test]
