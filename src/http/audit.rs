@@ -72,7 +72,7 @@ pub(crate) async fn recorded<T>(
                 if !is_worthwhile(attempt, asked + lost, asked - before + batch.len()) {
                     return Err(StoreError::Stale.into());
                 }
-                pause(12 << attempt.min(4)).await?;
+                pause(25 << attempt.min(3)).await?;
             }
             Err(error) => return Err(error.into()),
         }
