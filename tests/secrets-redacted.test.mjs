@@ -39,8 +39,8 @@ const lines = [];
 const refusals = [];
 /** What must stand nowhere, by name. @type {Map<string, string>} */
 const secrets = new Map();
-/** What stands in the database as it was given, because the panel's answers are made of it. */
-const kept = new Set(['token of a source', 'password of a direct config']);
+/** What stands in the database as it was given, because lists are made of it: so that it would be seen if others did. */
+const KEPT = ['password of a direct config', 'token of a source'];
 
 before(async () => {
   hook = await Endpoint.start();
@@ -253,5 +253,5 @@ test('nor in a notice, but for what the receiver gave himself', () => {
 });
 
 test('nor in the database, but for what stands in lists', async () => {
-  assert.deepEqual(found(JSON.stringify(await dump(panel)), kept), []);
+  assert.deepEqual(found(JSON.stringify(await dump(panel))).sort(), KEPT);
 });
