@@ -45,6 +45,8 @@ const outside = new Map();
 /** Milliseconds of every answer by kind, and statuses. */
 const lasted = new Map();
 const statuses = {};
+/** What was not answered with 200. */
+const wrong = [];
 let made = 0;
 
 before(async () => {
@@ -62,7 +64,7 @@ before(async () => {
 });
 after(() => panel?.stop());
 
-/** One request: counted, timed, and answered with 200. @param {string} kind @param {() => Promise<import('./support/panel.mjs').Answer>} ask */
+/** One request, counted and timed. What is answered otherwise than with 200 is noted: the others go on, as they would. @param {string} kind @param {() => Promise<import('./support/panel.mjs').Answer>} ask */
 async function asked(kind, ask) {
   made += 1;
   const from = performance.now();
@@ -70,7 +72,7 @@ async function asked(kind, ask) {
   if (!lasted.has(kind)) lasted.set(kind, []);
   lasted.get(kind).push(performance.now() - from);
   statuses[answer.status] = (statuses[answer.status] ?? 0) + 1;
-  assert.equal(answer.status, 200, `${kind}: ${answer.text.slice(0, 300)}`);
+  if (answer.status !== 200) wrong.push(`${kind}: ${answer.status} ${answer.text.slice(0, 300)}`);
   return answer;
 }
 
@@ -107,8 +109,8 @@ const KINDS = {
     const body = reportOf(tokenOf(authKey, user), { server: `s${dice.from(0, 5)}.example`, bytes_uploaded: up, bytes_downloaded: down });
     const key = dice.next() < 0.8 ? { 'idempotency-key': `key-${made}-${dice.from(0, 1e9)}` } : {};
     const times = key['idempotency-key'] && dice.next() < 0.33 ? 2 : 1;
-    await Promise.all(Array.from({ length: times }, () => asked('webhook', () => send(panel, body, key))));
-    add(outside, user.id, up, down);
+    const answers = await Promise.all(Array.from({ length: times }, () => asked('webhook', () => send(panel, body, key))));
+    if (answers.some(({ status }) => status === 200)) add(outside, user.id, up, down);
   },
 
   page() {
@@ -135,8 +137,9 @@ const KINDS = {
 
 async function report(agent) {
   if (agent.last && dice.next() < 0.05) {
-    const { body } = await asked('sync', () => agent.send(agent.last));
-    assert.equal(body.ack, agent.seq, 'a report that came before is not the next one');
+    // A report that came before is not the next one.
+    const { status, body } = await asked('sync', () => agent.send(agent.last));
+    if (status === 200) assert.equal(body.ack, agent.seq);
     return;
   }
   if (dice.next() < 0.2) {
@@ -154,8 +157,12 @@ async function report(agent) {
   const asks = lines.filter(([{ id }]) => id > USERS / 2).map(([user]) => [user.slot, count(user), count(user)]);
   agent.last = JSON.stringify(agent.message({ report: agent.report({ seq: agent.seq, users: lines.map(([user, up, down]) => [user.slot, up, down]) }), asks }));
   const times = dice.next() < 0.2 ? 2 : 1;
-  const answers = await Promise.all(Array.from({ length: times }, () => asked('sync', () => agent.send(agent.last))));
-  for (const { body } of answers) assert.equal(body.ack, agent.seq);
+  // An agent sends its report until it is acknowledged.
+  for (let taken = []; taken.length === 0; ) {
+    const answers = await Promise.all(Array.from({ length: times }, () => asked('sync', () => agent.send(agent.last))));
+    taken = answers.filter(({ status }) => status === 200);
+    for (const { body } of taken) assert.equal(body.ack, agent.seq);
+  }
 }
 
 /** A kind of request, as often as the menu says. */
@@ -177,6 +184,7 @@ test(`${REQUESTS} requests of every kind, ${AT_ONCE} at a time, are all answered
     const sorted = times.toSorted((a, b) => a - b);
     t.diagnostic(`${kind}: ${times.length}, half within ${part(sorted, 0.5)} ms, 99 of 100 within ${part(sorted, 0.99)} ms, all within ${part(sorted, 1)} ms`);
   }
+  assert.deepEqual(wrong, []);
   assert.deepEqual(Object.keys(statuses), ['200']);
   assert.doesNotMatch(panel.log(), /request failed|panicked|exception/i);
 });

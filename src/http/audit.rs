@@ -48,18 +48,20 @@ pub(crate) async fn recorded<T>(
     prepare: impl AsyncFn() -> Result<Deed<T>, Failure>,
 ) -> Result<(Vec<Outcome>, T), Failure> {
     let key = call.secret("AUDIT_KEY")?;
-    let _turn = Turn::take().await?;
+    let mut turn = Turn::take().await?;
     // Queries of batches that came to nothing, which the database's handle does not count.
     let mut lost = 0;
     let mut attempt = 0;
     loop {
         let before = call.db.cost().queries;
         let end = if attempt == 0 { swift(call, &key).await? } else { careful(call, &key).await? };
+        turn.keep();
         let Deed { deed, kept } = prepare().await?;
         let Some((entry, mut batch)) = deed else { return Ok((Vec::new(), kept)) };
         let own = batch.len();
         let (rows, head) = end.grow(call, actor, &entry, &key)?;
         batch.extend(store::append(&rows, &head, &end.found));
+        turn.keep();
         match call.db.batch(&batch).await {
             Ok(mut outcomes) => {
                 outcomes.truncate(own);
@@ -72,7 +74,10 @@ pub(crate) async fn recorded<T>(
                 if !is_worthwhile(attempt, asked + lost, asked - before + batch.len()) {
                     return Err(StoreError::Stale.into());
                 }
+                // Whoever waits in this isolate goes meanwhile: this one met another isolate, or took longer than a turn lasts.
+                drop(turn);
                 pause(25 << attempt.min(3)).await?;
+                turn = Turn::take().await?;
             }
             Err(error) => return Err(error.into()),
         }
