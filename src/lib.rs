@@ -15,6 +15,7 @@ mod spending;
 pub mod store;
 mod views;
 
+pub use http::marzban::bodies as marzban_bodies;
 use worker::{Context, Env, Request, Response, ScheduleContext, ScheduledEvent, event};
 
 #[event(fetch)]

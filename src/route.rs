@@ -31,7 +31,7 @@ pub enum Route<'a> {
     },
     /// `GET /install.sh`, also HEAD
     Install,
-    /// `GET /health`
+    /// `GET /health`, also HEAD
     Health,
     /// `GET /metrics`, also HEAD
     Metrics,
@@ -39,7 +39,7 @@ pub enum Route<'a> {
     Page(Page<'a>),
     /// `POST /language`
     Language,
-    /// `GET /login`
+    /// `GET /login`, also HEAD
     LoginPage,
     /// `POST /login`
     Login,

@@ -7,57 +7,7 @@ import { after, before, test } from 'node:test';
 import { addOperator, signInOwner } from './support/operators.mjs';
 import { ROOT, startPanel } from './support/panel.mjs';
 import { dump } from './support/refusals.mjs';
-
-/** `A`, `R`, `V`: admin, reseller, viewer may too; the owner may everything. A user of another is refused, not hidden. */
-const ROUTES = [
-  ['GET', '/api/admin', 'ARV'],
-  ['POST', '/api/admin', ''],
-  ['PUT', '/api/admin/the-reseller', ''],
-  ['DELETE', '/api/admin/the-reseller', ''],
-  ['GET', '/api/admins', ''],
-  ['POST', '/api/admin/the-reseller/users/disable', 'A'],
-  ['POST', '/api/admin/the-reseller/users/activate', 'A'],
-  ['POST', '/api/admin/usage/reset/the-reseller', ''],
-  ['GET', '/api/admin/usage/the-reseller', ''],
-  ['GET', '/api/core', 'ARV'],
-  ['POST', '/api/core/restart', 'A'],
-  ['GET', '/api/core/config', 'A'],
-  ['PUT', '/api/core/config', 'A'],
-  ['GET', '/api/system', 'ARV'],
-  ['GET', '/api/inbounds', 'ARV'],
-  ['GET', '/api/node/settings', 'A'],
-  ['POST', '/api/node', 'A'],
-  ['GET', '/api/node/1', 'A'],
-  ['PUT', '/api/node/1', 'A'],
-  ['DELETE', '/api/node/1', 'A'],
-  ['POST', '/api/node/1/reconnect', 'A'],
-  ['GET', '/api/nodes', 'A'],
-  ['GET', '/api/nodes/usage', 'A'],
-  ['GET', '/api/hosts', 'A'],
-  ['PUT', '/api/hosts', 'A'],
-  ['POST', '/api/user_template', 'A'],
-  ['GET', '/api/user_template', 'ARV'],
-  ['GET', '/api/user_template/1', 'ARV'],
-  ['PUT', '/api/user_template/1', 'A'],
-  ['DELETE', '/api/user_template/1', 'A'],
-  ['POST', '/api/user', 'AR'],
-  ['GET', '/api/user/ann', 'A'],
-  ['PUT', '/api/user/ann', 'A'],
-  ['DELETE', '/api/user/ann', 'A'],
-  ['POST', '/api/user/ann/reset', 'A'],
-  ['POST', '/api/user/ann/revoke_sub', 'A'],
-  ['GET', '/api/user/ann/usage', 'A'],
-  ['POST', '/api/user/ann/active-next', 'A'],
-  ['PUT', '/api/user/ann/set-owner', 'A'],
-  ['GET', '/api/users', 'AR'],
-  ['POST', '/api/users/reset', 'A'],
-  ['GET', '/api/users/usage', 'AR'],
-  ['GET', '/api/users/expired', 'AR'],
-  ['DELETE', '/api/users/expired', 'AR'],
-];
-/** What a role may read beyond the table, or not, as our own roles have it: a viewer sees users, never what lets them in. */
-const NOT_ASKED = new Set(['V GET /api/user/ann/usage', 'V GET /api/users/usage', 'V GET /api/users/expired', 'V GET /api/nodes', 'V GET /api/node/1', 'V GET /api/nodes/usage',
-  'V GET /api/node/settings', 'V GET /api/hosts', 'V GET /api/core/config', 'V GET /api/users', 'V GET /api/admins']);
+import { MARZBAN, NOT_ASKED } from './support/role-tables.mjs';
 
 let panel;
 /** @type {Record<string, string>} tokens by role */
@@ -91,7 +41,7 @@ const send = (method, where, headers) => panel.request(method, where, { ...(isRe
 
 test('every route of the table of URLs is in the table here', async () => {
   const source = await readFile(path.join(ROOT, 'src/route/marzban.rs'), 'utf8');
-  const known = new Set(ROUTES.map(([method, where]) => `${method} ${where.replace(/\/(the-reseller|ann|1)(?=\/|$)/g, '/{}')}`));
+  const known = new Set(MARZBAN.map(([method, where]) => `${method} ${where.replace(/\/(the-reseller|ann|1)(?=\/|$)/g, '/{}')}`));
   const said = [...source.matchAll(/\/\/\/ `(GET|POST|PUT|DELETE) (\/api\/[^`]+)`/g)].map(([, method, where]) => `${method} ${where.replace(/\{\w+\}/g, '{}')}`);
   // A WebSocket has its own ways in: tests/marzban-logs.test.mjs.
   const missing = said.filter((one) => !known.has(one) && !one.endsWith('/logs'));
@@ -101,7 +51,7 @@ test('every route of the table of URLs is in the table here', async () => {
 
 test('nobody gets anywhere without a bearer that is ours, also with the cookie of a session', async () => {
   const before = await dump(panel);
-  for (const [method, where] of ROUTES) {
+  for (const [method, where] of MARZBAN) {
     const none = await send(method, where, {});
     const shared = /^\/api\/user\/ann$/.test(where);
     assert.deepEqual([none.status, none.body.detail, none.headers.get('www-authenticate')], [401, 'Not authenticated', 'Bearer'], `${method} ${where}`);
@@ -120,13 +70,13 @@ for (const role of ['admin', 'reseller', 'viewer']) {
   test(`the role ${role} is refused everywhere else with the sentence that clients know`, async () => {
     const before = await dump(panel);
     const letter = role[0].toUpperCase();
-    for (const [method, where, letters] of ROUTES) {
+    for (const [method, where, letters] of MARZBAN) {
       if (letters.includes(letter) || NOT_ASKED.has(`${letter} ${method} ${where}`)) continue;
       const { status, body } = await send(method, where, { authorization: `Bearer ${tokens[role]}` });
       assert.deepEqual([status, body.detail], [403, "You're not allowed"], `${method} ${where}`);
     }
     assert.deepEqual(await dump(panel), before);
-    for (const [method, where, letters] of ROUTES.filter(([method]) => isRead(method))) {
+    for (const [method, where, letters] of MARZBAN.filter(([method]) => isRead(method))) {
       if (!letters.includes(letter)) continue;
       const { status, text } = await send(method, where, { authorization: `Bearer ${tokens[role]}` });
       assert.ok(status === 200 || (status === 404 && where === '/api/user_template/1'), `${method} ${where}: ${status} ${text}`);

@@ -5,9 +5,11 @@
 
 pub mod formats;
 pub mod links;
+pub mod marzban;
 pub mod reach;
 pub mod sources;
 pub mod texts;
+pub mod tokens;
 pub mod wire;
 pub mod xpert;
 
@@ -15,12 +17,14 @@ pub mod xpert;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [Target; 7] = [
+pub const TARGETS: [Target; 9] = [
     ("formats", formats::check),
     ("links", links::check),
+    ("marzban", marzban::check),
     ("reach", reach::check),
     ("sources", sources::check),
     ("texts", texts::check),
+    ("tokens", tokens::check),
     ("wire", wire::check),
     ("xpert", xpert::check),
 ];

@@ -8,9 +8,13 @@ use crate::store::audit::{self as store, End};
 use crate::store::d1::Outcome;
 use crate::store::{Statement, StoreError};
 
-/// How often an action is prepared before its caller is told that the database is busy. More would not fit into the
-/// platform's 50 queries a request.
-const ATTEMPTS: u32 = 3;
+/// How often an action is prepared at least before its caller is told that the database is busy.
+const LEAST_ATTEMPTS: u32 = 3;
+/// And at most.
+const MOST_ATTEMPTS: u32 = 8;
+/// Beyond the least an action is prepared again only while all that the request has asked of the database, that attempt included, stays
+/// within this many queries: the platform lets 50 pass, and what follows an action needs some.
+const QUERIES: usize = 44;
 
 /// What [`recorded`] is to do.
 pub(crate) struct Deed<T> {
@@ -44,24 +48,45 @@ pub(crate) async fn recorded<T>(
     prepare: impl AsyncFn() -> Result<Deed<T>, Failure>,
 ) -> Result<(Vec<Outcome>, T), Failure> {
     let key = call.secret("AUDIT_KEY")?;
-    let _turn = Turn::take().await?;
-    for attempt in 0..ATTEMPTS {
+    let mut turn = Turn::take().await?;
+    // Queries of batches that came to nothing, which the database's handle does not count.
+    let mut lost = 0;
+    let mut attempt = 0;
+    loop {
+        let before = call.db.cost().queries;
         let end = if attempt == 0 { swift(call, &key).await? } else { careful(call, &key).await? };
+        turn.keep();
         let Deed { deed, kept } = prepare().await?;
         let Some((entry, mut batch)) = deed else { return Ok((Vec::new(), kept)) };
         let own = batch.len();
         let (rows, head) = end.grow(call, actor, &entry, &key)?;
         batch.extend(store::append(&rows, &head, &end.found));
+        turn.keep();
         match call.db.batch(&batch).await {
             Ok(mut outcomes) => {
                 outcomes.truncate(own);
                 return Ok((outcomes, kept));
             }
-            Err(StoreError::Stale) => pause(25 << attempt).await?,
+            Err(StoreError::Stale) => {
+                lost += batch.len();
+                attempt += 1;
+                let asked = call.db.cost().queries;
+                if !is_worthwhile(attempt, asked + lost, asked - before + batch.len()) {
+                    return Err(StoreError::Stale.into());
+                }
+                // Whoever waits in this isolate goes meanwhile: this one met another isolate, or took longer than a turn lasts.
+                drop(turn);
+                pause(25 << attempt.min(3)).await?;
+                turn = Turn::take().await?;
+            }
             Err(error) => return Err(error.into()),
         }
     }
-    Err(StoreError::Stale.into())
+}
+
+/// Whether one more attempt is to be made after so many that came to nothing, `asked` queries of this request, and `last` of the last attempt.
+const fn is_worthwhile(attempts: u32, asked: usize, last: usize) -> bool {
+    attempts < LEAST_ATTEMPTS || (attempts < MOST_ATTEMPTS && asked + last <= QUERIES)
 }
 
 /// The end of the chain, for the daily report and the backup: kept outside, it shows whether the log was written anew.
@@ -131,5 +156,34 @@ impl Place {
             rows.push((row, previous));
         }
         Ok((rows, Head::sealed(key, number.saturating_sub(1), previous)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Attempts of an action that always loses: each asks so many queries, after `before` that its handler asked.
+    fn attempts(before: usize, each: usize) -> (u32, usize) {
+        let (mut made, mut asked) = (0, before);
+        loop {
+            made += 1;
+            asked += each;
+            if !is_worthwhile(made, asked, each) {
+                return (made, asked);
+            }
+        }
+    }
+
+    #[test]
+    fn a_small_action_is_tried_often_and_a_large_one_as_often_as_the_platform_lets_it() {
+        assert_eq!(attempts(2, 5), (8, 42));
+        assert_eq!(attempts(4, 10), (4, 44));
+        assert_eq!(attempts(2, 14), (3, 44));
+    }
+
+    #[test]
+    fn every_action_is_tried_three_times() {
+        assert_eq!(attempts(10, 20), (3, 70));
     }
 }

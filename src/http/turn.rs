@@ -12,10 +12,13 @@ use worker::Delay;
 use super::failure::Failure;
 use crate::{clock, random};
 
-/// A turn that was not given back by then belongs to a request that the platform has ended.
-const LASTS: i64 = 2_000;
+/// A turn that was neither used nor given back for so many milliseconds belongs to a request that the platform has ended. No step of an action
+/// takes as long, even where a hundred others wait for the database.
+const LASTS: i64 = 5_000;
 /// Milliseconds for which a request waits for its turn before it goes ahead without.
-const PATIENCE: i64 = 5_000;
+const PATIENCE: i64 = 20_000;
+/// Milliseconds between two looks at least: of the first ones, and of those of whoever waits long.
+const LOOKS: (u64, u64) = (4, 16);
 
 thread_local! {
     static TAKEN_UNTIL: Cell<i64> = const { Cell::new(0) };
@@ -34,6 +37,7 @@ impl Turn {
         if !crate::faults::has_turns() {
             return Ok(Self { until: 0 });
         }
+        let (mut least, longest) = LOOKS;
         loop {
             let now = clock::millis();
             if TAKEN_UNTIL.get() <= now || now.saturating_sub(began) >= PATIENCE {
@@ -41,7 +45,16 @@ impl Turn {
                 TAKEN_UNTIL.set(until);
                 return Ok(Self { until });
             }
-            pause(4).await?;
+            pause(least).await?;
+            least = longest.min(least + 1);
+        }
+    }
+
+    /// Keeps it for the next step, unless somebody else has it by now.
+    pub(super) fn keep(&mut self) {
+        if TAKEN_UNTIL.get() == self.until {
+            self.until = clock::millis().saturating_add(LASTS);
+            TAKEN_UNTIL.set(self.until);
         }
     }
 }

@@ -3,6 +3,7 @@
 mod admin_json;
 mod admins;
 mod bearer;
+pub mod bodies;
 mod core;
 mod core_config;
 mod fields;

@@ -6,7 +6,7 @@ use worker::{Env, Request, Response};
 /// The headers that a listed page may send, and those that it may read.
 const ALLOWED: &str = "Authorization, Content-Type, Idempotency-Key";
 const EXPOSED: &str = "Traffic-Webhook, User-Token, Subscription-Userinfo";
-const METHODS: &str = "GET, HEAD, POST, PUT, DELETE, OPTIONS";
+const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 
 /// The page that sent a request, if its origin is listed in `XPERT_ORIGINS`.
 pub(crate) struct Origin {

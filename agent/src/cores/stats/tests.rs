@@ -92,3 +92,65 @@ fn names_of_another_form_are_no_users() {
     };
     assert_eq!(by_user(answer), [counter("a>>>b", 1, 0)]);
 }
+
+/// What the wire may bring: anything at all, and messages with names and numbers of any kind.
+mod wire {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use prost::Message as _;
+
+    use super::super::messages::Stat;
+    use super::*;
+
+    fn name() -> impl Strategy<Value = String> {
+        let user = prop_oneof!["[a-c]", "a>>>b", ".{0,8}"];
+        let direction = prop_oneof![Just("uplink"), Just("downlink"), Just("sideways"), Just("")];
+        let of_user = (user, direction).prop_map(|(user, way)| format!("user>>>{user}>>>traffic>>>{way}"));
+        prop_oneof![4 => of_user, 1 => ".{0,24}"]
+    }
+
+    proptest! {
+        #[test]
+        fn bytes_that_are_no_message_are_an_error_and_those_that_are_one_are_read_the_same_again(bytes in vec(any::<u8>(), 0..200)) {
+            if let Ok(read) = QueryStatsResponse::decode(bytes.as_slice()) {
+                prop_assert_eq!(QueryStatsResponse::decode(read.encode_to_vec().as_slice()).unwrap(), read.clone());
+                by_user(read);
+            }
+            if let Ok(read) = IpList::decode(bytes.as_slice()) {
+                prop_assert_eq!(IpList::decode(read.encode_to_vec().as_slice()).unwrap(), read);
+            }
+            let _ = SysStats::decode(bytes.as_slice());
+        }
+
+        #[test]
+        fn each_user_comes_once_with_the_last_of_his_counters_that_is_one(stats in vec((name(), any::<i64>()), 0..20)) {
+            let stat: Vec<_> = stats.iter().map(|(name, value)| Stat { name: name.clone(), value: *value }).collect();
+            let sent = QueryStatsResponse { stat };
+            let counters = by_user(QueryStatsResponse::decode(sent.encode_to_vec().as_slice()).unwrap());
+            let names: Vec<_> = counters.iter().map(|counter| counter.user.clone()).collect();
+            let mut once = names.clone();
+            once.dedup();
+            prop_assert_eq!(&names, &once);
+            for Counter { user, up, down } in counters {
+                let last = |way: &str| {
+                    let named = format!("user>>>{user}>>>traffic>>>{way}");
+                    stats.iter().rev().find(|(name, value)| *name == named && *value >= 0).map_or(0, |(_, value)| *value)
+                };
+                prop_assert_eq!((i64::try_from(up), i64::try_from(down)), (Ok(last("uplink")), Ok(last("downlink"))));
+            }
+        }
+
+        #[test]
+        fn a_message_that_was_cut_or_changed_never_stops_the_agent(stats in vec((name(), any::<i64>()), 1..6), at in any::<prop::sample::Index>(), other: u8) {
+            let stat = stats.into_iter().map(|(name, value)| Stat { name, value }).collect();
+            let mut bytes = QueryStatsResponse { stat }.encode_to_vec();
+            let place = at.index(bytes.len());
+            bytes[place] = other;
+            for bytes in [&bytes[..], &bytes[..place]] {
+                if let Ok(read) = QueryStatsResponse::decode(bytes) {
+                    by_user(read);
+                }
+            }
+        }
+    }
+}
