@@ -322,3 +322,18 @@ test('what was done stands in the log with who did it, and no credential does', 
   for (const action of ['user.create', 'user.change', 'user.delete', 'user.reset', 'user.revoke', 'user.own']) assert.ok(actions.has(action), action);
   assert.ok(!JSON.stringify(items).includes(UUID) && !JSON.stringify(items).includes('of the old panel'));
 });
+
+test('what is chosen of the ways in reaches the nodes with their next roster, whichever API says it', async () => {
+  await make('chooser');
+  const node = await seedAgent(panel, { name: 'ways' });
+  await node.sync();
+  const told = async () => (await node.sync()).body.roster?.upserts.map(({ ways }) => ways ?? null);
+  assert.equal((await panel.api('PATCH', '/api/v1/users/chooser', { protocols: { trojan: { excluded: ['old'] } } })).status, 200);
+  assert.deepEqual(await told(), [{ trojan: ['old'] }]);
+  await ok(sudo('PUT', '/api/user/chooser', { proxies: { vmess: {}, vless: { flow: 'xtls-rprx-vision' } } }));
+  assert.deepEqual(await told(), [{ vless: [], vmess: [] }]);
+  assert.equal((await panel.api('PATCH', '/api/v1/users/chooser', { protocols: null })).status, 200);
+  assert.deepEqual(await told(), [null]);
+  assert.equal(await told(), undefined, 'nothing else changed');
+  await ok(sudo('DELETE', '/api/user/chooser'));
+});
