@@ -19,6 +19,7 @@ const WRONG = {
   monthly_quota: [-1, 1.5, MOST_NUMBER + 1, 1e300, '1', '', null, [], {}, true],
   total_quota: [-1, 0.1, MOST_NUMBER + 1, '100', null, [1], false],
   reset_day: [0, 32, -1, 1.5, '1', 2 ** 32, null, []],
+  time_zone: ['', 'Nowhere/City', 'Asia', 7, null, []],
   expires_at: [-1, 1.5, MOST_NUMBER + 1, 'tomorrow', '2026-01-01', [], {}, true],
 };
 /** What a creation may be told and a change not, and the other way round. */

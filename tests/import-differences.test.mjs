@@ -8,10 +8,12 @@ import { MarzbanServer, SUDO, userOf } from './support/marzban-server.mjs';
 import { marzbanToken } from './support/marzban-token.mjs';
 import { startPanel } from './support/panel.mjs';
 import { keyWith } from './support/refusals.mjs';
+import { seedAgent } from './support/seed.mjs';
 import { now } from './support/wire.mjs';
 import { weirTool } from './support/weir-tool.mjs';
 
 const USERS = 40;
+const SCOPES = 'users:read users:write plans:read plans:write settings:read settings:write operators:read operators:write';
 const SECRET = 'c0ffee'.padEnd(64, '0');
 
 let panel;
@@ -24,7 +26,7 @@ before(async () => {
   began = now();
   old = await MarzbanServer.start(Array.from({ length: USERS }, (_, index) => userOf(index, began)));
   panel = await startPanel();
-  key = await keyWith(panel, 'users:read users:write plans:read plans:write settings:read settings:write operators:read operators:write');
+  key = await keyWith(panel, `${SCOPES} nodes:read nodes:write`);
   const { code, out, err } = await run('--secret', SECRET, '--apply');
   assert.equal(code, 0, err + out);
 });
@@ -131,4 +133,51 @@ test('an import that a panel ended in the middle is taken up by the next one', a
 test('users are counted as they are', async () => {
   const { users, counted } = await panel.db.prepare("SELECT (SELECT count(*) FROM users WHERE deleted_at IS NULL) AS users, (SELECT value FROM counters WHERE name = 'users') AS counted").first();
   assert.equal(users, counted);
+});
+
+const here = async (where) => {
+  const { status, body, text } = await panel.request('GET', where, { key });
+  assert.equal(status, 200, text);
+  return body;
+};
+
+test('templates are there for whoever makes users of them, once, and one that differs stays', async () => {
+  const shown = await here('/api/user_template');
+  assert.deepEqual(shown.map(({ id: _, ...template }) => template), old.templates.map(({ id: _, ...template }) => template));
+  old.templates[1].data_limit = 7;
+  const { report } = await run('--apply', '--overwrite');
+  assert.ok(report.todo.includes(`the template ${old.templates[1].name} exists with other values: data_limit old 7, here ${shown[1].data_limit}`), report.todo.join('\n'));
+  assert.deepEqual(await here('/api/user_template'), shown);
+  old.templates[1].data_limit = shown[1].data_limit;
+});
+
+test('hosts of an inbound that a node has are put there, once; of others, and such as are not taken, it is said what to do', async () => {
+  const node = await seedAgent(panel, { name: 'fra' });
+  await node.sync({ status: { core: 'sing-box' }, inbounds: [{ tag: 'vless-in', protocol: 'vless', port: 443, tls: true }] });
+  const [host] = old.hosts['vless-in'];
+  old.hosts['vless-in'].push({ ...host, remark: 'own', address: '{SERVER_IP}', sni: null, mux_enable: false }, { ...host, remark: 'drawn', sni: 'a.example,b.example' });
+  old.hosts['gone-in'] = [{ ...host, remark: 'elsewhere' }];
+
+  const lacking = await weirTool(['import', 'marzban', '--url', old.url, '--username', SUDO.username, '--to', panel.url], { WEIR_KEY: await keyWith(panel, SCOPES), OLD_PASSWORD: SUDO.password });
+  assert.match(lacking.out, /hosts: the key needs nodes:read and nodes:write/);
+  const dry = await run();
+  assert.ok(dry.report.done.includes('the hosts of the inbound vless-in (3): created'), dry.out.slice(-3_000));
+  assert.deepEqual(await here('/api/hosts'), { 'vless-in': [] });
+
+  const { report, out } = await run('--apply');
+  const put = (await here('/api/hosts'))['vless-in'];
+  assert.deepEqual(put.map(({ remark, address, sni }) => [remark, address, sni]), [[host.remark, host.address, host.sni], ['own', put[1].address, null]], out.slice(-3_000));
+  assert.notEqual(put[1].address, '{SERVER_IP}');
+  assert.ok(report.todo.some((line) => /host "drawn" .*refused: sni: /.test(line)), report.todo.join('\n'));
+  assert.ok(report.todo.some((line) => /host "elsewhere" of the inbound gone-in/.test(line)));
+
+  // What was refused differs for good, and is not put over what stands here unless that is wanted.
+  old.hosts['vless-in'].pop();
+  const again = await run('--apply');
+  assert.ok(![...again.report.done, ...again.report.todo].some((line) => line.includes('vless-in')), again.out.slice(-3_000));
+  old.hosts['vless-in'][0].port = 8443;
+  assert.ok((await run('--apply')).report.todo.some((line) => line.startsWith('the inbound vless-in has other hosts here')));
+  assert.deepEqual((await here('/api/hosts'))['vless-in'], put);
+  await run('--apply', '--overwrite');
+  assert.equal((await here('/api/hosts'))['vless-in'][0].port, 8443);
 });

@@ -15,6 +15,7 @@ import tls from 'node:tls';
 import { makeCertificate, TEST_DOMAIN } from './support/certificate.mjs';
 import { letsThrough, proxiesOf, runMihomo } from './support/mihomo.mjs';
 import { LocalNode } from './support/node.mjs';
+import { askToken } from './support/operators.mjs';
 import { startPanel } from './support/panel.mjs';
 import { freePort, freePorts } from './support/ports.mjs';
 import { labUser } from './support/singbox-config.mjs';
@@ -201,6 +202,59 @@ test('mihomo carries bytes through a proxy that ends TLS before an inbound, at t
     await ready(listenPort, tags[0]);
     await carried(lab, tags, client.log);
     await counted(lab);
+  } finally {
+    await lab.stop();
+    await client.stop();
+  }
+});
+
+test('an inbound that was not chosen for somebody refuses him, who has its link all the same, and takes him when the choice is the other way round', async (t) => {
+  const [{ id }] = (await site.api('GET', '/api/v1/nodes')).items;
+  const [one, other] = ['trojan-ws', 'vless-grpc'];
+  const proxies = (await mihomoProxies()).filter(({ name }) => [one, other, 'anytls'].some((tag) => name === labUser(USER, tag)));
+  assert.equal(proxies.length, 3);
+  const listenPort = await freePort();
+  const client = await runMihomo({ listenPort, proxies });
+  const lab = await TrafficLab.start({ socksPort: listenPort });
+  const pid = node.corePid;
+  const reloads = await until('the agent tells of the first loading', async () => (await node.status()).node.reloads);
+  const tries = (tag) => lab.tcp({ user: USER, protocol: tag, up: 0, down: 64 * 1024 * KIB });
+  const { access_token: token } = (await askToken(panel)).body;
+  /** As Marzban's clients choose: a protocol is his with the tags that are named, and others are not his at all. */
+  const choose = async (body) => {
+    const answer = await panel.request('PUT', `/api/user/${USER}`, { key: token, body: JSON.stringify(body) });
+    assert.equal(answer.status, 200, answer.text);
+    await site.heldOn(id);
+    return answer.body;
+  };
+  try {
+    await ready(listenPort, one);
+    await carried(lab, [one, other, 'anytls'], client.log);
+    const [held, elsewhere, unnamed] = [lab.idle({ user: USER, protocol: one }), lab.idle({ user: USER, protocol: other }), lab.idle({ user: USER, protocol: 'anytls' })];
+    await Promise.all([held.ready, elsewhere.ready, unnamed.ready]);
+    const chosen = await choose({ proxies: { vless: {}, trojan: {} }, inbounds: { vless: [other], trojan: ['trojan-alpn'] } });
+    assert.ok(chosen.excluded_inbounds.trojan.includes(one) && chosen.excluded_inbounds.vless.includes('vless-upgrade'));
+    await held.ended;
+    assert.ok(held.broken, 'what was under way ends');
+    const passed = [];
+    for (let time = 0; time < 3; time += 1) {
+      const { outcome, clientReceived } = await tries(one);
+      assert.notEqual(outcome, 'complete');
+      passed.push(clientReceived);
+    }
+    t.diagnostic(`bytes that passed on loopback before the end of each: ${passed}`);
+    await carried(lab, [other, 'anytls'], client.log);
+    assert.deepEqual([elsewhere.broken, unnamed.broken], [null, null], 'where he may be, nothing of his was touched');
+    // The other way round: the protocol is taken from him whole.
+    await choose({ proxies: { trojan: {} }, inbounds: { trojan: [one] } });
+    await elsewhere.ended;
+    assert.notEqual((await tries(other)).outcome, 'complete');
+    await until('he may come in again', async () => (await tries(one)).outcome === 'complete');
+    await carried(lab, [one, 'anytls'], client.log);
+    assert.equal(unnamed.broken, null, 'what Marzban cannot name is everybody’s');
+    await choose({ proxies: { vmess: {}, vless: {}, trojan: {}, shadowsocks: {} }, inbounds: { trojan: [], vless: [] } });
+    await until('everything is his again', async () => (await tries(other)).outcome === 'complete');
+    assert.deepEqual([node.corePid, (await node.status()).node.reloads], [pid, reloads], 'nobody was reloaded');
   } finally {
     await lab.stop();
     await client.stop();

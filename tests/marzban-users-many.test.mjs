@@ -130,6 +130,8 @@ test('what was done to many stands in the log', async () => {
 test('100 users of 2,000 in key order cost at most 500 rows, links included, and a user 15', async (t) => {
   await seedUsers(panel, 2_000);
   await panel.db.prepare("UPDATE users SET owner = (SELECT id FROM operators WHERE name = 'rival') WHERE name LIKE 'user-%'").run();
+  // Everybody has fetched this hour: what is told of it costs a row.
+  await panel.db.prepare(`INSERT INTO fetch_log (hour, user, entries) SELECT unixepoch() / 3600 * 3600, id, '[["v2rayng","links",1800000000]]' FROM users WHERE name LIKE 'user-%' OR name = 'delta'`).run();
   const cost = async (call, most) => {
     const answer = await call;
     assert.equal(answer.status, 200, answer.text);
@@ -141,6 +143,7 @@ test('100 users of 2,000 in key order cost at most 500 rows, links included, and
     const { body, cost: { written } } = await cost(sudo('GET', `/api/users?limit=100${sort}`), 500);
     assert.deepEqual([body.users.length, body.total, written], [100, 2_004 + 1, 0], sort);
     assert.ok(body.users.every(({ links }) => links.length > 0));
+    assert.ok(body.users.filter(({ sub_last_user_agent: client }) => client === 'v2rayng').length > 90);
   }
   await cost(sudo('GET', '/api/users?username=user-900&username=delta'), 25);
   const { cost: { written } } = await cost(sudo('GET', '/api/user/delta'), 15);

@@ -43,6 +43,23 @@ test('while no inbound is known a user is made with any of the four protocols, a
   assert.deepEqual(await ok(sudo('GET', '/api/user/dEFAULT')), user, 'a name is the same without case');
 });
 
+test('who fetches his subscription is shown with when and with which client, as far as the log tells', async () => {
+  const { subscription_url: url } = await make('fetcher');
+  assert.equal((await panel.request('GET', new URL(url).pathname, { headers: { 'user-agent': 'v2rayNG/1.9.5' } })).status, 200);
+  const shown = await ok(sudo('GET', '/api/user/fetcher'));
+  assert.equal(shown.sub_last_user_agent, 'v2rayng');
+  assert.match(shown.sub_updated_at, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d$/);
+  assert.ok(Math.abs(Date.parse(`${shown.sub_updated_at}Z`) / 1_000 - seconds()) < 60);
+  const { users } = await ok(sudo('GET', '/api/users?username=fetcher'));
+  assert.deepEqual(users, [shown]);
+  // He is told of it himself as long as it is this hour's.
+  const info = (await panel.request('GET', `${new URL(url).pathname}/info`)).body;
+  assert.ok(info.sub_last_user_agent === 'v2rayng' || new Date().getUTCMinutes() === 0, JSON.stringify(info));
+  await panel.db.prepare('UPDATE fetch_log SET hour = hour - 8 * 86400').run();
+  assert.equal((await ok(sudo('GET', '/api/user/fetcher'))).sub_updated_at, null, 'a week ago');
+  await ok(sudo('DELETE', '/api/user/fetcher'));
+});
+
 test('what is sent back as it was read changes nothing, and credentials that are given are taken over', async () => {
   const user = await ok(sudo('GET', '/api/user/default'));
   const slot = async () => (await panel.db.prepare("SELECT slot FROM users WHERE name = 'Default'").first()).slot;
@@ -304,4 +321,19 @@ test('what was done stands in the log with who did it, and no credential does', 
   const actions = new Set(items.map(({ action }) => action));
   for (const action of ['user.create', 'user.change', 'user.delete', 'user.reset', 'user.revoke', 'user.own']) assert.ok(actions.has(action), action);
   assert.ok(!JSON.stringify(items).includes(UUID) && !JSON.stringify(items).includes('of the old panel'));
+});
+
+test('what is chosen of the ways in reaches the nodes with their next roster, whichever API says it', async () => {
+  await make('chooser');
+  const node = await seedAgent(panel, { name: 'ways' });
+  await node.sync();
+  const told = async () => (await node.sync()).body.roster?.upserts.map(({ ways }) => ways ?? null);
+  assert.equal((await panel.api('PATCH', '/api/v1/users/chooser', { protocols: { trojan: { excluded: ['old'] } } })).status, 200);
+  assert.deepEqual(await told(), [{ trojan: ['old'] }]);
+  await ok(sudo('PUT', '/api/user/chooser', { proxies: { vmess: {}, vless: { flow: 'xtls-rprx-vision' } } }));
+  assert.deepEqual(await told(), [{ vless: [], vmess: [] }]);
+  assert.equal((await panel.api('PATCH', '/api/v1/users/chooser', { protocols: null })).status, 200);
+  assert.deepEqual(await told(), [null]);
+  assert.equal(await told(), undefined, 'nothing else changed');
+  await ok(sudo('DELETE', '/api/user/chooser'));
 });

@@ -1,11 +1,13 @@
-//! Inbounds that are for users of some plans only: who comes there without such a plan is shown out.
+//! Who may come in where: inbounds that are for users of some plans only, and users for whom some inbounds were chosen. Who comes elsewhere
+//! is shown out.
 //!
-//! No rule of the core's file can say this: a user's plan changes and a slot gets its user while the core runs, and no reload may
-//! be needed for it. So a connection is ended by its id as soon as the core tells of it, like one that passes by a shut gate.
+//! No rule of the core's file can say this: a user's plan and choice change and a slot gets its user while the core runs, and no reload
+//! may be needed for it. So a connection is ended by its id as soon as the core tells of it, like one that passes by a shut gate.
 
 use std::collections::BTreeMap;
 
 use weir_wire::SlotName;
+use weir_wire::roster::RosterEntry;
 use weir_wire::sync::InboundPlans;
 
 use crate::cores::ConnectionEvent;
@@ -18,8 +20,18 @@ const META: &str = "inbound_plans";
 pub(crate) struct Doors {
     /// As the panel said last; durable, because the agent may start while the panel is away.
     plans: Vec<InboundPlans>,
-    /// Live connections by the core's id: slot and inbound.
-    guests: BTreeMap<String, (SlotName, String)>,
+    /// Live connections by the core's id.
+    guests: BTreeMap<String, Guest>,
+}
+
+/// Who came in where.
+#[derive(Debug)]
+struct Guest {
+    slot: SlotName,
+    /// The inbound's tag.
+    inbound: String,
+    /// What it speaks.
+    protocol: String,
 }
 
 impl Doors {
@@ -42,12 +54,12 @@ impl Doors {
         self.guests.clear();
     }
 
-    /// Takes in what the core told; returns the connections of these that must end. `plan` is the plan of a slot of ours.
+    /// Takes in what the core told; returns the connections of these that must end. `entry` is a slot of ours in the roster.
     pub(crate) fn connections<'a>(
         &mut self,
         reset: bool,
         events: &[ConnectionEvent],
-        plan: impl Fn(&SlotName) -> Option<Option<&'a str>>,
+        entry: impl Fn(&SlotName) -> Option<&'a RosterEntry>,
     ) -> Vec<String> {
         if reset {
             self.guests.clear();
@@ -61,36 +73,36 @@ impl Doors {
             if let Some(origin) = &event.origin
                 && let Ok(slot) = origin.user.parse()
             {
-                self.guests.insert(event.id.clone(), (slot, origin.inbound.clone()));
+                let guest = Guest { slot, inbound: origin.inbound.clone(), protocol: origin.protocol.clone() };
+                self.guests.insert(event.id.clone(), guest);
             }
-            if self.guests.get(&event.id).is_some_and(|guest| self.is_unwelcome(guest, &plan)) {
+            if self.guests.get(&event.id).is_some_and(|guest| self.is_unwelcome(guest, &entry)) {
                 unwelcome.push(event.id.clone());
             }
         }
         unwelcome
     }
 
-    /// All live connections that must end, after plans have changed.
-    pub(crate) fn unwelcome<'a>(&self, plan: impl Fn(&SlotName) -> Option<Option<&'a str>>) -> Vec<String> {
-        if self.plans.is_empty() {
-            return Vec::new();
-        }
-        self.guests.iter().filter(|(_, guest)| self.is_unwelcome(guest, &plan)).map(|(id, _)| id.clone()).collect()
+    /// All live connections that must end, after plans or choices have changed.
+    pub(crate) fn unwelcome<'a>(&self, entry: impl Fn(&SlotName) -> Option<&'a RosterEntry>) -> Vec<String> {
+        self.guests.iter().filter(|(_, guest)| self.is_unwelcome(guest, &entry)).map(|(id, _)| id.clone()).collect()
     }
 
-    fn is_unwelcome<'a>(
-        &self,
-        (slot, inbound): &(SlotName, String),
-        plan: &impl Fn(&SlotName) -> Option<Option<&'a str>>,
-    ) -> bool {
-        let Some(door) = self.plans.iter().find(|door| door.inbound == *inbound) else { return false };
+    fn is_unwelcome<'a>(&self, guest: &Guest, entry: &impl Fn(&SlotName) -> Option<&'a RosterEntry>) -> bool {
         // Users who are not the panel's are the operator's own, and nobody else's business.
-        plan(slot).is_some_and(|plan| !door.admits(plan))
+        let Some(entry) = entry(&guest.slot) else { return false };
+        let door = self.plans.iter().find(|door| door.inbound == guest.inbound);
+        let has_chosen = entry.ways.as_ref().is_none_or(|ways| ways.admit(&guest.protocol, &guest.inbound));
+        !has_chosen || door.is_some_and(|door| !door.admits(entry.plan.as_deref()))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use weir_wire::Bytes;
+    use weir_wire::credential::SlotSecret;
+    use weir_wire::roster::Gate;
+
     use super::*;
     use crate::cores::Origin;
 
@@ -98,6 +110,7 @@ mod tests {
         let origin = from.map(|(user, inbound)| Origin {
             user: user.to_owned(),
             inbound: inbound.to_owned(),
+            protocol: "vless".to_owned(),
             source: "192.0.2.1:5".to_owned(),
         });
         ConnectionEvent { id: id.to_owned(), origin, up: 0, down: 0, closed }
@@ -110,19 +123,33 @@ mod tests {
         doors
     }
 
-    #[expect(clippy::option_option, reason = "nobody's slot and a user without a plan are two things")]
-    fn plan(slot: &SlotName) -> Option<Option<&'static str>> {
-        match slot.as_str() {
-            "alice" => Some(Some("premium")),
-            "bobby" => Some(Some("free")),
-            "carol" => Some(None),
-            _ => None,
+    fn entry(name: &str, plan: Option<&str>, ways: Option<&str>) -> RosterEntry {
+        let slot: SlotName = name.parse().unwrap();
+        RosterEntry {
+            secret: SlotSecret::derive(b"key", &slot),
+            slot,
+            gate: Gate::Open,
+            until: None,
+            speed: Bytes::ZERO,
+            devices: 0,
+            streams: 0,
+            plan: plan.map(str::to_owned),
+            ways: ways.map(|json| serde_json::from_str(json).unwrap()),
+            by_hand: None,
         }
+    }
+
+    fn roster() -> Vec<RosterEntry> {
+        vec![entry("alice", Some("premium"), None), entry("bobby", Some("free"), None), entry("carol", None, None)]
+    }
+
+    fn of<'a>(roster: &'a [RosterEntry], slot: &SlotName) -> Option<&'a RosterEntry> {
+        roster.iter().find(|entry| entry.slot == *slot)
     }
 
     #[test]
     fn who_has_not_the_plan_is_shown_out_at_each_word_of_his_connection() {
-        let mut doors = doors();
+        let (mut doors, roster) = (doors(), roster());
         let events = [
             event("1", Some(("alice", "best")), false),
             event("2", Some(("bobby", "best")), false),
@@ -132,26 +159,41 @@ mod tests {
             event("6", None, false),
             event("7", Some(("bobby", "best")), true),
         ];
-        assert_eq!(doors.connections(false, &events, plan), ["2", "3"]);
+        assert_eq!(doors.connections(false, &events, |slot| of(&roster, slot)), ["2", "3"]);
         // The core did not end it the first time.
-        assert_eq!(doors.connections(false, &[event("2", None, false), event("1", None, false)], plan), ["2"]);
-        assert_eq!(doors.connections(false, &[event("2", None, true)], plan), Vec::<String>::new());
+        let again = [event("2", None, false), event("1", None, false)];
+        assert_eq!(doors.connections(false, &again, |slot| of(&roster, slot)), ["2"]);
+        let ended = [event("2", None, true)];
+        assert_eq!(doors.connections(false, &ended, |slot| of(&roster, slot)), Vec::<String>::new());
     }
 
     #[test]
     fn who_loses_the_plan_or_the_inbound_is_shown_out_of_what_he_had() {
-        let mut doors = doors();
-        doors.connections(
-            false,
-            &[event("1", Some(("alice", "best")), false), event("2", Some(("bobby", "any")), false)],
-            plan,
-        );
-        assert_eq!(doors.unwelcome(plan), Vec::<String>::new());
-        assert_eq!(doors.unwelcome(|_| Some(Some("free"))), ["1"]);
+        let (mut doors, roster) = (doors(), roster());
+        let events = [event("1", Some(("alice", "best")), false), event("2", Some(("bobby", "any")), false)];
+        doors.connections(false, &events, |slot| of(&roster, slot));
+        assert_eq!(doors.unwelcome(|slot| of(&roster, slot)), Vec::<String>::new());
+        let free = entry("alice", Some("free"), None);
+        assert_eq!(doors.unwelcome(|_| Some(&free)), ["1"]);
         doors.take(vec![InboundPlans { inbound: "any".to_owned(), plans: Vec::new() }], &mut Batch::default());
-        assert_eq!(doors.unwelcome(plan), ["2"]);
-        doors.connections(true, &[], plan);
-        assert_eq!(doors.unwelcome(plan), Vec::<String>::new());
+        assert_eq!(doors.unwelcome(|slot| of(&roster, slot)), ["2"]);
+        doors.connections(true, &[], |slot| of(&roster, slot));
+        assert_eq!(doors.unwelcome(|slot| of(&roster, slot)), Vec::<String>::new());
+    }
+
+    #[test]
+    fn who_has_not_the_inbound_is_shown_out_of_it_and_of_no_other() {
+        let mut doors = Doors::default();
+        let roster =
+            [entry("alice", None, Some(r#"{"vless":["old"]}"#)), entry("bobby", None, Some(r#"{"trojan":[]}"#))];
+        let events = [
+            event("1", Some(("alice", "old")), false),
+            event("2", Some(("alice", "new")), false),
+            event("3", Some(("bobby", "new")), false),
+        ];
+        assert_eq!(doors.connections(false, &events, |slot| of(&roster, slot)), ["1", "3"]);
+        let swapped = [entry("alice", None, Some(r#"{"vless":["new"]}"#)), entry("bobby", None, None)];
+        assert_eq!(doors.unwelcome(|slot| of(&swapped, slot)), ["2"]);
     }
 
     #[test]

@@ -117,7 +117,12 @@ mod tests {
         let mut tally = Tally::load(&ledger).unwrap();
         tally.down();
         tally.up(1, 0, Second::EPOCH);
-        let origin = Some(Origin { user: "alice".to_owned(), inbound: String::new(), source: String::new() });
+        let origin = Some(Origin {
+            user: "alice".to_owned(),
+            inbound: String::new(),
+            protocol: String::new(),
+            source: String::new(),
+        });
         let event = ConnectionEvent { id: "1".to_owned(), origin, up: 5, down: 7, closed: true };
         tally.connections(false, &[event], Moment::default(), |_| true);
         let mut batch = Batch::default();

@@ -10,7 +10,7 @@ use crate::tally::slot_of;
 
 const META: &str = "roster";
 /// Which fields of an entry the ledger's have, counted up with each that comes to it: an older agent dropped what it did not know.
-const FORM: u32 = 1;
+const FORM: u32 = 2;
 const META_FORM: &str = "roster_form";
 
 /// What one change did.
@@ -183,6 +183,7 @@ mod tests {
             devices: 0,
             streams: 0,
             plan: None,
+            ways: None,
             by_hand: None,
         }
     }

@@ -24,19 +24,20 @@ export async function read({ url, username, password, revoked, say }) {
   const since = await readRevoked(revoked);
   const now = Math.floor(Date.now() / 1_000);
   const owners = new Set(found.map(({ admin }) => admin?.username).filter(Boolean));
-  const todo = [...nodes.map(nodeToDo), ...Object.entries(hosts).flatMap(([tag, list]) => list.map((host) => hostToDo(tag, host)))];
+  const todo = nodes.map(nodeToDo);
   const plans = [];
   for (const template of templates) {
     const plan = planOf(template);
     if (typeof plan === 'string') todo.push(plan);
     else plans.push(plan);
-    if (template.username_prefix || template.username_suffix) todo.push(`the template ${template.name} puts ${template.username_prefix ?? ''}...${template.username_suffix ?? ''} around names; a plan does not`);
   }
   return {
     source: `Marzban at ${url}`,
     users: found.map((user) => wish(user, since, now)),
     operators: admins.filter((admin) => owners.has(admin.username) || !admin.is_sudo).map((admin) => ({ name: admin.username, isSudo: admin.is_sudo })),
     plans,
+    templates: templates.filter(({ name }) => name).map(({ id: _, ...template }) => template),
+    hosts,
     todo,
   };
 }
@@ -170,16 +171,11 @@ function credentials(user, made) {
 function planOf(template) {
   const name = (template.name ?? '').replace(/[^A-Za-z0-9_.-]/g, '-').slice(0, 32);
   const days = (template.expire_duration ?? 0) / DAY;
-  if (name === '') return 'a template without a name: no plan can be made of it';
-  if (!Number.isInteger(days)) return `the template ${template.name} lasts ${template.expire_duration} seconds, which is no number of days: make a plan of it`;
+  if (name === '') return template.name ? `the template ${template.name} is no plan here: its name has nothing that a plan's may have` : 'a template without a name: nothing can be made of it';
+  if (!Number.isInteger(days)) return `the template ${template.name} lasts ${template.expire_duration} seconds, which is no number of days: it is no plan here`;
   return { name, monthly_quota: template.data_limit ?? 0, duration_days: days, reset_strategy: 'no_reset' };
 }
 
 function nodeToDo({ name, address, usage_coefficient: coefficient, status }) {
   return `the node ${name} (${address}, ${status}, coefficient ${coefficient}): create it here and install the agent on its host, docs/agent.md`;
-}
-
-function hostToDo(tag, { remark, address, port, sni, host, is_disabled: isDisabled }) {
-  const facts = [address, port && `port ${port}`, sni && `sni ${sni}`, host && `host ${host}`, isDisabled && 'disabled'].filter(Boolean);
-  return `the host "${remark}" of the inbound ${tag} (${facts.join(', ')}): an address of the node with that inbound`;
 }

@@ -35,12 +35,34 @@ export class Panel {
    * @throws {Trouble} if the panel does not answer or does not take the key
    */
   async call(method, where, body) {
-    const headers = { authorization: `Bearer ${this.#key}`, 'content-type': 'application/json' };
-    const answer = await ask(`${this.#origin}/api/v1${where}`, { method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
+    const answer = await this.#ask(method, `/api/v1${where}`, body);
     if (answer.status >= 200 && answer.status < 300) return answer.body;
     const refused = new Refused(answer.status, answer.body?.error);
     if ([401, 403].includes(answer.status)) throw new Trouble(`${method} /api/v1${where}: ${refused.message}`);
     throw refused;
+  }
+
+  /**
+   * The same in Marzban's form, for what our own API has no place for.
+   *
+   * @param {string} method
+   * @param {string} where whole
+   * @param {unknown} [body]
+   * @returns {Promise<any>}
+   * @throws {Refused} for any status but 200
+   */
+  async marzban(method, where, body) {
+    const { status, body: answer } = await this.#ask(method, where, body);
+    if (status === 200) return answer;
+    const { detail } = answer ?? {};
+    if (typeof detail !== 'object' || detail === null) throw new Refused(status, { message: detail });
+    const [[field, rule]] = Object.entries(detail);
+    throw new Refused(status, { field, message: rule });
+  }
+
+  #ask(method, where, body) {
+    const headers = { authorization: `Bearer ${this.#key}`, 'content-type': 'application/json' };
+    return ask(this.#origin + where, { method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
   }
 
   /** Everything of a list that comes by pages. @param {string} where @returns {Promise<any[]>} */

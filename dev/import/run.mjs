@@ -3,6 +3,7 @@
  * changes nothing; one that was cut off is taken up by the next.
  */
 import { Unanswered, each } from './http.mjs';
+import { areSame, hostToDo, strangeTags, templateDiffers } from './beside.mjs';
 import { Refused } from './panel.mjs';
 import { creation, differences, hidden, isChangeable, separate } from './user.mjs';
 
@@ -11,7 +12,8 @@ const PROGRESS_MS = 2_000;
 
 /**
  * @param {import('./panel.mjs').Panel} panel
- * @param {{source: string, users: import('./user.mjs').Wish[], operators: Array<{name: string, isSudo: boolean}>, plans: object[], todo: string[]}} old
+ * @param {{source: string, users: import('./user.mjs').Wish[], operators: Array<{name: string, isSudo: boolean}>, plans: object[],
+ *   templates?: object[], hosts?: Record<string, object[]>, todo: string[]}} old
  * @param {{apply: boolean, overwrite: boolean, secret?: string, atOnce: number, say: (text: string) => void}} options
  * @returns {Promise<object>} the report
  */
@@ -59,6 +61,8 @@ class Run {
   async beside() {
     await this.#secret();
     await this.#plans();
+    await this.#templates();
+    await this.#hosts();
     await this.#owners();
   }
 
@@ -84,6 +88,61 @@ class Run {
       if (differs?.length > 0) this.#todo.push(`the plan ${plan.name} exists with other values: ${differs.map((field) => `${field} old ${plan[field]}, here ${same[field]}`).join('; ')}`);
       if (same) continue;
       await this.#beside(`the plan ${plan.name}`, () => this.#panel.call('POST', '/plans', plan));
+    }
+  }
+
+  /** Templates of users, for clients that make users of them. */
+  async #templates() {
+    const { templates = [] } = this.#old;
+    if (templates.length === 0) return;
+    const here = new Map((await this.#panel.marzban('GET', '/api/user_template')).map((template) => [template.name, template]));
+    const known = new Set(Object.values(await this.#panel.marzban('GET', '/api/inbounds')).flatMap((list) => list.map(({ tag }) => tag)));
+    for (const template of templates) {
+      const same = here.get(template.name);
+      const differs = same ? templateDiffers(template, same, known) : [];
+      if (differs.length > 0) this.#todo.push(`the template ${template.name} exists with other values: ${differs.join('; ')}`);
+      const strange = strangeTags(template, known);
+      if (strange.length > 0) this.#todo.push(`the template ${template.name} names inbounds that no node has: ${strange.join(', ')}`);
+      if (same) continue;
+      await this.#beside(`the template ${template.name}`, () => this.#panel.marzban('POST', '/api/user_template', template));
+    }
+  }
+
+  /** Hosts of inbounds that a node here has; the others are to do. */
+  async #hosts() {
+    const old = Object.entries(this.#old.hosts ?? {}).filter(([, hosts]) => hosts.length > 0);
+    if (old.length === 0) return;
+    const here = await this.#panel.marzban('GET', '/api/hosts').catch((error) => {
+      if (!(error instanceof Refused) || error.status !== 403) throw error;
+      this.#todo.push('hosts: the key needs nodes:read and nodes:write');
+      return {};
+    });
+    for (const [tag, hosts] of old) {
+      const there = here[tag];
+      if (!there) this.#todo.push(...hosts.map((host) => hostToDo(tag, host)));
+      else if (areSame(hosts, there)) continue;
+      else if (there.length > 0 && !this.#options.overwrite) this.#todo.push(`the inbound ${tag} has other hosts here: --overwrite puts the old ones there`, ...hosts.map((host) => hostToDo(tag, host)));
+      else await this.#beside(`the hosts of the inbound ${tag} (${hosts.length})`, () => this.#put(tag, hosts));
+    }
+  }
+
+  /** Puts hosts; if they are not taken together, those that are taken, and the others are to do. */
+  async #put(tag, hosts) {
+    const put = (list) => this.#panel.marzban('PUT', '/api/hosts', { [tag]: list });
+    try {
+      return await put(hosts);
+    } catch (error) {
+      if (!(error instanceof Refused) || error.status !== 422) throw error;
+    }
+    const taken = [];
+    for (const host of hosts) {
+      try {
+        await put([...taken, host]);
+        taken.push(host);
+      } catch (error) {
+        if (!(error instanceof Refused) || error.status !== 422) throw error;
+        this.#todo.push(`${hostToDo(tag, host)}; as it is it was refused: ${error.field}: ${error.message}`);
+      }
     }
   }
 

@@ -60,7 +60,10 @@ pub(crate) async fn recorded<T>(
         let Some((entry, mut batch)) = deed else { return Ok((Vec::new(), kept)) };
         let own = batch.len();
         let (rows, head) = end.grow(call, actor, &entry, &key)?;
-        batch.extend(store::append(&rows, &head, &end.found));
+        match rows.as_slice() {
+            [(row, link)] if end.is_trusted => batch.extend(store::append_next(row, link, &head, &end.found)),
+            rows => batch.extend(store::append(rows, &head, &end.found)),
+        }
         turn.keep();
         match call.db.batch(&batch).await {
             Ok(mut outcomes) => {
@@ -102,15 +105,18 @@ struct Place {
     found: String,
     /// What is to be told before the row, because the head was not sealed by our key.
     unsealed: Option<Entry>,
+    /// The head was taken at its word: the database says whether the last row has its number.
+    is_trusted: bool,
 }
 
 /// Takes a head's word for it if our key has sealed it, and if it is one that was never used: should there be rows all the
 /// same, the first number is taken and the second attempt looks. Rows read: 1.
 async fn swift(call: &Call, key: &[u8]) -> Result<Place, Failure> {
+    let trusted = |place: Place| Place { is_trusted: true, ..place };
     match head(call).await? {
-        Some(head) if head.is_new() => Ok(after(0, Link::NONE, &head.link)),
+        Some(head) if head.is_new() => Ok(trusted(after(0, Link::NONE, &head.link))),
         Some(head) => match head.link(key) {
-            Some(previous) => Ok(after(head.count, previous, &head.link)),
+            Some(previous) => Ok(trusted(after(head.count, previous, &head.link))),
             None => careful(call, key).await,
         },
         None => careful(call, key).await,
@@ -118,7 +124,7 @@ async fn swift(call: &Call, key: &[u8]) -> Result<Place, Failure> {
 }
 
 fn after(count: i64, previous: Link, found: &str) -> Place {
-    Place { number: count.saturating_add(1), previous, found: found.to_owned(), unsealed: None }
+    Place { number: count.saturating_add(1), previous, found: found.to_owned(), unsealed: None, is_trusted: false }
 }
 
 /// Looks at the rows too. A head that is not ours, and rows that it knows nothing of, do not stop the panel: the log goes on

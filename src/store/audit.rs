@@ -49,7 +49,7 @@ pub fn end() -> Statement {
     Statement::new(END)
 }
 
-// Rows written: 1.
+// Rows: 1 read, 1 written.
 const APPEND: &str = "
 INSERT INTO audit (number, at, actor_kind, actor, action, subject, before, after, origin, request, link)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
@@ -60,18 +60,42 @@ INSERT INTO audit_head (id, count, link, seal) VALUES (1, ?1, ?2, ?3)
 ON CONFLICT (id) DO UPDATE SET count = excluded.count, seal = excluded.seal,
   link = CASE WHEN link = ?4 THEN excluded.link END";
 
+// The number behind the last one, which costs no look for one that is there. Rows written: 1.
+const APPEND_NEXT: &str = "
+INSERT INTO audit (at, actor_kind, actor, action, subject, before, after, origin, request, link)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+
+// The same as MOVE, directly behind APPEND_NEXT: NULL also where the row got another number than the head says.
+const MOVE_NEXT: &str = "
+INSERT INTO audit_head (id, count, link, seal) VALUES (1, ?1, ?2, ?3)
+ON CONFLICT (id) DO UPDATE SET count = excluded.count, seal = excluded.seal,
+  link = CASE WHEN link = ?4 AND last_insert_rowid() = excluded.count THEN excluded.link END";
+
+/// The same as [`append`] of one row, if the last row has the number before it; otherwise it fails as stale.
+#[must_use]
+pub fn append_next(row: &Row, link: &Link, head: &Head, previous: &str) -> [Statement; 2] {
+    [said(Statement::new(APPEND_NEXT), row, link), moved(MOVE_NEXT, head, previous)]
+}
+
+fn moved(sql: &'static str, head: &Head, previous: &str) -> Statement {
+    Statement::new(sql).bind(head.count).bind(head.link.as_str()).bind(head.seal.as_str()).bind(previous)
+}
+
 /// Adds rows with their links and moves the head behind them. Fails as stale if the head's link is no longer `previous`, or
 /// a row has the number already; it belongs into the batch of what the rows tell of.
 #[must_use]
 pub fn append(rows: &[(Row, Link)], head: &Head, previous: &str) -> Vec<Statement> {
     let mut batch: Vec<Statement> = rows.iter().map(insert).collect();
-    batch.push(Statement::new(MOVE).bind(head.count).bind(head.link.as_str()).bind(head.seal.as_str()).bind(previous));
+    batch.push(moved(MOVE, head, previous));
     batch
 }
 
 fn insert((row, link): &(Row, Link)) -> Statement {
-    Statement::new(APPEND)
-        .bind(row.number)
+    said(Statement::new(APPEND).bind(row.number), row, link)
+}
+
+fn said(statement: Statement, row: &Row, link: &Link) -> Statement {
+    statement
         .bind(row.at)
         .bind(row.actor_kind.as_str())
         .bind(row.actor.as_str())

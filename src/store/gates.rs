@@ -61,10 +61,11 @@ macro_rules! settle {
         concat!(
             "
 UPDATE slots SET user = of_user, gate = now_gate, until = now_until,
-  speed = now_speed, devices = now_devices, streams = now_streams, plan = now_plan, queued = now_queued,
+  speed = now_speed, devices = now_devices, streams = now_streams, plan = now_plan, marzban = now_marzban, queued = now_queued,
   changed = 1 + (SELECT max(number) FROM roster_versions)
 FROM (SELECT users.id AS of_user, users.slot AS of_slot, users.speed_limit AS now_speed,
-  users.device_limit AS now_devices, users.stream_limit AS now_streams, users.plan AS now_plan, users.next_plan IS NOT NULL AS now_queued, ",
+  users.device_limit AS now_devices, users.stream_limit AS now_streams, users.plan AS now_plan, users.marzban AS now_marzban,
+  users.next_plan IS NOT NULL AS now_queued, ",
             end_of_user!(),
             " AS now_until, ",
             gate_of_user!(),
@@ -93,7 +94,7 @@ const SETTLE_MOVED: &str = settle!(
   WHERE users.deleted_at IS NULL",
     " AND (slots.gate <> now_gate OR slots.until IS NOT now_until
     OR slots.speed <> now_speed OR slots.devices <> now_devices OR slots.streams <> now_streams
-    OR slots.plan IS NOT now_plan)"
+    OR slots.plan IS NOT now_plan OR slots.marzban IS NOT now_marzban)"
 );
 
 /// After a person changed something about a user: decides his gate anew, and puts his slot into every node's next roster

@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use weir_wire::Second;
 
+use super::fetch_log::newest_of_user;
 use super::marzban_users::seen;
 use super::user_list::status_of_user;
 use super::{Statement, Value};
@@ -146,8 +147,8 @@ impl Query {
 
 /// The users of a query with their owners.
 ///
-/// Rows read without a filter, in order of names or of creation: 3 per user shown (user, usage, owner), and 1 per user left out before; of
-/// names, as many per name; of a reseller, 2 per user of his. Any other filter or order scans the users once.
+/// Rows read without a filter, in order of names or of creation: 4 per user shown (user, usage, owner, log of fetches), and 1 per user left
+/// out before; of names, as many per name; of a reseller, 2 per user of his. Any other filter or order scans the users once.
 #[must_use]
 pub fn list(query: &Query, now: Second) -> Statement {
     let Filter { mut sql, mut values } = Filter::of(query, now);
@@ -170,7 +171,8 @@ ORDER BY {column}{order} LIMIT ?3"
         sql = format!("{sql}\nORDER BY {} LIMIT ?{} OFFSET ?{}", keys.join(", "), last + 1, last + 2);
         values.extend([limit(query), query.offset.into()]);
     }
-    made(format!("{}WHERE {sql}", seen!("")), values)
+    let seen = seen!(", # AS fetched").replace('#', &newest_of_user("?1"));
+    made(format!("{seen}WHERE {sql}"), values)
 }
 
 const fn direction(down: bool) -> &'static str {

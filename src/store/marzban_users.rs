@@ -1,8 +1,12 @@
 //! Users as Marzban's API shows them: with their owners.
 
+use std::sync::LazyLock;
+
 use serde::Deserialize;
+use weir_wire::Second;
 
 use super::Statement;
+use super::fetch_log::newest_of_user;
 use super::users::User;
 use crate::domain::role::Role;
 
@@ -20,6 +24,9 @@ pub struct Seen {
     pub owner_telegram_id: Option<i64>,
     /// Where his owner wants to be told of things.
     pub owner_discord_webhook: Option<String>,
+    /// JSON list of the [`crate::domain::fetch::Fetch`]es of the newest hour in which he fetched his subscription.
+    #[serde(default)]
+    pub fetched: Option<String>,
 }
 
 /// A user with his owner, as an SQL statement without its conditions. The subquery only gives the columns other names.
@@ -39,11 +46,12 @@ FROM users JOIN usage AS u ON u.user = users.id
 
 pub(super) use seen;
 
-// Rows read: 4 (user, usage, owner, state).
-const BY_NAME: &str = concat!(
-    seen!(", (SELECT endpoints FROM subscription_state WHERE id = 1) AS endpoints"),
-    "WHERE users.name = ?1 COLLATE NOCASE AND users.deleted_at IS NULL"
-);
+// Rows read: 5 (user, usage, owner, state, log of fetches).
+static BY_NAME: LazyLock<String> = LazyLock::new(|| {
+    let fetched = newest_of_user("?2");
+    let seen = seen!(", (SELECT endpoints FROM subscription_state WHERE id = 1) AS endpoints, # AS fetched");
+    seen.replace('#', &fetched) + "WHERE users.name = ?1 COLLATE NOCASE AND users.deleted_at IS NULL"
+});
 
 /// What [`by_name`] returns.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -57,18 +65,20 @@ pub struct Found {
 
 /// Finds a user by name, without case.
 #[must_use]
-pub fn by_name(name: &str) -> Statement {
-    Statement::new(BY_NAME).bind(name)
+pub fn by_name(name: &str, now: Second) -> Statement {
+    Statement::new(&BY_NAME).bind(name).bind(now)
 }
 
-// Rows read: 1, and 3 per user (user, usage, owner).
-const BY_NUMBERS: &str =
-    concat!(seen!(""), "WHERE users.id IN (SELECT value FROM json_each(?1)) AND users.deleted_at IS NULL");
+// Rows read: 1, and 4 per user (user, usage, owner, log of fetches).
+static BY_NUMBERS: LazyLock<String> = LazyLock::new(|| {
+    let seen = seen!(", # AS fetched").replace('#', &newest_of_user("?2"));
+    seen + "WHERE users.id IN (SELECT value FROM json_each(?1)) AND users.deleted_at IS NULL"
+});
 
 /// The users of these numbers who are not deleted.
 #[must_use]
-pub fn by_numbers(ids: &[i64]) -> Statement {
-    Statement::new(BY_NUMBERS).bind_json(&ids)
+pub fn by_numbers(ids: &[i64], now: Second) -> Statement {
+    Statement::new(&BY_NUMBERS).bind_json(&ids).bind(now)
 }
 
 // Rows read: the operators up to the first owner.

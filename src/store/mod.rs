@@ -113,9 +113,10 @@ impl StoreError {
             "overloaded",
             "database is locked",
         ];
-        const MOVED: [&str; 5] = [
+        const MOVED: [&str; 6] = [
             "NOT NULL constraint failed: usage.revision",
             "NOT NULL constraint failed: audit_head.link",
+            "NOT NULL constraint failed: sessions.operator",
             "NOT NULL constraint failed: bulk.total",
             "NOT NULL constraint failed: bulk_chunks.state",
             "UNIQUE constraint failed: audit.number",

@@ -127,6 +127,18 @@ pub fn signed_in(operator: i64, now: Second) -> Statement {
     Statement::new(SIGNED_IN).bind(operator).bind(now)
 }
 
+// Rows: 1 read, 1 written.
+const ENTER: &str = "
+UPDATE operators SET signed_in_at = ?2
+WHERE id = ?1 AND name = ?3 AND password_hash = ?4 AND disabled_at IS NULL AND totp_since IS NULL";
+
+/// The same of one without a second factor, if he is still as he was found: [`super::sessions::open_entered`] must follow directly, and fails
+/// as stale if he is not.
+#[must_use]
+pub fn enter(operator: i64, name: &str, password_hash: &str, now: Second) -> Statement {
+    Statement::new(ENTER).bind(operator).bind(now).bind(name).bind(password_hash)
+}
+
 /// What is entered or changed of an operator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fields {

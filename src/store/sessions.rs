@@ -61,9 +61,19 @@ pub fn of_operator(operator: i64, now: Second) -> Statement {
     Statement::new(OF_OPERATOR).bind(operator).bind(now)
 }
 
+macro_rules! open {
+    ($operator:literal) => {
+        concat!(
+            "INSERT INTO sessions (hash, operator, created_at, expires_at, address, user_agent) VALUES (?1, ",
+            $operator,
+            ", ?3, ?4, ?5, ?6)"
+        )
+    };
+}
 // Rows written: 1.
-const OPEN: &str = "
-INSERT INTO sessions (hash, operator, created_at, expires_at, address, user_agent) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+const OPEN: &str = open!("?2");
+// The same; NULL where nobody was there to enter.
+const OPEN_ENTERED: &str = open!("CASE WHEN changes() > 0 THEN ?2 END");
 
 /// Where a session begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,7 +87,17 @@ pub struct From<'a> {
 /// Opens a session that lasts so many seconds.
 #[must_use]
 pub fn open(hash: &str, operator: i64, from: From<'_>, now: Second, lasts: i64) -> Statement {
-    let statement = Statement::new(OPEN).bind(hash).bind(operator).bind(now).bind(now.plus(lasts));
+    opened(OPEN, hash, operator, from, now, lasts)
+}
+
+/// The same directly behind [`super::operators::enter`]. Fails as stale if the operator is no longer as he was found.
+#[must_use]
+pub fn open_entered(hash: &str, operator: i64, from: From<'_>, now: Second, lasts: i64) -> Statement {
+    opened(OPEN_ENTERED, hash, operator, from, now, lasts)
+}
+
+fn opened(sql: &'static str, hash: &str, operator: i64, from: From<'_>, now: Second, lasts: i64) -> Statement {
+    let statement = Statement::new(sql).bind(hash).bind(operator).bind(now).bind(now.plus(lasts));
     statement.bind(from.address).bind(from.user_agent)
 }
 

@@ -41,14 +41,30 @@ impl Bucket {
     }
 }
 
-// Counts an attempt before its password is looked at, so that attempts made at the same instant are counted too. What is
-// locked is not counted on and returns no row. Rows: 1 read, 1 written.
-const ATTEMPT: &str = "
-INSERT INTO sign_ins (bucket, failures, last_at) VALUES (?1, 1, ?2)
-ON CONFLICT (bucket) DO UPDATE SET last_at = excluded.last_at,
-  failures = CASE WHEN last_at <= excluded.last_at - CAST(?4 AS INTEGER) THEN 1 ELSE failures + 1 END
+// Counts an attempt before anybody is told whether its password is right, so that attempts made at the same instant are counted
+// too. What is locked is not counted on and returns no row. A good one (`?5` is 0) takes the same rows in the same way, so that
+// nothing tells it from a bad one while the bucket is locked; it forgets the failures before it if `?6` is 1, and leaves the
+// instant of the last one as it is. Rows: 1 read, 1 written.
+macro_rules! attempt {
+    ($bucket:literal) => {
+        concat!(
+            "
+INSERT OR IGNORE INTO sign_ins (bucket, failures, last_at) VALUES (",
+            $bucket,
+            ", ?5, ?2)
+ON CONFLICT (bucket) DO UPDATE SET
+  last_at = CASE WHEN excluded.failures > 0 THEN excluded.last_at ELSE last_at END,
+  failures = CASE WHEN last_at <= excluded.last_at - CAST(?4 AS INTEGER) OR ?6 THEN excluded.failures
+    ELSE failures + excluded.failures END
 WHERE failures < CAST(?3 AS INTEGER) OR last_at <= excluded.last_at - CAST(?4 AS INTEGER)
-RETURNING failures";
+RETURNING failures"
+        )
+    };
+}
+const ATTEMPT: &str = attempt!("?1");
+// Follows directly on the statement of the address: whoever is locked out himself does not count against the name that he tries. A
+// row without a bucket is none, and is ignored.
+const ATTEMPT_FOR_NAME: &str = attempt!("CASE WHEN changes() > 0 THEN ?1 END");
 
 /// What [`attempt`] returns.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
@@ -57,10 +73,46 @@ pub struct Attempt {
     pub failures: u32,
 }
 
+/// How an attempt counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Counts {
+    /// As a failure, until it is forgiven.
+    Fails,
+    /// Not at all.
+    Passes,
+    /// As a good one: failures before it are forgotten.
+    Clears,
+}
+
+fn counted(sql: &'static str, bucket: Bucket, counts: Counts, now: Second) -> Statement {
+    let statement = Statement::new(sql).bind(bucket.number()).bind(now).bind(bucket.most()).bind(LOCKED_FOR);
+    statement.bind(u32::from(counts == Counts::Fails)).bind(u32::from(counts == Counts::Clears))
+}
+
 /// Counts an attempt to sign in. No row comes back while the bucket is locked.
 #[must_use]
 pub fn attempt(bucket: Bucket, now: Second) -> Statement {
-    Statement::new(ATTEMPT).bind(bucket.number()).bind(now).bind(bucket.most()).bind(LOCKED_FOR)
+    counted(ATTEMPT, bucket, Counts::Fails, now)
+}
+
+// Follows directly on the statement of the name: when that one is locked, a good attempt counts against its address like any other.
+// Otherwise whoever tries a locked name could tell by his own address whether he has found the password. Rows: none unless something is
+// locked; then 1 read, 1 written.
+const ATTEMPT_IN_VAIN: &str = "
+UPDATE sign_ins SET failures = min(CAST(?4 AS INTEGER), failures + CAST(?2 AS INTEGER)), last_at = ?3
+WHERE bucket = CASE WHEN changes() = 0 THEN ?1 ELSE -1 END AND (failures < CAST(?4 AS INTEGER) OR last_at = ?3)";
+
+/// Counts an attempt against the address that it comes from and the name that it is for; the statements go in one batch. The first two
+/// return an [`Attempt`]: none of what is locked, and none of the name while the address is.
+#[must_use]
+pub fn attempt_from(address: (Bucket, Counts), name: (Bucket, Counts), now: Second) -> [Statement; 3] {
+    let (bucket, counts) = address;
+    let in_vain = Statement::new(ATTEMPT_IN_VAIN).bind(bucket.number()).bind(u32::from(counts != Counts::Fails));
+    [
+        counted(ATTEMPT, bucket, counts, now),
+        counted(ATTEMPT_FOR_NAME, name.0, name.1, now),
+        in_vain.bind(now).bind(bucket.most()),
+    ]
 }
 
 // Rows read: 1.

@@ -193,11 +193,11 @@ pub fn retire_vacant(slots: &[SlotName], guard: &epochs::Guard) -> Statement {
 
 // Rows read: 2 per slot (index, row).
 const CHANGED_SINCE: &str = "
-SELECT name, gate, until, speed, devices, streams, plan, credentials FROM slots WHERE changed > CAST(?1 AS INTEGER) ORDER BY changed LIMIT ?2";
+SELECT name, gate, until, speed, devices, streams, plan, marzban, credentials FROM slots WHERE changed > CAST(?1 AS INTEGER) ORDER BY changed LIMIT ?2";
 
 // Rows read: 1 per slot, and those retired in between.
 const PAGE_AFTER: &str = "
-SELECT name, gate, until, speed, devices, streams, plan, credentials FROM slots WHERE name > ?1 AND gate <> 'retired' ORDER BY name LIMIT ?2";
+SELECT name, gate, until, speed, devices, streams, plan, marzban, credentials FROM slots WHERE name > ?1 AND gate <> 'retired' ORDER BY name LIMIT ?2";
 
 /// A roster entry as stored.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
@@ -216,6 +216,8 @@ pub struct EntryRow {
     pub streams: u32,
     /// The user's plan.
     pub plan: Option<String>,
+    /// JSON of the [`crate::domain::marzban::choice::Choice`] that was made for him.
+    pub marzban: Option<String>,
     /// Credentials that were set by hand, sealed.
     pub credentials: Option<String>,
 }

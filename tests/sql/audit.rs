@@ -25,7 +25,7 @@ fn next(head: &Head, key: &[u8], entry: &Entry) -> Vec<Statement> {
     let previous = head.link(KEY).unwrap_or(Link::NONE);
     let row = Row::new(head.count + 1, NOW.get() + head.count, &actor(), entry, "00ff", key);
     let link = Link::of(key, previous, &row);
-    audit::append(&[(row, link)], &Head::sealed(key, head.count + 1, link), &head.link)
+    audit::append_next(&row, &link, &Head::sealed(key, head.count + 1, link), &head.link).into()
 }
 
 fn entry(subject: &str) -> Entry {
@@ -104,6 +104,20 @@ fn a_head_that_was_moved_while_the_number_stays_free_is_stale_too() {
     sqlite.execute("UPDATE audit_head SET link = 'x'");
     assert_eq!(sqlite.batch(&next(&read, KEY, &entry("users/ann"))), Err(StoreError::Stale));
     assert_eq!(sqlite.value::<i64>("SELECT count(*) FROM audit"), 5);
+}
+
+#[test]
+fn a_row_that_would_get_another_number_than_the_head_says_is_stale_and_written_when_somebody_has_looked() {
+    for meanwhile in ["DELETE FROM audit WHERE number = 5", "UPDATE audit SET number = 9 WHERE number = 5"] {
+        let sqlite = log(5);
+        sqlite.execute(meanwhile);
+        let (before, read) = (sqlite.dump(), head(&sqlite));
+        assert_eq!(sqlite.batch(&next(&read, KEY, &entry("users/ann"))), Err(StoreError::Stale), "{meanwhile}");
+        assert_eq!(sqlite.dump(), before);
+        let row = Row::new(6, NOW.get(), &actor(), &entry("users/ann"), "", KEY);
+        let link = Link::of(KEY, read.link(KEY).unwrap(), &row);
+        sqlite.batch(&audit::append(&[(row, link)], &Head::sealed(KEY, 6, link), &read.link)).unwrap();
+    }
 }
 
 #[test]

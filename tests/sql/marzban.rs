@@ -2,16 +2,21 @@
 
 use serde_json::json;
 use weir::domain::endpoint::{Address, NodeWays};
+use weir::domain::fetch::Fetch;
 use weir::domain::role::Role;
 use weir::store::admins::{self, Admin};
 use weir::store::bulk::{self, Selection};
 use weir::store::census::{self, Census};
 use weir::store::hosts::{self, New};
 use weir::store::marzban_nodes::{self, Usage};
+use weir::store::marzban_users::{self, Found, Seen};
 use weir::store::operators::{self, Fields};
+use weir::store::slots::{self, EntryRow};
 use weir::store::user_list::Query;
 use weir::store::user_templates::{self, Template};
-use weir::store::{StoreError, allowances, node_list, nodes};
+use weir::store::users::Action;
+use weir::store::{StoreError, allowances, fetch_log, marzban_list, node_list, nodes};
+use weir_wire::roster::RosterVersion;
 use weir_wire::sync::InboundPlans;
 use weir_wire::{NodeId, Second};
 
@@ -57,6 +62,53 @@ fn an_admins_usage_is_that_of_his_users_and_never_below_nothing() {
     assert_eq!(usage(), 9_007_199_254_740_991 - 200);
     scene.sqlite.run(&allowances::own("two", Some(other))).unwrap();
     assert_eq!(usage(), 0, "less than when it was reset");
+}
+
+#[test]
+fn the_newest_fetch_of_a_week_stands_beside_its_user() {
+    let scene = Scene::new();
+    let [ann, bob] = ["ann", "bob"].map(|name| scene.create(name, &json!({})).id);
+    let note = |user: i64, family: &str, hours: i64| {
+        let at = NOW.plus(-3600 * hours);
+        scene.sqlite.run(&fetch_log::note(user, &Fetch(family.into(), "links".into(), at.get()), at)).unwrap();
+    };
+    let fetched = |name: &str| -> Option<String> {
+        let found: Vec<Found> = scene.sqlite.all(&marzban_users::by_name(name, NOW)).unwrap();
+        found.into_iter().next().unwrap().seen.fetched
+    };
+    assert_eq!(fetched("ann"), None);
+    note(ann, "older", 168);
+    assert_eq!(fetched("ann"), None, "of more than a week ago");
+    for (family, hours) in [("old", 167), ("half", 90), ("new", 27)] {
+        note(ann, family, hours);
+        assert!(fetched("ann").unwrap().contains(family), "{family}");
+    }
+    note(bob, "his", 3);
+    let list = marzban_list::list(&marzban_list::Query::default(), NOW);
+    let seen: Vec<Seen> = scene.sqlite.all(&list).unwrap();
+    let told: Vec<String> = seen.into_iter().map(|seen| seen.fetched.unwrap()).collect();
+    assert!(told[0].contains("new") && told[1].contains("his"), "{told:?}");
+    let same: Vec<Seen> = scene.sqlite.all(&marzban_users::by_numbers(&[ann, bob], NOW)).unwrap();
+    assert_eq!(same.into_iter().map(|seen| seen.fetched.unwrap()).collect::<Vec<_>>(), told);
+}
+
+#[test]
+fn what_was_chosen_of_the_ways_in_goes_to_the_nodes_with_the_next_roster() {
+    let scene = Scene::new();
+    let user = scene.create("ann", &json!({ "marzban": { "vless": {} } }));
+    let told = |since: u64| -> Vec<Option<String>> {
+        let held = RosterVersion { number: since, salt: 0 };
+        let rows: Vec<EntryRow> = scene.sqlite.all(&slots::changed_since(held)).unwrap();
+        rows.into_iter().filter(|row| row.gate == "open").map(|row| row.marzban).collect()
+    };
+    assert_eq!(told(0), [Some(r#"{"vless":{}}"#.to_owned())]);
+    let held = scene.roster();
+    scene.change(user.id, &json!({ "marzban": { "vless": { "excluded": ["a"] } } }));
+    assert_eq!(told(held), [Some(r#"{"vless":{"excluded":["a"]}}"#.to_owned())]);
+    let held = scene.roster();
+    let renewed = scene.act(user.id, &Action::Revoke);
+    assert_ne!(renewed.slot, user.slot);
+    assert_eq!(told(held), [Some(r#"{"vless":{"excluded":["a"]}}"#.to_owned())], "his new slot too");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use weir::domain::role::Role;
 use weir::store::operators::{self, Fields, HandedOut, Holder, Operator};
 use weir::store::sessions::{self, From, Open, Session};
-use weir::store::sign_ins::{self, ADDRESS_FAILURES, Attempt, Bucket, Candidate, FAILURES, LOCKED_FOR};
+use weir::store::sign_ins::{self, ADDRESS_FAILURES, Attempt, Bucket, Candidate, Counts, FAILURES, LOCKED_FOR};
 use weir::store::{StoreError, allowances};
 use weir_wire::{Bytes, Second};
 
@@ -204,6 +204,87 @@ fn names_and_addresses_are_counted_apart_and_locked_for_a_while() {
     assert_eq!(attempt(address, NOW), Some(ADDRESS_FAILURES), "only the good one is forgiven");
     sqlite.run(&sign_ins::forgive(name)).unwrap();
     assert_eq!(attempt(name, NOW), Some(1), "all are");
+}
+
+/// An attempt against address and name: what each of them counts then, none of what is locked.
+fn attempt_from(sqlite: &Sqlite, address: Counts, name: Counts, at: Second) -> [Option<u32>; 2] {
+    let [one, two, three] = sign_ins::attempt_from((Bucket::Address(7), address), (Bucket::Name(7), name), at);
+    let counted = [one, two].map(|statement| sqlite.all::<Attempt>(&statement).unwrap().pop());
+    sqlite.run(&three).unwrap();
+    counted.map(|attempt| attempt.map(|attempt| attempt.failures))
+}
+
+#[test]
+fn a_good_attempt_counts_against_nobody_and_forgets_the_failures_of_its_name_alone() {
+    let sqlite = Sqlite::new();
+    let attempt = |address, name| attempt_from(&sqlite, address, name, NOW);
+    for count in 1..=5 {
+        assert_eq!(attempt(Counts::Fails, Counts::Fails), [Some(count), Some(count)]);
+    }
+    assert_eq!(attempt(Counts::Passes, Counts::Fails), [Some(5), Some(6)], "a password without its code");
+    assert_eq!(attempt(Counts::Passes, Counts::Clears), [Some(5), Some(0)]);
+    assert_eq!(attempt(Counts::Fails, Counts::Fails), [Some(6), Some(1)]);
+    // A good one does not make the failures before it younger.
+    assert_eq!(attempt_from(&sqlite, Counts::Passes, Counts::Clears, NOW.plus(LOCKED_FOR - 1)), [Some(6), Some(0)]);
+    assert_eq!(attempt_from(&sqlite, Counts::Fails, Counts::Fails, NOW.plus(LOCKED_FOR)), [Some(1), Some(1)]);
+}
+
+#[test]
+fn whoever_is_locked_out_himself_does_not_count_against_a_name() {
+    let sqlite = Sqlite::new();
+    for _ in 0..ADDRESS_FAILURES {
+        sqlite.all::<Attempt>(&sign_ins::attempt(Bucket::Address(7), NOW)).unwrap();
+    }
+    for counts in [(Counts::Fails, Counts::Fails), (Counts::Passes, Counts::Clears)] {
+        let before = sqlite.dump();
+        assert_eq!(attempt_from(&sqlite, counts.0, counts.1, NOW), [None, None]);
+        assert_eq!(sqlite.dump(), before);
+    }
+}
+
+#[test]
+fn what_is_tried_on_a_locked_name_counts_the_same_whether_it_was_right_or_wrong() {
+    let after = |counts: (Counts, Counts)| {
+        let sqlite = Sqlite::new();
+        for _ in 0..FAILURES {
+            sqlite.all::<Attempt>(&sign_ins::attempt(Bucket::Name(7), NOW)).unwrap();
+        }
+        for later in 0..7 {
+            let [there, name] = attempt_from(&sqlite, counts.0, counts.1, NOW.plus(later));
+            assert!(there.is_some() && name.is_none());
+        }
+        sqlite.dump()
+    };
+    assert_eq!(after((Counts::Passes, Counts::Clears)), after((Counts::Fails, Counts::Fails)));
+    assert_eq!(after((Counts::Passes, Counts::Fails)), after((Counts::Fails, Counts::Fails)));
+}
+
+#[test]
+fn nobody_enters_who_is_no_longer_as_he_was_found() {
+    let enter = |meanwhile: &str| {
+        let sqlite = Sqlite::new();
+        operator(&sqlite, "keeper", &fields(Role::Owner));
+        let ann = operator(&sqlite, "ann", &fields(Role::Owner));
+        sqlite.execute(meanwhile);
+        let before = sqlite.dump();
+        let from = From { address: None, user_agent: "" };
+        let entered = sqlite.batch(&[
+            operators::enter(ann.id, "Ann", "hash of ann", NOW),
+            sessions::open_entered("hash", ann.id, from, NOW, 60),
+        ]);
+        assert_eq!(sqlite.dump() == before, entered.is_err(), "{meanwhile}");
+        entered
+    };
+    assert_eq!(enter("SELECT 1"), Ok(()));
+    for meanwhile in [
+        "UPDATE operators SET disabled_at = 1 WHERE name = 'ann'",
+        "UPDATE operators SET password_hash = 'another' WHERE name = 'ann'",
+        "UPDATE operators SET name = 'eve' WHERE name = 'ann'",
+        "UPDATE operators SET totp = 'sealed', totp_since = 1 WHERE name = 'ann'",
+        "DELETE FROM operators WHERE name = 'ann'",
+    ] {
+        assert_eq!(enter(meanwhile), Err(StoreError::Stale), "{meanwhile}");
+    }
 }
 
 #[test]

@@ -79,6 +79,8 @@ export class MarzbanServer {
   constructor(users) {
     this.users = users;
     this.admins = ADMINS;
+    this.templates = structuredClone(TEMPLATES);
+    this.hosts = structuredClone(HOSTS);
   }
 
   /** @param {object[]} users @returns {Promise<MarzbanServer>} */
@@ -119,11 +121,11 @@ export class MarzbanServer {
       case 'GET /api/admins':
         return [200, this.admins.map(({ username, is_sudo }) => ({ username, is_sudo, telegram_id: null, discord_webhook: null, users_usage: 0 }))];
       case 'GET /api/user_template':
-        return [200, TEMPLATES];
+        return [200, this.templates];
       case 'GET /api/nodes':
         return [200, NODES];
       case 'GET /api/hosts':
-        return [200, HOSTS];
+        return [200, this.hosts];
       default:
         return [404, { detail: 'Not Found' }];
     }

@@ -1,5 +1,7 @@
 //! Which slots exist, and whose gate is open.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::bytes::Bytes;
@@ -63,6 +65,23 @@ impl Gate {
     }
 }
 
+/// The protocols that a user may have or not have. Any other one is everybody's.
+pub const CHOOSABLE: [&str; 4] = ["vmess", "vless", "trojan", "shadowsocks"];
+
+/// The ways in that were chosen for a user: the protocols that he has, each with the tags of its inbounds that he has not. So an inbound that
+/// comes later is his.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ways(pub BTreeMap<String, Vec<String>>);
+
+impl Ways {
+    /// Whether the user may come in at an inbound.
+    #[must_use]
+    pub fn admit(&self, protocol: &str, tag: &str) -> bool {
+        let has = |not: &Vec<String>| !not.iter().any(|other| other == tag);
+        !CHOOSABLE.contains(&protocol) || self.0.get(protocol).is_some_and(has)
+    }
+}
+
 /// One slot, as the agent must treat it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RosterEntry {
@@ -87,6 +106,9 @@ pub struct RosterEntry {
     /// The user's plan, for inbounds that are for some plans only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plan: Option<String>,
+    /// The ways in that the user has; none for all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ways: Option<Ways>,
     /// What of the credentials was set by hand.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by_hand: Option<ByHand>,
@@ -132,3 +154,18 @@ pub struct RosterCursor {
 
 /// Slots in one reply at most: a delta that is longer is sent as a full list in pages.
 pub const PAGE: usize = 500;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ways_are_by_protocol_and_tag_and_what_nobody_can_choose_is_everybodys() {
+        let ways: Ways = serde_json::from_str(r#"{"vless":["old"],"trojan":[]}"#).unwrap();
+        let admitted = [("vless", "new"), ("trojan", "old"), ("hysteria2", "old"), ("", "any")]
+            .map(|(of, tag)| ways.admit(of, tag));
+        assert_eq!(admitted, [true; 4]);
+        assert!(!ways.admit("vless", "old") && !ways.admit("vmess", "new") && !ways.admit("shadowsocks", ""));
+        assert!(!Ways::default().admit("vless", "new"), "who has none has nothing");
+    }
+}

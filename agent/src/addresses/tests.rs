@@ -22,7 +22,12 @@ fn key(day: u32) -> AddressKey {
 }
 
 fn event(id: &str, user: &str, source: &str, closed: bool) -> ConnectionEvent {
-    let origin = Origin { user: user.to_owned(), inbound: "in".to_owned(), source: source.to_owned() };
+    let origin = Origin {
+        user: user.to_owned(),
+        inbound: "in".to_owned(),
+        protocol: "trojan".to_owned(),
+        source: source.to_owned(),
+    };
     ConnectionEvent { id: id.to_owned(), origin: Some(origin), up: 0, down: 0, closed }
 }
 

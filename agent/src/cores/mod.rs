@@ -10,6 +10,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use weir_wire::SlotName;
 use weir_wire::credential::Credentials;
+use weir_wire::roster::Ways;
 use weir_wire::sync::Inbound;
 
 use crate::config::{Config, CoreKind};
@@ -134,6 +135,8 @@ pub struct Origin {
     pub user: String,
     /// The inbound's tag.
     pub inbound: String,
+    /// What the inbound speaks, such as `vless`; empty when the core does not tell.
+    pub protocol: String,
     /// The client's `address:port`.
     pub source: String,
 }
@@ -190,6 +193,8 @@ pub struct ConfiguredSlot {
     pub slot: SlotName,
     /// What the user proves himself with.
     pub credentials: Credentials,
+    /// The ways in that the user has; none for all. Cores that tell connections are not told of it: who comes elsewhere is shown out there.
+    pub ways: Option<Ways>,
     /// The gate's state at writing, which the core starts with.
     pub open: bool,
     /// When it is open, it leads through the relay.

@@ -63,7 +63,8 @@ enum Answer {
 
 impl From<Connection> for ConnectionEvent {
     fn from(Connection { id, user, source, up, down, closed }: Connection) -> Self {
-        let origin = user.map(|user| Origin { user, inbound: "script".to_owned(), source });
+        let origin =
+            user.map(|user| Origin { user, inbound: "script".to_owned(), protocol: "trojan".to_owned(), source });
         Self { id, origin, up, down, closed }
     }
 }

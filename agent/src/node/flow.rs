@@ -96,8 +96,7 @@ impl Node {
             }
         }
         let roster = &self.roster;
-        let plan = |slot: &SlotName| roster.get(slot).map(|entry| entry.plan.as_deref());
-        for id in self.doors.connections(reset, events, plan) {
+        for id in self.doors.connections(reset, events, |slot| roster.get(slot)) {
             self.commands.push(Command::Close { id });
         }
         let (roster, gates) = (&self.roster, &self.gates);

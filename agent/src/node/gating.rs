@@ -239,6 +239,7 @@ impl Node {
         let slot = |entry: &weir_wire::roster::RosterEntry| ConfiguredSlot {
             slot: entry.slot.clone(),
             credentials: entry.credentials(),
+            ways: entry.ways.clone(),
             open: !self.gates.is_shut(&entry.slot),
             slow: self.gates.is_slow(&entry.slot),
         };

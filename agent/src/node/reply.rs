@@ -113,7 +113,7 @@ impl Node {
         }
         self.addresses.answered(!request.addresses.is_empty(), reply.address_key);
         let mut changed = Vec::new();
-        let plans_may_differ = reply.roster.is_some() || reply.inbound_plans.is_some();
+        let doors_may_differ = reply.roster.is_some() || reply.inbound_plans.is_some();
         if let Some(plans) = reply.inbound_plans {
             self.doors.take(plans, &mut self.books.batch);
         }
@@ -141,7 +141,7 @@ impl Node {
             self.next_end = self.roster.next_end(self.clock.second(now));
             self.look_at_loaded(false);
         }
-        if plans_may_differ {
+        if doors_may_differ {
             self.show_out();
         }
         if !reply.deleted && reply.n == request.n {
@@ -176,8 +176,8 @@ impl Node {
     /// Ends the connections of those who may not be where they are any more.
     fn show_out(&mut self) {
         let roster = &self.roster;
-        let plan = |slot: &SlotName| roster.get(slot).map(|entry| entry.plan.as_deref());
-        self.commands.extend(self.doors.unwelcome(plan).into_iter().map(|id| Command::Close { id }));
+        let unwelcome = self.doors.unwelcome(|slot| roster.get(slot));
+        self.commands.extend(unwelcome.into_iter().map(|id| Command::Close { id }));
     }
 
     /// Slots that are in no roster, with nothing to report and nothing in the core, are forgotten.

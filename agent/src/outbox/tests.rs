@@ -41,7 +41,12 @@ impl Bench {
 
     fn flow(&mut self, name: &str, bytes: u64) {
         self.flowed += bytes;
-        let origin = Some(Origin { user: name.to_owned(), inbound: String::new(), source: String::new() });
+        let origin = Some(Origin {
+            user: name.to_owned(),
+            inbound: String::new(),
+            protocol: String::new(),
+            source: String::new(),
+        });
         let id = format!("{name} {}", self.flowed);
         let event = ConnectionEvent { id, origin, up: bytes, down: 0, closed: true };
         self.tally.connections(false, &[event], at(0), |_| true);

@@ -11,7 +11,12 @@ fn at(millis: u64) -> Moment {
 }
 
 fn new(id: &str, source: &str) -> ConnectionEvent {
-    let origin = Origin { user: ALICE.to_owned(), inbound: "in".to_owned(), source: source.to_owned() };
+    let origin = Origin {
+        user: ALICE.to_owned(),
+        inbound: "in".to_owned(),
+        protocol: "trojan".to_owned(),
+        source: source.to_owned(),
+    };
     ConnectionEvent { id: id.to_owned(), origin: Some(origin), up: 0, down: 0, closed: false }
 }
 

@@ -197,7 +197,12 @@ impl Flow {
     fn event(&self, id: String, closed: bool) -> ConnectionEvent {
         let (up, down) = self.moved.read();
         // The core knows more, and does not say it.
-        let origin = Origin { user: self.slot.to_string(), inbound: String::new(), source: String::new() };
+        let origin = Origin {
+            user: self.slot.to_string(),
+            inbound: String::new(),
+            protocol: String::new(),
+            source: String::new(),
+        };
         ConnectionEvent { id, origin: Some(origin), up, down, closed }
     }
 }

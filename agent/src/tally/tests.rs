@@ -9,8 +9,12 @@ fn slot(name: &str) -> SlotName {
 }
 
 fn event(id: &str, user: Option<&str>, up: u64, down: u64, closed: bool) -> ConnectionEvent {
-    let origin =
-        user.map(|user| Origin { user: user.to_owned(), inbound: "in".to_owned(), source: "192.0.2.1:5".to_owned() });
+    let origin = user.map(|user| Origin {
+        user: user.to_owned(),
+        inbound: "in".to_owned(),
+        protocol: "trojan".to_owned(),
+        source: "192.0.2.1:5".to_owned(),
+    });
     ConnectionEvent { id: id.to_owned(), origin, up, down, closed }
 }
 

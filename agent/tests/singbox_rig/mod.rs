@@ -34,7 +34,13 @@ pub fn free_port() -> u16 {
 
 pub fn slot(name: &str, open: bool) -> ConfiguredSlot {
     let slot: SlotName = name.parse().unwrap();
-    ConfiguredSlot { credentials: SlotSecret::derive(b"slot-key-of-the-tests", &slot).into(), slot, open, slow: false }
+    ConfiguredSlot {
+        credentials: SlotSecret::derive(b"slot-key-of-the-tests", &slot).into(),
+        ways: None,
+        slot,
+        open,
+        slow: false,
+    }
 }
 
 /// For a reload that waits for no ledger.

@@ -1,10 +1,11 @@
-//! What of the ways in a user has, as Marzban's API lets choose: protocols, and inbounds of theirs. It shapes his links and lists; the nodes
-//! know nothing of it.
+//! What of the ways in a user has, as Marzban's API lets choose: protocols, and inbounds of theirs. It shapes his links and lists, and the
+//! nodes hold him to it.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use weir_wire::roster::Ways;
 
 use super::inbounds::{Inbounds, Protocol};
 use crate::domain::endpoint::NodeWays;
@@ -60,27 +61,25 @@ impl Choice {
         (his, not)
     }
 
-    /// Whether an inbound is his. One of a protocol that Marzban's API cannot name is everybody's.
+    /// The choice as the nodes are told it.
     #[must_use]
-    pub fn has(&self, protocol: &str, tag: &str) -> bool {
-        Protocol::named(protocol).is_none_or(|named| {
-            self.0.get(&named).is_some_and(|chosen| !chosen.excluded.iter().any(|other| other == tag))
-        })
+    pub fn ways(&self) -> Ways {
+        Ways(self.0.iter().map(|(protocol, chosen)| (protocol.name().to_owned(), chosen.excluded.clone())).collect())
     }
 
     /// The nodes as he sees them.
     #[must_use]
     pub fn narrow<'a>(choice: Option<&Self>, nodes: &'a [NodeWays]) -> Cow<'a, [NodeWays]> {
-        let Some(choice) = choice else { return Cow::Borrowed(nodes) };
+        let Some(ways) = choice.map(Self::ways) else { return Cow::Borrowed(nodes) };
         let narrowed = nodes.iter().map(|node| {
             let mut node = node.clone();
             let gone: Vec<String> = node
                 .inbounds
                 .iter()
-                .filter(|one| !choice.has(&one.protocol, &one.tag))
+                .filter(|one| !ways.admit(&one.protocol, &one.tag))
                 .map(|one| one.tag.clone())
                 .collect();
-            node.inbounds.retain(|one| choice.has(&one.protocol, &one.tag));
+            node.inbounds.retain(|one| ways.admit(&one.protocol, &one.tag));
             node.addresses.retain(|(_, address)| !gone.contains(&address.inbound));
             node
         });
@@ -90,7 +89,10 @@ impl Choice {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use serde_json::json;
+    use weir_wire::roster::CHOOSABLE;
 
     use super::*;
 
@@ -119,6 +121,12 @@ mod tests {
         assert_eq!(choice.split(Protocol::Vless, &inbounds), (vec!["a"], vec!["b"]));
         choice.include(Protocol::Vless, &[], &inbounds);
         assert_eq!(choice.split(Protocol::Vless, &inbounds), (vec!["a", "b"], vec![]));
+    }
+
+    #[test]
+    fn the_nodes_are_told_of_each_protocol_that_users_can_choose() {
+        let choice = Choice::all(&Inbounds::default());
+        assert_eq!(choice.ways().0.keys().map(String::as_str).collect::<BTreeSet<_>>(), CHOOSABLE.into());
     }
 
     #[test]

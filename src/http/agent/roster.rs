@@ -8,6 +8,7 @@ use weir_wire::sync::SyncRequest;
 use worker::console_error;
 
 use crate::domain::credentials::by_hand;
+use crate::domain::marzban::choice::Choice;
 use crate::http::call::Call;
 use crate::http::failure::Failure;
 use crate::store::epochs::Caller;
@@ -100,6 +101,7 @@ impl Keys {
             devices: row.devices,
             streams: row.streams,
             plan: row.plan,
+            ways: Choice::stored(row.marzban.as_deref()).map(|choice| choice.ways()),
             by_hand,
         }))
     }

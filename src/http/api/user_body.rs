@@ -122,7 +122,7 @@ pub(super) struct NewUser {
     #[serde(default, deserialize_with = "value")]
     reset_day: Option<AnchorDay>,
     /// The deployment's own unless told.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "value")]
     time_zone: Option<Zone>,
     #[serde(default, deserialize_with = "given")]
     expires_at: Option<Option<Second>>,
@@ -297,7 +297,7 @@ impl UserChange {
             && self.protocols.is_none()
     }
 
-    /// Whether a gate, a limit or a second at which the sweep must look may depend on it.
+    /// Whether a gate, a limit, what the nodes hold him to, or a second at which the sweep must look may depend on it.
     pub(super) const fn matters(&self) -> bool {
         self.monthly_quota.is_some()
             || self.total_quota.is_some()
@@ -311,6 +311,7 @@ impl UserChange {
             || self.hold_until.is_some()
             || self.delete_after_days.is_some()
             || self.next_plan.is_some()
+            || self.protocols.is_some()
     }
 
     const fn moves_cycle(&self) -> bool {

@@ -1,5 +1,6 @@
 //! Signing in and out.
 
+use core::cell::Cell;
 use core::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
@@ -17,7 +18,8 @@ use crate::http::call::{Call, sha256_hex};
 use crate::http::failure::Failure;
 use crate::http::two_factor;
 use crate::random;
-use crate::store::sign_ins::{self, Attempt, Candidate, LOCKED_FOR, Last};
+use crate::store::d1::Outcome;
+use crate::store::sign_ins::{self, Attempt, Candidate, Counts, LOCKED_FOR, Last};
 
 pub(super) use crate::store::sign_ins::Bucket;
 use crate::store::{Statement, operators, sessions};
@@ -81,7 +83,9 @@ impl Attempted {
 /// Signs an operator in, for so many seconds.
 ///
 /// Guesses are counted per address by the platform and in D1, and per name in D1, whether somebody has that name or not; a right
-/// password with a wrong code counts like a wrong password. Rows of a failed attempt: 3 read, 2 written.
+/// password with a wrong code counts like a wrong password. The password is compared before its attempt is counted, in a time that tells
+/// nothing, and what came of it decides nothing before the count has said that neither is locked: so a good attempt need not be counted
+/// and taken back again. Rows of a failed attempt: 3 read, 2 written; of a good one without a second factor 6 read, 6 written.
 pub(crate) async fn sign_in(
     request: &Request,
     call: &Call,
@@ -89,21 +93,27 @@ pub(crate) async fn sign_in(
     code: &str,
     lasts: i64,
 ) -> Result<Entered, Failure> {
-    // Whoever is locked out himself does not count against the name that he tries.
-    let Doorstep { bucket: of_address, attempt: from_there } = doorstep(request, call).await?;
+    let of_address = bucket_at(request, call).await?;
     let of_name = bucket_of(&attempted.name);
-    let for_name = count(call, of_name).await?;
     let candidate: Option<Candidate> = call.db.first(sign_ins::find(&attempted.name)).await?;
     let candidate = candidate.ok_or_else(|| Failure::Broken("one row gave none".into()))?;
     // Compared even for a name that nobody has: the time must not tell.
     let stored = candidate.password_hash.clone().unwrap_or_else(|| sha256_hex(""));
     let right = password::is(&call.secret("AUTH_KEY")?, &stored, &attempted.hash);
-    if let Some(operator) = candidate.id.filter(|_| right) {
-        if candidate.totp.is_some() && code.trim().is_empty() {
-            call.db.run(sign_ins::forgive(of_address)).await?;
+    let operator = candidate.id.filter(|_| right);
+    let lacks_code = candidate.totp.is_some() && code.trim().is_empty();
+    // A code is looked at when the count allows it, so until then it is a wrong one.
+    let (for_address, for_name) = match (operator, &candidate.totp) {
+        (Some(_), None) => (Counts::Passes, Counts::Clears),
+        (Some(_), Some(_)) if lacks_code => (Counts::Passes, Counts::Fails),
+        _ => (Counts::Fails, Counts::Fails),
+    };
+    let [from_there, for_name] = count_both(call, (of_address, for_address), (of_name, for_name)).await?;
+    if let Some(operator) = operator {
+        if lacks_code {
             return Ok(Entered::Code(attempted.ticket(call)?));
         }
-        let opening = Opening { request, operator, attempted, code, forgiven: [of_name, of_address], lasts };
+        let opening = Opening { request, operator, attempted, code, buckets: [of_name, of_address], lasts };
         if let Some(token) = opening.open(call, &candidate).await? {
             let role = candidate.role.unwrap_or(Role::Viewer);
             return Ok(Entered::In { token, role });
@@ -117,6 +127,21 @@ pub(crate) async fn sign_in(
     Ok(Entered::Wrong)
 }
 
+/// Counts an attempt against its address and its name. Whoever is locked out himself does not count against the name that he tries.
+/// Rows: 2 read, 2 written.
+async fn count_both(call: &Call, address: (Bucket, Counts), name: (Bucket, Counts)) -> Result<[Attempt; 2], Failure> {
+    let outcomes = call.db.batch(&sign_ins::attempt_from(address, name, call.now)).await?;
+    let counted = |at: usize| -> Result<Option<Attempt>, Failure> {
+        let rows: Vec<Attempt> = outcomes.get(at).map(Outcome::rows).transpose()?.unwrap_or_default();
+        Ok(rows.into_iter().next())
+    };
+    match (counted(0)?, counted(1)?) {
+        (Some(from_there), Some(for_name)) => Ok([from_there, for_name]),
+        (None, _) => Err(locked(call, address.0).await?),
+        (Some(_), None) => Err(locked(call, name.0).await?),
+    }
+}
+
 /// An attempt as it counts for the address that it comes from.
 pub(super) struct Doorstep {
     /// Where it is counted.
@@ -127,14 +152,19 @@ pub(super) struct Doorstep {
 
 /// Counts an attempt against its address, by the platform and in D1. Rows: 1 read, 1 written.
 pub(super) async fn doorstep(request: &Request, call: &Call) -> Result<Doorstep, Failure> {
+    let bucket = bucket_at(request, call).await?;
+    Ok(Doorstep { bucket, attempt: count(call, bucket).await? })
+}
+
+/// Where attempts from the address of a request are counted, once the platform has counted this one.
+async fn bucket_at(request: &Request, call: &Call) -> Result<Bucket, Failure> {
     let address = address_of(request)?.unwrap_or_else(|| "local".to_owned());
     if let Ok(limiter) = call.env.rate_limiter("LOGIN_LIMIT")
         && !limiter.limit(address.clone()).await?.success
     {
         return Err(Failure::TooOften(60));
     }
-    let bucket = Bucket::Address(digest(&network(&address)));
-    Ok(Doorstep { bucket, attempt: count(call, bucket).await? })
+    Ok(Bucket::Address(digest(&network(&address))))
 }
 
 /// What the browser calls itself, as it is kept with a session.
@@ -145,12 +175,17 @@ pub(super) fn agent(request: &Request) -> Result<String, Failure> {
 
 /// Counts an attempt, unless the bucket is locked. Rows: 1 read, 1 written.
 pub(crate) async fn count(call: &Call, bucket: Bucket) -> Result<Attempt, Failure> {
-    if let Some(attempt) = call.db.first(sign_ins::attempt(bucket, call.now)).await? {
-        return Ok(attempt);
+    match call.db.first(sign_ins::attempt(bucket, call.now)).await? {
+        Some(attempt) => Ok(attempt),
+        None => Err(locked(call, bucket).await?),
     }
+}
+
+/// What somebody is told whose name or address is locked. Rows read: 1.
+async fn locked(call: &Call, bucket: Bucket) -> Result<Failure, Failure> {
     let last: Option<Last> = call.db.first(sign_ins::last(bucket)).await?;
     let wait = last.map_or(0, |last| last.last_at).saturating_add(LOCKED_FOR).saturating_sub(call.now.get());
-    Err(Failure::TooOften(u32::try_from(wait.max(1)).unwrap_or(1)))
+    Ok(Failure::TooOften(u32::try_from(wait.max(1)).unwrap_or(1)))
 }
 
 /// A session that begins if the second factor is right.
@@ -159,7 +194,8 @@ struct Opening<'a> {
     operator: i64,
     attempted: &'a Attempted,
     code: &'a str,
-    forgiven: [Bucket; 2],
+    /// Where an attempt with a code was counted.
+    buckets: [Bucket; 2],
     lasts: i64,
 }
 
@@ -172,13 +208,31 @@ impl Opening<'_> {
         let actor =
             Actor { role: candidate.role, ..actor(self.request, ActorKind::Operator, self.attempted.name.clone())? };
         let from = sessions::From { address: actor.address.as_deref(), user_agent: &agent };
+        let hash = sha256_hex(&token);
+        let first = Cell::new(true);
         let prepare = async || {
-            let Some(spent) = self.spend(call).await? else { return Ok(Deed::nothing(false)) };
-            let mut batch: Vec<Statement> = self.forgiven.map(sign_ins::forgive).to_vec();
-            batch.extend(before.as_ref().map(|session| sessions::end(&session.hash)));
-            batch.push(sessions::open(&sha256_hex(&token), self.operator, from, call.now, self.lasts));
-            batch.push(operators::signed_in(self.operator, call.now));
-            batch.extend(spent);
+            let mut batch: Vec<Statement> =
+                before.as_ref().map(|session| sessions::end(&session.hash)).into_iter().collect();
+            // Without a second factor nothing has to be read again: the batch itself fails if he has changed meanwhile.
+            let found = if first.replace(false) && candidate.totp.is_none() {
+                Some(candidate.clone())
+            } else {
+                self.find(call).await?
+            };
+            let Some(found) = found else { return Ok(Deed::nothing(false)) };
+            if let Some(sealed) = &found.totp {
+                let Some(spent) = self.spend(call, sealed, found.totp_step).await? else {
+                    return Ok(Deed::nothing(false));
+                };
+                batch.extend(self.buckets.map(sign_ins::forgive));
+                batch.push(sessions::open(&hash, self.operator, from, call.now, self.lasts));
+                batch.push(operators::signed_in(self.operator, call.now));
+                batch.push(spent);
+            } else {
+                let stored = found.password_hash.as_deref().unwrap_or_default();
+                batch.push(operators::enter(self.operator, &self.attempted.name, stored, call.now));
+                batch.push(sessions::open_entered(&hash, self.operator, from, call.now, self.lasts));
+            }
             let entry = Entry::new("session.open", format!("operators/{}", self.attempted.name));
             Ok(Deed::new(entry, batch, true))
         };
@@ -186,24 +240,25 @@ impl Opening<'_> {
         Ok(opened.then_some(token))
     }
 
-    /// What uses the code up; none if it is wrong. Read anew under the audit head, so of two who send the same code at once one fails.
-    async fn spend(&self, call: &Call) -> Result<Option<Vec<Statement>>, Failure> {
+    /// The operator as he is under the audit head; none if he was disabled, renamed or given another password meanwhile.
+    async fn find(&self, call: &Call) -> Result<Option<Candidate>, Failure> {
         let found: Option<Candidate> = call.db.first(sign_ins::find(&self.attempted.name)).await?;
         let key = call.secret("AUTH_KEY")?;
-        // He was disabled, renamed or given another password meanwhile.
-        let still = found.filter(|now| {
+        Ok(found.filter(|now| {
             let stored = now.password_hash.as_deref().unwrap_or_default();
             now.id == Some(self.operator) && password::is(&key, stored, &self.attempted.hash)
-        });
-        let Some(found) = still else { return Ok(None) };
-        let Some(sealed) = &found.totp else { return Ok(Some(Vec::new())) };
+        }))
+    }
+
+    /// What uses the code up; none if it is wrong. Read under the audit head, so of two who send the same code at once one fails.
+    async fn spend(&self, call: &Call, sealed: &str, last: i64) -> Result<Option<Statement>, Failure> {
         let secret = two_factor::open(call, sealed)?;
-        if let Some(step) = secret.step(self.code, call.now, found.totp_step) {
-            return Ok(Some(vec![operators::take(self.operator, step)]));
+        if let Some(step) = secret.step(self.code, call.now, last) {
+            return Ok(Some(operators::take(self.operator, step)));
         }
         let hash = sha256_hex(&totp::plain_recovery_code(self.code));
         let holder: Option<operators::Holder> = call.db.first(operators::has_code(self.operator, &hash)).await?;
-        Ok(holder.map(|_| vec![operators::spend_code(self.operator, &hash)]))
+        Ok(holder.map(|_| operators::spend_code(self.operator, &hash)))
     }
 }
 

@@ -21,9 +21,10 @@ struct Name {
 }
 
 impl Told {
-    /// Reads the users of these numbers. `origin` is where links begin. Rows read: 4 per user, 1, and the operators up to the first owner.
+    /// Reads the users of these numbers. `origin` is where links begin. Rows read: 5 per user, 1, and the operators up to the first owner.
     pub(crate) async fn read(call: &Call, ids: &[i64], origin: &str) -> Result<Self, Failure> {
-        let outcomes = call.db.batch(&[store::by_numbers(ids), store::endpoints(), store::first_owner()]).await?;
+        let outcomes =
+            call.db.batch(&[store::by_numbers(ids, call.now), store::endpoints(), store::first_owner()]).await?;
         let [users, endpoints, owner] = outcomes.as_slice() else {
             return Err(Failure::Broken("a batch of three gave other".into()));
         };

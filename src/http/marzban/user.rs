@@ -43,7 +43,7 @@ pub(super) async fn answer(request: Request, call: &Call, route: MarzbanUser<'_>
     }
 }
 
-/// Who calls, and the user of a name in a path. Rows read: 4, and those of [`authorize_for_users`].
+/// Who calls, and the user of a name in a path. Rows read: 5, and those of [`authorize_for_users`].
 pub(super) async fn opened(
     request: &Request,
     call: &Call,
@@ -61,7 +61,7 @@ pub(super) async fn opened(
 }
 
 pub(super) async fn found(call: &Call, name: &str) -> Result<Found, Failure> {
-    let found: Option<Found> = call.db.first(store::by_name(name)).await?;
+    let found: Option<Found> = call.db.first(store::by_name(name, call.now)).await?;
     found.ok_or(Failure::NotFound("user"))
 }
 
@@ -97,7 +97,7 @@ async fn create(mut request: Request, call: &Call) -> Result<Response, Failure> 
         Ok(user) => shown(&request, call, &user.name).await,
         // Of a name, or of credentials that another user has.
         Err(taken @ Failure::Conflict { code: "taken", .. }) => {
-            let same: Option<Found> = call.db.first(store::by_name(name.as_str())).await?;
+            let same: Option<Found> = call.db.first(store::by_name(name.as_str(), call.now)).await?;
             Err(same.map_or(taken, |_| exists()))
         }
         Err(failure) => Err(failure),
@@ -118,7 +118,7 @@ fn username(fields: Fields<'_>) -> Result<UserName, Failure> {
 
 /// `GET /api/user/{username}`
 ///
-/// Rows read: 5, and 1 of his owner.
+/// Rows read: 6, and 1 of his owner.
 async fn get(request: &Request, call: &Call, name: &str) -> Result<Response, Failure> {
     // The answer has all that lets him in.
     let (_, Found { seen, endpoints }) = opened(request, call, name, "users:links").await?;

@@ -9,6 +9,7 @@ use weir_wire::{Bytes, Second};
 
 use super::admin_json::{AdminJson, is_sudo};
 use crate::domain::endpoint::{Endpoint, NodeWays};
+use crate::domain::fetch::Fetch;
 use crate::domain::marzban::choice::{Choice, Chosen};
 use crate::domain::marzban::inbounds::{Inbounds, Protocol};
 use crate::domain::marzban::instant::naive;
@@ -165,6 +166,7 @@ impl UserResponse {
     /// A user as he stands now.
     pub(crate) fn new(seen: Seen, scene: &Scene, call: &Call) -> Result<Self, Failure> {
         let admin = admin_of(&seen);
+        let (last_client, last_fetch) = last_fetch(seen.fetched.as_deref());
         let user = seen.user;
         let now = call.now;
         let standing = user.standing_at(now);
@@ -187,8 +189,8 @@ impl UserResponse {
             data_limit_reset_strategy: strategy_name(user.cycle.strategy),
             inbounds: tags(true),
             excluded_inbounds: tags(false),
-            sub_updated_at: None,
-            sub_last_user_agent: None,
+            sub_updated_at: last_fetch.map(naive),
+            sub_last_user_agent: last_client,
             online_at: (user.last_at > 0).then(|| naive(Second::clamped(user.last_at))),
             on_hold_expire_duration: waits.map(|hold| hold.seconds),
             on_hold_timeout: waits.and_then(|hold| hold.until).map(naive),
@@ -205,6 +207,13 @@ impl UserResponse {
             username: user.name,
         })
     }
+}
+
+/// Client family and instant of the newest of some fetches. Within an hour the first of each family is kept.
+fn last_fetch(logged: Option<&str>) -> (Option<String>, Option<Second>) {
+    let entries: Vec<Fetch> = logged.and_then(|logged| serde_json::from_str(logged).ok()).unwrap_or_default();
+    let newest = entries.into_iter().max_by_key(|fetch| fetch.2);
+    newest.map_or((None, None), |Fetch(family, _, at)| (Some(family), Some(Second::clamped(at))))
 }
 
 /// His owner, as far as the user's row and its owner's tell of him.

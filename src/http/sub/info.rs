@@ -63,6 +63,7 @@ fn info(request: &Request, call: &Call, opened: Opened) -> Result<Value, Failure
         owner_role: None,
         owner_telegram_id: None,
         owner_discord_webhook: None,
+        fetched: opened.logged,
     };
     let user = serde_json::to_value(UserResponse::new(seen, &scene, call)?);
     let mut user = user.map_err(|error| Failure::Broken(format!("a user as JSON: {error}")))?;

@@ -74,7 +74,7 @@ fn run<T>(work: impl Future<Output = T>) -> T {
 
 fn slot(name: &str, open: bool) -> ConfiguredSlot {
     let slot: SlotName = name.parse().unwrap();
-    ConfiguredSlot { credentials: SlotSecret::derive(b"key", &slot).into(), slot, open, slow: false }
+    ConfiguredSlot { credentials: SlotSecret::derive(b"key", &slot).into(), ways: None, slot, open, slow: false }
 }
 
 #[test]

@@ -98,7 +98,13 @@ mod tests {
 
     fn slot(name: &str) -> ConfiguredSlot {
         let slot: SlotName = name.parse().unwrap();
-        ConfiguredSlot { credentials: SlotSecret::derive(b"key", &slot).into(), slot, open: true, slow: false }
+        ConfiguredSlot {
+            credentials: SlotSecret::derive(b"key", &slot).into(),
+            ways: None,
+            slot,
+            open: true,
+            slow: false,
+        }
     }
 
     fn rendered(slots: &[ConfiguredSlot]) -> Rendered {

@@ -186,7 +186,8 @@ impl Flows {
 }
 
 fn origin(connection: daemon::Connection) -> Origin {
-    Origin { user: connection.user, inbound: connection.inbound, source: connection.source }
+    let protocol = connection.inbound_type;
+    Origin { user: connection.user, inbound: connection.inbound, protocol, source: connection.source }
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use weir_wire::credential::Credentials;
 
 use super::render::Ours;
 use super::users::Scheme;
-use super::{Inner, lock};
+use super::{Inner, Pass, lock};
 use crate::cores::singbox::aside;
 use crate::cores::stats::{self, AddUser, AlterInbound, Altered, Connection, RemoveUser, TypedMessage, User};
 use crate::cores::{ConfiguredSlot, CoreError};
@@ -81,22 +81,28 @@ impl Inner {
     }
 
     /// Puts one slot into the state that is wanted, in every inbound.
-    async fn put(&self, calls: &Calls, slot: &SlotName, credentials: Option<&Credentials>) -> Result<(), CoreError> {
+    async fn put(&self, calls: &Calls, slot: &SlotName, pass: Option<&Pass>) -> Result<(), CoreError> {
         let Some(core) = &calls.core else { return Err(CoreError::Unreachable("it is going down".into())) };
         let present = lock(&self.users).present.get(slot).cloned();
-        if present.as_ref().is_some_and(|present| present.as_ref() == credentials) {
+        if present.as_ref().is_some_and(|present| present.as_ref() == pass) {
             return Ok(());
         }
+        let before = present.flatten();
         for inbound in &calls.inbounds {
-            // Other credentials under the same name are no other user to the core.
-            if credentials.is_none() || matches!(present, Some(Some(_))) {
-                remove(core, inbound, slot).await?;
+            let wanted = pass.and_then(|pass| pass.at(inbound));
+            match before.as_ref().map(|pass| pass.at(inbound)) {
+                Some(there) if there == wanted => continue,
+                // He is not there, or whoever was an earlier process's is still there with the same credentials.
+                Some(None) => {}
+                None if wanted.is_some() => {}
+                // Other credentials under the same name are no other user to the core.
+                Some(Some(_)) | None => remove(core, inbound, slot).await?,
             }
-            if let Some(credentials) = credentials {
+            if let Some(credentials) = wanted {
                 add(core, inbound, slot, credentials).await?;
             }
         }
-        lock(&self.users).present.insert(slot.clone(), credentials.cloned());
+        lock(&self.users).present.insert(slot.clone(), pass.cloned());
         Ok(())
     }
 
@@ -115,8 +121,7 @@ impl Inner {
         calls: &mut Calls,
         slots: &[ConfiguredSlot],
     ) -> Result<Vec<(SlotName, bool)>, CoreError> {
-        lock(&self.users).credentials =
-            slots.iter().map(|slot| (slot.slot.clone(), slot.credentials.clone())).collect();
+        lock(&self.users).passes = slots.iter().map(|slot| (slot.slot.clone(), Pass::of(slot))).collect();
         self.ready(calls).await?;
         // Shut first: an open gate lets bytes through that nobody has granted.
         let named: BTreeSet<&SlotName> = slots.iter().map(|slot| &slot.slot).collect();
@@ -125,7 +130,7 @@ impl Inner {
             self.put(calls, slot, None).await?;
         }
         for slot in slots.iter().filter(|slot| slot.open) {
-            self.put(calls, &slot.slot, Some(&slot.credentials)).await?;
+            self.put(calls, &slot.slot, Some(&Pass::of(slot))).await?;
         }
         calls.in_file.clear();
         let gates: Vec<_> = slots.iter().map(|slot| (slot.slot.clone(), slot.open)).collect();
@@ -135,13 +140,13 @@ impl Inner {
 
     /// [`crate::cores::Core::set_gate`].
     pub(super) async fn set_gate(self: &Arc<Self>, slot: &SlotName, open: bool) -> Result<(), CoreError> {
-        let credentials = lock(&self.users).credentials.get(slot).cloned();
-        if open && credentials.is_none() {
+        let pass = lock(&self.users).passes.get(slot).cloned();
+        if open && pass.is_none() {
             return Err(CoreError::Config(format!("{slot} was not brought")));
         }
         let mut calls = self.calls.lock().await;
         let put = match self.ready(&mut calls).await {
-            Ok(()) => self.put(&calls, slot, credentials.as_ref().filter(|_| open)).await,
+            Ok(()) => self.put(&calls, slot, pass.as_ref().filter(|_| open)).await,
             Err(why) => Err(why),
         };
         if matches!(put, Err(CoreError::Unreachable(_))) {

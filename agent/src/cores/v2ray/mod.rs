@@ -25,6 +25,7 @@ use tokio::sync::{Notify, mpsc, oneshot, watch as latest};
 use tokio::time::timeout;
 use weir_wire::SlotName;
 use weir_wire::credential::Credentials;
+use weir_wire::roster::Ways;
 use weir_wire::sync::Inbound;
 
 use super::program::Family;
@@ -33,6 +34,7 @@ use super::{Boxed, ConfiguredSlot, Core, CoreError, CoreEvent, Reload, Traits, W
 use crate::clock::{self, BootId};
 use live::Calls;
 use template::Template;
+use users::Scheme;
 
 /// How often the counters are read at rest. Nothing is lost between two readings, unlike with connections.
 const AT_REST: Duration = Duration::from_secs(1);
@@ -64,13 +66,31 @@ pub(crate) struct Settings {
     pub(crate) start_limit: Duration,
 }
 
+/// What lets a user in.
+#[derive(Clone, PartialEq, Eq)]
+struct Pass {
+    credentials: Credentials,
+    ways: Option<Ways>,
+}
+
+impl Pass {
+    fn of(slot: &ConfiguredSlot) -> Self {
+        Self { credentials: slot.credentials.clone(), ways: slot.ways.clone() }
+    }
+
+    /// His credentials at an inbound, if it is his.
+    fn at(&self, (tag, scheme): &(String, Scheme)) -> Option<&Credentials> {
+        self.ways.as_ref().is_none_or(|ways| ways.admit(scheme.protocol(), tag)).then_some(&self.credentials)
+    }
+}
+
 /// Who is in the core.
 #[derive(Default)]
 struct Users {
     /// Everybody who may be let in.
-    credentials: BTreeMap<SlotName, Credentials>,
-    /// What was done in this incarnation: let in with these credentials, or kept out.
-    present: BTreeMap<SlotName, Option<Credentials>>,
+    passes: BTreeMap<SlotName, Pass>,
+    /// What was done in this incarnation: let in with this, or kept out.
+    present: BTreeMap<SlotName, Option<Pass>>,
     /// Whose gate means something.
     loaded: BTreeSet<SlotName>,
 }

@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 use weir_wire::SlotName;
 
+use super::Pass;
 use super::template::{MARKS, Template, list, text, wrong};
 use super::users::Scheme;
 use crate::cores::program::Family;
@@ -66,7 +67,7 @@ pub(super) fn render(
             return Err(wrong(&place, &format!("its own user {} has the name of a slot", taken.slot)));
         }
         clients.push(ours(scheme.client(NOBODY, &additions.secret.nobody(&tag)?.into())));
-        clients.extend(open_clients(&scheme, slots));
+        clients.extend(open_clients(&(tag, scheme.clone()), slots));
         if let (Scheme::Vless { .. }, Some(settings)) =
             (&scheme, inbound.get_mut("settings").and_then(Value::as_object_mut))
         {
@@ -84,9 +85,12 @@ fn ours(mut client: Map<String, Value>) -> Value {
     Value::Object(client)
 }
 
-fn open_clients<'a>(scheme: &'a Scheme, slots: &'a [ConfiguredSlot]) -> impl Iterator<Item = Value> + 'a {
-    let open = slots.iter().filter(|slot| slot.open);
-    open.map(|slot| ours(scheme.client(slot.slot.as_str(), &slot.credentials)))
+fn open_clients(inbound: &(String, Scheme), slots: &[ConfiguredSlot]) -> Vec<Value> {
+    let client = |slot: &ConfiguredSlot| {
+        let pass = Pass::of(slot);
+        pass.at(inbound).map(|credentials| ours(inbound.1.client(slot.slot.as_str(), credentials)))
+    };
+    slots.iter().filter(|slot| slot.open).filter_map(client).collect()
 }
 
 fn object<'a>(of: &'a mut Map<String, Value>, key: &str) -> Result<&'a mut Map<String, Value>, CoreError> {
@@ -176,10 +180,10 @@ impl Ours {
         let mut config = self.config;
         for inbound in config.get_mut("inbounds")?.as_array_mut()?.iter_mut().filter_map(Value::as_object_mut) {
             let tag = inbound.get("tag").and_then(Value::as_str).unwrap_or_default().to_owned();
-            let Some(scheme) = schemes.get(&tag) else { continue };
+            let Some(scheme) = schemes.get(&tag).cloned() else { continue };
             let clients = inbound.get_mut("settings")?.get_mut("clients")?.as_array_mut()?;
             clients.retain(|client| !is_ours(client) || text(client, "email") == NOBODY);
-            clients.extend(open_clients(scheme, slots));
+            clients.extend(open_clients(&(tag, scheme), slots));
         }
         serde_json::to_vec(&config).ok()
     }

@@ -18,7 +18,7 @@ fn run<T>(work: impl Future<Output = T>) -> T {
 
 fn slot(name: &str, open: bool) -> ConfiguredSlot {
     let slot: SlotName = name.parse().unwrap();
-    ConfiguredSlot { credentials: SlotSecret::derive(b"key", &slot).into(), slot, open, slow: false }
+    ConfiguredSlot { credentials: SlotSecret::derive(b"key", &slot).into(), ways: None, slot, open, slow: false }
 }
 
 struct Rig {
@@ -128,6 +128,34 @@ fn whoever_is_there_already_or_gone_already_is_no_error_and_new_credentials_repl
         rig.core.0.forget_users().await;
         rig.core.bring(&[slot("bobby", true)]).await.unwrap();
         assert_eq!(rig.users(), ["bobby@ss-in", "bobby@vless-in"]);
+    });
+}
+
+#[test]
+fn whoever_has_not_an_inbound_is_in_the_others_alone() {
+    run(async {
+        let rig = Rig::new().await;
+        let with = |json: &str| ConfiguredSlot { ways: serde_json::from_str(json).unwrap(), ..slot("alice", true) };
+        let vless = [with(r#"{"vless":[],"shadowsocks":["ss-in"]}"#)];
+        rig.core.write(&[slot("alice", true)], false).await.unwrap();
+        rig.core.bring(&[slot("alice", true)]).await.unwrap();
+        let before = rig.server.with(|state| state.users.clone());
+        rig.core.bring(&vless).await.unwrap();
+        assert_eq!(rig.users(), ["alice@vless-in"]);
+        rig.core.bring(&[with(r#"{"shadowsocks":[]}"#)]).await.unwrap();
+        assert_eq!(rig.users(), ["alice@ss-in"]);
+        rig.core.bring(&[slot("alice", true)]).await.unwrap();
+        assert_eq!(rig.server.with(|state| state.users.clone()), before);
+        // The next process does not know who is where.
+        rig.core.0.forget_users().await;
+        rig.core.bring(&vless).await.unwrap();
+        assert_eq!(rig.users(), ["alice@vless-in"]);
+        rig.core.set_gate(&vless[0].slot, false).await.unwrap();
+        rig.core.set_gate(&vless[0].slot, true).await.unwrap();
+        assert_eq!(rig.users(), ["alice@vless-in"]);
+        rig.core.write(&vless, false).await.unwrap();
+        let file = fs::read_to_string(&rig.core.0.settings.output).unwrap();
+        assert_eq!(file.matches(r#""email":"alice""#).count(), 1, "{file}");
     });
 }
 

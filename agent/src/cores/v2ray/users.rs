@@ -72,6 +72,16 @@ impl Scheme {
         }
     }
 
+    /// The protocol, as choices of ways in name it.
+    pub(super) const fn protocol(&self) -> &'static str {
+        match self {
+            Self::Vmess => "vmess",
+            Self::Vless { .. } => "vless",
+            Self::Trojan => "trojan",
+            Self::Shadowsocks { .. } | Self::Shadowsocks2022 { .. } => "shadowsocks",
+        }
+    }
+
     /// The keys that hold what a client proves itself with.
     pub(super) const fn proof_key(&self) -> &'static str {
         match self {

@@ -66,8 +66,12 @@ struct State {
 impl State {
     fn event(&self, id: &str, named: bool) -> ConnectionEvent {
         let of = &self.connections[id];
-        let origin =
-            named.then(|| Origin { user: of.user.clone(), inbound: of.inbound.to_owned(), source: of.source.clone() });
+        let origin = named.then(|| Origin {
+            user: of.user.clone(),
+            inbound: of.inbound.to_owned(),
+            protocol: "trojan".to_owned(),
+            source: of.source.clone(),
+        });
         ConnectionEvent { id: id.to_owned(), origin, up: of.up, down: of.down, closed: of.closed }
     }
 

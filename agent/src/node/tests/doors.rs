@@ -1,5 +1,7 @@
-//! Inbounds for some plans only: whoever comes without one is shown out, at once and without a reload.
+//! Inbounds for some plans only, and users for whom some inbounds were chosen: whoever comes where he has nothing to seek is shown out, at
+//! once and without a reload.
 
+use weir_wire::roster::Ways;
 use weir_wire::sync::InboundPlans;
 
 use super::core::Call;
@@ -55,4 +57,31 @@ fn what_the_panel_said_holds_over_a_restart_while_it_is_away() {
     rig.core.calls();
     rig.flow_on("of bobby", BOBBY, 10);
     assert_eq!(closed(&rig), [Call::Close("of bobby".to_owned())]);
+}
+
+/// The only protocol of the only inbound, without what is named.
+fn trojan_without(tags: &[&str]) -> Option<Ways> {
+    let tags = tags.iter().map(|tag| (*tag).to_owned()).collect();
+    Some(Ways([("trojan".to_owned(), tags)].into()))
+}
+
+#[test]
+fn an_inbound_that_is_taken_from_somebody_ends_what_he_has_there_and_is_given_back_without_a_reload() {
+    let mut rig = Rig::generous();
+    rig.panel.ways(BOBBY, trojan_without(&[]));
+    rig.sync_all();
+    rig.core.calls();
+    rig.flow_on("of alice", ALICE, 10);
+    rig.flow_on("of bobby", BOBBY, 10);
+    assert_eq!(closed(&rig), []);
+    rig.panel.ways(BOBBY, trojan_without(&[INBOUND]));
+    rig.sync_all();
+    assert_eq!(closed(&rig), ["bobby 1", "of bobby"].map(|id| Call::Close(id.to_owned())));
+    rig.flow_on("again of bobby", BOBBY, 10);
+    assert_eq!(closed(&rig), [Call::Close("again of bobby".to_owned())]);
+    rig.panel.ways(BOBBY, None);
+    rig.sync_all();
+    rig.core.calls();
+    rig.flow_on("later of bobby", BOBBY, 10);
+    assert_eq!(closed(&rig), []);
 }

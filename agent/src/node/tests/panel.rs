@@ -6,7 +6,7 @@ use weir_wire::address::{AddressKey, day};
 use weir_wire::credential::SlotSecret;
 use weir_wire::digest::report_digest;
 use weir_wire::refusal::{Code, Refusal};
-use weir_wire::roster::{Gate, RosterChange, RosterEntry, RosterVersion};
+use weir_wire::roster::{Gate, RosterChange, RosterEntry, RosterVersion, Ways};
 use weir_wire::sync::{InboundPlans, Limit, Policy, Report, SyncReply, SyncRequest};
 use weir_wire::{Bytes, Epoch, Second, SlotName};
 
@@ -70,6 +70,14 @@ impl Panel {
         self.changed();
     }
 
+    /// Chooses a user's ways in.
+    pub(crate) fn ways(&mut self, name: &str, ways: Option<Ways>) {
+        if let Some(entry) = self.roster.get_mut(&name.parse::<SlotName>().unwrap()) {
+            entry.ways = ways;
+        }
+        self.changed();
+    }
+
     /// What a user may have: bytes a second, devices, connections.
     pub(crate) fn allow(&mut self, name: &str, speed: u64, devices: u32, streams: u32) {
         if let Some(entry) = self.roster.get_mut(&name.parse::<SlotName>().unwrap()) {
@@ -84,7 +92,7 @@ impl Panel {
         let (speed, devices, streams) = (Bytes::ZERO, 0, 0);
         self.roster.insert(
             slot.clone(),
-            RosterEntry { slot, secret, gate, until, speed, devices, streams, plan: None, by_hand: None },
+            RosterEntry { slot, secret, gate, until, speed, devices, streams, plan: None, ways: None, by_hand: None },
         );
         self.changed();
     }

@@ -4,7 +4,7 @@ use super::*;
 
 fn slot(name: &str, open: bool) -> ConfiguredSlot {
     let slot: SlotName = name.parse().unwrap();
-    ConfiguredSlot { credentials: SlotSecret::derive(b"key", &slot).into(), slot, open, slow: false }
+    ConfiguredSlot { credentials: SlotSecret::derive(b"key", &slot).into(), ways: None, slot, open, slow: false }
 }
 
 fn with(template: &Value, slots: &[ConfiguredSlot]) -> Result<Rendered, CoreError> {

@@ -16,7 +16,7 @@ const TEMPLATE: &str = r#"{
 
 fn slot(name: &str, open: bool) -> ConfiguredSlot {
     let slot: SlotName = name.parse().unwrap();
-    ConfiguredSlot { credentials: SlotSecret::derive(b"key", &slot).into(), slot, open, slow: false }
+    ConfiguredSlot { credentials: SlotSecret::derive(b"key", &slot).into(), ways: None, slot, open, slow: false }
 }
 
 fn rendered(template: &str, family: Family, slots: &[ConfiguredSlot]) -> Result<(Value, String), CoreError> {
