@@ -46,8 +46,8 @@ prices! {
     ASK: "+ each ask", 1 w 4 r 0 q 34 cpu, most 1 w 4 r, "row-budgets: n asks cost a row written and four read each";
     STARVING: "+ a user who starves while other nodes hold grants", 3 w 16 r 3 q 1500 cpu, most 3 w 16 r, "row-budgets: a user who starves; CPU estimated";
     ADDRESSES: "+ addresses", 0 w 2 r 3 q 1500 cpu, most 0 w 2 r, "row-budgets: addresses of k users; CPU estimated";
-    ADDRESS: "+ each set of addresses that differs", 1 w 13 r 0 q 34 cpu, most 1 w 20 r, "row-budgets: addresses of k users";
-    ADDRESS_SAME: "+ each set of addresses that stays", 0 w 13 r 0 q 34 cpu, most 0 w 20 r, "row-budgets: addresses of k users";
+    ADDRESS: "+ each set of addresses that differs", 1 w 13 r 0 q 34 cpu, most 1 w 18 r, "row-budgets: addresses of k users";
+    ADDRESS_SAME: "+ each set of addresses that stays", 0 w 13 r 0 q 34 cpu, most 0 w 13 r, "row-budgets: addresses of k users";
     ROSTER: "+ a changed roster", 0 w 1 r 1 q 500 cpu, most 0 w 1 r, "row-budgets: roster changes; CPU estimated";
     ROSTER_ENTRY: "+ each entry of it", 0 w 2 r 0 q 10 cpu, most 0 w 2 r, "row-budgets: roster changes cost two rows read an entry";
     RING: "ring, one request to the Durable Object", 0 w 0 r 0 q 0 cpu, most 0 w 0 r, "bench/README.md, Rows";

@@ -28,8 +28,8 @@ pub(super) fn key(call: &Call, sync: &SyncRequest) -> Result<Option<AddressKey>,
     Ok(Some(AddressKey::derive(&call.secret("AUTH_KEY")?, today)))
 }
 
-/// Takes what a node tells. A sync without addresses costs nothing here; one with those of k users 3 queries, a row written for
-/// each whose set differs, and another batch only for users who are noted.
+/// Takes what a node tells. A sync without addresses costs nothing here; one with those of k users 3 queries in two calls,
+/// a row written for each whose set differs, and another batch only for users who are noted.
 pub(super) async fn take(call: &Call, caller: &Caller, sync: &SyncRequest) -> Result<(), Failure> {
     let sets = sync.addresses.iter().filter(|set| sharing::is_of_today_or_yesterday(set, call.now));
     let sets: Vec<&AddressSet> = sets.collect();
