@@ -273,7 +273,7 @@ fn of_marks(core: u32) -> Option<Finding> {
     })
 }
 
-/// Whether a process whose `/proc/PID/status` this is has CAP_NET_ADMIN.
+/// Whether a process whose `/proc/PID/status` this is has `CAP_NET_ADMIN`.
 fn may_mark(status: &str) -> Option<bool> {
     let set = status.lines().find_map(|line| line.strip_prefix("CapEff:"))?;
     let set = u64::from_str_radix(set.trim(), 16).ok()?;

@@ -16,10 +16,10 @@ const TELL_MS = 100;
  */
 export async function targetIn(namespace, address, account) {
   const child = spawn('ip', ['netns', 'exec', namespace, process.execPath, import.meta.filename, address], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
-  const ended = new Promise((resolve) => child.once('close', resolve));
+  const ended = new Promise((resolve) => child.once('exit', resolve));
   const ports = await new Promise((resolve, reject) => {
     child.once('error', reject);
-    child.once('close', (code) => reject(new Error(`the target ended with ${code}`)));
+    child.once('exit', (code) => reject(new Error(`the target ended with ${code}`)));
     child.once('message', resolve);
   });
   child.on('message', (counts) => {

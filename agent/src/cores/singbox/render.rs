@@ -49,9 +49,9 @@ pub(super) fn way_of(member: &str) -> Way {
 
 /// Of a gate's members, the one that holds its user to his speed: his routing mark while the kernel goes by those, otherwise the
 /// relay.
-pub(super) fn slow_member<'a>(members: impl Iterator<Item = &'a str> + Clone, kernel: bool) -> Option<&'a str> {
-    let marked = members.clone().find(|member| kernel && marks::of_tag(member).is_some());
-    marked.or_else(|| members.clone().find(|member| member.starts_with(RELAY)))
+pub(super) fn slow_member<'a>(mut members: impl Iterator<Item = &'a str> + Clone, kernel: bool) -> Option<&'a str> {
+    let relay = members.clone().find(|member| member.starts_with(RELAY));
+    members.find(|member| kernel && marks::of_tag(member).is_some()).or(relay)
 }
 
 /// The slot of a selector, if it is a gate.
