@@ -54,8 +54,11 @@ pub(crate) async fn examine(mut config: Config, host: &Host) -> (String, bool) {
     findings.extend(of_host(&config));
     if config.speed.is_by_nft() {
         let core = host.named(&config.core.binary).await.ok().and_then(|found| found.pid);
-        findings.push(of_nft(&config).await);
-        findings.extend(core.and_then(of_marks));
+        let by_nft = of_nft(&config).await;
+        if matches!(by_nft, Some(Good(_))) {
+            findings.extend(core.and_then(of_marks));
+        }
+        findings.extend(by_nft);
     }
     findings.push(of_agent(&config));
     let good = !findings.iter().any(|finding| matches!(finding, Missing(_)));
@@ -238,16 +241,21 @@ fn of_host(config: &Config) -> Vec<Finding> {
     findings
 }
 
-/// Whether the kernel can hold speed limits. The relay does while it cannot, so nothing is missing.
-async fn of_nft(config: &Config) -> Finding {
+/// Whether the kernel can hold speed limits. The relay does while it cannot, so nothing is missing. `None` for a core whose users have
+/// no such limits.
+async fn of_nft(config: &Config) -> Option<Finding> {
     let relay = "Users with a speed limit go through the agent's relay";
-    match cores::for_a_look(config).map_err(|why| why.to_string()).and_then(|core| core.marking()) {
-        Ok(()) => {}
-        Err(why) => return Note(format!("{relay}, not by nft: {why}.")),
+    let marking = match cores::for_a_look(config) {
+        Ok(core) if core.relay().is_none() => return None,
+        Ok(core) => core.marking(),
+        Err(why) => Err(why.to_string()),
+    };
+    if let Err(why) = marking {
+        return Some(Note(format!("{relay}, not by nft: {why}.")));
     }
     let troubles = running(config).map(|report| report.troubles);
     let refused = |troubles: &Vec<String>| troubles.iter().any(|told| told.contains(POLICE));
-    match (policing::look().await, troubles) {
+    Some(match (policing::look().await, troubles) {
         (_, Some(troubles)) if refused(&troubles) => {
             Note(format!("{relay}: see what the running agent says of it, below."))
         }
@@ -258,7 +266,7 @@ async fn of_nft(config: &Config) -> Finding {
             "{relay} unless the agent may use nft ({why}): install Debian's package nftables or its like, and give the \
              agent's unit CAP_NET_ADMIN (install.sh with --net-admin). The unit may have the right where this shell has not."
         )),
-    }
+    })
 }
 
 /// Whether the core may mark its packets.

@@ -155,7 +155,7 @@ async fn serve(orders: Arc<Orders>, told: mpsc::UnboundedSender<Result<(), Strin
         };
         let outcome = match refused {
             Some(why) => Err(why),
-            None => match locked(&mut lock) {
+            None => match locked(&mut lock, LOCK) {
                 Ok(()) => bring(&mut held, limits, said == Some(Ok(()))).await,
                 Err(why) => Err(why),
             },
@@ -172,9 +172,10 @@ async fn serve(orders: Arc<Orders>, told: mpsc::UnboundedSender<Result<(), Strin
     }
 }
 
-fn locked(lock: &mut Option<UnixListener>) -> Result<(), String> {
+/// Takes the name that only one process of this network namespace can have, unless it is taken already by this one.
+fn locked(lock: &mut Option<UnixListener>, name: &str) -> Result<(), String> {
     if lock.is_none() {
-        let name = SocketAddr::from_abstract_name(LOCK).map_err(|why| why.to_string())?;
+        let name = SocketAddr::from_abstract_name(name).map_err(|why| why.to_string())?;
         let other = "another agent of this host holds speed limits by nft";
         *lock = Some(UnixListener::bind_addr(&name).map_err(|why| match why.kind() {
             std::io::ErrorKind::AddrInUse => other.to_owned(),
@@ -222,4 +223,32 @@ async fn is_there() -> bool {
         }
     }
     true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_agent_of_a_network_namespace_holds_limits() {
+        let name = format!("{LOCK} of test {}", std::process::id());
+        let (mut one, mut other) = (None, None);
+        assert_eq!(locked(&mut one, &name), Ok(()));
+        assert_eq!(locked(&mut one, &name), Ok(()), "it has it");
+        assert!(locked(&mut other, &name).unwrap_err().contains("another agent of this host"));
+        drop(one);
+        assert_eq!(locked(&mut other, &name), Ok(()));
+    }
+
+    #[test]
+    fn who_has_a_speed_and_a_mark_is_held() {
+        let slot = |name: &str| name.parse::<SlotName>().unwrap();
+        let wanted = Wanted {
+            number: 0,
+            speeds: BTreeMap::from([(slot("alice234"), 1_000), (slot("bob23456"), 2_000)]),
+            marks: BTreeMap::from([(slot("alice234"), 7), (slot("carol234"), 8)]),
+            refused: None,
+        };
+        assert_eq!(wanted.limits(), Limits::from([(7, 1_000)]));
+    }
 }
