@@ -77,6 +77,11 @@ export class Limits extends Site {
     });
   }
 
+  /** @returns {number} the target's port for connections */
+  get tcpPort() {
+    return this.#targets.tcpPort;
+  }
+
   /** @returns {number} the target's port for datagrams */
   get udpPort() {
     return this.#targets.udpPort;

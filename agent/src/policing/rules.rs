@@ -14,10 +14,9 @@ pub(super) const TABLE: &str = "weir";
 /// Bytes that pass for each byte of a limit, in thousandths: headers of IP and TCP are 3.5 % of a full packet, and hardly anything of
 /// many packets that the kernel handles as one. In the middle of both.
 const HEADERS: u64 = 1_020;
-/// What was not used for so long may pass at once: TCP needs some to fill the limit.
-const BURST_MILLIS: u64 = 100;
-/// A burst that is smaller than what the kernel handles as one packet would never let one pass.
-const LEAST_BURST: u64 = 64 << 10;
+/// Bytes that may pass at once beside a second's worth, which nftables always adds: what the kernel handles as one packet must fit
+/// under a slow limit too.
+const BURST: u64 = 64 << 10;
 
 /// Bytes a second in each direction, by mark.
 pub(super) type Limits = BTreeMap<u32, u64>;
@@ -130,8 +129,7 @@ fn element(mark: u32) -> String {
 fn hold(speed: u64) -> String {
     let rate = (u128::from(speed) * u128::from(HEADERS)).div_ceil(1_000);
     let rate = u64::try_from(rate).unwrap_or(u64::MAX).clamp(1, MOST);
-    let burst = (rate / 1_000).saturating_mul(BURST_MILLIS).clamp(LEAST_BURST, u64::from(u32::MAX));
-    format!("limit rate over {rate} bytes/second burst {burst} bytes drop")
+    format!("limit rate over {rate} bytes/second burst {BURST} bytes drop")
 }
 
 /// No line is faster, and the kernel computes in billionths of seconds of it.
@@ -165,7 +163,7 @@ table inet weir {
 		elements = { 0x57000a01 : goto u57000a01 }
 	}
 	chain u57000a01 {
-		limit rate over 1020000 bytes/second burst 102000 bytes drop
+		limit rate over 1020000 bytes/second burst 65536 bytes drop
 	}
 	chain out {
 		type filter hook output priority filter; policy accept;
@@ -188,7 +186,7 @@ table netdev weir {
 		elements = { 0x57000a01 : goto u57000a01 }
 	}
 	chain u57000a01 {
-		limit rate over 1020000 bytes/second burst 102000 bytes drop
+		limit rate over 1020000 bytes/second burst 65536 bytes drop
 		meta mark set 0
 	}
 	chain out {
@@ -216,7 +214,7 @@ table netdev weir {
         assert!(!script.contains("u57000001"), "{script}");
         let expected = "add chain inet weir u57000002
 flush chain inet weir u57000002
-add rule inet weir u57000002 limit rate over 20400000 bytes/second burst 2040000 bytes drop
+add rule inet weir u57000002 limit rate over 20400000 bytes/second burst 65536 bytes drop
 add element inet weir users { 0x57000002 : goto u57000002 }
 add chain inet weir u57000004
 flush chain inet weir u57000004
@@ -239,6 +237,6 @@ add chain netdev weir u57000002";
     fn no_speed_makes_a_rule_that_the_kernel_refuses_or_that_lets_nothing_pass() {
         assert_eq!(hold(1), "limit rate over 2 bytes/second burst 65536 bytes drop");
         assert_eq!(hold(0), "limit rate over 1 bytes/second burst 65536 bytes drop");
-        assert_eq!(hold(u64::MAX), "limit rate over 1099511627776 bytes/second burst 4294967295 bytes drop");
+        assert_eq!(hold(u64::MAX), "limit rate over 1099511627776 bytes/second burst 65536 bytes drop");
     }
 }

@@ -22,3 +22,19 @@ export function missing() {
 export function tables() {
   return nft('list', 'tables').split('\n').filter(Boolean).map((line) => line.replace(/^table /, ''));
 }
+
+/**
+ * Count what arrives from a port by a device and is not dropped.
+ *
+ * @param {string} device
+ * @param {number} port
+ * @returns {{bytes: () => number, remove: () => void}}
+ */
+export function countFrom(device, port) {
+  const chain = `type filter hook input priority 100;\niif "${device}" tcp sport ${port} counter`;
+  execFileSync('nft', ['-f', '-'], { input: `table inet weir-count {\nchain in {\n${chain}\n}\n}\n`, stdio: ['pipe', 'ignore', 'pipe'] });
+  return {
+    bytes: () => Number(/counter packets \d+ bytes (\d+)/.exec(nft('list', 'table', 'inet', 'weir-count'))[1]),
+    remove: () => nft('delete', 'table', 'inet', 'weir-count'),
+  };
+}
