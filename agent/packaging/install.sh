@@ -373,6 +373,10 @@ uninstall_agent() {
   [ -e "$KEPT/before" ] || die "this host's agent was not installed by this script: docs/agent.md says how to remove it"
   # It reports what is left while it ends.
   run systemctl disable --quiet --now weir-agent
+  # It takes its rules away itself unless it was killed.
+  if [ -f "$DROP_IN" ] && [ -z "$ROOT" ] && have nft; then
+    for family in inet netdev; do run nft delete table $family weir 2>/dev/null || true; done
+  fi
   unreported=$(sed -n 's/.*"unreported":\([0-9]*\).*/\1/p' "$STATE/status.json" 2>/dev/null || true)
   touched=''
   [ ! -f "$KEPT/before/owner" ] || touched=1

@@ -59,6 +59,8 @@ pub(crate) struct Config {
 pub(crate) struct SpeedConfig {
     /// Whether users can be held to a speed on this host. Costs the core 3 KB a user. Default true.
     pub(crate) limits: bool,
+    /// What holds them: `"relay"` (default), or `"nft"`, the kernel, for users of sing-box.
+    pub(crate) by: Holder,
     /// Where the agent's relay listens. Default 21091.
     pub(crate) relay_port: u16,
     /// Where the core takes back what went through it. Default 21092.
@@ -66,6 +68,12 @@ pub(crate) struct SpeedConfig {
 }
 
 impl SpeedConfig {
+    /// Whether the kernel shall hold users to their speed.
+    #[must_use]
+    pub(crate) fn is_by_nft(&self) -> bool {
+        self.limits && self.by == Holder::Nft
+    }
+
     /// Where core and relay find each other.
     #[must_use]
     pub(crate) const fn ports(&self) -> RelayPorts {
@@ -73,9 +81,20 @@ impl SpeedConfig {
     }
 }
 
+/// See [`SpeedConfig::by`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Holder {
+    /// The agent's relay.
+    #[default]
+    Relay,
+    /// The kernel, by rules of nftables; the relay while that does not work.
+    Nft,
+}
+
 impl Default for SpeedConfig {
     fn default() -> Self {
-        Self { limits: true, relay_port: 21_091, back_port: 21_092 }
+        Self { limits: true, by: Holder::Relay, relay_port: 21_091, back_port: 21_092 }
     }
 }
 
@@ -364,6 +383,7 @@ impl Config {
             working_dir: Some(core.working_dir.clone()),
             api_port: core.api_port,
             relay: self.speed.limits.then(|| self.speed.ports()),
+            marks: self.speed.is_by_nft(),
             reload: if core.pid_file.is_some() { hangup() } else { core.reload_command.clone() },
             start: core.start_command.clone(),
             pid_file: core.pid_file.clone(),
@@ -460,7 +480,7 @@ mod tests {
         assert_eq!(config.on_panel_loss, OnPanelLoss::Open);
         assert_eq!(config.core.api_port, 9000);
         assert_eq!(config.addresses.behind_proxy, ["vless-ws"]);
-        assert_eq!(config.speed, SpeedConfig { limits: false, relay_port: 9001, back_port: 9002 });
+        assert_eq!(config.speed, SpeedConfig { limits: false, by: Holder::Relay, relay_port: 9001, back_port: 9002 });
         assert_eq!(config.sing_box().relay, None);
         assert_eq!(config.ledger(), Path::new("/srv/weir/ledger.redb"));
     }
@@ -514,6 +534,15 @@ mod tests {
         );
     }
 
+    #[test]
+    fn the_kernel_holds_limits_only_where_it_shall_and_where_there_are_limits() {
+        let is_by_nft = |text: &str| Config::parse(text).unwrap().speed.is_by_nft();
+        assert!(!is_by_nft("") && !is_by_nft("[speed]\nby = \"relay\"") && is_by_nft("[speed]\nby = \"nft\""));
+        assert!(!is_by_nft("[speed]\nby = \"nft\"\nlimits = false"));
+        let told = Config::parse("[speed]\nby = \"iptables\"").unwrap_err().to_string();
+        assert!(told.contains("by") && told.contains("`relay`") && told.contains("`nft`"), "{told}");
+    }
+
     const EXAMPLE: &str = include_str!("../packaging/agent.toml");
 
     /// The example with the keys that have no default as well.
@@ -545,7 +574,7 @@ mod tests {
         };
         let (top, core) = (known("nonsense = 1"), known("core.nonsense = 1"));
         let speed = known("speed.nonsense = 1");
-        assert!(top.len() == 11 && core.len() == 10 && speed.len() == 3, "{top:?} {core:?} {speed:?}");
+        assert!(top.len() == 11 && core.len() == 10 && speed.len() == 4, "{top:?} {core:?} {speed:?}");
         let example = whole_example();
         for key in top.iter().chain(&core).chain(&speed) {
             let is_table = matches!(key.as_str(), "core" | "addresses" | "speed");

@@ -12,11 +12,14 @@ use crate::config::{Config, CoreKind};
 use crate::cores::program::{Family, Program};
 use crate::cores::{self, nginx, relayed, stats};
 use crate::detect::{Found, Host, TELLS, kind_of};
+use crate::node::POLICE;
 use crate::node::status::Report;
-use crate::{clock, detect};
+use crate::{clock, detect, policing};
 
 /// A core on loopback answers at once or not at all.
 const ANSWER: Duration = Duration::from_secs(2);
+/// The number of that capability.
+const CAP_NET_ADMIN: u32 = 12;
 /// Milliseconds after which a status file is not that of an agent that runs.
 const STATUS_LASTS: i64 = 20_000;
 
@@ -49,6 +52,14 @@ pub(crate) async fn examine(mut config: Config, host: &Host) -> (String, bool) {
         findings.extend(of_proxy(&config, host, &cores, settled.is_ok()).await);
     }
     findings.extend(of_host(&config));
+    if config.speed.is_by_nft() {
+        let core = host.named(&config.core.binary).await.ok().and_then(|found| found.pid);
+        let by_nft = of_nft(&config).await;
+        if matches!(by_nft, Some(Good(_))) {
+            findings.extend(core.and_then(of_marks));
+        }
+        findings.extend(by_nft);
+    }
     findings.push(of_agent(&config));
     let good = !findings.iter().any(|finding| matches!(finding, Missing(_)));
     (told(&findings, good), good)
@@ -230,6 +241,53 @@ fn of_host(config: &Config) -> Vec<Finding> {
     findings
 }
 
+/// Whether the kernel can hold speed limits. The relay does while it cannot, so nothing is missing. `None` for a core whose users have
+/// no such limits.
+async fn of_nft(config: &Config) -> Option<Finding> {
+    let relay = "Users with a speed limit go through the agent's relay";
+    let marking = match cores::for_a_look(config) {
+        Ok(core) if core.relay().is_none() => return None,
+        Ok(core) => core.marking(),
+        Err(why) => Err(why.to_string()),
+    };
+    if let Err(why) = marking {
+        return Some(Note(format!("{relay}, not by nft: {why}.")));
+    }
+    let troubles = running(config).map(|report| report.troubles);
+    let refused = |troubles: &Vec<String>| troubles.iter().any(|told| told.contains(POLICE));
+    Some(match (policing::look().await, troubles) {
+        (_, Some(troubles)) if refused(&troubles) => {
+            Note(format!("{relay}: see what the running agent says of it, below."))
+        }
+        (Ok(version), _) => Good(format!("Speed limits are held by {version}, and this user may change its rules.")),
+        // The service has a right that this shell has not.
+        (Err(_), Some(_)) => Good("Speed limits are held by nft: the running agent has no trouble with it.".to_owned()),
+        (Err(why), None) => Note(format!(
+            "{relay} unless the agent may use nft ({why}): install Debian's package nftables or its like, and give the \
+             agent's unit CAP_NET_ADMIN (install.sh with --net-admin). The unit may have the right where this shell has not."
+        )),
+    })
+}
+
+/// Whether the core may mark its packets.
+fn of_marks(core: u32) -> Option<Finding> {
+    let status = std::fs::read_to_string(format!("/proc/{core}/status")).ok()?;
+    may_mark(&status).filter(|may| !may).map(|_| {
+        Missing(
+            "The core has no CAP_NET_ADMIN, without which it sends nothing under a routing mark: users with a speed limit \
+             cannot connect. Give it to the core's unit, or set speed.by = \"relay\"."
+                .to_owned(),
+        )
+    })
+}
+
+/// Whether a process whose `/proc/PID/status` this is has `CAP_NET_ADMIN`.
+fn may_mark(status: &str) -> Option<bool> {
+    let set = status.lines().find_map(|line| line.strip_prefix("CapEff:"))?;
+    let set = u64::from_str_radix(set.trim(), 16).ok()?;
+    Some(set & (1 << CAP_NET_ADMIN) != 0)
+}
+
 fn is_in_path(program: &str) -> bool {
     if program.contains('/') {
         return Path::new(program).is_file();
@@ -238,11 +296,23 @@ fn is_in_path(program: &str) -> bool {
     std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
 }
 
-fn of_agent(config: &Config) -> Finding {
+fn report(config: &Config) -> Option<Report> {
     let status = std::fs::read_to_string(config.status_file()).ok();
-    let report = status.and_then(|text| serde_json::from_str::<Report>(&text).ok());
-    match report {
-        Some(report) if clock::read().wall.saturating_sub(report.written_at) < STATUS_LASTS => {
+    status.and_then(|text| serde_json::from_str::<Report>(&text).ok())
+}
+
+fn is_fresh(report: &Report) -> bool {
+    clock::read().wall.saturating_sub(report.written_at) < STATUS_LASTS
+}
+
+/// What the agent says that runs now.
+fn running(config: &Config) -> Option<Report> {
+    report(config).filter(is_fresh)
+}
+
+fn of_agent(config: &Config) -> Finding {
+    match report(config) {
+        Some(report) if is_fresh(&report) => {
             let troubles =
                 if report.troubles.is_empty() { String::new() } else { format!(": {}", report.troubles.join("; ")) };
             let sentence = format!(
@@ -280,6 +350,14 @@ mod tests {
         assert!(matches!(of(Family::V2Ray, "4.34.0", &[]).as_slice(), [Good(_), Note(_)]));
         assert!(matches!(of(Family::V2Ray, "4.20.0", &[]).as_slice(), [Missing(_), Good(_), Note(_)]));
         assert!(matches!(of(Family::Xray, "25.1.30", &[]).as_slice(), [Good(_), Note(_)]));
+    }
+
+    #[test]
+    fn a_core_without_the_capability_is_known_by_its_status() {
+        let with = |set: &str| may_mark(&format!("Name:\tsing-box\nCapPrm:\t0\nCapEff:\t{set}\n"));
+        assert_eq!(with("0000000000003400"), Some(true));
+        assert_eq!(with("0000000000002400"), Some(false));
+        assert_eq!(may_mark("Name:\tsing-box\n"), None);
     }
 
     #[test]

@@ -24,6 +24,7 @@ mod monitor;
 mod node;
 mod outbox;
 mod panel_url;
+mod policing;
 mod presence;
 mod random;
 mod rate;

@@ -25,6 +25,7 @@ use crate::identity::Identity;
 use crate::ledger::{Batch, Ledger, LedgerError};
 use crate::node::status::Report;
 use crate::node::{Command, Node, Rules, Step};
+use crate::policing::Police;
 use crate::relay::{self, Speeds};
 use crate::{bell, monitor, random};
 
@@ -51,6 +52,8 @@ enum Done {
     Gates(Result<Vec<(SlotName, Way)>, CoreError>),
     /// Whether the relay has its port.
     Relay(Result<(), String>),
+    /// Whether the kernel holds speed limits.
+    Police(Result<(), String>),
     Written(bool, Result<Written, CoreError>),
     /// Every connection was ended for a reload. Told back when their bytes are in the ledger.
     Drained(oneshot::Sender<()>),
@@ -68,6 +71,8 @@ struct Running {
     /// For ends of single connections: a storm of them must not keep a gate open.
     ends: Arc<Semaphore>,
     speeds: Speeds,
+    /// When the kernel shall hold speed limits.
+    police: Option<Police>,
     done: mpsc::UnboundedSender<Done>,
     saving: bool,
     /// A reload waits for the next save.
@@ -121,6 +126,7 @@ pub(crate) async fn run(config: &Config) -> Result<(), String> {
         calls: Arc::new(Semaphore::new(MOST_CALLS)),
         ends: Arc::new(Semaphore::new(MOST_ENDS)),
         speeds: Speeds::default(),
+        police: None,
         done,
         saving: false,
         drained: None,
@@ -145,6 +151,7 @@ impl Running {
     ) {
         // Before the first list of connections: it says where addresses can be trusted.
         self.look_at_template(&config.core.template);
+        self.start_police(config).await;
         self.start_relay();
         let (events_in, mut events) = mpsc::unbounded_channel();
         let core = Arc::clone(&self.core);
@@ -178,6 +185,9 @@ impl Running {
         if let Some(monitored) = monitored {
             monitored.abort();
         }
+        if let Some(police) = self.police.take() {
+            police.end().await;
+        }
         self.finish(config).await;
     }
 
@@ -188,6 +198,39 @@ impl Running {
         while let Ok(event) = events.try_recv() {
             self.node.core_event(event, now);
         }
+    }
+
+    /// The kernel's rules hold before the core is asked how its gates are: those of users who go by a mark stay as they are.
+    async fn start_police(&mut self, config: &Config) {
+        if !config.speed.is_by_nft() || self.core.relay().is_none() {
+            return;
+        }
+        let (told, mut outcome) = mpsc::unbounded_channel();
+        let police = Police::start(told);
+        police.allow(self.core.marking());
+        police.mark(self.core.marks());
+        self.police = Some(police);
+        self.follow();
+        let first = outcome.recv();
+        if let Ok(Some(first)) = timeout(LEAVE_WITHIN, first).await {
+            let settled = self.police.as_ref().map(Police::settled);
+            if let Some(settled) = settled {
+                settled.await;
+            }
+            self.policed(first);
+        }
+        let done = self.done.clone();
+        tokio::spawn(async move {
+            while let Some(outcome) = outcome.recv().await {
+                let _ = done.send(Done::Police(outcome));
+            }
+        });
+    }
+
+    /// The kernel holds speed limits from now on, or does not.
+    fn policed(&mut self, outcome: Result<(), String>) {
+        self.core.hold_by_mark(outcome.is_ok());
+        self.node.police_told(outcome, clock::now());
     }
 
     /// Speed limits hold as soon as the core can be reached: before that the relay knows them.
@@ -207,6 +250,13 @@ impl Running {
         });
     }
 
+    /// The core's marks may be other ones.
+    fn mark(&self) {
+        if let Some(police) = &self.police {
+            police.mark(self.core.marks());
+        }
+    }
+
     fn events(&mut self, first: CoreEvent, events: &mut mpsc::UnboundedReceiver<CoreEvent>) {
         let now = clock::now();
         let mut next = Some(first);
@@ -214,6 +264,7 @@ impl Running {
             let Some(event) = next else { return };
             if let CoreEvent::Up { version, .. } = &event {
                 tracing::info!(%version, "the core answers");
+                self.mark();
             }
             self.node.core_event(event, now);
             faults::pass(Point::Credit);
@@ -241,7 +292,12 @@ impl Running {
             return;
         }
         match self.core.inbounds() {
-            Ok(inbounds) => self.node.template_read(inbounds, self.core.bypasses(), self.core.by_header()),
+            Ok(inbounds) => {
+                self.node.template_read(inbounds, self.core.bypasses(), self.core.by_header());
+                if let Some(police) = &self.police {
+                    police.allow(self.core.marking());
+                }
+            }
             Err(error) => self.node.template_refused(&error, clock::now()),
         }
     }
@@ -301,13 +357,29 @@ impl Running {
         let (calls, ends) = (Arc::clone(&self.calls), Arc::clone(&self.ends));
         match command {
             Command::SetTick(tick) => core.set_tick(tick.min(core.traits().read_every)),
-            Command::SetGate { slot, way } => drop(tokio::spawn(async move {
-                let _turn = calls.acquire().await;
-                let outcome = core.set_way(&slot, way).await;
-                done.send(Done::GateSet(slot, way, outcome))
-            })),
-            Command::SetSpeed { slot, speed } => self.speeds.set(&slot, speed),
-            Command::ForgetSpeed { slot } => self.speeds.forget(&slot),
+            Command::SetGate { slot, way } => {
+                let settled = self.police.as_ref().filter(|_| way == Way::Slow).map(Police::settled);
+                drop(tokio::spawn(async move {
+                    if let Some(settled) = settled {
+                        settled.await;
+                    }
+                    let _turn = calls.acquire().await;
+                    let outcome = core.set_way(&slot, way).await;
+                    done.send(Done::GateSet(slot, way, outcome))
+                }));
+            }
+            Command::SetSpeed { slot, speed } => {
+                self.speeds.set(&slot, speed);
+                if let Some(police) = &self.police {
+                    police.set(&slot, speed);
+                }
+            }
+            Command::ForgetSpeed { slot } => {
+                self.speeds.forget(&slot);
+                if let Some(police) = &self.police {
+                    police.set(&slot, 0);
+                }
+            }
             Command::Close { id } => drop(tokio::spawn(async move {
                 let _turn = ends.acquire().await;
                 // A connection that has ended meanwhile, or a core that is going down: both are what was wanted.
@@ -352,6 +424,7 @@ impl Running {
             Done::Synced(outcome) => self.synced(outcome),
             Done::GateSet(slot, way, outcome) => self.node.gate_set(&slot, way, &outcome, now),
             Done::Relay(outcome) => self.node.relay_told(outcome, now),
+            Done::Police(outcome) => self.policed(outcome),
             Done::Gates(outcome) => self.node.gates_told(outcome, now),
             Done::Written(forget, outcome) => {
                 self.node.written(forget, outcome, now);
@@ -366,6 +439,7 @@ impl Running {
             Done::Reloaded(outcome) => {
                 if let Ok(reload) = &outcome {
                     tracing::info!(cut = reload.cut, "the core has loaded its file");
+                    self.mark();
                 }
                 self.node.reloaded(&outcome, now);
             }

@@ -74,9 +74,10 @@ export function readUdpRequest(datagram) {
  *
  * @param {import('./account.mjs').Account} account
  * @param {number} [tcpPort] where the TCP server listens, instead of on a free port
+ * @param {string} [host] the address that they listen on, instead of 127.0.0.1
  * @returns {Promise<{tcpPort: number, udpPort: number, stop: () => Promise<void>}>}
  */
-export async function startTargets(account, tcpPort = 0) {
+export async function startTargets(account, tcpPort = 0, host = HOST) {
   const sockets = new Set();
   const tcp = net.createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
     sockets.add(socket);
@@ -84,9 +85,9 @@ export async function startTargets(account, tcpPort = 0) {
     serve(socket, account);
   });
   // A burst of connections must not wait for SYN retries: the default backlog of 511 is less than a test may open.
-  await new Promise((resolve, reject) => tcp.once('error', reject).listen({ port: tcpPort, host: HOST, backlog: 4096 }, resolve));
+  await new Promise((resolve, reject) => tcp.once('error', reject).listen({ port: tcpPort, host, backlog: 4096 }, resolve));
   const udp = dgram.createSocket({ type: 'udp4', recvBufferSize: UDP_BUFFER, sendBufferSize: UDP_BUFFER });
-  await new Promise((resolve, reject) => udp.once('error', reject).bind(0, HOST, resolve));
+  await new Promise((resolve, reject) => udp.once('error', reject).bind(0, host, resolve));
   udp.on('message', (datagram, from) => answerDatagram(udp, account, datagram, from));
   return {
     tcpPort: tcp.address().port,

@@ -48,7 +48,7 @@ export class Limits extends Site {
     this.account = new Account();
   }
 
-  async start({ users, settings, change, host, open }) {
+  async start({ users, settings, change, host, open, targets }) {
     /** Where clients find the core. */
     this.host = host;
     this.#open = open;
@@ -56,7 +56,7 @@ export class Limits extends Site {
     const { id, token } = await this.api('POST', '/api/v1/nodes', { name: 'node', address: '127.0.0.1' });
     this.nodeId = id;
     this.node = await LocalNode.make({ folder: this.#folder, certificate: this.#certificate, protocols: ['mixed'], settings, change: (template) => change(overSocks(template)) });
-    this.#targets = await startTargets(this.account);
+    this.#targets = await targets(this.account);
     await this.node.enroll(this.panel.url, token);
     this.node.startAgent();
     await this.loadedOn(id).catch(async (error) => {
@@ -77,6 +77,11 @@ export class Limits extends Site {
     });
   }
 
+  /** @returns {number} the target's port for connections */
+  get tcpPort() {
+    return this.#targets.tcpPort;
+  }
+
   /** @returns {number} the target's port for datagrams */
   get udpPort() {
     return this.#targets.udpPort;
@@ -95,7 +100,7 @@ export class Limits extends Site {
 
   /** @param {string} user @param {string} [from] address of the client @returns {Promise<import('node:net').Socket>} to the target */
   connect(user, from) {
-    return socksConnect(this.#proxy(user, from), this.#targets.tcpPort);
+    return socksConnect(this.#proxy(user, from), this.#targets.tcpPort, this.#targets.host);
   }
 
   /** @param {string} user @param {string} [from] @returns {Promise<{control: import('node:net').Socket, relayPort: number}>} */
@@ -220,15 +225,16 @@ export class Flood {
  * @param {(template: object) => object} [options.change] makes the operator's template from the usual one
  * @param {string} [options.host] where clients find the core, instead of 127.0.0.1
  * @param {(to: object) => import('node:net').Socket} [options.open] makes clients' connections
+ * @param {(account: Account) => Promise<object>} [options.targets] starts the targets, instead of on 127.0.0.1
  * @returns {Promise<Limits>}
  */
-export async function startLimits({ users, settings = {}, change = (template) => template, host, open }) {
+export async function startLimits({ users, settings = {}, change = (template) => template, host, open, targets = startTargets }) {
   const certificate = await makeCertificate();
   const folder = await mkdtemp(path.join(tmpdir(), 'weir-limits-'));
   const panel = await startPanel({ vars: QUICK });
   const limits = new Limits({ panel, certificate, folder });
   try {
-    await limits.start({ users, settings, change, host, open });
+    await limits.start({ users, settings, change, host, open, targets });
   } catch (error) {
     await limits.stop();
     throw error;

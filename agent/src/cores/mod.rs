@@ -4,6 +4,7 @@ use core::fmt;
 use core::future::Future;
 use core::pin::Pin;
 use core::time::Duration;
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
@@ -153,8 +154,10 @@ pub enum Way {
     Shut,
     /// Out, as fast as the host can.
     Open,
-    /// Out through the agent's relay, which holds the user to his speed.
+    /// Out through what holds the user to his speed: the agent's relay, or the kernel by his mark.
     Slow,
+    /// Through the one of both that holds nobody now. A core tells it of a gate that must be moved; nobody wants it.
+    Stale,
 }
 
 impl Way {
@@ -354,6 +357,25 @@ pub trait Core: Send + Sync {
     /// How the core reaches the agent's relay; `None` when its users cannot be sent there, and so have no speed limits.
     fn relay(&self) -> Option<RelayPlan> {
         None
+    }
+
+    /// Whether the core can send users out under routing marks, by which the kernel can hold them to a speed.
+    ///
+    /// # Errors
+    /// Why not, in words.
+    fn marking(&self) -> Result<(), String> {
+        Err(format!("{} does not send users out under routing marks of their own", self.kind()))
+    }
+
+    /// The routing marks that the running core has for its slots, as it told when it last came up; before that, those of its file.
+    fn marks(&self) -> BTreeMap<SlotName, u32> {
+        BTreeMap::new()
+    }
+
+    /// From now on the kernel holds marked users to their speed, or does not: [`Way::Slow`] leads out under the mark, or through
+    /// the relay. A gate that leads the other way is told as [`Way::Stale`].
+    fn hold_by_mark(&self, kernel: bool) {
+        let _ = kernel;
     }
 
     /// Like [`Core::set_gate`], for cores that have a way through the relay. Fails with [`CoreError::Config`] when the running

@@ -4,7 +4,7 @@ use weir_wire::SlotName;
 use weir_wire::sync::Inbound;
 
 use super::trouble::Source;
-use super::{Bringing, Command, CoreSeen, Node, TemplateSeen};
+use super::{Bringing, Command, CoreSeen, Node, POLICE, TemplateSeen};
 use crate::clock::Moment;
 use crate::config::OnPanelLoss;
 use crate::cores::{ConfiguredSlot, CoreError, Reload, Way, Written};
@@ -59,6 +59,20 @@ impl Node {
         match outcome {
             Ok(()) => self.troubles.end(Source::Relay),
             Err(why) => self.troubles.meet(Source::Relay, format!("the relay of speed limits has no port: {why}"), now),
+        }
+    }
+
+    /// The kernel holds speed limits from now on, or the relay does: gates of users with one may lead the wrong way.
+    pub(crate) fn police_told(&mut self, outcome: Result<(), String>, now: Moment) {
+        match outcome {
+            Ok(()) => self.troubles.end(Source::Police),
+            Err(why) => {
+                self.troubles.meet(Source::Police, format!("{POLICE}: {why}"), now);
+            }
+        }
+        self.gate_changed(now);
+        if matches!(self.core, CoreSeen::Up { .. }) {
+            self.commands.push(Command::AskGates);
         }
     }
 

@@ -50,6 +50,9 @@ const NUMBER: &str = "n";
 const SAVED: &str = "saved";
 const DELETED: &str = "deleted";
 
+/// How a trouble begins that the kernel does not hold speed limits.
+pub(crate) const POLICE: &str = "speed limits are held by the relay, not by nft";
+
 /// The tick at rest, and while somebody is near his limit.
 const SLOW: Duration = Duration::from_millis(pace::SLOW_TICK);
 const FAST: Duration = Duration::from_millis(pace::FAST_TICK);

@@ -29,6 +29,8 @@ pub(super) enum Source {
     Template,
     /// The panel does not answer, or refuses.
     Panel,
+    /// The kernel does not hold speed limits, though it should: the relay does.
+    Police,
     /// What `weir-agent status` shows could not be written.
     Status,
 }

@@ -181,6 +181,7 @@ fn settings(dir: &Path, api_port: u16) -> Settings {
         working_dir: Some(core),
         api_port,
         relay: None,
+        marks: false,
         reload: ["kill", "-HUP", "{pid}"].map(str::to_owned).to_vec(),
         start: vec!["sh".into(), start.to_string_lossy().into_owned()],
         pid_file: Some(dir.join("pid")),

@@ -45,6 +45,28 @@ export async function helper(program, args) {
   };
 }
 
+/**
+ * A file of tests, run in a namespace.
+ *
+ * @param {string} namespace
+ * @param {string} file
+ * @param {...string} args
+ * @returns {Promise<{code: number|null, output: string}>} with its report
+ */
+export function runWithin(namespace, file, ...args) {
+  // Told that it is a test of its own, not a part of this one: its report is for people.
+  const { NODE_TEST_CONTEXT: _, ...env } = process.env;
+  const within = ['netns', 'exec', namespace, process.execPath, '--test-reporter=spec', file, ...args];
+  const child = spawn('ip', within, { stdio: ['ignore', 'pipe', 'pipe'], env });
+  let output = '';
+  child.stdout.on('data', (data) => (output += data));
+  child.stderr.on('data', (data) => (output += data));
+  return new Promise((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', (code) => resolve({ code, output }));
+  });
+}
+
 /** Addresses of the line: the host's, and those of clients. */
 export const HOST = '198.18.0.1';
 export const CLIENTS = ['198.18.0.2', '198.18.0.3', '198.18.0.4'];

@@ -34,7 +34,8 @@ pub(super) fn render(
     ports: RelayPorts,
 ) -> Result<Rendered, CoreError> {
     let slots = common::sorted(slots)?;
-    let additions = Additions { secret, api_port: 0, cache_file: Path::new(""), relay: Some(ports) };
+    let additions =
+        Additions { secret, api_port: 0, cache_file: Path::new(""), relay: Some(ports), marks: false, kernel: false };
     let mut config = template.config.clone();
     let of_template = common::digest_of_template(template, &config, additions.relay);
     common::inbounds(template, &mut config, &slots, &additions)?;

@@ -14,7 +14,11 @@ mod users;
 pub(in crate::cores) mod validate;
 mod watch;
 
+pub(crate) use render::marks;
+
+use core::sync::atomic::{AtomicBool, Ordering};
 use core::time::Duration;
+use std::collections::BTreeMap;
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -54,6 +58,9 @@ pub struct Settings {
     /// Ports on 127.0.0.1 of the agent's relay and of the core's inbound behind it, for users with a speed limit; `None` for a
     /// core without such limits.
     pub relay: Option<RelayPorts>,
+    /// Users with a speed limit leave under a routing mark while the kernel holds them by it ([`Core::hold_by_mark`]), and
+    /// through the relay otherwise.
+    pub marks: bool,
     /// Makes the running core load its file: `["systemctl", "reload", "sing-box"]` or `["kill", "-HUP", "{pid}"]`.
     pub reload: Vec<String>,
     /// Starts the core; must return when it is asked to, and do nothing when it runs: `["systemctl", "start", "sing-box"]`.
@@ -82,6 +89,8 @@ struct Seen {
     open: String,
     /// Its gates can lead through the relay.
     relays: bool,
+    /// The marks under which its gates can lead out.
+    marks: BTreeMap<SlotName, u32>,
     /// The digest of the configuration that it runs.
     digest: Option<String>,
 }
@@ -92,6 +101,8 @@ struct Inner {
     api: api::Api,
     tick: latest::Sender<Duration>,
     seen: Mutex<Seen>,
+    /// The kernel holds marks to their speed.
+    kernel: AtomicBool,
     flows: Mutex<Flows>,
     /// Rung when `flows` changed.
     flowed: Notify,
@@ -134,18 +145,21 @@ impl SingBox {
     }
 
     fn with_secret(settings: Settings, secret: HostSecret) -> Self {
-        let planned = rendered(&settings, &secret, &[]).map(|planned| planned.target);
+        let planned = rendered(&settings, &secret, &[], false).map(|planned| planned.target);
         let api = api::Api::new(planned.unwrap_or_else(|_| api::Target::ours(settings.api_port, &secret)));
         // The core may still run what was written before the template changed.
-        if let Some(target) = fs::read(&settings.output).ok().and_then(|json| render::target_of_file(&json)) {
+        let there = fs::read(&settings.output).unwrap_or_default();
+        if let Some(target) = render::target_of_file(&there) {
             api.expect(target);
         }
+        let seen = Seen { marks: render::marks_of_file(&there), ..Seen::default() };
         Self(Arc::new(Inner {
             settings,
             secret,
             api,
             tick: latest::Sender::new(Duration::from_secs(1)),
-            seen: Mutex::default(),
+            seen: Mutex::new(seen),
+            kernel: AtomicBool::new(false),
             flows: Mutex::default(),
             flowed: Notify::new(),
             forced: Notify::new(),
@@ -163,10 +177,16 @@ impl SingBox {
     }
 }
 
-fn rendered(settings: &Settings, secret: &HostSecret, slots: &[ConfiguredSlot]) -> Result<Rendered, CoreError> {
+fn rendered(
+    settings: &Settings,
+    secret: &HostSecret,
+    slots: &[ConfiguredSlot],
+    kernel: bool,
+) -> Result<Rendered, CoreError> {
     let template = Template::read(&settings.template)?;
+    let Settings { api_port, cache_file, relay, marks, .. } = settings;
     let additions =
-        Additions { secret, api_port: settings.api_port, cache_file: &settings.cache_file, relay: settings.relay };
+        Additions { secret, api_port: *api_port, cache_file, relay: *relay, marks: *marks && relay.is_some(), kernel };
     render::render(&template, slots, &additions)
 }
 
@@ -215,8 +235,11 @@ impl Inner {
                 for item in &group.items {
                     match render::way_of(&item.tag) {
                         Way::Open => seen.open.clone_from(&item.tag),
-                        Way::Slow => seen.relays = true,
-                        Way::Shut => {}
+                        Way::Slow => match render::marks::of_tag(&item.tag) {
+                            Some((slot, mark)) => drop(seen.marks.insert(slot, mark)),
+                            None => seen.relays = true,
+                        },
+                        Way::Shut | Way::Stale => {}
                     }
                 }
                 seen.loaded.push(slot);
@@ -231,8 +254,10 @@ impl Inner {
         let member = match way {
             Way::Shut => render::REFUSE.to_owned(),
             Way::Open => lock(&self.seen).open.clone(),
-            Way::Slow if lock(&self.seen).relays => render::relay_tag(slot),
-            Way::Slow => return Err(CoreError::Config(format!("the core has no slow way for {slot} yet"))),
+            Way::Slow | Way::Stale => match self.slow_member(slot) {
+                Some(member) => member,
+                None => return Err(CoreError::Config(format!("the core has no slow way for {slot} yet"))),
+            },
         };
         self.api.select(&render::gate_tag(slot), &member).await?;
         if way != Way::Open {
@@ -247,6 +272,14 @@ impl Inner {
         Ok(())
     }
 
+    /// What holds a slot's user to his speed now.
+    fn slow_member(&self, slot: &SlotName) -> Option<String> {
+        let seen = lock(&self.seen);
+        let mark = seen.marks.get(slot).filter(|_| self.kernel.load(Ordering::Relaxed));
+        let marked = mark.map(|mark| render::marks::tag(*mark, slot));
+        marked.or_else(|| seen.relays.then(|| render::relay_tag(slot)))
+    }
+
     async fn close(&self, id: &str) -> Result<(), CoreError> {
         self.api.close(id).await?;
         self.forced.notify_one();
@@ -256,14 +289,19 @@ impl Inner {
     async fn ways(&self) -> Result<Vec<(SlotName, Way)>, CoreError> {
         let groups = self.api.groups().await?;
         let gate = |group: &api::daemon::Group| {
-            render::slot_of_gate(&group.tag).map(|slot| (slot, render::way_of(&group.selected)))
+            let slot = render::slot_of_gate(&group.tag)?;
+            let way = match render::way_of(&group.selected) {
+                Way::Slow if self.slow_member(&slot).is_some_and(|member| member != group.selected) => Way::Stale,
+                way => way,
+            };
+            Some((slot, way))
         };
         Ok(groups.iter().filter_map(gate).collect())
     }
 
     async fn outdated(self: &Arc<Self>, slots: &[ConfiguredSlot]) -> Result<bool, CoreError> {
         let (inner, slots) = (Arc::clone(self), slots.to_vec());
-        let planned = aside(move || rendered(&inner.settings, &inner.secret, &slots)).await?;
+        let planned = aside(move || rendered(&inner.settings, &inner.secret, &slots, false)).await?;
         Ok(lock(&self.seen).digest.as_ref() != Some(&planned.digest))
     }
 }
@@ -316,6 +354,18 @@ impl Core for SingBox {
             back_password: self.0.secret.back(),
             meter: None,
         })
+    }
+
+    fn marking(&self) -> Result<(), String> {
+        Template::read(&self.0.settings.template).map_err(|why| why.to_string())?.marked().map(drop)
+    }
+
+    fn marks(&self) -> BTreeMap<SlotName, u32> {
+        lock(&self.0.seen).marks.clone()
+    }
+
+    fn hold_by_mark(&self, kernel: bool) {
+        self.0.kernel.store(kernel, Ordering::Relaxed);
     }
 
     fn set_way<'a>(&'a self, slot: &'a SlotName, way: Way) -> Boxed<'a, Result<(), CoreError>> {

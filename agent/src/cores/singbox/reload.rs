@@ -1,5 +1,6 @@
 //! How a new configuration reaches the disk and the core, so that neither is ever left with a broken one.
 
+use core::sync::atomic::Ordering;
 use core::time::Duration;
 use std::fs;
 use std::path::PathBuf;
@@ -37,7 +38,7 @@ async fn prepare(core: &Arc<Inner>, slots: &[ConfiguredSlot], passed: &mut Optio
     let (inner, slots) = (Arc::clone(core), slots.to_vec());
     let ready = aside(move || {
         let settings = &inner.settings;
-        let made = rendered(settings, &inner.secret, &slots)?;
+        let made = rendered(settings, &inner.secret, &slots, inner.kernel.load(Ordering::Relaxed))?;
         let staged = Staged::write(&settings.output, settings.staging_dir.as_deref(), &made.json, MODE)?;
         Ok(Ready { staged, digest: made.digest, target: made.target, cache_file: made.cache_file })
     })
@@ -129,7 +130,9 @@ async fn write_gates(
 ) -> Result<Option<PathBuf>, CoreError> {
     let (inner, slots) = (Arc::clone(core), slots.to_vec());
     aside(move || {
-        let Some((json, cache_file)) = render::with_gates(&there, &slots) else { return Ok(None) };
+        let Some((json, cache_file)) = render::with_gates(&there, &slots, inner.kernel.load(Ordering::Relaxed)) else {
+            return Ok(None);
+        };
         let settings = &inner.settings;
         if json != there {
             Staged::write(&settings.output, settings.staging_dir.as_deref(), &json, MODE)?.commit()?;

@@ -1,5 +1,7 @@
 //! From the operator's template and the slots to the file that sing-box reads.
 
+pub(crate) mod marks;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -40,9 +42,16 @@ pub(in crate::cores) fn relay_tag(slot: &SlotName) -> String {
 pub(super) fn way_of(member: &str) -> Way {
     match member {
         REFUSE => Way::Shut,
-        relay if relay.starts_with(RELAY) => Way::Slow,
+        slow if slow.starts_with(RELAY) || marks::of_tag(slow).is_some() => Way::Slow,
         _ => Way::Open,
     }
+}
+
+/// Of a gate's members, the one that holds its user to his speed: his routing mark while the kernel goes by those, otherwise the
+/// relay.
+pub(super) fn slow_member<'a>(mut members: impl Iterator<Item = &'a str> + Clone, kernel: bool) -> Option<&'a str> {
+    let relay = members.clone().find(|member| member.starts_with(RELAY));
+    members.find(|member| kernel && marks::of_tag(member).is_some()).or(relay)
 }
 
 /// The slot of a selector, if it is a gate.
@@ -69,6 +78,10 @@ pub(in crate::cores) struct Additions<'a> {
     pub(in crate::cores) cache_file: &'a Path,
     /// The relay's ports, when users may have a speed limit.
     pub(in crate::cores) relay: Option<RelayPorts>,
+    /// Beside the relay, gates lead out under a routing mark, where the template allows that.
+    pub(in crate::cores) marks: bool,
+    /// The kernel holds those marks to their speed.
+    pub(in crate::cores) kernel: bool,
 }
 
 /// A complete configuration.
@@ -95,10 +108,14 @@ pub(super) fn render(
     let mut config = template.config.clone();
     let target = api_service(&mut config, additions)?;
     let cache_file = cache_file(&mut config, additions)?;
-    let of_template = digest_of_template(template, &config, additions.relay);
+    let model = if additions.marks { template.marked().ok() } else { None };
+    let mut of_template = digest_of_template(template, &config, additions.relay);
+    if model.is_some() {
+        of_template = marks::digest(&of_template);
+    }
     inbounds(template, &mut config, &slots, additions)?;
     let digest = format!("{of_template}-{}", digest_of_users(&slots, &config));
-    outbounds(template, &mut config, &slots, &digest, additions)?;
+    outbounds(template, &mut config, &slots, (&digest, model.as_ref()), additions)?;
     rules(template, &mut config, &slots, additions, gate_tag)?;
     let config = Value::Object(config);
     validate::validate(&config)?;
@@ -220,8 +237,8 @@ fn outbounds(
     template: &Template,
     config: &mut Map<String, Value>,
     slots: &[&ConfiguredSlot],
-    digest: &str,
-    Additions { secret, relay, .. }: &Additions<'_>,
+    (digest, model): (&str, Option<&Map<String, Value>>),
+    Additions { secret, relay, kernel, .. }: &Additions<'_>,
 ) -> Result<(), CoreError> {
     let open = template.final_outbound()?;
     let outbounds = array(config, "outbounds")?;
@@ -235,14 +252,17 @@ fn outbounds(
     if let Some((port, password)) = &relay {
         outbounds.extend(slots.iter().map(|slot| relay_outbound(&slot.slot, *port, password)));
     }
+    let mut marked = marks::outbounds(model, slots);
     outbounds.extend(slots.iter().map(|slot| {
         let mut members = vec![open.to_owned(), REFUSE.to_owned()];
         members.extend(relay.is_some().then(|| relay_tag(&slot.slot)));
+        members.extend(marked.get(&slot.slot).map(|outbound| text(outbound, "tag").to_owned()));
         json!({
-            "type": "selector", "tag": gate_tag(&slot.slot), "default": starts_with(&members, slot.way()),
+            "type": "selector", "tag": gate_tag(&slot.slot), "default": starts_with(&members, slot.way(), *kernel),
             "outbounds": members, "interrupt_exist_connections": true,
         })
     }));
+    outbounds.extend(slots.iter().filter_map(|slot| marked.remove(&slot.slot)));
     // Nothing routes here: the core repeats the tag when it is asked for its groups, and so states which file it runs.
     outbounds.push(json!({ "type": "selector", "tag": format!("{STATED}{digest}"), "outbounds": [REFUSE] }));
     Ok(())
@@ -332,8 +352,8 @@ fn cut(hash: Sha256) -> String {
 }
 
 /// A file with the gates' states of these slots, and where the core that runs it keeps its choices; gates of other slots
-/// are shut. `None` when it is not a file of ours.
-pub(super) fn with_gates(json: &[u8], slots: &[ConfiguredSlot]) -> Option<(Vec<u8>, Option<PathBuf>)> {
+/// are shut. `kernel`: routing marks are held to their speed. `None` when it is not a file of ours.
+pub(super) fn with_gates(json: &[u8], slots: &[ConfiguredSlot], kernel: bool) -> Option<(Vec<u8>, Option<PathBuf>)> {
     let mut config: Map<String, Value> = serde_json::from_slice(json).ok()?;
     digest_of(&config)?;
     let ways: BTreeMap<&SlotName, Way> = slots.iter().map(|slot| (&slot.slot, slot.way())).collect();
@@ -341,7 +361,7 @@ pub(super) fn with_gates(json: &[u8], slots: &[ConfiguredSlot]) -> Option<(Vec<u
         let Some(slot) = slot_of_gate(text(outbound, "tag")) else { continue };
         let members = outbound.get("outbounds").and_then(Value::as_array)?;
         let members: Vec<String> = members.iter().filter_map(Value::as_str).map(str::to_owned).collect();
-        let member = starts_with(&members, ways.get(&slot).copied().unwrap_or_default());
+        let member = starts_with(&members, ways.get(&slot).copied().unwrap_or_default(), kernel);
         outbound.as_object_mut()?.insert("default".into(), member.into());
     }
     let cache = config.get("experimental").and_then(|of| of.get("cache_file")).map(|of| text(of, "path"));
@@ -350,10 +370,14 @@ pub(super) fn with_gates(json: &[u8], slots: &[ConfiguredSlot]) -> Option<(Vec<u
 }
 
 /// The member that a gate starts with: that of its way, unless a test takes that line out. A file of before may have no slow way.
-fn starts_with(members: &[String], way: Way) -> String {
+fn starts_with(members: &[String], way: Way, kernel: bool) -> String {
     let way = if faults::lacks(Line::GateDefault) { way.max(Way::Open) } else { way };
-    let member = |way| members.iter().find(|member| way_of(member) == way);
-    member(way).or_else(|| member(Way::Open).filter(|_| way.is_open())).map_or_else(|| REFUSE.to_owned(), String::clone)
+    let all = members.iter().map(String::as_str);
+    let member = |way| match way {
+        Way::Slow => slow_member(all.clone(), kernel),
+        _ => all.clone().find(|member| way_of(member) == way),
+    };
+    member(way).or_else(|| member(Way::Open).filter(|_| way.is_open())).unwrap_or(REFUSE).to_owned()
 }
 
 /// Where the core answers that was started with this file, as far as the file tells.
@@ -361,6 +385,12 @@ pub(super) fn target_of_file(json: &[u8]) -> Option<Target> {
     let config: Map<String, Value> = serde_json::from_slice(json).ok()?;
     let api = list(&config, "services").iter().find(|service| text(service, "type") == "api")?;
     Target::of_service(api.as_object()?).ok()
+}
+
+/// The routing marks in a file, by slot.
+pub(super) fn marks_of_file(json: &[u8]) -> BTreeMap<SlotName, u32> {
+    let Ok(config) = serde_json::from_slice::<Map<String, Value>>(json) else { return BTreeMap::new() };
+    list(&config, "outbounds").iter().filter_map(|outbound| marks::of_tag(text(outbound, "tag"))).collect()
 }
 
 /// The digest that a file states.

@@ -212,6 +212,36 @@ impl Template {
         }
     }
 
+    /// What the outbounds under a routing mark are like: the one that open gates lead to.
+    ///
+    /// # Errors
+    /// Why users cannot leave under a mark as they leave otherwise, in words.
+    pub(in crate::cores) fn marked(&self) -> Result<Map<String, Value>, String> {
+        let tag = self.final_outbound().map_err(|why| why.to_string())?;
+        let model = match &tag {
+            None => Map::from_iter([("type".to_owned(), Value::from("direct"))]),
+            Some(tag) => {
+                let outbounds = list(&self.config, "outbounds").iter().filter_map(Value::as_object);
+                let mut named = outbounds.filter(|of| of.get("tag").and_then(Value::as_str) == Some(tag));
+                let model = named.next().filter(|of| of.get("type").and_then(Value::as_str) == Some("direct"));
+                model
+                    .ok_or_else(|| format!("the final outbound {tag:?} of the template is not of type direct"))?
+                    .clone()
+            }
+        };
+        // A socket has one mark, and is seen by the rules of the namespace that it is in.
+        if let Some(key) = ["routing_mark", "detour", "netns"].into_iter().find(|key| model.contains_key(*key)) {
+            return Err(format!("the final outbound of the template has {key}"));
+        }
+        if self.config.get("route").and_then(|route| route.get("default_mark")).is_some() {
+            return Err("the template has route.default_mark".to_owned());
+        }
+        if self.inbound_objects().any(|of| of.get("type").and_then(Value::as_str) == Some("tun")) {
+            return Err("the template has an inbound of type tun, which routes by marks of its own".to_owned());
+        }
+        Ok(model)
+    }
+
     /// What clients can connect to.
     pub(in crate::cores) fn inbounds(&self) -> Vec<Inbound> {
         let of = |inbound: &Map<String, Value>| {

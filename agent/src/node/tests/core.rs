@@ -53,6 +53,7 @@ struct State {
     told: Vec<CoreEvent>,
     /// Gates that lead through the relay, and how the file has them.
     slow: BTreeSet<SlotName>,
+    stale: BTreeSet<SlotName>,
     slow_in_file: BTreeSet<SlotName>,
     /// It runs without a way through the relay, and will after its next start.
     lacks_relay: (bool, bool),
@@ -253,6 +254,11 @@ impl ScriptedCore {
         self.with(|state| state.slow.contains(&user.parse::<SlotName>().unwrap()))
     }
 
+    /// What slow gates lead through holds nobody any more.
+    pub(super) fn turn_slow_ways_stale(&self) {
+        self.with(|state| state.stale = core::mem::take(&mut state.slow));
+    }
+
     /// The client ends a connection.
     pub(super) fn end(&self, id: &str) {
         self.with(|state| state.end(id));
@@ -333,6 +339,7 @@ impl Core for ScriptedCore {
             let gate = state.gates.get_mut(slot).ok_or_else(|| CoreError::Config("no such gate".to_owned()))?;
             *gate = open;
             state.slow.remove(slot);
+            state.stale.remove(slot);
             state.choices.insert(slot.clone(), open);
             state.calls.push(Call::Gate(slot.clone(), open));
             let ended: Vec<String> = state
@@ -359,6 +366,7 @@ impl Core for ScriptedCore {
             }
             state.gates.insert(slot.clone(), true);
             state.slow.insert(slot.clone());
+            state.stale.remove(slot);
             state.calls.push(Call::Slow(slot.clone()));
             Ok(())
         }))
@@ -368,6 +376,7 @@ impl Core for ScriptedCore {
         ready(self.with(|state| {
             state.answers()?;
             let way = |slot: &SlotName, open: bool| match (open, state.slow.contains(slot)) {
+                _ if state.stale.contains(slot) => Way::Stale,
                 (false, _) => Way::Shut,
                 (true, false) => Way::Open,
                 (true, true) => Way::Slow,

@@ -82,6 +82,25 @@ fn a_core_that_was_loaded_without_the_relay_is_reloaded_when_somebody_needs_it()
 }
 
 #[test]
+fn when_the_kernel_takes_over_or_gives_up_gates_that_lead_the_other_way_are_moved_and_no_others() {
+    let mut rig = rig(1_000);
+    calls(&rig);
+    for told in [Ok(()), Err("there is no program nft".to_owned())] {
+        rig.core.turn_slow_ways_stale();
+        rig.node.police_told(told.clone(), rig.clock.now);
+        rig.settle();
+        assert_eq!(calls(&rig), [Call::Slow(slot(ALICE))]);
+        let troubles = rig.node.report(rig.clock, "", "").troubles;
+        assert_eq!(troubles.iter().any(|trouble| trouble.contains("by the relay, not by nft")), told.is_err());
+    }
+    // Who has no limit any more does not stay on a way that holds nobody.
+    rig.core.turn_slow_ways_stale();
+    rig.panel.allow(ALICE, 0, 0, 0);
+    rig.sync_all();
+    assert_eq!(calls(&rig), [Call::Gate(slot(ALICE), true)]);
+}
+
+#[test]
 fn where_no_relay_is_wanted_limits_change_nothing() {
     let mut rig = rig(1_000);
     rig.rules(|rules| rules.relay = false);

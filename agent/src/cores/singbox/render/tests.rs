@@ -16,8 +16,15 @@ const PORTS: Option<RelayPorts> = Some(RelayPorts { relay: 21_091, back: 21_092 
 fn with_relay(template: &Value, slots: &[ConfiguredSlot], relay: Option<RelayPorts>) -> Result<Rendered, CoreError> {
     let secret = HostSecret::fixed([7; 32]);
     let cache_file = Path::new("/var/lib/weir/cache.db");
-    let additions = Additions { secret: &secret, api_port: 21_090, cache_file, relay };
+    let additions = Additions { secret: &secret, api_port: 21_090, cache_file, relay, marks: false, kernel: false };
     render(&Template::parse(&template.to_string()).unwrap(), slots, &additions)
+}
+
+fn with_marks(template: &Value, slots: &[ConfiguredSlot], kernel: bool) -> Rendered {
+    let secret = HostSecret::fixed([7; 32]);
+    let cache_file = Path::new("/var/lib/weir/cache.db");
+    let additions = Additions { secret: &secret, api_port: 21_090, cache_file, relay: PORTS, marks: true, kernel };
+    render(&Template::parse(&template.to_string()).unwrap(), slots, &additions).unwrap()
 }
 
 fn config(template: &Value, slots: &[ConfiguredSlot]) -> Value {
@@ -77,6 +84,58 @@ fn with_the_relay_every_gate_has_a_slow_way_in_the_slot_s_name_and_starts_with_i
 }
 
 #[test]
+fn with_marks_every_gate_leads_out_under_one_as_well_as_the_final_outbound_does() {
+    let mut template = template();
+    template["outbounds"][0]["bind_interface"] = "eth1".into();
+    let slots = [slot("alice234", true), ConfiguredSlot { slow: true, ..slot("bob23456", true) }];
+    for (kernel, starts) in [(true, "weir-mark:"), (false, "weir-relay:bob23456")] {
+        let json = with_marks(&template, &slots, kernel).json;
+        let config: Value = serde_json::from_slice(&json).unwrap();
+        let outbounds = config["outbounds"].as_array().unwrap();
+        let gate = outbounds.iter().find(|of| text(of, "tag") == "weir:bob23456").unwrap();
+        assert!(text(gate, "default").starts_with(starts), "{gate}");
+        let members = gate["outbounds"].as_array().unwrap();
+        assert_eq!(members.len(), 4);
+        let marked = outbounds.iter().find(|of| of["tag"] == members[3]).unwrap();
+        let marks = marks_of_file(&json);
+        assert_eq!(marked["routing_mark"], marks[&"bob23456".parse::<SlotName>().unwrap()]);
+        assert_eq!((text(marked, "type"), text(marked, "bind_interface")), ("direct", "eth1"));
+        assert_eq!(way_of(text(marked, "tag")), Way::Slow);
+        assert_eq!(marks.len(), 2);
+    }
+    // A file that is kept goes over to the relay and back.
+    let starts = |kernel: bool| {
+        let (json, _) = with_gates(&with_marks(&template, &slots, !kernel).json, &slots, kernel).unwrap();
+        let config: Value = serde_json::from_slice(&json).unwrap();
+        let gate =
+            config["outbounds"].as_array().unwrap().iter().find(|of| text(of, "tag") == "weir:bob23456").cloned();
+        text(&gate.unwrap(), "default").to_owned()
+    };
+    assert!(starts(true).starts_with("weir-mark:") && starts(false).starts_with("weir-relay:"));
+}
+
+#[test]
+fn only_a_reload_brings_marks_and_whether_the_kernel_goes_by_them_needs_none() {
+    let slots = [slot("alice234", true)];
+    let digest = |kernel| with_marks(&template(), &slots, kernel).digest;
+    assert_eq!(digest(true), digest(false));
+    assert_ne!(digest(true), with_relay(&template(), &slots, PORTS).unwrap().digest);
+}
+
+#[test]
+fn where_users_leave_by_something_else_than_direct_no_gate_leads_out_under_a_mark() {
+    let mut template = template();
+    template["outbounds"]
+        .as_array_mut()
+        .unwrap()
+        .push(json!({ "type": "socks", "tag": "tunnel", "server": "192.0.2.1", "server_port": 1080 }));
+    template["route"]["final"] = "tunnel".into();
+    let made = with_marks(&template, &[slot("alice234", true)], true);
+    assert!(marks_of_file(&made.json).is_empty());
+    assert_eq!(made.digest, with_relay(&template, &[slot("alice234", true)], PORTS).unwrap().digest);
+}
+
+#[test]
 fn what_comes_back_from_the_relay_leaves_by_the_final_outbound_and_meets_no_other_rule() {
     let mut template = template();
     template["route"]["rules"]
@@ -119,7 +178,7 @@ fn a_file_that_is_kept_gets_the_ways_that_it_has() {
     let slow = [ConfiguredSlot { slow: true, ..open[0].clone() }];
     let started = |relay, slots: &[ConfiguredSlot]| {
         let file = with_relay(&template(), &open, relay).unwrap().json;
-        let config: Value = serde_json::from_slice(&with_gates(&file, slots).unwrap().0).unwrap();
+        let config: Value = serde_json::from_slice(&with_gates(&file, slots, false).unwrap().0).unwrap();
         let outbounds = config["outbounds"].as_array().unwrap();
         outbounds.iter().find(|of| text(of, "tag") == "weir:alice234").unwrap()["default"].clone()
     };
@@ -229,13 +288,13 @@ fn the_gates_of_a_written_file_can_be_changed_without_its_template() {
     let before = [slot("alice234", true), slot("bob23456", false), slot("carol234", true)];
     let after = [slot("alice234", false), slot("bob23456", true)];
     let made = with(&template(), &before).unwrap();
-    let (changed, cache_file) = with_gates(&made.json, &after).unwrap();
+    let (changed, cache_file) = with_gates(&made.json, &after, false).unwrap();
     let gone = [&after[..], &[slot("carol234", false)]].concat();
     let as_rendered: Value = serde_json::from_slice(&with(&template(), &gone).unwrap().json).unwrap();
     assert_eq!(serde_json::from_slice::<Value>(&changed).unwrap(), as_rendered, "a slot that nobody names is shut");
     assert_eq!(cache_file, Some(made.cache_file));
     assert_eq!(digest_of_file(&changed), Some(made.digest));
-    assert!(with_gates(br#"{"outbounds":[{"type":"direct","tag":"direct"}]}"#, &after).is_none(), "not ours");
+    assert!(with_gates(br#"{"outbounds":[{"type":"direct","tag":"direct"}]}"#, &after, false).is_none(), "not ours");
 }
 
 #[test]

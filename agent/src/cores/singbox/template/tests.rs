@@ -138,3 +138,28 @@ fn inbounds_over_http_take_an_address_from_a_header() {
     ] }));
     assert_eq!(template.by_header(), ["ws", "upgrade", "h2", "grpc", "mixed", "naive"]);
 }
+
+#[test]
+fn users_leave_under_a_mark_only_as_they_leave_otherwise() {
+    let with = |outbound: Value, route: Value, inbounds: Value| {
+        parsed(&json!({ "inbounds": inbounds, "outbounds": [{ "type": "direct", "tag": "other" }, outbound], "route": route }))
+            .marked()
+    };
+    let last = || json!({ "final": "out" });
+    let model = with(json!({ "type": "direct", "tag": "out", "bind_interface": "eth1" }), last(), json!([])).unwrap();
+    assert_eq!(model["bind_interface"], "eth1");
+    assert_eq!(parsed(&json!({})).marked().unwrap()["type"], "direct");
+    let direct = |key: &str| json!({ "type": "direct", "tag": "out", key: "1" });
+    for (outbound, route, inbounds, words) in [
+        (json!({ "type": "socks", "tag": "out" }), last(), json!([]), "\"out\" of the template is not of type direct"),
+        (direct("routing_mark"), last(), json!([]), "has routing_mark"),
+        (direct("detour"), last(), json!([]), "has detour"),
+        (direct("netns"), last(), json!([]), "has netns"),
+        (direct("tcp_fast_open"), json!({ "final": "out", "default_mark": 7 }), json!([]), "route.default_mark"),
+        (direct("tcp_fast_open"), last(), json!([{ "type": "tun", "tag": "tun" }]), "type tun"),
+        (direct("tcp_fast_open"), json!({ "final": "wireguard" }), json!([]), "\"wireguard\" of the template"),
+    ] {
+        let why = with(outbound, route, inbounds).unwrap_err();
+        assert!(why.contains(words), "{why}");
+    }
+}
