@@ -1,0 +1,354 @@
+/**
+ * A whole product in which everything goes wrong at the same time: nodes report, admins and shops and clients ask, jobs run, backups
+ * are made and restored, the panel is deployed anew, and 50 faults later everything comes to rest and the account is made up.
+ */
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { rm, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { traffic } from '../chaos.mjs';
+import { Clocks } from '../clocks.mjs';
+import { Dice } from '../dice.mjs';
+import { isSync } from '../fault-proxy.mjs';
+import { startFleet } from '../fleet.mjs';
+import { ROOT } from '../panel.mjs';
+import { until } from '../site.mjs';
+import { assertAccount } from './account.mjs';
+import { happens, removeDisk, smallDisk } from './hosts.mjs';
+import { LedgerNode } from './ledger.mjs';
+import { planned, ROUND } from './plan.mjs';
+import { PEOPLE, Product } from './product.mjs';
+import { Receiver } from './receiver.mjs';
+
+/** The protective lines that can be taken out, and of what. docs/reliability.md says what each of them is. */
+export const LINES = {
+  last_seq: 'panel',
+  digest: 'panel',
+  ask_n: 'panel',
+  FsyncBeforeSend: 'agent',
+  DoneSet: 'agent',
+  GateDefault: 'agent',
+};
+/** Per mille; the last one of the ledgers charges more than it counts. */
+const COEFFICIENTS = [1000, 1000, 1000, 1000, 1000, 1500];
+/** Steps of a passing time are an eighth of it, and not below this. */
+const STEP = 600;
+/** A panel that was restored waits for its nodes: so often they talk meanwhile. */
+const MOST_TALKS = 200;
+
+export class Run {
+  #dice;
+  #digest = createHash('sha256');
+  #traffic = new Map();
+  #kept = null;
+  /** Pending while the panel is away on purpose. */
+  up = Promise.resolve();
+  /** Nodes without a process. @type {LedgerNode[]} */
+  ledgers = [];
+  /** A user of each real node who moves nothing: his gate is looked at. */
+  witness = new Map();
+  /** Starts of agents and days that passed, at most: each may let a user pass the floor once more. */
+  lives = 1;
+  done = { faults: 0, checks: 0, requests: 0, restores: 0, backups: 0, kinds: {} };
+
+  /**
+   * @param {{seed: number, ledgers?: number, hosts?: number, without?: string}} options
+   * @returns {Promise<Run>} that stands still
+   */
+  static async start({ seed, ledgers = 6, hosts = 2, without }) {
+    const run = new Run();
+    run.#dice = new Dice(seed);
+    const mutant = (of) => (without && LINES[without] === of ? { WEIR_MUTANT: without } : {});
+    const users = [...PEOPLE.map(({ name, fields }) => ({ name, ...fields })), ...Array.from({ length: hosts }, (_, index) => ({ name: `witness-${index + 1}` }))];
+    run.fleet = await startFleet({ users, vars: { XPERT_LIMIT_FACTOR: '1000', NOTIFY_PRIVATE: '1', ...mutant('panel') }, bucket: true });
+    try {
+      await run.#people({ ledgers, hosts, env: mutant('agent') });
+    } catch (error) {
+      await run.stop();
+      throw error;
+    }
+    return run;
+  }
+
+  async #people({ ledgers, hosts, env }) {
+    const { fleet } = this;
+    await writeFile(path.join(fleet.folder, 'login.json'), JSON.stringify({ url: fleet.panel.url, api_key: fleet.panel.apiKey }));
+    this.clocks = new Clocks(fleet);
+    await this.clocks.begin(Math.floor(Date.now() / 1000));
+    assert.equal(await fleet.panel.cron(), 'ok');
+    this.smallDisks = true;
+    for (let index = 0; index < hosts; index += 1) {
+      this.smallDisks &&= smallDisk(path.join(fleet.folder, `node-${index + 1}`));
+      const node = await this.clocks.addNode();
+      Object.assign(node.host.env, env);
+      await node.host.killAgent();
+      node.host.startAgent();
+      const name = `witness-${index + 1}`;
+      this.witness.set(node, { name, slot: (await fleet.slots()).get(name) });
+    }
+    for (let index = 0; index < ledgers; index += 1) {
+      const coefficient = COEFFICIENTS.at(index - ledgers);
+      this.ledgers.push(await LedgerNode.make(fleet, { name: `ledger-${index + 1}`, coefficient, clock: this.clocks }));
+    }
+    this.product = new Product(this);
+    this.receiver = await Receiver.start(fleet.panel);
+  }
+
+  get proxies() {
+    return [...this.fleet.nodes, ...this.ledgers].map(({ proxy }) => proxy);
+  }
+
+  /** @returns {string} of the sequence of faults until now */
+  get digest() {
+    return this.#digest.copy().digest('hex').slice(0, 12);
+  }
+
+  /** Users move bytes through a real node. */
+  flow(node, slots, dice) {
+    if (!this.#traffic.has(node)) this.#traffic.set(node, traffic(node.core, slots, dice));
+  }
+
+  /** And no more. */
+  still(node) {
+    this.#traffic.get(node)?.();
+    this.#traffic.delete(node);
+  }
+
+  /** Some faults, all at the same time, and then the account. @param {number} [faults] */
+  async round(faults = ROUND) {
+    const round = planned(this.#dice.split(), { ledgers: this.ledgers.length, hosts: this.fleet.nodes.length, faults });
+    this.#digest.update(round.text);
+    const dice = this.#dice.split();
+    this.people = (await this.#slots());
+    const works = this.#begin(round, dice);
+    if (round.backsUp) await this.#backup();
+    await Promise.all([...works, ...this.#beginProduct(round, dice)]);
+    for (const node of this.fleet.nodes) this.still(node);
+    await this.#settle();
+    await assertAccount(this);
+    this.done.faults += faults;
+    this.done.checks += 1;
+    if (round.restores && this.#kept) await this.#restore(dice);
+    await this.#pass(round.passing);
+  }
+
+  async #slots() {
+    const slots = await this.fleet.slots();
+    return [...slots].filter(([name]) => !name.startsWith('witness')).map(([, slot]) => slot);
+  }
+
+  #met(name) {
+    this.done.kinds[name] = (this.done.kinds[name] ?? 0) + 1;
+  }
+
+  /** The nodes' part of a round. */
+  #begin(round, dice) {
+    const ledgers = this.ledgers.map((node, index) => this.#ledger(node, round.ledgers[index], dice.split()));
+    const hosts = this.fleet.nodes.flatMap((node, index) => {
+      const own = dice.split();
+      this.flow(node, this.people, own.split());
+      return [this.#wire(node, round.wires[index]), this.#host(node, round.hosts[index], own)];
+    });
+    return [...ledgers, ...hosts];
+  }
+
+  #beginProduct(round, dice) {
+    for (const mood of round.receiver) {
+      this.receiver.turns(mood);
+      this.#met('receiver');
+    }
+    return [this.#requests(round.requests, dice.split()), this.#panel(round.panel), this.#jobs(4, dice.split()), this.#clients(10, dice.split())];
+  }
+
+  async #ledger(node, list, dice) {
+    const spend = () => {
+      for (let times = dice.from(1, 4); times > 0; times -= 1) node.spend(dice.one(this.people), dice.from(0, 40_000), dice.from(1, 400_000));
+    };
+    const asks = () => [dice.one(this.people), dice.one(this.people)];
+    for (const fault of list) {
+      for (let quiet = dice.from(0, 3); quiet > 0; quiet -= 1) {
+        spend();
+        await node.talk({ asks: asks() });
+      }
+      spend();
+      if (fault.name === 'putBack') await this.#putBack(node, spend);
+      else await node.talk({ asks: asks(), fault });
+      this.#met(fault.name);
+    }
+  }
+
+  /** A host is put back to a snapshot: what it has reported since then stays, and what comes is new. */
+  async #putBack(node, spend) {
+    await this.#calm(node);
+    const putBack = node.kept();
+    const { epoch } = node;
+    spend();
+    // One report, so that the next one has its number.
+    await this.#calm(node);
+    if (node.epoch === epoch) putBack();
+    spend();
+    await node.talk();
+  }
+
+  /** Everything of a node is at the panel, which may be killed meanwhile. */
+  async #calm(node) {
+    while (!node.isSettled) {
+      await this.up;
+      await node.talk();
+    }
+  }
+
+  async #wire(node, list) {
+    for (const { name, fault } of list) {
+      await this.up;
+      await node.proxy.inject(fault, { name, when: isSync });
+      this.#met(name);
+    }
+  }
+
+  async #host(node, list, dice) {
+    for (const what of list) {
+      this.lives += 2;
+      await happens({ node, run: this, slots: this.people, dice }, what);
+      this.#met(what.split(' ')[0]);
+    }
+  }
+
+  async #requests(list, dice) {
+    for (const how of list) {
+      for (let quiet = dice.from(0, 2); quiet > 0; quiet -= 1) await this.product.act(dice);
+      await this.product.act(dice, how);
+      this.#met(`request ${how.split(' ')[0]}`);
+    }
+  }
+
+  async #clients(count, dice) {
+    for (let index = 0; index < count; index += 1) await this.product[dice.one(['fetch', 'look', 'report'])](dice);
+  }
+
+  async #jobs(count, dice) {
+    for (let index = 0; index < count; index += 1) {
+      await sleep(dice.from(0, 400));
+      // Two triggers may meet.
+      await Promise.all(Array.from({ length: dice.from(1, 3) }, () => this.product.jobs()));
+    }
+  }
+
+  async #panel(list) {
+    for (const what of list) {
+      const [name, ms] = what.split(' ');
+      await sleep(Number(ms));
+      if (name === 'freeze') await this.#freeze(Number(ms));
+      else await this.#away(() => (name === 'kill' ? this.fleet.panel.kill() : this.fleet.panel.restart()), name === 'kill');
+      this.#met(`panel ${name}`);
+    }
+  }
+
+  async #freeze(ms) {
+    const { pid } = this.fleet.panel;
+    process.kill(pid, 'SIGSTOP');
+    await sleep(ms);
+    process.kill(pid, 'SIGCONT');
+  }
+
+  /** The panel ends and starts: nobody may ask it before it has its clock. */
+  async #away(end, starts) {
+    let isBack;
+    this.up = new Promise((resolve) => (isBack = resolve));
+    const ended = end();
+    for (const proxy of this.proxies) proxy.isolate();
+    await ended;
+    if (starts) await this.fleet.panel.start();
+    for (const proxy of this.proxies) proxy.restore();
+    isBack();
+  }
+
+  /** Everything comes to rest. */
+  async #settle() {
+    await until('what is late has arrived', () => this.ledgers.every(({ proxy }) => !proxy.isBusy));
+    for (const node of this.ledgers) await node.settle();
+    await this.fleet.settled();
+    await this.receiver.settled(() => this.product.jobs());
+    for (const proxy of this.proxies) proxy.exchanges.length = 0;
+  }
+
+  /** A backup while the nodes go on and nobody else changes anything. */
+  async #backup() {
+    const { fleet, product } = this;
+    const { body: before } = await product.ask(undefined, 'GET', '/api/v1/backups');
+    await product.ask(undefined, 'POST', '/api/v1/backups');
+    let instant;
+    await until('the backup is complete', async () => {
+      await fleet.panel.cron('backup');
+      const { body } = await product.ask(undefined, 'GET', '/api/v1/backups');
+      instant = body.items.find((item) => item.complete && !before.items.some((old) => old.instant === item.instant))?.instant;
+      return instant;
+    });
+    const folder = path.join(fleet.folder, `copy-${this.done.backups % 2}`);
+    await rm(folder, { recursive: true, force: true });
+    await this.#command('backup.mjs', { LOCAL: fleet.folder, TO: folder, INSTANT: String(instant) });
+    this.#kept = { folder, product: product.snapshot() };
+    this.done.backups += 1;
+  }
+
+  /** The database is lost and restored from the backup; the nodes go on all the while. */
+  async #restore(dice) {
+    const { fleet } = this;
+    const { panel } = fleet;
+    for (const node of fleet.nodes) this.flow(node, this.people, dice.split());
+    await this.#away(async () => {
+      await panel.stop();
+      await rm(path.join(panel.folder, 'v3/d1'), { recursive: true });
+      for (const node of this.ledgers) for (let times = 0; times < 5; times += 1) node.spend(dice.one(this.people), 1000, dice.from(1, 200_000));
+      await this.#command('restore.mjs', { LOCAL: fleet.folder, FROM: this.#kept.folder });
+      await panel.start();
+      // The command has this machine's clock, and not that of the bench.
+      const sql = "UPDATE meta SET value = CAST(CAST(value AS INTEGER) + ?1 AS TEXT) WHERE name = 'restored_at'";
+      await panel.db.prepare(sql).bind(this.clocks.ahead).run();
+    }, false);
+    this.#kept.product();
+    for (const node of this.ledgers) node.restored();
+    assert.equal(await panel.cron('pool'), 'ok');
+    for (const node of fleet.nodes) this.still(node);
+    let talks = 0;
+    await fleet.explained(until('nobody is waited for', async () => {
+      if ((talks += 1) < MOST_TALKS) for (const node of this.ledgers) await node.talk();
+      return !(await panel.db.prepare("SELECT 1 FROM meta WHERE name = 'restored_at'").first());
+    }));
+    await this.#settle();
+    await assertAccount(this);
+    this.done.checks += 1;
+    this.done.restores += 1;
+  }
+
+  /** Time passes for everybody. */
+  async #pass(seconds) {
+    if (seconds === 0) return;
+    for (const { proxy } of this.fleet.nodes) proxy.isolate();
+    await this.clocks.passUntil(this.clocks.now + seconds, { longest: Math.max(STEP, Math.ceil(seconds / 8)) });
+    for (const { proxy } of this.fleet.nodes) proxy.restore();
+    this.lives += Math.ceil(seconds / 86_400);
+  }
+
+  /** One of the commands, as make runs it. */
+  async #command(file, env) {
+    const child = spawn(process.execPath, [path.join(ROOT, 'dev', file)], { cwd: ROOT, env: { ...process.env, ...env }, stdio: ['ignore', 'ignore', 'pipe'] });
+    let said = '';
+    child.stderr.on('data', (data) => (said += data));
+    const code = await new Promise((resolve) => child.once('close', resolve));
+    assert.equal(code, 0, said);
+  }
+
+  /** End everything and delete what it kept. */
+  async stop() {
+    for (const node of this.fleet.nodes) this.still(node);
+    for (const node of this.ledgers) await node.stop();
+    await this.receiver?.stop();
+    await Promise.all(this.fleet.nodes.map((node) => node.stop()));
+    if (this.smallDisks) for (const { host } of this.fleet.nodes) removeDisk(host.folder);
+    await this.fleet.stop();
+  }
+}
