@@ -13,6 +13,8 @@ import { until } from '../site.mjs';
 const DISK_MIB = 24;
 /** An agent that is told to die at a point passes it by then, or there was nothing that led there. */
 const DIES_WITHIN_MS = 20_000;
+/** Of a node alone; it may wait for a minute after many failures. */
+const SETTLES_WITHIN_MS = 240_000;
 /** The core's file follows a gate within five seconds. */
 const FILE_WITHIN_MS = 8_000;
 
@@ -113,10 +115,10 @@ export const hosts = {
     run.still(node);
     await until('the witness may pass', () => node.core.gates.get(slot));
     // What the agent has not reported would go with the two of them.
-    await run.fleet.settled({ nodes: [node] });
+    await run.patiently(() => run.fleet.settled({ nodes: [node], limitMs: SETTLES_WITHIN_MS }));
     node.core.kill();
     await run.product.ask(undefined, 'POST', `/api/v1/users/${name}/disable`);
-    await run.fleet.heldOn(node.id);
+    await run.patiently(() => run.fleet.heldOn(node.id));
     await until('the file is written', () => node.core.filed(slot) === false, { limitMs: FILE_WITHIN_MS }).catch(() => {});
     await node.host.killAgent();
     node.core.start();

@@ -49,6 +49,8 @@ export class LedgerNode extends ScriptedAgent {
   /** The highest number that the panel ever acknowledged, and the last one that it has now: it may have been restored since. */
   #acked = 0;
   #panelHas = 0;
+  /** What the panel had of epochs that were left, and of a ledger that was put back: nobody could send it again. */
+  #left = new Map();
   #cursor = undefined;
   #leaves = undefined;
   /** Slots that the panel wants to be asked for. */
@@ -221,6 +223,7 @@ export class LedgerNode extends ScriptedAgent {
         ambiguous += up + down;
       }
     }
+    this.#leave(this.#reports.slice(0, this.#panelHas));
     this.#leaves = { epoch: this.epoch, seq: this.#panelHas, ambiguous };
     this.epoch = randomEpoch();
     this.n = 0;
@@ -232,10 +235,27 @@ export class LedgerNode extends ScriptedAgent {
     this.answered.clear();
   }
 
-  /** The panel was put back to an earlier point: it may have forgotten what it answered and what it was told. */
-  restored() {
+  #leave(reports) {
+    const left = this.#left.get(this.epoch) ?? [];
+    const known = new Set(left);
+    this.#left.set(this.epoch, [...left, ...reports.filter((report) => !known.has(report))]);
+  }
+
+  /**
+   * The panel was put back to an earlier point: it may have forgotten what it answered and what it was told.
+   *
+   * @param {Map<string, number>} last the numbers of the reports that it has, by epoch
+   */
+  restored(last) {
     this.answered.clear();
     this.#hasHeard = false;
+    for (const [epoch, reports] of this.#left) {
+      for (const { seq, to, users } of reports) {
+        if (seq <= (last.get(epoch) ?? 0)) continue;
+        for (const [slot, up, down] of users) this.account.add(slot, hourOf(to), -up, -down);
+      }
+      this.#left.set(epoch, reports.filter(({ seq }) => seq <= (last.get(epoch) ?? 0)));
+    }
   }
 
   /** Keep the ledger as it is now. Nothing may be unreported. @returns {() => void} puts it back, as a host's snapshot would */
@@ -246,6 +266,7 @@ export class LedgerNode extends ScriptedAgent {
     return () => {
       assert.ok(this.isSettled && this.epoch === epoch, 'what was counted since then is billed, and the epoch is the same');
       Object.assign(this, { n, roster });
+      this.#leave(this.#reports);
       this.#reports.length = length;
       this.#acked = length;
       this.#panelHas = length;

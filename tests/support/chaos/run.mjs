@@ -36,6 +36,8 @@ export const LINES = {
 const COEFFICIENTS = [1000, 1000, 1000, 1000, 1000, 1500];
 /** Steps of a passing time are an eighth of it, and not below this. */
 const STEP = 600;
+/** An agent that has failed often waits for up to a minute before it tries again. */
+const SETTLES_WITHIN_MS = 240_000;
 /** A panel that was restored waits for its nodes: so often they talk meanwhile. */
 const MOST_TALKS = 200;
 
@@ -44,6 +46,7 @@ export class Run {
   #digest = createHash('sha256');
   #traffic = new Map();
   #kept = null;
+  #absences = 0;
   /** Pending while the panel is away on purpose. */
   up = Promise.resolve();
   /** Nodes without a process. @type {LedgerNode[]} */
@@ -78,7 +81,7 @@ export class Run {
     await writeFile(path.join(fleet.folder, 'login.json'), JSON.stringify({ url: fleet.panel.url, api_key: fleet.panel.apiKey }));
     this.clocks = new Clocks(fleet);
     await this.clocks.begin(Math.floor(Date.now() / 1000));
-    assert.equal(await fleet.panel.cron(), 'ok');
+    await fleet.panel.cron();
     this.smallDisks = true;
     for (let index = 0; index < hosts; index += 1) {
       this.smallDisks &&= smallDisk(path.join(fleet.folder, `node-${index + 1}`));
@@ -122,7 +125,7 @@ export class Run {
     const round = planned(this.#dice.split(), { ledgers: this.ledgers.length, hosts: this.fleet.nodes.length, faults });
     this.#digest.update(round.text);
     const dice = this.#dice.split();
-    this.people = (await this.#slots());
+    this.people = await this.#slots();
     const works = this.#begin(round, dice);
     if (round.backsUp) await this.#backup();
     await Promise.all([...works, ...this.#beginProduct(round, dice)]);
@@ -160,7 +163,9 @@ export class Run {
       this.receiver.turns(mood);
       this.#met('receiver');
     }
-    return [this.#requests(round.requests, dice.split()), this.#panel(round.panel), this.#jobs(4, dice.split()), this.#clients(10, dice.split())];
+    // Two admins, who may meet.
+    const admins = [0, 1].map((odd) => this.#requests(round.requests.filter((_, index) => index % 2 === odd), dice.split()));
+    return [...admins, this.#panel(round.panel), this.#jobs(3, dice.split()), this.#clients(5, dice.split())];
   }
 
   async #ledger(node, list, dice) {
@@ -258,6 +263,7 @@ export class Run {
   async #away(end, starts) {
     let isBack;
     this.up = new Promise((resolve) => (isBack = resolve));
+    this.#absences += 1;
     const ended = end();
     for (const proxy of this.proxies) proxy.isolate();
     await ended;
@@ -266,11 +272,24 @@ export class Run {
     isBack();
   }
 
+  /** Do what fails when the panel is away, and again if it was. @template T @param {() => Promise<T>} work @returns {Promise<T>} */
+  async patiently(work) {
+    for (;;) {
+      await this.up;
+      const before = this.#absences;
+      try {
+        return await work();
+      } catch (error) {
+        if (this.#absences === before) throw error;
+      }
+    }
+  }
+
   /** Everything comes to rest. */
   async #settle() {
     await until('what is late has arrived', () => this.ledgers.every(({ proxy }) => !proxy.isBusy));
     for (const node of this.ledgers) await node.settle();
-    await this.fleet.settled();
+    await this.fleet.settled({ limitMs: SETTLES_WITHIN_MS });
     await this.receiver.settled(() => this.product.jobs());
     for (const proxy of this.proxies) proxy.exchanges.length = 0;
   }
@@ -310,7 +329,9 @@ export class Run {
       await panel.db.prepare(sql).bind(this.clocks.ahead).run();
     }, false);
     this.#kept.product();
-    for (const node of this.ledgers) node.restored();
+    const { results: epochs } = await panel.db.prepare('SELECT epoch, last_seq FROM epochs').all();
+    const last = new Map(epochs.map(({ epoch, last_seq: seq }) => [epoch, seq]));
+    for (const node of this.ledgers) node.restored(last);
     assert.equal(await panel.cron('pool'), 'ok');
     for (const node of fleet.nodes) this.still(node);
     let talks = 0;
