@@ -23,7 +23,7 @@ const minutes = (ms) => `${(ms / 60_000).toFixed(1)} min`;
 /** @returns {Promise<{run: Run, error?: Error}>} how far it came, and what ended it */
 async function chaos({ seed, faults, without }) {
   const began = performance.now();
-  const run = await Run.start({ seed, without });
+  const run = await Run.start({ seed, real: true, without });
   try {
     while (run.done.faults < faults && performance.now() - began < MINUTES * 60_000) {
       await run.round();

@@ -18,14 +18,22 @@ const SETTLES_WITHIN_MS = 240_000;
 /** The core's file follows a gate within five seconds. */
 const FILE_WITHIN_MS = 8_000;
 
+/** Disks that are there. If this process ends early, nobody else would take them away. */
+const disks = new Set();
+process.on('exit', () => {
+  for (const folder of disks) removeDisk(folder);
+});
+
 /** Gives a host's state a small disk of its own. @returns {boolean} whether that may be done here */
 export function smallDisk(folder) {
   mkdirSync(path.join(folder, 'state'), { recursive: true });
-  return spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${DISK_MIB}m`, 'tmpfs', path.join(folder, 'state')]).status === 0;
+  const isThere = spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${DISK_MIB}m`, 'tmpfs', path.join(folder, 'state')]).status === 0;
+  if (isThere) disks.add(folder);
+  return isThere;
 }
 
 export function removeDisk(folder) {
-  spawnSync('umount', ['-l', path.join(folder, 'state')]);
+  if (disks.delete(folder)) spawnSync('umount', ['-l', path.join(folder, 'state')]);
 }
 
 /** @param {string} file grows until there is no room any more */
@@ -109,25 +117,30 @@ export const hosts = {
     node.core.repeats = false;
   },
 
-  /** A gate is shut while the core is down, the agent dies, and the core starts without it. */
-  async gateWhileCoreIsDown({ node, run, slots, dice }) {
-    const { name, slot } = run.witness.get(node);
-    run.still(node);
-    await until('the witness may pass', () => node.core.gates.get(slot));
-    // What the agent has not reported would go with the two of them.
-    await run.patiently(() => run.fleet.settled({ nodes: [node], limitMs: SETTLES_WITHIN_MS }));
-    node.core.kill();
-    await run.product.ask(undefined, 'POST', `/api/v1/users/${name}/disable`);
-    await run.patiently(() => run.fleet.heldOn(node.id));
-    await until('the file is written', () => node.core.filed(slot) === false, { limitMs: FILE_WITHIN_MS }).catch(() => {});
-    await node.host.killAgent();
-    node.core.start();
-    assert.equal(node.core.gates.get(slot), false, `${node.name}: a shut gate is open when the core starts without the agent`);
-    node.host.startAgent();
-    await run.product.ask(undefined, 'POST', `/api/v1/users/${name}/enable`);
-    run.flow(node, slots, dice);
+  /** A gate is shut while the core is down, the agent dies, and the core starts without it: one that the test plays, and a real one. */
+  async gateWhileCoreIsDown(at) {
+    await gateOfPlayed(at);
+    await at.run.real?.gate();
   },
 };
+
+async function gateOfPlayed({ node, run, slots, dice }) {
+  const { name, slot } = run.witness.get(node);
+  run.still(node);
+  await until('the witness may pass', () => node.core.gates.get(slot));
+  // What the agent has not reported would go with the two of them.
+  await run.patiently(() => run.fleet.settled({ nodes: [node], limitMs: SETTLES_WITHIN_MS }));
+  node.core.kill();
+  await run.product.ask(undefined, 'POST', `/api/v1/users/${name}/disable`);
+  await run.patiently(() => run.fleet.heldOn(node.id));
+  await until('the file is written', () => node.core.filed(slot) === false, { limitMs: FILE_WITHIN_MS }).catch(() => {});
+  await node.host.killAgent();
+  node.core.start();
+  assert.equal(node.core.gates.get(slot), false, `${node.name}: a shut gate is open when the core starts without the agent`);
+  node.host.startAgent();
+  await run.product.ask(undefined, 'POST', `/api/v1/users/${name}/enable`);
+  run.flow(node, slots, dice);
+}
 
 /** @param {string} what of {@link import('./plan.mjs').Round.hosts} */
 export async function happens(at, what) {

@@ -21,6 +21,7 @@ import { happens, removeDisk, smallDisk } from './hosts.mjs';
 import { LedgerNode } from './ledger.mjs';
 import { planned, ROUND } from './plan.mjs';
 import { PEOPLE, Product } from './product.mjs';
+import { RealGate } from './real-gate.mjs';
 import { Receiver } from './receiver.mjs';
 
 /** The protective lines that can be taken out, and of what. docs/reliability.md says what each of them is. */
@@ -58,17 +59,17 @@ export class Run {
   done = { faults: 0, checks: 0, requests: 0, restores: 0, backups: 0, kinds: {} };
 
   /**
-   * @param {{seed: number, ledgers?: number, hosts?: number, without?: string}} options
+   * @param {{seed: number, ledgers?: number, hosts?: number, real?: boolean, without?: string}} options `real`: with a sing-box
    * @returns {Promise<Run>} that stands still
    */
-  static async start({ seed, ledgers = 6, hosts = 2, without }) {
+  static async start({ seed, ledgers = 6, hosts = 2, real = false, without }) {
     const run = new Run();
     run.#dice = new Dice(seed);
     const mutant = (of) => (without && LINES[without] === of ? { WEIR_MUTANT: without } : {});
     const users = [...PEOPLE.map(({ name, fields }) => ({ name, ...fields })), ...Array.from({ length: hosts }, (_, index) => ({ name: `witness-${index + 1}` }))];
     run.fleet = await startFleet({ users, vars: { XPERT_LIMIT_FACTOR: '1000', NOTIFY_PRIVATE: '1', ...mutant('panel') }, bucket: true });
     try {
-      await run.#people({ ledgers, hosts, env: mutant('agent') });
+      await run.#people({ ledgers, hosts, real, env: mutant('agent') });
     } catch (error) {
       await run.stop();
       throw error;
@@ -76,7 +77,7 @@ export class Run {
     return run;
   }
 
-  async #people({ ledgers, hosts, env }) {
+  async #people({ ledgers, hosts, real, env }) {
     const { fleet } = this;
     await writeFile(path.join(fleet.folder, 'login.json'), JSON.stringify({ url: fleet.panel.url, api_key: fleet.panel.apiKey }));
     this.clocks = new Clocks(fleet);
@@ -97,11 +98,12 @@ export class Run {
       this.ledgers.push(await LedgerNode.make(fleet, { name: `ledger-${index + 1}`, coefficient, clock: this.clocks }));
     }
     this.product = new Product(this);
+    if (real) this.real = await RealGate.make(this, env);
     this.receiver = await Receiver.start(fleet.panel);
   }
 
   get proxies() {
-    return [...this.fleet.nodes, ...this.ledgers].map(({ proxy }) => proxy);
+    return [...this.fleet.nodes, ...this.ledgers, ...(this.real ? [this.real.node] : [])].map(({ proxy }) => proxy);
   }
 
   /** @returns {string} of the sequence of faults until now */
@@ -252,11 +254,11 @@ export class Run {
     }
   }
 
+  /** By another process: this one may be waiting for the panel's database in the middle of a call, and could let nobody go. */
   async #freeze(ms) {
     const { pid } = this.fleet.panel;
-    process.kill(pid, 'SIGSTOP');
-    await sleep(ms);
-    process.kill(pid, 'SIGCONT');
+    const child = spawn('sh', ['-c', `kill -STOP ${pid}; sleep ${ms / 1000}; kill -CONT ${pid}`], { stdio: 'ignore' });
+    await new Promise((resolve) => child.once('close', resolve));
   }
 
   /** The panel ends and starts: nobody may ask it before it has its clock. */
@@ -348,9 +350,9 @@ export class Run {
   /** Time passes for everybody. */
   async #pass(seconds) {
     if (seconds === 0) return;
-    for (const { proxy } of this.fleet.nodes) proxy.isolate();
+    for (const proxy of this.proxies) proxy.isolate();
     await this.clocks.passUntil(this.clocks.now + seconds, { longest: Math.max(STEP, Math.ceil(seconds / 8)) });
-    for (const { proxy } of this.fleet.nodes) proxy.restore();
+    for (const proxy of this.proxies) proxy.restore();
     this.lives += Math.ceil(seconds / 86_400);
   }
 
@@ -368,8 +370,9 @@ export class Run {
     for (const node of this.fleet.nodes) this.still(node);
     for (const node of this.ledgers) await node.stop();
     await this.receiver?.stop();
+    await this.real?.node.stop();
     await Promise.all(this.fleet.nodes.map((node) => node.stop()));
-    if (this.smallDisks) for (const { host } of this.fleet.nodes) removeDisk(host.folder);
+    for (const { host } of this.fleet.nodes) removeDisk(host.folder);
     await this.fleet.stop();
   }
 }
