@@ -56,8 +56,9 @@ if (WITHOUT !== undefined && WITHOUT !== 'each' && !LINES[WITHOUT]) {
   await eachLine();
 } else {
   const { run, error } = await chaos({ seed: SEED, faults: FAULTS, without: WITHOUT });
-  const { faults, checks, restores, backups, kinds } = run.done;
+  const { faults, checks, restores, backups, overshoot, kinds } = run.done;
   say(`${faults} faults, ${checks} checks, ${backups} backups, ${restores} restores; the sequence of faults is ${run.digest}`);
+  say(`nobody passed his quota by more than ${(overshoot / 2 ** 20).toFixed(2)} MiB`);
   say(JSON.stringify(kinds));
   if (error) {
     say(`FAILED with seed ${SEED} in the round after ${faults} faults: ${error.stack}`);

@@ -72,7 +72,7 @@ export class Product {
     const once = (more = {}) => this.panel.request(method, where, { key, body: text, headers: { ...headers, ...more } });
     const [fault, trips] = (how ?? '').split(' ');
     let last;
-    for (let tries = 0; tries < MOST_TRIES; tries += 1) {
+    for (let tries = 0; tries < MOST_TRIES && !this.run.isOver; tries += 1) {
       await this.run.up;
       const more = fault === 'crash' && tries === 0 ? { 'weir-fault-crash': trips } : {};
       const copy = fault === 'twice' && tries === 0 ? once().catch(() => {}) : undefined;
@@ -84,7 +84,7 @@ export class Product {
       }
       await sleep(TRY_EVERY_MS);
     }
-    throw new Error(`${method} ${where} is not answered: ${last.status} ${last.text}`);
+    throw new Error(`${method} ${where} is not answered: ${last?.status} ${last?.text}`);
   }
 
   /** What one of them wants. @param {import('../dice.mjs').Dice} dice @param {string} [how] see {@link Product.ask} */

@@ -35,6 +35,7 @@ export const LINES = {
 };
 /** Per mille; the last one of the ledgers charges more than it counts. */
 const COEFFICIENTS = [1000, 1000, 1000, 1000, 1000, 1500];
+const DAY = 86_400;
 /** Steps of a passing time are an eighth of it, and not below this. */
 const STEP = 600;
 /** An agent that has failed often waits for up to a minute before it tries again. */
@@ -48,15 +49,16 @@ export class Run {
   #traffic = new Map();
   #kept = null;
   #absences = 0;
+  /** It has been stopped: whoever is still at work gives up. */
+  isOver = false;
   /** Pending while the panel is away on purpose. */
   up = Promise.resolve();
   /** Nodes without a process. @type {LedgerNode[]} */
   ledgers = [];
   /** A user of each real node who moves nothing: his gate is looked at. */
   witness = new Map();
-  /** Starts of agents and days that passed, at most: each may let a user pass the floor once more. */
-  lives = 1;
-  done = { faults: 0, checks: 0, requests: 0, restores: 0, backups: 0, kinds: {} };
+  /** What was done, and by how many bytes somebody passed what he was allowed at most. */
+  done = { faults: 0, checks: 0, restores: 0, backups: 0, overshoot: 0, kinds: {} };
 
   /**
    * @param {{seed: number, ledgers?: number, hosts?: number, real?: boolean, without?: string}} options `real`: with a sing-box
@@ -106,6 +108,11 @@ export class Run {
     return [...this.fleet.nodes, ...this.ledgers, ...(this.real ? [this.real.node] : [])].map(({ proxy }) => proxy);
   }
 
+  /** @returns {number} days that have begun for the real agents: a grant lasts for one */
+  get days() {
+    return 1 + Math.ceil(this.clocks.ahead / DAY);
+  }
+
   /** @returns {string} of the sequence of faults until now */
   get digest() {
     return this.#digest.copy().digest('hex').slice(0, 12);
@@ -113,7 +120,7 @@ export class Run {
 
   /** Users move bytes through a real node. */
   flow(node, slots, dice) {
-    if (!this.#traffic.has(node)) this.#traffic.set(node, traffic(node.core, slots, dice));
+    if (!this.isOver && !this.#traffic.has(node)) this.#traffic.set(node, traffic(node.core, slots, dice));
   }
 
   /** And no more. */
@@ -195,14 +202,14 @@ export class Run {
     spend();
     // One report, so that the next one has its number.
     await this.#calm(node);
-    if (node.epoch === epoch) putBack();
+    if (node.epoch === epoch && !this.isOver) putBack();
     spend();
     await node.talk();
   }
 
   /** Everything of a node is at the panel, which may be killed meanwhile. */
   async #calm(node) {
-    while (!node.isSettled) {
+    while (!node.isSettled && !this.isOver) {
       await this.up;
       await node.talk();
     }
@@ -218,7 +225,6 @@ export class Run {
 
   async #host(node, list, dice) {
     for (const what of list) {
-      this.lives += 2;
       await happens({ node, run: this, slots: this.people, dice }, what);
       this.#met(what.split(' ')[0]);
     }
@@ -282,7 +288,7 @@ export class Run {
       try {
         return await work();
       } catch (error) {
-        if (this.#absences === before) throw error;
+        if (this.isOver || this.#absences === before) throw error;
       }
     }
   }
@@ -353,7 +359,6 @@ export class Run {
     for (const proxy of this.proxies) proxy.isolate();
     await this.clocks.passUntil(this.clocks.now + seconds, { longest: Math.max(STEP, Math.ceil(seconds / 8)) });
     for (const proxy of this.proxies) proxy.restore();
-    this.lives += Math.ceil(seconds / 86_400);
   }
 
   /** One of the commands, as make runs it. */
@@ -367,6 +372,7 @@ export class Run {
 
   /** End everything and delete what it kept. */
   async stop() {
+    this.isOver = true;
     for (const node of this.fleet.nodes) this.still(node);
     for (const node of this.ledgers) await node.stop();
     await this.receiver?.stop();
