@@ -217,7 +217,12 @@ export class Product {
     await this.ask(how, 'GET', where, undefined, { key: undefined, expected: [404] });
   }
 
-  /** The platform's trigger: the jobs that are due, at the same time as everything else. @param {number} [at] once */
+  /** Something of which a receiver is told. */
+  happen() {
+    return this.ask(undefined, 'PATCH', this.#user('free-1'), { note: `happened ${(this.#serial += 1)}` });
+  }
+
+  /** The platform's trigger: the jobs that are due, at the same time as everything else. */
   async jobs() {
     await this.run.up;
     const late = sleep(JOBS_LIMIT_MS, 'late', { ref: false });

@@ -14,6 +14,7 @@ export class Receiver {
   /** Messages that came again. */
   repeated = 0;
   #moods = [];
+  #met = 0;
 
   /** @param {import('../panel.mjs').Panel} panel @returns {Promise<Receiver>} */
   static async start(panel) {
@@ -32,6 +33,7 @@ export class Receiver {
 
   #take({ headers, text, json }) {
     const mood = this.#moods.shift();
+    if (mood) this.#met += 1;
     if (mood === 'cut') return 'cut';
     if (mood) return { status: Number(mood), headers: mood === '302' ? { location: 'https://elsewhere.example/' } : {} };
     const signed = `v1=${createHmac('sha256', this.channel.secret).update(`${headers['weir-timestamp']}.${text}`).digest('hex')}`;
@@ -47,13 +49,20 @@ export class Receiver {
     return 204;
   }
 
-  /** The outbox empties, and every event that is in the database has arrived. @param {() => Promise<unknown>} jobs runs them */
-  async settled(jobs) {
-    this.#moods = [];
-    for (let runs = 0; (await waiting(this.panel, this.channel.id)) > 0; runs += 1) {
+  /**
+   * The outbox empties, whatever this has still to do instead of taking messages, and every event that is in the database has arrived.
+   *
+   * @param {import('./product.mjs').Product} product
+   * @returns {Promise<number>} how often it did something else since the last time
+   */
+  async settled(product) {
+    for (let runs = 0; ; runs += 1) {
+      const left = await waiting(this.panel, this.channel.id);
+      if (left === 0 && this.#moods.length === 0) break;
       assert.ok(runs < MOST_RUNS, 'the outbox does not empty');
+      if (left === 0) await product.happen();
       await later(this.panel, 3600);
-      await jobs();
+      await product.jobs();
     }
     assert.equal(this.wrong, undefined);
     const { results } = await this.panel.db
@@ -68,6 +77,9 @@ export class Receiver {
       assert.ok(this.told.has(id), `event ${number} was never told: it is ${state}, ${error}`);
     }
     assert.equal(new Set(results.map(({ id }) => id)).size, results.length, 'each event has an id of its own');
+    const met = this.#met;
+    this.#met = 0;
+    return met;
   }
 
   async stop() {

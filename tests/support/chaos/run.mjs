@@ -2,10 +2,9 @@
  * A whole product in which everything goes wrong at the same time: nodes report, admins and shops and clients ask, jobs run, backups
  * are made and restored, the panel is deployed anew, and 50 faults later everything comes to rest and the account is made up.
  */
-import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { rm, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -14,9 +13,9 @@ import { Clocks } from '../clocks.mjs';
 import { Dice } from '../dice.mjs';
 import { isSync } from '../fault-proxy.mjs';
 import { startFleet } from '../fleet.mjs';
-import { ROOT } from '../panel.mjs';
 import { until } from '../site.mjs';
 import { assertAccount } from './account.mjs';
+import { Copies } from './copies.mjs';
 import { happens, removeDisk, smallDisk } from './hosts.mjs';
 import { LedgerNode } from './ledger.mjs';
 import { planned, ROUND } from './plan.mjs';
@@ -40,14 +39,12 @@ const DAY = 86_400;
 const STEP = 600;
 /** An agent that has failed often waits for up to a minute before it tries again. */
 const SETTLES_WITHIN_MS = 240_000;
-/** A panel that was restored waits for its nodes: so often they talk meanwhile. */
-const MOST_TALKS = 200;
 
 export class Run {
   #dice;
   #digest = createHash('sha256');
   #traffic = new Map();
-  #kept = null;
+  #copies = new Copies(this);
   #absences = 0;
   /** It has been stopped: whoever is still at work gives up. */
   isOver = false;
@@ -135,15 +132,17 @@ export class Run {
     this.#digest.update(round.text);
     const dice = this.#dice.split();
     this.people = await this.#slots();
-    const works = this.#begin(round, dice);
-    if (round.backsUp) await this.#backup();
-    await Promise.all([...works, ...this.#beginProduct(round, dice)]);
+    const nodes = Promise.all(this.#begin(round, dice));
+    // It is awaited below; until then nobody else would.
+    nodes.catch(() => {});
+    if (round.backsUp) await this.#copies.backup();
+    await Promise.all([nodes, ...this.#beginProduct(round, dice)]);
     for (const node of this.fleet.nodes) this.still(node);
-    await this.#settle();
+    await this.settle();
     await assertAccount(this);
     this.done.faults += faults;
     this.done.checks += 1;
-    if (round.restores && this.#kept) await this.#restore(dice);
+    if (round.restores && this.#copies.hasOne) await this.#copies.restore(dice);
     await this.#pass(round.passing);
   }
 
@@ -168,10 +167,7 @@ export class Run {
   }
 
   #beginProduct(round, dice) {
-    for (const mood of round.receiver) {
-      this.receiver.turns(mood);
-      this.#met('receiver');
-    }
+    for (const mood of round.receiver) this.receiver.turns(mood);
     // Two admins, who may meet.
     const admins = [0, 1].map((odd) => this.#requests(round.requests.filter((_, index) => index % 2 === odd), dice.split()));
     return [...admins, this.#panel(round.panel), this.#jobs(3, dice.split()), this.#clients(5, dice.split())];
@@ -188,6 +184,7 @@ export class Run {
         await node.talk({ asks: asks() });
       }
       spend();
+      await this.up;
       if (fault.name === 'putBack') await this.#putBack(node, spend);
       else await node.talk({ asks: asks(), fault });
       this.#met(fault.name);
@@ -255,7 +252,7 @@ export class Run {
       const [name, ms] = what.split(' ');
       await sleep(Number(ms));
       if (name === 'freeze') await this.#freeze(Number(ms));
-      else await this.#away(() => (name === 'kill' ? this.fleet.panel.kill() : this.fleet.panel.restart()), name === 'kill');
+      else await this.away(() => (name === 'kill' ? this.fleet.panel.kill() : this.fleet.panel.restart()), name === 'kill');
       this.#met(`panel ${name}`);
     }
   }
@@ -268,7 +265,7 @@ export class Run {
   }
 
   /** The panel ends and starts: nobody may ask it before it has its clock. */
-  async #away(end, starts) {
+  async away(end, starts) {
     let isBack;
     this.up = new Promise((resolve) => (isBack = resolve));
     this.#absences += 1;
@@ -294,63 +291,12 @@ export class Run {
   }
 
   /** Everything comes to rest. */
-  async #settle() {
+  async settle() {
     await until('what is late has arrived', () => this.ledgers.every(({ proxy }) => !proxy.isBusy));
     for (const node of this.ledgers) await node.settle();
     await this.fleet.settled({ limitMs: SETTLES_WITHIN_MS });
-    await this.receiver.settled(() => this.product.jobs());
+    for (let met = await this.receiver.settled(this.product); met > 0; met -= 1) this.#met('receiver');
     for (const proxy of this.proxies) proxy.exchanges.length = 0;
-  }
-
-  /** A backup while the nodes go on and nobody else changes anything. */
-  async #backup() {
-    const { fleet, product } = this;
-    const { body: before } = await product.ask(undefined, 'GET', '/api/v1/backups');
-    await product.ask(undefined, 'POST', '/api/v1/backups');
-    let instant;
-    await until('the backup is complete', async () => {
-      await fleet.panel.cron('backup');
-      const { body } = await product.ask(undefined, 'GET', '/api/v1/backups');
-      instant = body.items.find((item) => item.complete && !before.items.some((old) => old.instant === item.instant))?.instant;
-      return instant;
-    });
-    const folder = path.join(fleet.folder, `copy-${this.done.backups % 2}`);
-    await rm(folder, { recursive: true, force: true });
-    await this.#command('backup.mjs', { LOCAL: fleet.folder, TO: folder, INSTANT: String(instant) });
-    this.#kept = { folder, product: product.snapshot() };
-    this.done.backups += 1;
-  }
-
-  /** The database is lost and restored from the backup; the nodes go on all the while. */
-  async #restore(dice) {
-    const { fleet } = this;
-    const { panel } = fleet;
-    for (const node of fleet.nodes) this.flow(node, this.people, dice.split());
-    await this.#away(async () => {
-      await panel.stop();
-      await rm(path.join(panel.folder, 'v3/d1'), { recursive: true });
-      for (const node of this.ledgers) for (let times = 0; times < 5; times += 1) node.spend(dice.one(this.people), 1000, dice.from(1, 200_000));
-      await this.#command('restore.mjs', { LOCAL: fleet.folder, FROM: this.#kept.folder });
-      await panel.start();
-      // The command has this machine's clock, and not that of the bench.
-      const sql = "UPDATE meta SET value = CAST(CAST(value AS INTEGER) + ?1 AS TEXT) WHERE name = 'restored_at'";
-      await panel.db.prepare(sql).bind(this.clocks.ahead).run();
-    }, false);
-    this.#kept.product();
-    const { results: epochs } = await panel.db.prepare('SELECT epoch, last_seq FROM epochs').all();
-    const last = new Map(epochs.map(({ epoch, last_seq: seq }) => [epoch, seq]));
-    for (const node of this.ledgers) node.restored(last);
-    assert.equal(await panel.cron('pool'), 'ok');
-    for (const node of fleet.nodes) this.still(node);
-    let talks = 0;
-    await fleet.explained(until('nobody is waited for', async () => {
-      if ((talks += 1) < MOST_TALKS) for (const node of this.ledgers) await node.talk();
-      return !(await panel.db.prepare("SELECT 1 FROM meta WHERE name = 'restored_at'").first());
-    }));
-    await this.#settle();
-    await assertAccount(this);
-    this.done.checks += 1;
-    this.done.restores += 1;
   }
 
   /** Time passes for everybody. */
@@ -359,15 +305,6 @@ export class Run {
     for (const proxy of this.proxies) proxy.isolate();
     await this.clocks.passUntil(this.clocks.now + seconds, { longest: Math.max(STEP, Math.ceil(seconds / 8)) });
     for (const proxy of this.proxies) proxy.restore();
-  }
-
-  /** One of the commands, as make runs it. */
-  async #command(file, env) {
-    const child = spawn(process.execPath, [path.join(ROOT, 'dev', file)], { cwd: ROOT, env: { ...process.env, ...env }, stdio: ['ignore', 'ignore', 'pipe'] });
-    let said = '';
-    child.stderr.on('data', (data) => (said += data));
-    const code = await new Promise((resolve) => child.once('close', resolve));
-    assert.equal(code, 0, said);
   }
 
   /** End everything and delete what it kept. */
