@@ -174,7 +174,7 @@ export class FaultProxy {
   #injections = [];
   #disturbance = null;
   #away = false;
-  #underWay = 0;
+  #underWay = new Set();
 
   /** @param {{target: string}} options the panel's URL, `http://127.0.0.1:PORT`. The panel may come and go. @returns {Promise<FaultProxy>} */
   static async start({ target }) {
@@ -221,9 +221,9 @@ export class FaultProxy {
     this.#disturbance = choose;
   }
 
-  /** @returns {boolean} whether anything is still under way, such as a request that arrives late */
-  get isBusy() {
-    return this.#underWay > 0;
+  /** @returns {Exchange[]} what is still under way, such as a request that arrives late */
+  get underWay() {
+    return [...this.#underWay];
   }
 
   /** Pull the plug: every line is cut, on either side, and none comes up until {@link FaultProxy.restore}. */
@@ -267,10 +267,10 @@ export class FaultProxy {
     const met = injection ?? this.#disturbance?.(exchange) ?? null;
     exchange.fault = met?.name ?? null;
     const pass = async () => exchange.reply(await exchange.forward());
-    this.#underWay += 1;
+    this.#underWay.add(exchange);
     // Whatever goes wrong on the way looks to the agent like a line that is cut.
     await (met ? met.fault(exchange) : pass()).catch(() => exchange.cut());
-    this.#underWay -= 1;
+    this.#underWay.delete(exchange);
     if (injection) this.#met(injection, exchange);
   }
 

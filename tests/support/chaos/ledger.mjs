@@ -249,12 +249,14 @@ export class LedgerNode extends ScriptedAgent {
   restored(last) {
     this.answered.clear();
     this.#hasHeard = false;
+    // A ledger that was put back before anything had come of it goes on, and still has what it had then.
+    const here = new Set(this.#reports);
     for (const [epoch, reports] of this.#left) {
-      for (const { seq, to, users } of reports) {
-        if (seq <= (last.get(epoch) ?? 0)) continue;
+      const isKept = (report) => here.has(report) || report.seq <= (last.get(epoch) ?? 0);
+      for (const { to, users } of reports.filter((report) => !isKept(report))) {
         for (const [slot, up, down] of users) this.account.add(slot, hourOf(to), -up, -down);
       }
-      this.#left.set(epoch, reports.filter(({ seq }) => seq <= (last.get(epoch) ?? 0)));
+      this.#left.set(epoch, reports.filter(isKept));
     }
   }
 

@@ -292,7 +292,10 @@ export class Run {
 
   /** Everything comes to rest. */
   async settle() {
-    await until('what is late has arrived', () => this.ledgers.every(({ proxy }) => !proxy.isBusy));
+    const late = () => this.ledgers.flatMap(({ name, proxy }) => proxy.underWay.map(({ fault, path, replies }) => `${name}: ${path} ${fault} ${replies.length}`));
+    await until('what is late has arrived', () => late().length === 0, { limitMs: SETTLES_WITHIN_MS }).catch((error) => {
+      throw new Error(`${error.message}: ${late().join('; ')}\n${this.fleet.panel.log()}`);
+    });
     for (const node of this.ledgers) await node.settle();
     await this.fleet.settled({ limitMs: SETTLES_WITHIN_MS });
     for (let met = await this.receiver.settled(this.product); met > 0; met -= 1) this.#met('receiver');
