@@ -140,7 +140,7 @@ async function assertPeriods(rows, usage) {
 
 /** Nobody has used more than he was ever allowed, but for the bound of docs/reliability.md. */
 function assertLimits(run, usage, { owners }) {
-  for (const { user, name, month, lifetime } of usage) {
+  for (const { user, name, month, lifetime, period_start: begun } of usage) {
     const most = run.product.most.get(name);
     if (!most) continue;
     const slots = [...owners].filter(([, owner]) => owner === user).map(([slot]) => slot);
@@ -150,7 +150,8 @@ function assertLimits(run, usage, { owners }) {
     const bound = ofLedgers + run.fleet.nodes.length * run.days * (FLOOR + RATE * TICK);
     const allowed = [
       [most.total, lifetime, most.total + most.bought],
-      [most.monthly, month, most.monthly],
+      // A restore forgets resets: what flowed in two periods is replayed into one.
+      [begun > run.restoredAt ? most.monthly : 0, month, most.monthly],
     ];
     for (const [quota, used, all] of allowed.filter(([quota_]) => quota_ > 0)) {
       run.done.overshoot = Math.max(run.done.overshoot, used - all);

@@ -59,6 +59,7 @@ export class Copies {
       const sql = "UPDATE meta SET value = CAST(CAST(value AS INTEGER) + ?1 AS TEXT) WHERE name = 'restored_at'";
       await panel.db.prepare(sql).bind(run.clocks.ahead).run();
     }, false);
+    run.restoredAt = run.clocks.now;
     this.#kept.product();
     const { results: epochs } = await panel.db.prepare('SELECT epoch, last_seq FROM epochs').all();
     const last = new Map(epochs.map(({ epoch, last_seq: seq }) => [epoch, seq]));

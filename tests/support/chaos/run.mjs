@@ -48,6 +48,8 @@ export class Run {
   #absences = 0;
   /** It has been stopped: whoever is still at work gives up. */
   isOver = false;
+  /** The panel's second of the last restore. */
+  restoredAt = 0;
   /** Pending while the panel is away on purpose. */
   up = Promise.resolve();
   /** Nodes without a process. @type {LedgerNode[]} */
