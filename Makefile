@@ -4,7 +4,7 @@ SHELL := /bin/bash
 # What dev/setup found: Node.js 22, sing-box, mihomo, cargo-deny.
 ENV := . .weir/env &&
 
-.PHONY: help setup build build-worker build-faults build-agent build-deb agent-files up test test-rust test-js test-long check screenshots fuzz schemathesis deploy backup restore import bench simulate clean
+.PHONY: help setup build build-worker build-faults build-agent build-deb agent-files up test test-rust test-js test-long chaos check screenshots fuzz schemathesis deploy backup restore import bench simulate clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/' | expand -t 14
@@ -38,6 +38,9 @@ test-js: build build-faults ## end to end: real panel, agent and engines
 test-long: build build-faults ## every test, the long ones included
 	@$(ENV) cargo test --workspace -- --include-ignored
 	@$(ENV) WEIR_LONG=1 dev/test-js
+
+chaos: build build-faults ## everything goes wrong at once: docs/reliability.md. FAULTS= (10000), SEED=, MINUTES=, WITHOUT=a protective line, or each
+	@$(ENV) FAULTS=$(FAULTS) SEED=$(SEED) MINUTES=$(MINUTES) WITHOUT=$(WITHOUT) node dev/chaos.mjs
 
 check: setup ## format, lints, dependency rule, licences
 	cargo fmt --all --check

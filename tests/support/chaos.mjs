@@ -5,35 +5,58 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { faults, isReport, isSync } from './fault-proxy.mjs';
 import { until } from './site.mjs';
 
-/** What the network and the panel do to a sync, and how often of a hundred. */
+/** What the network and the panel do to a sync, and how often of a hundred. Most faults have a number, such as milliseconds. */
 const MENU = [
   { name: 'loseReply', share: 8, make: () => faults.loseReply() },
-  { name: 'delayReply', share: 8, make: (dice) => faults.delayReply(dice.from(100, 1500)) },
+  { name: 'delayReply', share: 8, millis: [100, 1500], make: (ms) => faults.delayReply(ms) },
   { name: 'double', share: 5, make: () => faults.double() },
   { name: 'doubleAtOnce', share: 5, make: () => faults.doubleAtOnce() },
   { name: 'loseRequest', share: 4, make: () => faults.loseRequest() },
-  { name: 'reorder', share: 3, make: (dice) => faults.reorder(dice.from(1000, 3000)) },
-  { name: 'truncateRequest', share: 2, make: (dice) => faults.truncateRequest(dice.from(0, 200)) },
-  { name: 'truncateReply', share: 2, make: (dice) => faults.truncateReply(dice.from(0, 80)) },
-  { name: 'cutReply', share: 2, make: (dice) => faults.cutReply(dice.from(0, 80)) },
+  { name: 'reorder', share: 3, millis: [1000, 3000], make: (ms) => faults.reorder(ms) },
+  { name: 'truncateRequest', share: 2, bytes: [0, 200], make: (bytes) => faults.truncateRequest(bytes) },
+  { name: 'truncateReply', share: 2, bytes: [0, 80], make: (bytes) => faults.truncateReply(bytes) },
+  { name: 'cutReply', share: 2, bytes: [0, 80], make: (bytes) => faults.cutReply(bytes) },
   { name: 'answer500', share: 1, make: () => faults.answer(500) },
   { name: 'answer502', share: 1, make: () => faults.answerInstead(502) },
   { name: 'answer429', share: 1, make: () => faults.answer(429, { headers: { 'retry-after': '1' }, body: '' }) },
-  { name: 'stall', share: 1, make: (dice) => faults.stall(dice.from(500, 2000)) },
-  { name: 'crashPanel', share: 6, make: (dice) => faults.crashPanel(dice.from(0, 5)), when: isReport },
+  { name: 'stall', share: 1, millis: [500, 2000], make: (ms) => faults.stall(ms) },
+  { name: 'crashPanel', share: 6, trips: [0, 5], make: (trips) => faults.crashPanel(trips), when: isReport },
 ];
+const ALL_SHARES = MENU.reduce((sum, { share }) => sum + share, 0);
+
+/** @returns {number|undefined} the number of a fault; what is in milliseconds is divided by `pace` */
+function numberOf({ millis, bytes, trips }, dice, pace) {
+  if (millis) return Math.ceil(dice.from(...millis) / pace);
+  const range = bytes ?? trips;
+  return range && dice.from(...range);
+}
 
 /** Chooses for {@link import('./fault-proxy.mjs').FaultProxy.disturb}. @param {import('./dice.mjs').Dice} dice */
 export function chance(dice) {
   return (exchange) => {
     if (!isSync(exchange)) return null;
     let roll = dice.from(0, 100);
-    for (const { name, share, make, when = () => true } of MENU) {
-      if (roll < share) return when(exchange) ? { name, fault: make(dice) } : null;
+    for (const entry of MENU) {
+      const { name, share, make, when = () => true } = entry;
+      if (roll < share) return when(exchange) ? { name, fault: make(numberOf(entry, dice, 1)) } : null;
       roll -= share;
     }
     return null;
   };
+}
+
+/**
+ * One fault, whatever sync will meet it.
+ *
+ * @param {import('./dice.mjs').Dice} dice
+ * @param {number} [pace] how many times shorter than usual whatever takes time is
+ * @returns {{name: string, text: string, fault: import('./fault-proxy.mjs').Fault}} `text` is the name and the number
+ */
+export function drawn(dice, pace = 1) {
+  let roll = dice.from(0, ALL_SHARES);
+  const entry = MENU.find(({ share }) => (roll -= share) < 0);
+  const number = numberOf(entry, dice, pace);
+  return { name: entry.name, text: number === undefined ? entry.name : `${entry.name} ${number}`, fault: entry.make(number) };
 }
 
 /**

@@ -174,6 +174,7 @@ export class FaultProxy {
   #injections = [];
   #disturbance = null;
   #away = false;
+  #underWay = new Set();
 
   /** @param {{target: string}} options the panel's URL, `http://127.0.0.1:PORT`. The panel may come and go. @returns {Promise<FaultProxy>} */
   static async start({ target }) {
@@ -220,7 +221,12 @@ export class FaultProxy {
     this.#disturbance = choose;
   }
 
-  /** Pull the plug: every line is cut, and none comes up until {@link FaultProxy.restore}. */
+  /** @returns {Exchange[]} what is still under way, such as a request that arrives late */
+  get underWay() {
+    return [...this.#underWay];
+  }
+
+  /** Pull the plug: every line is cut, on either side, and none comes up until {@link FaultProxy.restore}. */
   isolate() {
     this.#away = true;
     for (const socket of this.#sockets) socket.destroy();
@@ -261,8 +267,10 @@ export class FaultProxy {
     const met = injection ?? this.#disturbance?.(exchange) ?? null;
     exchange.fault = met?.name ?? null;
     const pass = async () => exchange.reply(await exchange.forward());
+    this.#underWay.add(exchange);
     // Whatever goes wrong on the way looks to the agent like a line that is cut.
     await (met ? met.fault(exchange) : pass()).catch(() => exchange.cut());
+    this.#underWay.delete(exchange);
     if (injection) this.#met(injection, exchange);
   }
 
@@ -277,6 +285,7 @@ export class FaultProxy {
   /** Ask the panel for {@link Exchange.forward}. */
   ask({ method, path, headers, body }, bytes) {
     return new Promise((resolve, reject) => {
+      if (this.#away) throw new Error('the plug is pulled');
       const { hostname: host, port } = this.target;
       const sent = { ...endToEnd(headers), 'content-length': body.length };
       const request = http.request({ host, port, method, path, headers: sent, agent: false, signal: this.signal });

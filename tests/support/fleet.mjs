@@ -107,10 +107,10 @@ export class Fleet extends Site {
   /**
    * Wait until everything that the cores have counted is in the panel's books, whomever it is credited to.
    *
-   * @param {{nodes?: FleetNode[]}} [options] of which nodes; of all unless told
+   * @param {{nodes?: FleetNode[], limitMs?: number}} [options] of which nodes; of all unless told
    * @returns {Promise<import('./site.mjs').Books[]>} by node
    */
-  async settled({ nodes = this.nodes } = {}) {
+  async settled({ nodes = this.nodes, limitMs } = {}) {
     const settle = async (node) => {
       const counted = await node.counted();
       let books;
@@ -119,9 +119,9 @@ export class Fleet extends Site {
         return sum(books) === counted;
       };
       const failed = (error) => {
-        throw new Error(`${error.message}: ${node.name} counted ${counted}, the panel has ${sum(books)} of it: ${JSON.stringify(books)}`);
+        throw new Error(`${error.message}: ${node.name} counted ${counted}, the panel has ${books && sum(books)} of it: ${JSON.stringify(books)}`);
       };
-      await until(`the panel has all bytes of ${node.name}`, whole).catch(failed);
+      await until(`the panel has all bytes of ${node.name}`, whole, { limitMs }).catch(failed);
       return books;
     };
     return this.explained(Promise.all(nodes.map(settle)));

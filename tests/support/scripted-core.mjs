@@ -218,6 +218,11 @@ export class ScriptedCore {
     this.cut -= 1;
   }
 
+  /** @param {string} slot @returns {boolean|undefined} whether its gate would be open if the core began anew and remembered nothing */
+  filed(slot) {
+    return this.#choices.get(slot) ?? this.#file.get(slot);
+  }
+
   /** @returns {number} live connections */
   get live() {
     return this.#connections.size;
