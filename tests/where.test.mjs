@@ -1,6 +1,8 @@
 /** `dev/where`: for every URL of the product it knows what answers it and which test asks it, so that a reader of the code need not search. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
 
@@ -46,6 +48,17 @@ test('a handler is found through modules, new names and what a module hands on',
   assert.equal(at('Route::MarzbanToken'), 'src/http/marzban/token.rs enter');
   assert.ok(handlers.of('Route::Explain').store.includes('src/store/explain.rs'));
   assert.deepEqual(handlers.of('Route::Install').store, []);
+});
+
+test('a handler says in the first line of its comment which route it is', async () => {
+  const faults = [];
+  for (const { file, line, name } of new Map(all.map(({ variant }) => handlers.of(variant)).map((one) => [`${one.file}:${one.line}`, one])).values()) {
+    const above = (await readFile(path.join(ROOT, file), 'utf8')).split('\n').slice(0, line - 1);
+    const begin = above.findLastIndex((text) => !/^\s*(\/\/\/|#\[)/.test(text)) + 1;
+    // One that answers in the arm of a `match` has no comment of its own.
+    if (name !== 'answer' && !/^\/\/\/ .*`(?:[A-Z]+ )?\/[^`]*`/.test(above[begin] ?? '')) faults.push(`${file}:${line} ${name}: ${above[begin]}`);
+  }
+  assert.deepEqual(faults, []);
 });
 
 test('the program prints the places, and says what it does not know', async () => {

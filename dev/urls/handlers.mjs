@@ -16,6 +16,26 @@ export async function sourcesIn(folder, ending = '.rs') {
   return new Map(await Promise.all(files.map(async (file) => [file, await readFile(path.join(ROOT, file), 'utf8')])));
 }
 
+/** One file of `src/http/`, as far as calls go. */
+class Source {
+  constructor(file, text) {
+    this.file = file;
+    this.text = text;
+    /** Where each function begins, by its name. */
+    this.functions = new Map([...text.matchAll(/^(?:pub(?:\([^)]*\))? )?(?:const )?(?:async )?fn (\w+)/gm)].map(({ 1: name, index }) => [name, index]));
+    /** What it imports; of what is renamed, the new name is the last word. */
+    this.imports = [...text.matchAll(/^ *(?:pub(?:\([^)]*\))? )?use ([^;]+);/gm)].flatMap(([, what]) => unfolded(what));
+    /** Folders that `a::b` may begin in: its own module's, those around it, and the one of all faces. */
+    this.bases = path.basename(file) === 'mod.rs' ? [] : [file.replace(/\.rs$/, '')];
+    for (let folder = path.dirname(file); folder.startsWith('src/http'); folder = path.dirname(folder)) this.bases.push(folder);
+  }
+
+  /** A function from its head to the brace that ends it. */
+  body(at) {
+    return this.text.slice(at).split(/^}/m)[0];
+  }
+}
+
 /**
  * @typedef {object} Handler
  * @property {string} name
@@ -27,11 +47,19 @@ export async function sourcesIn(folder, ending = '.rs') {
 export class Handlers {
   #http;
   #store;
+  /** What each variant leads to: `Ok(Route::User(name)) => api::users::get(`. */
+  #arms = new Map();
+  #found = new Map();
 
   /** @param {Map<string, string>} http files of `src/http/` by path @param {Iterable<string>} store paths in `src/store/` */
   constructor(http, store) {
-    this.#http = http;
+    this.#http = new Map([...http].map(([file, text]) => [file, new Source(file, text)]));
     this.#store = new Set(store);
+    for (const source of this.#http.values()) {
+      for (const { 1: variant, 2: called, index } of source.text.matchAll(/\b([A-Z]\w*::[A-Z]\w*)\b[^=\n]*=>\s*((?:\w+::)*\w+)\(/g)) {
+        if (!this.#arms.has(variant)) this.#arms.set(variant, { source, called: called.split('::'), index });
+      }
+    }
   }
 
   static async read() {
@@ -40,40 +68,39 @@ export class Handlers {
 
   /** @param {string} variant such as `Nodes::RotateKey` @returns {Handler | undefined} */
   of(variant) {
-    for (const [file, source] of this.#http) {
-      // `Ok(Route::User(name)) => api::users::get(`
-      const arm = new RegExp(`\\b${variant}\\b[^=\\n]*=>\\s*((?:\\w+::)*\\w+)\\(`).exec(source);
-      if (!arm) continue;
-      // What calls no handler is answered where the arm stands.
-      const found = this.#find(file, arm[1].split('::')) ?? { file, name: 'answer', at: arm.index };
-      const modules = [...this.#storeOf(found, DEPTH, new Set())].flatMap((module) => [`src/store/${module}.rs`, `src/store/${module}/mod.rs`]);
-      // What every query goes through says nothing.
-      const store = modules.filter((one) => this.#store.has(one) && one !== 'src/store/d1.rs').sort();
-      return { name: found.name, file: found.file, line: lineOf(this.#http.get(found.file), found.at), store };
-    }
-    return undefined;
+    if (!this.#found.has(variant)) this.#found.set(variant, this.#lookFor(variant));
+    return this.#found.get(variant);
+  }
+
+  #lookFor(variant) {
+    const arm = this.#arms.get(variant);
+    if (!arm) return undefined;
+    // What calls no handler is answered where the arm stands.
+    const { source, name, at } = this.#find(arm.source, arm.called) ?? { source: arm.source, name: 'answer', at: arm.index };
+    const modules = [...this.#storeOf(source, at, DEPTH, new Set())].flatMap((module) => [`src/store/${module}.rs`, `src/store/${module}/mod.rs`]);
+    // What every query goes through says nothing.
+    const store = modules.filter((one) => this.#store.has(one) && one !== 'src/store/d1.rs').sort();
+    return { name, file: source.file, line: source.text.slice(0, at).split('\n').length, store };
   }
 
   /** The function that a path of modules means in a file. */
-  #find(from, called, seen = new Set()) {
-    const key = `${from} ${called.join('::')}`;
+  #find(source, called, seen = new Set()) {
+    const key = `${source.file} ${called.join('::')}`;
     if (seen.has(key)) return undefined; // imported in a circle
     seen.add(key);
     const name = called.at(-1);
-    let modules = called.slice(0, -1);
-    const source = this.#http.get(from);
+    if (called.length === 1) return source.functions.has(name) ? { source, name, at: source.functions.get(name) } : this.#imported(source, name, seen);
+    const [first, ...rest] = called.slice(0, -1);
     // `use super::usage as charts`
-    if (modules[0]) modules[0] = new RegExp(`(\\w+) as ${modules[0]}\\b`).exec(source)?.[1] ?? modules[0];
-    modules = modules.filter((one) => !['crate', 'http', 'super', 'self'].includes(one));
-    // What is here or imported; `super::enter` names no module of its own, but one of those around.
-    const isHere = called.length === 1;
-    if (isHere && functionAt(source, name) >= 0) return { file: from, name, at: functionAt(source, name) };
-    if (isHere) return this.#imported(from, name, seen);
-    for (const base of basesOf(from)) {
+    const renamed = source.imports.find((one) => one.as && one.at(-1) === first)?.at(-2) ?? first;
+    // `super::enter` names no module of its own, but one of those around.
+    const modules = [renamed, ...rest].filter((one) => !['crate', 'http', 'super', 'self'].includes(one));
+    for (const base of source.bases) {
       for (const file of [`${path.join(base, ...modules)}.rs`, path.join(base, ...modules, 'mod.rs')]) {
-        if (!this.#http.has(file) || (modules.length === 0 && file === from)) continue;
-        const at = functionAt(this.#http.get(file), name);
-        const found = at >= 0 ? { file, name, at } : modules.length > 0 && this.#imported(file, name, seen);
+        const other = this.#http.get(file);
+        if (!other || (modules.length === 0 && other === source)) continue;
+        if (other.functions.has(name)) return { source: other, name, at: other.functions.get(name) };
+        const found = modules.length > 0 && this.#imported(other, name, seen);
         if (found) return found;
       }
     }
@@ -81,49 +108,54 @@ export class Handlers {
   }
 
   /** `use token::enter`, `use super::{reading::{one, enter}, other}`: the function that a file has from another one. */
-  #imported(file, name, seen) {
-    for (const [, what] of this.#http.get(file).matchAll(/^(?:pub(?:\([^)]*\))? )?use ([^;]+);/gm)) {
-      for (const one of unfolded(what)) {
-        if (one.at(-1) === name && one.length > 1 && !one.includes('store') && !one.includes('domain')) return this.#find(file, one, seen);
-      }
+  #imported(source, name, seen) {
+    for (const one of source.imports) {
+      const isHere = one.at(-1) === name && one.length > 1 && !one.includes('store') && !one.includes('domain');
+      if (isHere) return this.#find(source, one, seen);
     }
     return undefined;
   }
 
-  /** Modules of the store that a function names, and those that it calls. */
-  #storeOf({ file, at }, depth, seen) {
+  /** Modules of the store that a function names, and those that what it calls does. */
+  #storeOf(source, at, depth, seen) {
     const found = new Set();
-    if (depth === 0 || seen.has(`${file} ${at}`)) return found;
-    seen.add(`${file} ${at}`);
-    const source = this.#http.get(file);
-    const body = source.slice(at).split(/^}/m)[0];
-    for (const [, what] of source.matchAll(/^ *use crate::store::([^;]+);/gm)) {
-      for (const [module, ...items] of unfolded(what)) {
-        const name = items.length === 0 || items.at(-1) === 'self' ? module : items.at(-1);
-        if (new RegExp(`\\b${name}\\b`).test(body)) found.add(module.split(' as ')[0]);
-      }
+    const key = `${source.file} ${at}`;
+    if (depth === 0 || seen.has(key)) return found;
+    seen.add(key);
+    const body = source.body(at);
+    const words = new Set(body.match(/\w+/g));
+    for (const one of source.imports) {
+      if (one[0] !== 'crate' || one[1] !== 'store') continue;
+      const name = one.at(-1) === 'self' ? one.at(-2) : one.at(-1);
+      if (words.has(name)) found.add(one[2]);
     }
     for (const [, module] of body.matchAll(/\bstore::(\w+)/g)) found.add(module);
     for (const [, called] of body.matchAll(/(?<![.\w:])((?:\w+::)*[a-z]\w*)(?:::<[^>]*>)?\(/g)) {
-      const next = EVERYWHERE.test(called.split('::').at(-1)) ? undefined : this.#find(file, called.split('::'));
-      if (next) for (const module of this.#storeOf(next, depth - 1, seen)) found.add(module);
+      const names = called.split('::');
+      const next = EVERYWHERE.test(names.at(-1)) ? undefined : this.#find(source, names);
+      if (next) for (const module of this.#storeOf(next.source, next.at, depth - 1, seen)) found.add(module);
     }
     return found;
   }
 }
 
-/** `a::{b, c::{self, d as e}}` as the paths that it stands for; of one that is renamed, the new name is the last. */
+/** `a::{b, c::{self, d as e}}` as the paths that it stands for; one that is renamed has its new name at the end, and is marked. */
 function unfolded(text) {
-  const group = /^([^{]*)\{([^]*)\}\s*$/.exec(text.trim());
   const words = (part) => part.split('::').map((word) => word.trim()).filter(Boolean);
+  const group = /^([^{]*)\{([^]*)\}\s*$/.exec(text.trim());
   if (!group) {
     const [where, renamed] = text.trim().split(' as ');
-    return [renamed ? [...words(where), renamed] : words(where)];
+    return [renamed ? Object.assign([...words(where), renamed], { as: true }) : words(where)];
   }
+  return membersOf(group[2]).flatMap((one) => unfolded(one).map((rest) => Object.assign([...words(group[1]), ...rest], { as: rest.as })));
+}
+
+/** What commas separate, but for those within braces. */
+function membersOf(text) {
   const members = [];
   let depth = 0;
   let member = '';
-  for (const letter of `${group[2]},`) {
+  for (const letter of `${text},`) {
     if (letter === '{') depth += 1;
     if (letter === '}') depth -= 1;
     if (letter !== ',' || depth > 0) member += letter;
@@ -132,17 +164,5 @@ function unfolded(text) {
       member = '';
     }
   }
-  return members.flatMap((one) => unfolded(one).map((rest) => [...words(group[1]), ...rest]));
+  return members;
 }
-
-/** Folders that `a::b` in a file may begin in: its own module's, those around it, and the one of all faces. */
-function basesOf(file) {
-  const bases = path.basename(file) === 'mod.rs' ? [] : [file.replace(/\.rs$/, '')];
-  for (let folder = path.dirname(file); folder.startsWith('src/http'); folder = path.dirname(folder)) bases.push(folder);
-  return bases;
-}
-
-const functionAt = (source, name) => source.search(new RegExp(`^(?:pub(?:\\([^)]*\\))? )?(?:const )?(?:async )?fn ${name}\\b`, 'm'));
-
-/** @param {string} source @param {number} at */
-const lineOf = (source, at) => source.slice(0, at).split('\n').length;

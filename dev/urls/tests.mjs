@@ -36,8 +36,10 @@ export class Tests {
     const base = BASES.find((one) => where.startsWith(`${one}/`));
     const whole = pattern(where);
     const rest = base && pattern(where.slice(base.length));
+    // A text without the longest word of the path need not be searched.
+    const word = where.split('/').filter((part) => !isParameter(part)).sort((a, b) => b.length - a.length)[0];
     const found = [];
-    for (const { file, source, lines, bases } of this.#files) {
+    for (const { file, source, lines, bases } of this.#files.filter((one) => one.source.includes(word))) {
       const asks = [whole, ...(bases.includes(base) ? [rest] : [])].filter((one) => one.test(source));
       const all = asks.length ? lines.map((line, at) => (asks.some((one) => one.test(line)) ? at + 1 : 0)).filter(Boolean) : [];
       // The method stands beside the path, unless a page is opened or a helper has it in its name.
