@@ -4,7 +4,7 @@ SHELL := /bin/bash
 # What dev/setup found: Node.js 22, sing-box, mihomo, cargo-deny.
 ENV := . .weir/env &&
 
-.PHONY: help setup build build-worker build-faults build-agent build-deb agent-files up test test-rust test-js test-long check docs screenshots fuzz schemathesis deploy backup restore import bench simulate clean
+.PHONY: help setup build build-worker build-faults build-agent build-deb agent-files up test test-rust test-js test-long check screenshots fuzz schemathesis deploy backup restore import bench simulate clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/' | expand -t 14
@@ -39,13 +39,14 @@ test-long: build build-faults ## every test, the long ones included
 	@$(ENV) cargo test --workspace -- --include-ignored
 	@$(ENV) WEIR_LONG=1 dev/test-js
 
-check: setup ## format, lints, dependency rule, licences, documents
+check: setup ## format, lints, dependency rule, licences
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --all-features -- -D warnings
 	cargo test --test dependency_rule
 	@$(ENV) cargo deny check bans licenses sources
 	@$(ENV) node --test --test-reporter=spec tests/documents.test.mjs tests/where.test.mjs
 
+.PHONY: docs
 docs: ## docs/ as one site with a search, into target/book/; WEIR_BOOK=DIR builds it elsewhere
 	@dev/book
 

@@ -8,7 +8,7 @@ import { now } from './wire.mjs';
 /** What the old panel signs its links with. */
 export const SECRET = 'c0ffee'.padEnd(64, '0');
 /** What an import of a Marzban with admins needs of a key. */
-const SCOPES = 'users:read users:write plans:read plans:write settings:read settings:write operators:read operators:write';
+export const SCOPES = 'users:read users:write plans:read plans:write settings:read settings:write operators:read operators:write';
 
 /** See the module's description. */
 export class Importing {
@@ -21,12 +21,12 @@ export class Importing {
   /** When the old users were made, in seconds. */
   began = now();
 
-  /** @param {number} users of all kinds @returns {Promise<Importing>} */
-  static async start(users) {
+  /** @param {number} users of all kinds @param {string} [more] scopes of the key @returns {Promise<Importing>} */
+  static async start(users, more = '') {
     const one = new Importing();
     one.old = await MarzbanServer.start(Array.from({ length: users }, (_, index) => userOf(index, one.began)));
     one.panel = await startPanel();
-    one.key = await keyWith(one.panel, SCOPES);
+    one.key = await keyWith(one.panel, `${SCOPES} ${more}`.trim());
     return one;
   }
 
