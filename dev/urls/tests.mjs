@@ -4,8 +4,6 @@ import path from 'node:path';
 import { sourcesIn } from './handlers.mjs';
 import { isParameter } from './routes.mjs';
 
-/** Where the paths of a face begin; a test may have that in a helper. */
-const BASES = ['/api/v1', '/api/xpert', '/api'];
 /** Tests that walk the whole table: the last to look at for what one route does. */
 const EVERY_ROUTE = /\/(\w+-)?(roles|openapi|input)\b/;
 
@@ -17,8 +15,7 @@ export class Tests {
     this.#files = [...sources].filter(([file]) => file.endsWith('.test.mjs')).map(([file, text]) => {
       const around = [text, ...imported(file, text, sources)];
       const source = spelt(text, around);
-      const bases = BASES.filter((base) => around.some((one) => new RegExp(`${base}(?=['"\`]|\\$\\{)`).test(one)));
-      return { file, source, lines: source.split('\n'), bases };
+      return { file, source, lines: source.split('\n'), around: [source, ...around] };
     });
   }
 
@@ -33,14 +30,18 @@ export class Tests {
    * @returns {Array<{file: string, line: number}>}
    */
   of({ method, path: where }) {
-    const base = BASES.find((one) => where.startsWith(`${one}/`));
     const whole = pattern(where);
-    const rest = base && pattern(where.slice(base.length));
+    // A helper may hold how the path begins, and be given the rest.
+    const parts = where.split('/');
+    const splits = parts.map((_, at) => [parts.slice(0, at).join('/'), parts.slice(at)])
+      .filter(([base, rest]) => base && !base.includes('{') && rest.some((part) => !isParameter(part)))
+      .map(([base, rest]) => ({ ends: new RegExp(`${base}(?=['"\`]|\\$\\{)`), rest: pattern(`/${rest.join('/')}`) }));
     // A text without the longest word of the path need not be searched.
-    const word = where.split('/').filter((part) => !isParameter(part)).sort((a, b) => b.length - a.length)[0];
+    const word = parts.filter((part) => !isParameter(part)).sort((a, b) => b.length - a.length)[0];
     const found = [];
-    for (const { file, source, lines, bases } of this.#files.filter((one) => one.source.includes(word))) {
-      const asks = [whole, ...(bases.includes(base) ? [rest] : [])].filter((one) => one.test(source));
+    for (const { file, source, lines, around } of this.#files.filter((one) => one.source.includes(word))) {
+      const helped = splits.filter(({ ends, rest }) => rest.test(source) && around.some((one) => ends.test(one)));
+      const asks = [whole, ...helped.map(({ rest }) => rest)].filter((one) => one.test(source));
       const all = asks.length ? lines.map((line, at) => (asks.some((one) => one.test(line)) ? at + 1 : 0)).filter(Boolean) : [];
       // The method stands beside the path, unless a page is opened or a helper has it in its name.
       const meant = all.filter((at) => new RegExp(`\\b${method}\\b`, 'i').test(lines[at - 1]));
@@ -67,6 +68,6 @@ function spelt(source, around) {
 /** Finds a path in a text, as a whole. */
 function pattern(where) {
   const literal = (part) => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
-  const parts = where.split('/').slice(1).map((part) => (isParameter(part) ? '(?:\\$\\{[^}]*\\}|[^/\'"`\\s?${}]+)+' : literal(part)));
+  const parts = where.split('/').slice(1).map((part) => (isParameter(part) ? '(?:\\$\\{[^}]*\\}|[^/\'"`\\s?${}])+' : literal(part)));
   return new RegExp(`(?<=['"\`} ])/${parts.join('/')}/?(?=['"\`?#\\s]|$)`, 'm');
 }
