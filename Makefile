@@ -47,6 +47,11 @@ check: setup ## format, lints, dependency rule, licences
 	cargo clippy --workspace --all-targets --all-features -- -D warnings
 	cargo test --test dependency_rule
 	@$(ENV) cargo deny check bans licenses sources
+	@$(ENV) node --test --test-reporter=spec tests/documents.test.mjs tests/where.test.mjs
+
+.PHONY: docs
+docs: ## docs/ as one site with a search, into target/book/; WEIR_BOOK=DIR builds it elsewhere
+	@dev/book
 
 agent-files: setup ## the agents that the panel serves to hosts that install, into public/agent/. WEIR_AGENT_MACHINES=
 	@dev/agent-files

@@ -14,6 +14,7 @@ WORKER_BUILD_VERSION=0.8.7
 CARGO_DENY_VERSION=0.20.2
 CARGO_DEB_VERSION=3.8.0
 CARGO_FUZZ_VERSION=0.13.1
+MDBOOK_VERSION=0.5.4
 
 say() { printf '%s [%3ds] %s\n' "${0##*/}:" "$SECONDS" "$*" >&2; }
 die() { printf '%s error: %s\n' "${0##*/}:" "$*" >&2; exit 1; }

@@ -14,9 +14,10 @@
  *   --report FILE              the report as JSON as well
  *   --at-once N                requests at a time, 1 to 32 (8)
  *
- * Exit code: 0 all went well, 2 something was not carried or differs, 1 it could not be done at all.
+ * --help prints this. Exit code: 0 all went well, 2 something was not carried or differs, 1 it could not be done at all.
  */
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
 import { Trouble } from './home.mjs';
@@ -25,6 +26,7 @@ import { printed } from './import/report.mjs';
 import { importInto } from './import/run.mjs';
 
 const OPTIONS = {
+  help: { type: 'boolean', short: 'h', default: false },
   url: { type: 'string' },
   username: { type: 'string' },
   password: { type: 'string', default: process.env.OLD_PASSWORD },
@@ -56,6 +58,7 @@ function wishes(argv) {
   } catch (error) {
     throw new Trouble(error.message);
   }
+  if (parsed.values.help) return undefined;
   const [command, from, ...more] = parsed.positionals;
   const source = SOURCES[from];
   if (command !== 'import' || !source || more.length > 0) throw new Trouble(`usage: node dev/weir.mjs import ${Object.keys(SOURCES).join('|')} [options], see docs/import.md`);
@@ -69,8 +72,16 @@ function wishes(argv) {
   return { ...values, from, source, atOnce };
 }
 
+/** What stands at the head of this file. */
+async function help() {
+  const [, head] = /^\/\*\*\n([^]*?) \*\//.exec(await readFile(fileURLToPath(import.meta.url), 'utf8'));
+  process.stdout.write(head.replaceAll(/^ \* ?/gm, ''));
+  return 0;
+}
+
 async function run() {
   const options = wishes(process.argv.slice(2));
+  if (!options) return help();
   const read = await options.source.load();
   const panel = new Panel(options.to, options.key);
   const old = await read({ ...options, say });

@@ -249,6 +249,9 @@ describe('a new account', () => {
     const staging = await cloudflare.panel('weir-staging');
     const other = await machine.kept('weir-staging', 'login.json');
     assert.equal(other.url, 'https://weir-staging.operator.workers.dev');
+    const counters = ['weir', 'weir-staging'].flatMap((name) => cloudflare.workers.get(name).bindings.filter(({ type }) => type === 'ratelimit').map((one) => one.namespace_id));
+    assert.ok(counters.length >= 6 && counters.every((number) => /^[1-9]\d{0,9}$/.test(number)), counters.join());
+    assert.equal(new Set(counters).size, counters.length, 'no two count into one');
     assert.equal((await signIn(staging, other)).status, 303);
     assert.equal((await signIn(staging, login)).status, 401);
     assert.equal((await rows(staging, 'SELECT id FROM users')).length, 0);

@@ -4,18 +4,16 @@ import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 
-import { MarzbanServer, SUDO, userOf } from './support/marzban-server.mjs';
+import { Importing, SCOPES, SECRET } from './support/importing.mjs';
+import { SUDO, userOf } from './support/marzban-server.mjs';
 import { marzbanToken } from './support/marzban-token.mjs';
-import { startPanel } from './support/panel.mjs';
 import { keyWith } from './support/refusals.mjs';
 import { seedAgent } from './support/seed.mjs';
-import { now } from './support/wire.mjs';
 import { weirTool } from './support/weir-tool.mjs';
 
 const USERS = 40;
-const SCOPES = 'users:read users:write plans:read plans:write settings:read settings:write operators:read operators:write';
-const SECRET = 'c0ffee'.padEnd(64, '0');
 
+let importing;
 let panel;
 let old;
 let key;
@@ -23,19 +21,14 @@ let key;
 let began;
 
 before(async () => {
-  began = now();
-  old = await MarzbanServer.start(Array.from({ length: USERS }, (_, index) => userOf(index, began)));
-  panel = await startPanel();
-  key = await keyWith(panel, `${SCOPES} nodes:read nodes:write`);
+  importing = await Importing.start(USERS, 'nodes:read nodes:write');
+  ({ panel, old, key, began } = importing);
   const { code, out, err } = await run('--secret', SECRET, '--apply');
   assert.equal(code, 0, err + out);
 });
-after(async () => {
-  await panel?.stop();
-  await old?.stop();
-});
+after(() => importing?.stop());
 
-const run = (...more) => weirTool(['import', 'marzban', '--url', old.url, '--username', SUDO.username, '--to', panel.url, ...more], { WEIR_KEY: key, OLD_PASSWORD: SUDO.password });
+const run = (...more) => importing.run(...more);
 
 test('a user who exists with other values is told field by field, and stays unless he is to be overwritten', async () => {
   const [first, second] = old.users;
@@ -111,6 +104,8 @@ test('what cannot be done at all is one sentence and code 1', async () => {
   await sentence([...from, '--secret', 'short'], /--secret: 64 hexadecimal digits/);
   await sentence(['import', 'marzban', '--to', panel.url], /needs --url, --username/);
   await sentence(['import', 'pasarguard'], /usage:/);
+  const { code, out } = await weirTool(['--help']);
+  assert.deepEqual([code, /--overwrite +gives users/.test(out)], [0, true], 'the options are told');
   await sentence([...from, '--revoked', '/nowhere'], /--revoked/);
 });
 

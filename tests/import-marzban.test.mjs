@@ -5,35 +5,25 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 
-import { MarzbanServer, SUDO, userOf } from './support/marzban-server.mjs';
+import { Importing, SECRET } from './support/importing.mjs';
 import { marzbanToken } from './support/marzban-token.mjs';
-import { startPanel } from './support/panel.mjs';
-import { dump, keyWith } from './support/refusals.mjs';
-import { now } from './support/wire.mjs';
-import { weirTool } from './support/weir-tool.mjs';
+import { dump } from './support/refusals.mjs';
 
 const USERS = 2_000;
-const SECRET = 'c0ffee'.padEnd(64, '0');
-const SCOPES = 'users:read users:write plans:read plans:write settings:read settings:write operators:read operators:write';
 
+let importing;
 let panel;
 let old;
-let key;
 /** When the old users were made. */
 let began;
 
 before(async () => {
-  began = now();
-  old = await MarzbanServer.start(Array.from({ length: USERS }, (_, index) => userOf(index, began)));
-  panel = await startPanel();
-  key = await keyWith(panel, SCOPES);
+  importing = await Importing.start(USERS);
+  ({ panel, old, began } = importing);
 });
-after(async () => {
-  await panel?.stop();
-  await old?.stop();
-});
+after(() => importing?.stop());
 
-const run = (...more) => weirTool(['import', 'marzban', '--url', old.url, '--username', SUDO.username, '--to', panel.url, ...more], { WEIR_KEY: key, OLD_PASSWORD: SUDO.password });
+const run = (...more) => importing.run(...more);
 
 /** Everything that an import could change, without what reading it leaves behind. */
 async function state() {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 
-import { caller, NOT_ALLOWED, ok, refused, refusedFor, tokensOf } from './support/marzban.mjs';
+import { callers, NOT_ALLOWED, ok, refused, refusedFor, tokensOf } from './support/marzban.mjs';
 import { startPanel } from './support/panel.mjs';
 import { seedAgent } from './support/seed.mjs';
 
@@ -13,10 +13,7 @@ const seconds = () => Math.floor(Date.now() / 1_000);
 let panel;
 let tokens;
 
-const by = (token) => caller(panel, token);
-const sudo = (...call) => by(tokens.sudo)(...call);
-const plain = (...call) => by(tokens.shop)(...call);
-const make = (username, more = {}) => ok(sudo('POST', '/api/user', { username, proxies: { vless: {} }, ...more }));
+const { by, sudo, plain, make } = callers(() => ({ panel, tokens }));
 
 before(async () => {
   panel = await startPanel();

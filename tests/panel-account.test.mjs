@@ -6,8 +6,8 @@ import { startBrowser } from './support/browser.mjs';
 import { addOperator, sendLogin, signIn, signInOwner } from './support/operators.mjs';
 import { startPanel } from './support/panel.mjs';
 import { codeOf } from './support/totp.mjs';
+import { MARKUP, text, visitAs } from './support/visits.mjs';
 
-const MARKUP = '<img src=x onerror=alert(1)>';
 const FIREFOX = 'Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0';
 
 let panel;
@@ -25,15 +25,8 @@ after(async () => {
   await panel?.stop();
 });
 
-/** A page of somebody who is signed in already. */
-async function visit(somebody, where, options = {}) {
-  const [name, value] = somebody.cookie.split('=');
-  const page = await browser.open({ cookies: [{ name, value, url: panel.url }], ...options });
-  await page.goto(panel.url + where);
-  return page;
-}
+const visit = (somebody, where, look) => visitAs(panel, browser, somebody, where, look);
 
-const text = async (locator) => (await locator.innerText()).trim();
 /** The browser itself says so of every refusal. */
 const refused = (status) => (complaint) => complaint === `console: Failed to load resource: the server responded with a status of ${status} (Unprocessable Entity)`;
 
@@ -88,7 +81,7 @@ test('a second factor is set up with the code of its picture, renewed, and turne
   await page.getByLabel('Code that the app shows').fill(codeOf(secret));
   await page.getByRole('button', { name: 'Turn on' }).click();
   await page.locator('#codes').waitFor();
-  const codes = (await text(page.locator('#codes-text'))).split('\n');
+  const codes = (await text(page.locator('#codes-text'))).split(' ');
   assert.equal(codes.length, 10);
   assert.equal(await page.locator('#secret').isVisible(), false, 'the secret is gone');
   const ticket = async () => /name="ticket" value="([^"]+)"/.exec((await sendLogin(panel, { name: 'ben', password: ben.password })).text)?.[1];
@@ -105,7 +98,7 @@ test('a second factor is set up with the code of its picture, renewed, and turne
   await renew.locator('#renew-password').fill(ben.password);
   await renew.getByRole('button', { name: 'New recovery codes' }).click();
   await page.locator('#codes').waitFor();
-  const renewed = (await text(page.locator('#codes-text'))).split('\n');
+  const renewed = (await text(page.locator('#codes-text'))).split(' ');
   assert.equal(renewed.length, 10);
   assert.equal((await sendLogin(panel, { ticket: await ticket(), code: codes[1] })).status, 401, 'the old codes end');
 

@@ -29,7 +29,7 @@ after(async () => {
   await panel?.stop();
 });
 
-const visit = (where, session = owner, language = 'en') => visitAs(panel, browser, session, where, language);
+const visit = (where, session = owner, language) => visitAs(panel, browser, session, where, { language });
 
 const addresses = async () => (await panel.api('GET', `/api/v1/nodes/${node.node}/addresses`)).body.items;
 /** Until what is read by `read` satisfies `holds`. */

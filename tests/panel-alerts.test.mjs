@@ -7,7 +7,7 @@ import { Endpoint } from './support/endpoint.mjs';
 import { addChannel, later, quietly } from './support/notices.mjs';
 import { addOperator, signInOwner } from './support/operators.mjs';
 import { startPanel } from './support/panel.mjs';
-import { assertPages, cookiesOf, MARKUP, text } from './support/visits.mjs';
+import { assertPages, MARKUP, text, visitAs } from './support/visits.mjs';
 
 const TOKEN = '123456:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw';
 
@@ -15,14 +15,12 @@ let panel;
 let browser;
 let endpoint;
 let owner;
-let cookies;
 
 before(async () => {
   panel = await startPanel({ vars: { NOTIFY_PRIVATE: '1' } });
   browser = await startBrowser();
   endpoint = await Endpoint.start();
   owner = await signInOwner(panel);
-  cookies = cookiesOf(panel, owner);
 });
 
 after(async () => {
@@ -31,11 +29,7 @@ after(async () => {
   await endpoint?.stop();
 });
 
-async function visit(where, options = {}) {
-  const page = await browser.open({ cookies, ...options });
-  await page.goto(panel.url + where);
-  return page;
-}
+const visit = (where) => visitAs(panel, browser, owner, where);
 
 const channels = async () => (await panel.api('GET', '/api/v1/channels')).body.items;
 const named = async (name) => (await channels()).find((one) => one.name === name);
@@ -235,19 +229,18 @@ test('a channel whose address can no longer be opened says so and can be deleted
 test('the pages of alerts are complete in every language, wide and on a phone', async () => {
   const [{ id }] = await channels();
   const types = ['webhook', 'telegram', 'email'].map((type) => `/new/channel?type=${type}`);
-  await assertPages(panel, browser, cookies, ['/alerts', '/alerts?state=dead', `/alerts/${id}`, ...types]);
+  await assertPages(panel, browser, owner, ['/alerts', '/alerts?state=dead', `/alerts/${id}`, ...types]);
 });
 
 test('a viewer looks at channels and is offered nothing, a reseller is refused, a stranger signs in first', async () => {
   const [{ id }] = await channels();
   const viewer = await addOperator(panel, owner, { name: 'a-viewer', role: 'viewer' });
-  const page = await browser.open({ cookies: cookiesOf(panel, viewer) });
   for (const where of ['/alerts', `/alerts/${id}`]) {
-    assert.equal((await page.goto(panel.url + where)).status(), 200);
+    const page = await visitAs(panel, browser, viewer, where);
     assert.equal(await page.locator('main').locator('button, form, a[href^="/new"]').count(), 0, where);
+    assert.deepEqual(page.complaints, []);
+    await page.context().close();
   }
-  assert.deepEqual(page.complaints, []);
-  await page.context().close();
   const reseller = await addOperator(panel, owner, { name: 'a-reseller', role: 'reseller' });
   const status = async ({ cookie }, where) => (await panel.request('GET', where, { headers: { cookie } })).status;
   assert.equal(await status(viewer, '/new/channel'), 403);

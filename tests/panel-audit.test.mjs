@@ -5,20 +5,18 @@ import { after, before, test } from 'node:test';
 import { startBrowser } from './support/browser.mjs';
 import { addOperator, signInOwner } from './support/operators.mjs';
 import { startPanel } from './support/panel.mjs';
-import { assertPages, cookiesOf, MARKUP, text } from './support/visits.mjs';
+import { assertPages, MARKUP, text, visitAs } from './support/visits.mjs';
 
 const GB = 2 ** 30;
 
 let panel;
 let browser;
 let owner;
-let cookies;
 
 before(async () => {
   panel = await startPanel();
   browser = await startBrowser();
   owner = await signInOwner(panel);
-  cookies = cookiesOf(panel, owner);
   const done = async (status, ...call) => assert.equal((await owner.api(...call)).status, status, call.join(' '));
   await done(201, 'POST', '/api/v1/users', { name: 'ann', monthly_quota: GB, note: MARKUP });
   await done(200, 'PATCH', '/api/v1/users/ann', { monthly_quota: 2 * GB });
@@ -32,11 +30,7 @@ after(async () => {
   await panel?.stop();
 });
 
-async function visit(where, options = {}) {
-  const page = await browser.open({ cookies, ...options });
-  await page.goto(panel.url + where);
-  return page;
-}
+const visit = (where) => visitAs(panel, browser, owner, where);
 
 const entries = async (page) => {
   const items = await page.locator('.log > li').all();
@@ -125,7 +119,7 @@ test('the chain is verified at a press: whole, and with a head that was kept', a
 });
 
 test('every page of the log is complete in every language, wide and on a phone', async () => {
-  await assertPages(panel, browser, cookies, ['/audit', '/audit?action=user.change', '/audit?subject=nothing', '/audit?before=3&from=x&to=2001-99-99&action=%3Cb%3E']);
+  await assertPages(panel, browser, owner, ['/audit', '/audit?action=user.change', '/audit?subject=nothing', '/audit?before=3&from=x&to=2001-99-99&action=%3Cb%3E']);
 });
 
 test('an admin reads the log, a reseller and a viewer neither see nor get it, and a stranger signs in first', async () => {

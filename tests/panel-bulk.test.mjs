@@ -25,7 +25,7 @@ after(async () => {
   await panel?.stop();
 });
 
-const visit = (where, session = owner, language = 'en') => visitAs(panel, browser, session, where, language);
+const visit = (where, session = owner, language) => visitAs(panel, browser, session, where, { language });
 
 const add = async (name, more = {}) => assert.equal((await panel.api('POST', '/api/v1/users', { name, ...more })).status, 201);
 const userOf = async (name) => (await panel.api('GET', `/api/v1/users/${name}`)).body;

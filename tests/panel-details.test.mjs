@@ -30,7 +30,7 @@ after(async () => {
   await panel?.stop();
 });
 
-const visit = (where, session = owner, language = 'en') => visitAs(panel, browser, session, where, language);
+const visit = (where, session = owner, language) => visitAs(panel, browser, session, where, { language });
 
 async function report(node, name, up, down) {
   const { slot } = await panel.db.prepare('SELECT slot FROM users WHERE name = ?1').bind(name).first();

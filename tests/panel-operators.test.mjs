@@ -7,7 +7,7 @@ import { addOperator, sendLogin, signIn, signInOwner } from './support/operators
 import { startPanel } from './support/panel.mjs';
 import { codeOf } from './support/totp.mjs';
 import { now } from './support/wire.mjs';
-import { MARKUP, text } from './support/visits.mjs';
+import { MARKUP, text, visitAs } from './support/visits.mjs';
 
 const GIB = 2 ** 30;
 
@@ -26,12 +26,7 @@ after(async () => {
   await panel?.stop();
 });
 
-async function visit(somebody, where, options = {}) {
-  const [name, value] = somebody.cookie.split('=');
-  const page = await browser.open({ cookies: [{ name, value, url: panel.url }], ...options });
-  await page.goto(panel.url + where);
-  return page;
-}
+const visit = (somebody, where, look) => visitAs(panel, browser, somebody, where, look);
 
 const get = async (name) => owner.api('GET', `/api/v1/operators/${name}`);
 

@@ -6,7 +6,7 @@ import { startBrowser } from './support/browser.mjs';
 import { startPanel } from './support/panel.mjs';
 import { enrol, seedAgent } from './support/seed.mjs';
 import { ScriptedAgent, randomEpoch } from './support/wire.mjs';
-import { MARKUP, text } from './support/visits.mjs';
+import { MARKUP, text, visitAs } from './support/visits.mjs';
 
 const MB = 2 ** 20;
 const GB = 2 ** 30;
@@ -42,11 +42,7 @@ after(async () => {
   await panel?.stop();
 });
 
-async function visit(where, options = {}) {
-  const page = await browser.open({ cookies, ...options });
-  await page.goto(panel.url + where);
-  return page;
-}
+const visit = (where) => visitAs(panel, browser, { cookie: `sid=${cookies[0].value}` }, where);
 
 async function report(name, up, down) {
   const { slot } = await panel.db.prepare('SELECT slot FROM users WHERE name = ?1').bind(name).first();

@@ -5,7 +5,7 @@ import { after, before, test } from 'node:test';
 import { startBrowser } from './support/browser.mjs';
 import { addOperator, signInOwner } from './support/operators.mjs';
 import { startPanel } from './support/panel.mjs';
-import { text } from './support/visits.mjs';
+import { text, visitAs } from './support/visits.mjs';
 
 const GB = 2 ** 30;
 /** The page asks for news every 5 s. */
@@ -32,13 +32,7 @@ after(async () => {
   await panel?.stop();
 });
 
-async function visit(where, { who = owner, language = 'en', ...options } = {}) {
-  const [name, value] = who.cookie.split('=');
-  const page = await browser.open({ ...options, cookies: [{ name, value, url: panel.url }, { name: 'language', value: language, url: panel.url }] });
-  const answer = await page.goto(panel.url + where);
-  assert.equal(answer.status(), 200, where);
-  return page;
-}
+const visit = (where, { who = owner, ...look } = {}) => visitAs(panel, browser, who, where, look);
 
 const row = (page, name) => page.getByRole('row').filter({ hasText: name });
 async function ok(status, method, where, body) {

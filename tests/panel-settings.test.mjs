@@ -8,7 +8,7 @@ import { addOperator, signInOwner } from './support/operators.mjs';
 import { startPanel } from './support/panel.mjs';
 import { assertRefused } from './support/refusals.mjs';
 import { now } from './support/wire.mjs';
-import { MARKUP, text } from './support/visits.mjs';
+import { MARKUP, text, visitAs } from './support/visits.mjs';
 
 /** The pages ask for news every 5 s. */
 const NEWS_LIMIT_MS = 50_000;
@@ -36,13 +36,7 @@ after(async () => {
   await panel?.stop();
 });
 
-async function visit(where, { who = owner, language = 'en', ...options } = {}) {
-  const [name, value] = who.cookie.split('=');
-  const page = await browser.open({ ...options, cookies: [{ name, value, url: panel.url }, { name: 'language', value: language, url: panel.url }] });
-  const answer = await page.goto(panel.url + where);
-  assert.equal(answer.status(), 200, where);
-  return page;
-}
+const visit = (where, { who = owner, ...look } = {}) => visitAs(panel, browser, who, where, look);
 
 const settingsOf = async (area) => (await panel.api('GET', `/api/v1/settings/${area}`)).body;
 const xpertOf = async () => (await panel.api('GET', '/api/xpert/settings')).body;

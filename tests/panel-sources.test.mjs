@@ -6,7 +6,7 @@ import { startBrowser } from './support/browser.mjs';
 import { addOperator, signInOwner } from './support/operators.mjs';
 import { startPanel } from './support/panel.mjs';
 import { startSource } from './support/sources.mjs';
-import { assertPages, cookiesOf, MARKUP, text } from './support/visits.mjs';
+import { assertPages, MARKUP, text, visitAs } from './support/visits.mjs';
 
 const GB = 2 ** 30;
 const link = (host, name) => `trojan://secret@${host}:443?security=tls&sni=${host}&type=tcp#${encodeURIComponent(name)}`;
@@ -15,14 +15,12 @@ let panel;
 let browser;
 let source;
 let owner;
-let cookies;
 
 before(async () => {
   source = await startSource();
   panel = await startPanel({ vars: { XPERT_SOURCES_ALLOW: source.authority, XPERT_RESOLVER: `${source.url}/dns-query` } });
   browser = await startBrowser();
   owner = await signInOwner(panel);
-  cookies = cookiesOf(panel, owner);
   const headers = { 'subscription-userinfo': `upload=${GB}; download=${GB}; total=${5 * GB}; expire=1900000000` };
   source.answer('/list', { headers, body: [link('one.example', 'One'), link('two.example', MARKUP), 'nonsense'].join('\n') });
 });
@@ -33,11 +31,7 @@ after(async () => {
   await source?.stop();
 });
 
-async function visit(where, options = {}) {
-  const page = await browser.open({ cookies, ...options });
-  await page.goto(panel.url + where);
-  return page;
-}
+const visit = (where) => visitAs(panel, browser, owner, where);
 
 const forgive = (page) => (page.complaints.length = 0);
 const sources = async () => (await panel.api('GET', '/api/xpert/sources')).body.sources;
@@ -269,14 +263,13 @@ test('the pages are complete in every language, wide and on a phone', async () =
   await panel.api('POST', '/api/xpert/update', { id: added.body.id });
   const written = await panel.api('PUT', '/api/v1/client-rules', { rules: [{ name: MARKUP, when: [{ starts: [MARKUP] }], format: 'clash', headers: { 'x-note': MARKUP } }] });
   assert.equal(written.status, 200, written.text);
-  await assertPages(panel, browser, cookies, ['/sources', '/sources?offset=50', `/sources/${added.body.id}`, '/new/source', '/settings/clients', '/settings/clients/1', '/new/rule']);
+  await assertPages(panel, browser, owner, ['/sources', '/sources?offset=50', `/sources/${added.body.id}`, '/new/source', '/settings/clients', '/settings/clients/1', '/new/rule']);
 });
 
 test('a viewer looks, sees no address and no control, and may try a client out; a reseller is refused; a stranger signs in first', async () => {
   const [{ id }] = await sources();
   const viewer = await addOperator(panel, owner, { name: 'a-viewer', role: 'viewer' });
-  const page = await browser.open({ cookies: cookiesOf(panel, viewer) });
-  await page.goto(`${panel.url}/sources`);
+  const page = await visitAs(panel, browser, viewer, '/sources');
   assert.equal(await page.locator('main').locator('button, form, a[href^="/new"]').count(), 0);
   assert.doesNotMatch(await page.content(), new RegExp(`${source.authority}|secret@`));
   await page.goto(`${panel.url}/settings/clients`);

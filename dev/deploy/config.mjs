@@ -1,4 +1,5 @@
 /** The configuration that wrangler is given: wrangler.toml with the names and ids of one deployment. The tracked file is only read. */
+import { createHash } from 'node:crypto';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -24,6 +25,15 @@ const tracked = await (async () => {
 export const DEFAULT_NAME = tracked.name;
 
 /**
+ * Counters are the account's, by a number: two deployments, or another Worker that took its number from the same example, would count into one.
+ *
+ * @param {string} name of the Worker @param {string} binding @returns {string} a number of 31 bits that no other pair has
+ */
+function namespaceOf(name, binding) {
+  return String(1 + (createHash('sha256').update(`weir ${name} ${binding}`).digest().readUInt32BE(0) >>> 1));
+}
+
+/**
  * @param {object} deployment
  * @param {string} deployment.folder where the file will stand: its paths are relative to it
  * @param {string} deployment.name of the Worker and of its database
@@ -42,6 +52,7 @@ export function makeConfig({ folder, name, account, database = NO_DATABASE, buck
     account_id: account,
     main: here(config.main),
     assets: { ...config.assets, directory: here(config.assets.directory) },
+    ratelimits: config.ratelimits.map((entry) => ({ ...entry, namespace_id: namespaceOf(name, entry.name) })),
     d1_databases: config.d1_databases.map((entry) => ({
       ...entry,
       database_name: name,

@@ -4,14 +4,17 @@ import assert from 'node:assert/strict';
 import { addOperator, askToken, signInOwner } from './operators.mjs';
 
 /**
- * Calls with the token of somebody.
+ * Who calls in tests of users, each as `(method, where, body)`: `by(token)` anybody, `sudo`, `plain` the reseller `shop`; `make` adds a user as the sudo does.
  *
- * @param {import('./panel.mjs').Panel} panel
- * @param {string} token
- * @returns {(method: string, where: string, body?: unknown) => Promise<import('./panel.mjs').Answer>}
+ * @param {() => {panel: import('./panel.mjs').Panel, tokens: Record<string, string>}} scene asked with each call: it is there before the panel is
  */
-export const caller = (panel, token) => (method, where, body) =>
-  panel.request(method, where, { key: token, body: body === undefined ? undefined : JSON.stringify(body) });
+export function callers(scene) {
+  const by = (token) => (method, where, body) => scene().panel.request(method, where, { key: token, body: body === undefined ? undefined : JSON.stringify(body) });
+  const sudo = (...call) => by(scene().tokens.sudo)(...call);
+  const plain = (...call) => by(scene().tokens.shop)(...call);
+  const make = (username, more = {}) => ok(sudo('POST', '/api/user', { username, proxies: { vless: {} }, ...more }));
+  return { by, sudo, plain, make };
+}
 
 /**
  * The operators of the tests, each with his token: a sudo, two resellers (`shop`, `rival`) and a viewer.

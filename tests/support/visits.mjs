@@ -9,23 +9,26 @@ export const MARKUP = '<img src=x onerror=alert(1)>';
  * @param {{cookie: string}} session of support/operators.mjs
  * @returns {import('playwright-core').Cookie[]}
  */
-export function cookiesOf(panel, { cookie }) {
+function cookiesOf(panel, { cookie }) {
   const [name, value] = cookie.split('=');
   return [{ name, value, url: panel.url }];
 }
 
 /**
- * A page of somebody who is signed in, in a language.
+ * A page of somebody who is signed in, that is there.
  *
  * @param {import('./panel.mjs').Panel} panel
  * @param {import('./browser.mjs').Browser} browser
  * @param {{cookie: string}} session of support/operators.mjs
  * @param {string} where
- * @param {string} [language]
+ * @param {{language?: string, width?: number, height?: number, dark?: boolean, touch?: boolean}} [look] the language is the browser's, English, unless
+ *   one was chosen; the rest as a browser opens pages
  */
-export async function visitAs(panel, browser, session, where, language = 'en') {
-  const page = await browser.open({ cookies: [...cookiesOf(panel, session), { name: 'language', value: language, url: panel.url }] });
-  await page.goto(panel.url + where);
+export async function visitAs(panel, browser, session, where, { language, ...look } = {}) {
+  const chosen = language ? [{ name: 'language', value: language, url: panel.url }] : [];
+  const page = await browser.open({ cookies: [...cookiesOf(panel, session), ...chosen], ...look });
+  const answer = await page.goto(panel.url + where);
+  assert.equal(answer.status(), 200, where);
   return page;
 }
 
@@ -38,12 +41,12 @@ export const text = async (locator) => (await locator.innerText()).replace(/\s+/
  *
  * @param {import('./panel.mjs').Panel} panel
  * @param {import('./browser.mjs').Browser} browser
- * @param {import('playwright-core').Cookie[]} cookies
+ * @param {{cookie: string}} session of support/operators.mjs
  * @param {string[]} pages
  */
-export async function assertPages(panel, browser, cookies, pages) {
+export async function assertPages(panel, browser, session, pages) {
   for (const look of [{}, { width: 360, height: 780, dark: true }]) {
-    const page = await browser.open({ cookies, ...look });
+    const page = await browser.open({ cookies: cookiesOf(panel, session), ...look });
     for (const language of ['en', 'zh', 'ru', 'fa']) {
       await page.context().addCookies([{ name: 'language', value: language, url: panel.url }]);
       for (const where of pages) {
