@@ -66,7 +66,13 @@ mod tests {
     fn slots(names: impl Iterator<Item = String>) -> Vec<ConfiguredSlot> {
         let slot = |name: String| {
             let slot: SlotName = name.parse().unwrap();
-            ConfiguredSlot { credentials: SlotSecret::derive(b"key", &slot).into(), slot, open: true, slow: false }
+            ConfiguredSlot {
+                credentials: SlotSecret::derive(b"key", &slot).into(),
+                ways: None,
+                slot,
+                open: true,
+                slow: false,
+            }
         };
         names.map(slot).collect()
     }
