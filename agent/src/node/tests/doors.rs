@@ -60,21 +60,21 @@ fn what_the_panel_said_holds_over_a_restart_while_it_is_away() {
 }
 
 /// The only protocol of the only inbound, without what is named.
-fn trojan_without(tags: &[&str]) -> Option<Ways> {
+fn trojan_without(tags: &[&str]) -> Ways {
     let tags = tags.iter().map(|tag| (*tag).to_owned()).collect();
-    Some(Ways([("trojan".to_owned(), tags)].into()))
+    Ways([("trojan".to_owned(), tags)].into())
 }
 
 #[test]
 fn an_inbound_that_is_taken_from_somebody_ends_what_he_has_there_and_is_given_back_without_a_reload() {
     let mut rig = Rig::generous();
-    rig.panel.ways(BOBBY, trojan_without(&[]));
+    rig.panel.ways(BOBBY, Some(trojan_without(&[])));
     rig.sync_all();
     rig.core.calls();
     rig.flow_on("of alice", ALICE, 10);
     rig.flow_on("of bobby", BOBBY, 10);
     assert_eq!(closed(&rig), []);
-    rig.panel.ways(BOBBY, trojan_without(&[INBOUND]));
+    rig.panel.ways(BOBBY, Some(trojan_without(&[INBOUND])));
     rig.sync_all();
     assert_eq!(closed(&rig), ["bobby 1", "of bobby"].map(|id| Call::Close(id.to_owned())));
     rig.flow_on("again of bobby", BOBBY, 10);
