@@ -327,8 +327,8 @@ test('what is chosen of the ways in reaches the nodes with their next roster, wh
   const told = async () => (await node.sync()).body.roster?.upserts.map(({ ways }) => ways ?? null);
   assert.equal((await panel.api('PATCH', '/api/v1/users/chooser', { protocols: { trojan: { excluded: ['old'] } } })).status, 200);
   assert.deepEqual(await told(), [{ trojan: ['old'] }]);
-  await ok(sudo('PUT', '/api/user/chooser', { proxies: { vmess: {}, vless: { flow: 'xtls-rprx-vision' } } }));
-  assert.deepEqual(await told(), [{ vless: [], vmess: [] }]);
+  await ok(sudo('PUT', '/api/user/chooser', { proxies: { shadowsocks: {}, vless: { flow: 'xtls-rprx-vision' } } }));
+  assert.deepEqual(await told(), [{ shadowsocks: [], vless: [] }]);
   assert.equal((await panel.api('PATCH', '/api/v1/users/chooser', { protocols: null })).status, 200);
   assert.deepEqual(await told(), [null]);
   assert.equal(await told(), undefined, 'nothing else changed');

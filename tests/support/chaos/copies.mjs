@@ -27,6 +27,8 @@ export class Copies {
   /** A backup while the nodes go on and nobody else changes anything. */
   async backup() {
     const { fleet, product, done } = this.run;
+    // A run that died with the panel keeps others from beginning for a quarter of an hour, and rounds may follow each other faster.
+    await fleet.panel.db.prepare('UPDATE backup_state SET held_until = NULL').run();
     const { body: before } = await product.ask(undefined, 'GET', '/api/v1/backups');
     await product.ask(undefined, 'POST', '/api/v1/backups');
     let instant;
@@ -35,6 +37,9 @@ export class Copies {
       const { body } = await product.ask(undefined, 'GET', '/api/v1/backups');
       instant = body.items.find((item) => item.complete && !before.items.some((old) => old.instant === item.instant))?.instant;
       return instant;
+    }).catch(async (error) => {
+      const { body } = await product.ask(undefined, 'GET', '/api/v1/jobs');
+      throw new Error(`${error.message}: ${JSON.stringify(body.items.find(({ name }) => name === 'backup'))}`, { cause: error });
     });
     const folder = path.join(fleet.folder, `copy-${done.backups % 2}`);
     await rm(folder, { recursive: true, force: true });
