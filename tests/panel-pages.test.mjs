@@ -60,7 +60,7 @@ const LANGUAGES = {
     remove: 'Delete', rule: '3 to 32 of A-Z a-z 0-9 _ . @ -' },
   fa: { own: 'فارسی', direction: 'rtl', users: 'کاربران', add: 'افزودن کاربر', name: 'نام', plan: 'طرح', quota: 'سهمیهٔ هر دوره، گیگابایت', active: 'فعال', limited: 'محدود',
     why: 'سهمیهٔ دوره تمام شده', size: 'اندازه، گیگابایت', buy: 'افزودن بسته', bonus: 'مازاد ۲ گیگابایت', disable: 'غیرفعال‌کردن', enable: 'فعال‌کردن', disabled: 'غیرفعال',
-    used: '۱٫۲ گیگابایت از ۱ گیگابایت', remove: 'حذف', rule: '3 to 32 of A-Z a-z 0-9 _ . @ -' },
+    used: '۱٫۲ گیگابایت از ۱ گیگابایت', remove: 'حذف', rule: '3 تا 32 نویسه از A-Z a-z 0-9 _ . @ -' },
 };
 
 for (const [code, words] of Object.entries(LANGUAGES)) {
@@ -136,7 +136,7 @@ test('a user is changed by what was changed in the form and by nothing else', as
   assert.deepEqual([monthly, total, expires, note], [100 * MB + 1, 1.5 * GB, Date.UTC(2030, 0, 2) / 1000, MARKUP]);
   await page.goto(`${panel.url}/users/ben/edit`);
   await page.getByLabel('Expires on (UTC)').fill('');
-  await page.getByLabel('Plan').selectOption('free');
+  await page.getByLabel('Plan', { exact: true }).selectOption('free');
   await page.getByRole('button', { name: 'Save' }).click();
   await page.waitForURL(`${panel.url}/users/ben`);
   const given = await userOf('ben');
