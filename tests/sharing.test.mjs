@@ -195,7 +195,8 @@ test('the fourth address is noted once, with counts by node, and nobody is cut',
   await asleep(6);
   await counts('noted', 4);
   const again = await noted('noted', 2);
-  assert.ok(again[0].at - again[1].at >= 30 * MINUTE && again[0].count === 4, JSON.stringify(again));
+  // Of the telling that came first after half an hour: each agent tells again in its own time, before the device has gone or after.
+  assert.ok(again[0].at - again[1].at >= 30 * MINUTE && [4, 5].includes(again[0].count), JSON.stringify(again));
 });
 
 test('who is to be cut for it is shut out on every node, and comes back by himself', { timeout }, async () => {
