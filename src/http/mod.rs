@@ -47,7 +47,11 @@ pub(crate) async fn answer(request: Request, env: Env) -> worker::Result<Respons
     #[cfg(feature = "faults")]
     crate::faults::arm(&request, &env);
     let show_cost = env.var("WEIR_SHOW_COST").is_ok();
-    let language = panel::visit::of_page(&request);
+    // Agents and programs written for others' APIs are told in English, so the busiest paths need not look.
+    let language = match speaks {
+        Face::Agent | Face::Simple { .. } | Face::Marzban => None,
+        Face::Api | Face::Panel | Face::Text | Face::Xpert => panel::visit::of_page(&request),
+    };
     let origin = (speaks == Face::Xpert).then(|| xpert::Origin::of(&request, &env));
     let mut response = match Call::new(env) {
         Ok(call) => {
@@ -191,7 +195,7 @@ async fn dispatch(request: Request, path: &str, speaks: Face, call: &Call) -> Re
 /// once, and never leaves.
 fn refuse(face: Face, failure: &Failure, id: &str, language: Option<Language>) -> worker::Result<Response> {
     let (status, code, english) = failure.describe();
-    let message = language.and_then(|language| told(failure, language)).unwrap_or(english);
+    let message = language.and_then(|language| told(failure, &english, language)).unwrap_or(english);
     if let Some(internal) = failure.internal() {
         console_error!("request failed id={id} status={status} error={internal}");
     }
@@ -225,10 +229,10 @@ fn refuse(face: Face, failure: &Failure, id: &str, language: Option<Language>) -
 }
 
 /// What a page's own call is told, as far as somebody has put it into the page's language.
-fn told(failure: &Failure, language: Language) -> Option<String> {
+fn told(failure: &Failure, english: &str, language: Language) -> Option<String> {
     match failure {
         Failure::Invalid { field, rule } => Some(format!("{field}: {}", translated(rule, language)?)),
-        _ => translated(&failure.describe().2, language),
+        _ => translated(english, language),
     }
 }
 

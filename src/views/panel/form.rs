@@ -37,7 +37,11 @@ impl PlanChoice {
 
 /// Gigabytes with three places at most.
 pub(super) fn gigabytes(bytes: Bytes) -> String {
-    let thousandths = (u128::from(bytes.get()) * 1_000) >> 30;
+    decimal((u128::from(bytes.get()) * 1_000) >> 30)
+}
+
+/// Thousandths as a field has them: as short as they are.
+pub(super) fn decimal(thousandths: u128) -> String {
     let text = format!("{}.{:03}", thousandths / 1_000, thousandths % 1_000);
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }

@@ -1,5 +1,6 @@
 //! The rarer fields of a user, in the forms that add and change one.
 
+use super::form::decimal;
 use super::plans::{STRATEGIES, strategies};
 use super::say::Say;
 use super::words::plans::{self, PlanWords};
@@ -7,7 +8,7 @@ use super::words::user_more::{self, UserMore as Words};
 use crate::store::plans::Plan;
 use crate::store::users::User;
 
-const DAY: i64 = 86_400;
+const DAY: u128 = 86_400;
 
 /// Options of a field: what the API calls each, and its words.
 type Options<'a> = Vec<(&'a str, &'a str)>;
@@ -89,9 +90,7 @@ impl<'a> More<'a> {
 
 /// Seconds as days, with three places at most.
 fn days(seconds: i64) -> String {
-    let thousandths = seconds.saturating_mul(1_000) / DAY;
-    let text = format!("{}.{:03}", thousandths / 1_000, thousandths % 1_000);
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    decimal(u128::from(seconds.unsigned_abs()) * 1_000 / DAY)
 }
 
 #[cfg(test)]
@@ -100,7 +99,7 @@ mod tests {
 
     #[test]
     fn a_hold_is_written_in_days_as_short_as_it_is() {
-        for (seconds, text) in [(30 * DAY, "30"), (DAY / 2, "0.5"), (3_600, "0.041")] {
+        for (seconds, text) in [(30 * 86_400, "30"), (43_200, "0.5"), (3_600, "0.041")] {
             assert_eq!(days(seconds), text);
         }
     }
