@@ -216,6 +216,21 @@ impl ConfiguredSlot {
     }
 }
 
+/// Slots for the tests of every core.
+#[cfg(test)]
+pub(crate) mod testing {
+    use weir_wire::SlotName;
+    use weir_wire::credential::SlotSecret;
+
+    use super::ConfiguredSlot;
+
+    /// One with every way in and derived credentials.
+    pub(crate) fn slot(name: &str, open: bool) -> ConfiguredSlot {
+        let slot: SlotName = name.parse().unwrap();
+        ConfiguredSlot { credentials: SlotSecret::derive(b"key", &slot).into(), ways: None, slot, open, slow: false }
+    }
+}
+
 /// What a reload did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reload {

@@ -1,8 +1,8 @@
+use crate::cores::testing::slot;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
-use weir_wire::credential::SlotSecret;
 
 use super::status::tests::{recorded, zone};
 use super::*;
@@ -70,11 +70,6 @@ impl Rig {
 
 fn run<T>(work: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
-}
-
-fn slot(name: &str, open: bool) -> ConfiguredSlot {
-    let slot: SlotName = name.parse().unwrap();
-    ConfiguredSlot { credentials: SlotSecret::derive(b"key", &slot).into(), ways: None, slot, open, slow: false }
 }
 
 #[test]

@@ -93,20 +93,9 @@ pub(super) fn of_file(json: &[u8]) -> Option<(String, Vec<SlotName>)> {
 
 #[cfg(test)]
 mod tests {
-    use weir_wire::credential::SlotSecret;
+    use crate::cores::testing::slot;
 
     use super::*;
-
-    fn slot(name: &str) -> ConfiguredSlot {
-        let slot: SlotName = name.parse().unwrap();
-        ConfiguredSlot {
-            credentials: SlotSecret::derive(b"key", &slot).into(),
-            ways: None,
-            slot,
-            open: true,
-            slow: false,
-        }
-    }
 
     fn rendered(slots: &[ConfiguredSlot]) -> Rendered {
         let template = json!({
@@ -120,7 +109,8 @@ mod tests {
 
     #[test]
     fn every_user_leads_to_the_relay_in_his_own_name_and_what_comes_back_leads_out() {
-        let config: Value = serde_json::from_slice(&rendered(&[slot("bob23456"), slot("alice234")]).json).unwrap();
+        let config: Value =
+            serde_json::from_slice(&rendered(&[slot("bob23456", true), slot("alice234", true)]).json).unwrap();
         let rules = config["route"]["rules"].as_array().unwrap();
         assert_eq!(rules[0], json!({ "inbound": [BACK], "action": "route", "outbound": "direct" }));
         assert_eq!(rules[1]["auth_user"], json!(["alice234"]));
@@ -134,10 +124,10 @@ mod tests {
 
     #[test]
     fn a_file_states_what_it_was_made_of_and_the_core_proves_it_by_a_password() {
-        let one = rendered(&[slot("alice234")]);
+        let one = rendered(&[slot("alice234", true)]);
         let (digest, slots) = of_file(&one.json).unwrap();
         assert_eq!((digest.as_str(), slots), (one.digest.as_str(), vec!["alice234".parse().unwrap()]));
-        assert_ne!(rendered(&[slot("bob23456")]).digest, one.digest);
+        assert_ne!(rendered(&[slot("bob23456", true)]).digest, one.digest);
         let config: Value = serde_json::from_slice(&one.json).unwrap();
         let back = config["inbounds"].as_array().unwrap().iter().find(|of| text(of, "tag") == BACK).unwrap();
         let password = HostSecret::fixed([7; 32]).stated(&digest);
@@ -147,7 +137,7 @@ mod tests {
 
     #[test]
     fn a_file_does_not_depend_on_the_gates() {
-        let shut = ConfiguredSlot { open: false, slow: true, ..slot("alice234") };
-        assert_eq!(rendered(&[shut]).json, rendered(&[slot("alice234")]).json);
+        let shut = ConfiguredSlot { open: false, slow: true, ..slot("alice234", true) };
+        assert_eq!(rendered(&[shut]).json, rendered(&[slot("alice234", true)]).json);
     }
 }

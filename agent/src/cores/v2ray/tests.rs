@@ -1,5 +1,6 @@
 //! Beside an Xray that is played true to its wire format.
 
+use crate::cores::testing::slot;
 use tokio::sync::mpsc::UnboundedReceiver;
 use weir_wire::credential::SlotSecret;
 
@@ -14,11 +15,6 @@ const TEMPLATE: &str = r#"{"inbounds": [
 
 fn run<T>(work: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
-}
-
-fn slot(name: &str, open: bool) -> ConfiguredSlot {
-    let slot: SlotName = name.parse().unwrap();
-    ConfiguredSlot { credentials: SlotSecret::derive(b"key", &slot).into(), ways: None, slot, open, slow: false }
 }
 
 struct Rig {

@@ -59,22 +59,11 @@ fn assigned(slots: &[&ConfiguredSlot]) -> Vec<(SlotName, u32)> {
 
 #[cfg(test)]
 mod tests {
-    use weir_wire::credential::SlotSecret;
-
     use super::*;
+    use crate::cores::testing::slot;
 
     fn slots(names: impl Iterator<Item = String>) -> Vec<ConfiguredSlot> {
-        let slot = |name: String| {
-            let slot: SlotName = name.parse().unwrap();
-            ConfiguredSlot {
-                credentials: SlotSecret::derive(b"key", &slot).into(),
-                ways: None,
-                slot,
-                open: true,
-                slow: false,
-            }
-        };
-        names.map(slot).collect()
+        names.map(|name| slot(&name, true)).collect()
     }
 
     #[test]

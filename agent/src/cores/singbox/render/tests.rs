@@ -1,11 +1,7 @@
+use crate::cores::testing::slot;
 use weir_wire::credential::SlotSecret;
 
 use super::*;
-
-fn slot(name: &str, open: bool) -> ConfiguredSlot {
-    let slot: SlotName = name.parse().unwrap();
-    ConfiguredSlot { credentials: SlotSecret::derive(b"key", &slot).into(), ways: None, slot, open, slow: false }
-}
 
 fn with(template: &Value, slots: &[ConfiguredSlot]) -> Result<Rendered, CoreError> {
     with_relay(template, slots, None)

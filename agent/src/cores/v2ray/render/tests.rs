@@ -1,4 +1,4 @@
-use weir_wire::credential::SlotSecret;
+use crate::cores::testing::slot;
 
 use super::*;
 
@@ -13,11 +13,6 @@ const TEMPLATE: &str = r#"{
     "policy": {"levels": {"0": {"handshake": 3}}},
     "weir": {"self_signed": ["vmess-in"]}
 }"#;
-
-fn slot(name: &str, open: bool) -> ConfiguredSlot {
-    let slot: SlotName = name.parse().unwrap();
-    ConfiguredSlot { credentials: SlotSecret::derive(b"key", &slot).into(), ways: None, slot, open, slow: false }
-}
 
 fn rendered(template: &str, family: Family, slots: &[ConfiguredSlot]) -> Result<(Value, String), CoreError> {
     let template = Template::parse(template, family)?;
