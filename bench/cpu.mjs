@@ -1,6 +1,7 @@
-/** CPU of a Worker under requests, as a ratio to an empty Worker that is asked in the same seconds. */
+/** CPU of a Worker under requests, as a ratio to floors that are asked in the same seconds: an empty Worker, and one that reads a row. */
 import { Connection } from './client.mjs';
-import { used } from './process.mjs';
+import { FLOORS } from './floor.mjs';
+import { usedExactly } from './process.mjs';
 import { median } from './report.mjs';
 
 /** At once. More would only wait for each other: a Worker's isolate has one thread. */
@@ -10,8 +11,14 @@ const WARM_UP_ROUNDS = 2;
 
 /**
  * @typedef {{what: string, pid: number, sessions: Array<() => Promise<unknown>>}} Load `sessions` run side by side, each again and again
- * @typedef {{cpu: number, rate: number}} Slice seconds of CPU a request, and requests a second
+ * @typedef {{what: string, median: (key: string) => number, ratio: (key: string, floor: number) => number}} Measured the median of the rounds,
+ *   and that of what it was in each round beside the first or the second load
  */
+
+/** The floors, which stand in front of every list of loads. @param {{url: string, pid: number}} floor @returns {Load[]} */
+export function floors(floor) {
+  return FLOORS.map(({ what, path }) => gets(what, floor, { path }));
+}
 
 /** @param {string} url @returns {Connection[]} */
 export function connections(url) {
@@ -31,35 +38,36 @@ export function gets(what, server, request) {
 /**
  * Asks for everything in turn, round after round.
  *
- * @param {Load[]} loads the first is what the others are compared with
- * @param {{rounds: number, say: (line: string) => void}} options
- * @returns {Promise<Array<{what: string, cpu: number, cpuRatio: number, rate: number, rateRatio: number}>>} medians of the rounds
+ * @template T
+ * @param {Array<T & {what: string}>} loads the floors first
+ * @param {{rounds: number, say: (line: string) => void, slice?: (load: T) => Promise<Record<string, number>>}} options `slice` measures a load
+ *   once; without it by {@link forASecond}
+ * @returns {Promise<Measured[]>} one of each load
  */
-export async function measure(loads, { rounds, say }) {
+export async function measure(loads, { rounds, say, slice = forASecond }) {
   const measured = loads.map(() => []);
   for (let round = -WARM_UP_ROUNDS; round < rounds; round += 1) {
     say(round < 0 ? 'warming up' : `round ${round + 1} of ${rounds}`);
     for (const [index, load] of loads.entries()) {
-      const slice = await runFor(load, SLICE_MS);
-      if (round >= 0) measured[index].push(slice);
+      const one = await slice(load);
+      if (round >= 0) measured[index].push(one);
     }
   }
-  const [floor] = measured;
-  return loads.map(({ what }, index) => {
-    const each = (value) => median(measured[index].map(value));
-    return {
-      what,
-      cpu: each(({ cpu }) => cpu),
-      cpuRatio: each(({ cpu }, round) => cpu / floor[round].cpu),
-      rate: each(({ rate }) => rate),
-      rateRatio: each(({ rate }, round) => rate / floor[round].rate),
-    };
-  });
+  return loads.map(({ what }, index) => ({
+    what,
+    median: (key) => median(measured[index].map((one) => one[key])),
+    ratio: (key, floor) => median(measured[index].map((one, round) => one[key] / measured[floor][round][key])),
+  }));
 }
 
-/** @returns {Promise<Slice>} */
-async function runFor({ pid, sessions }, length) {
-  const until = performance.now() + length;
+/**
+ * As much as a load's sessions get answered in {@link SLICE_MS}.
+ *
+ * @param {Load} load
+ * @returns {Promise<{cpu: number, rate: number}>} seconds of CPU a request, and requests a second
+ */
+async function forASecond({ pid, sessions }) {
+  const until = performance.now() + SLICE_MS;
   const loop = async (session) => {
     let done = 0;
     while (performance.now() < until) {
@@ -68,7 +76,7 @@ async function runFor({ pid, sessions }, length) {
     }
     return done;
   };
-  const { cpu, wall, result } = await used(pid, () => Promise.all(sessions.map(loop)));
+  const { cpu, wall, result } = await usedExactly(pid, () => Promise.all(sessions.map(loop)));
   const requests = result.reduce((sum, done) => sum + done, 0);
   return { cpu: cpu / requests, rate: requests / wall };
 }

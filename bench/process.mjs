@@ -1,6 +1,6 @@
 /** What the kernel says a process has used. */
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 
 /** Ticks a second of the times in /proc/PID/stat. */
 const TICKS = Number(execFileSync('getconf', ['CLK_TCK'], { encoding: 'utf8' }));
@@ -35,4 +35,36 @@ export async function used(pid, work) {
   const [cpu, wall] = [cpuSeconds(pid), performance.now()];
   const result = await work();
   return { cpu: cpuSeconds(pid) - cpu, wall: (performance.now() - wall) / 1000, result };
+}
+
+/**
+ * As {@link used}, to the microsecond, for a process whose threads stay: what a thread used that ended meanwhile is not in it.
+ *
+ * @param {number} pid
+ * @param {() => Promise<T>} work
+ * @returns {Promise<{cpu: number, wall: number, result: T}>} both in seconds
+ * @template T
+ */
+export async function usedExactly(pid, work) {
+  const [before, wall] = [nanosecondsByThread(pid), performance.now()];
+  const result = await work();
+  const after = nanosecondsByThread(pid);
+  const ends = performance.now();
+  let spent = 0;
+  for (const [thread, time] of after) spent += time - (before.get(thread) ?? 0);
+  return { cpu: spent / 1e9, wall: (ends - wall) / 1000, result };
+}
+
+/** @param {number} pid @returns {Map<string, number>} what each of its threads has been on a core for */
+function nanosecondsByThread(pid) {
+  const times = new Map();
+  for (const thread of readdirSync(`/proc/${pid}/task`)) {
+    try {
+      times.set(thread, Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, 'utf8').split(' ')[0]));
+    } catch (error) {
+      // It has ended since the folder was read.
+      if (error.code !== 'ENOENT' && error.code !== 'ESRCH') throw error;
+    }
+  }
+  return times;
 }

@@ -1,7 +1,10 @@
-/** What each operation costs in D1's currency, beside its budget. D1's own counters, on the real Worker. */
+/** What each operation costs in D1's currency, beside its budget, and on the wire. D1's own counters, on the real Worker. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { gzipSync } from 'node:zlib';
 
+import { askAt } from '../tests/support/marzban-bearer.mjs';
 import { now } from '../tests/support/wire.mjs';
+import { authKeyOf, reportOf, send, tokenOf } from '../tests/support/xpert.mjs';
 import { panelWithUsers, settledAgent, signIn, subscriptionPath } from './panels.mjs';
 import { verdict } from './report.mjs';
 
@@ -19,13 +22,14 @@ export async function run({ say }) {
   const onLog = (_, line) => jobs.push(...jobCosts(line));
   const { panel, users } = await panelWithUsers(USERS, { onLog, vars: { COST_SECONDS: '1' } });
   const rows = [];
-  const enter = (what, cost, budget) => rows.push(priced(what, cost, budget));
+  const enter = (what, { cost, text }, budget, sent) => rows.push(priced(what, cost, budget, { sent, got: text }));
   try {
     const agent = await settledAgent(panel);
     const sync = async (what, fields, budget) => {
-      const { status, cost, text } = await agent.sync(fields);
-      if (status !== 200) throw new Error(`${what}: ${status} ${text}`);
-      enter(what, cost, budget);
+      const message = JSON.stringify(agent.message(fields));
+      const answer = await agent.send(message);
+      if (answer.status !== 200) throw new Error(`${what}: ${answer.status} ${answer.text}`);
+      enter(what, answer, budget, message);
     };
     say('syncs');
     await sync('sync, nothing to say', {}, { written: 0, read: 3, queries: 5 });
@@ -45,35 +49,51 @@ export async function run({ say }) {
       await sync(`sync with ${plural(n, 'ask')}`, { asks }, { written: n, read: 3 + 4 * n, queries: 5 });
     }
     say('the doorbell');
-    enter('doorbell: an agent connects', await bellCost(panel, agent), { written: 0, read: 3, queries: 1 });
+    enter('doorbell: an agent connects', { cost: await bellCost(panel, agent) }, { written: 0, read: 3, queries: 1 });
     say('subscription and pages');
     const subscription = await subscriptionPath(panel, users[0].name);
     // Who fetched what with which client is entered once an hour.
-    const fetched = async () => (await panel.request('GET', subscription)).cost;
+    const fetched = () => panel.request('GET', subscription);
     enter('subscription fetch, first of the hour', await fetched(), { written: 1, read: 4, queries: 2 });
     enter('subscription fetch, later', await fetched(), { written: 0, read: 4, queries: 2 });
-    const page = await panel.request('GET', '/users', { headers: { cookie: await signIn(panel) } });
-    enter(`users page, 50 of ${USERS.toLocaleString('en')}`, page.cost, { written: 0, read: 150, queries: 4 });
+    const session = { headers: { cookie: await signIn(panel) } };
+    const page = await panel.request('GET', '/users', session);
+    enter(`users page, 50 of ${USERS.toLocaleString('en')}`, page, { written: 0, read: 150, queries: 4 });
+    enter('page of one user', await panel.request('GET', `/users/${users[0].name}`, session), {});
+    say('webhooks, sign-ins, lists');
+    const report = reportOf(tokenOf(await authKeyOf(panel), users[0]));
+    const told = (headers) => send(panel, report, headers);
+    enter('webhook of a client, first of the hour', await told(), { written: 1, read: 4, queries: 3 }, JSON.stringify(report));
+    enter('webhook with an Idempotency-Key', await told({ 'idempotency-key': 'a' }), { written: 2, read: 4, queries: 3 }, JSON.stringify(report));
+    enter('the same again', await told({ 'idempotency-key': 'a' }), { written: 2, read: 4, queries: 3 }, JSON.stringify(report));
+    const { username, password } = panel.operator;
+    const token = await askAt(panel, { username, password });
+    enter('Marzban: token', token, {});
+    const bearer = { key: token.body.access_token };
+    enter(`Marzban: list of 50 of ${USERS.toLocaleString('en')}`, await panel.request('GET', '/api/users?limit=50', bearer), {});
+    enter('Marzban: one user', await panel.request('GET', `/api/user/${users[0].name}`, bearer), {});
+    enter(`API: list of 50 of ${USERS.toLocaleString('en')}`, await panel.api('GET', '/api/v1/users?limit=50'), {});
+    enter('API: one user', await panel.api('GET', `/api/v1/users/${users[0].name}`), {});
     say(`a sweep over ${SWEPT} ended periods`);
     // The first one fills the pool of vacant slots.
     await panel.cron('pool');
     await sweep(panel, jobs);
-    enter('sweep, nobody due', await sweep(panel, jobs), { queries: 49 });
+    enter('sweep, nobody due', { cost: await sweep(panel, jobs) }, { queries: 49 });
     await endPeriods(panel, users.slice(0, SWEPT));
     const m = SWEPT;
     const swept = await sweep(panel, jobs);
     const left = await waiting(panel);
     if (left > 0) throw new Error(`the sweep left ${plural(left, 'period')} as they were`);
-    enter(`sweep, ${plural(m, 'period')} to reset`, swept, { written: 5 * m, read: 5 * m + 10, queries: 49 });
+    enter(`sweep, ${plural(m, 'period')} to reset`, { cost: swept }, { written: 5 * m, read: 5 * m + 10, queries: 49 });
   } finally {
     await panel.stop();
   }
   return {
     title: 'Rows of D1 an operation',
-    tables: [{ head: ['operation', 'written', 'at most', 'read', 'at most', 'queries', 'at most', ''], rows }],
+    tables: [{ head: ['operation', 'written', 'at most', 'read', 'at most', 'queries', 'at most', 'bytes up', 'gzip', 'bytes down', ''], rows }],
     notes: [
       'A ring is one request to the Durable Object, however many nodes it wakes, and its hibernating lines cost nothing: the object stores no row.',
-      `${USERS.toLocaleString('en')} users, one node of five inbounds; rows of json_each count as read.`,
+      `${USERS.toLocaleString('en')} users, one node of five inbounds; rows of json_each count as read. Bytes are those of the bodies; an agent sends gzip.`,
     ],
   };
 }
@@ -82,12 +102,17 @@ function plural(n, what) {
   return `${n.toLocaleString('en')} ${what}${n === 1 ? '' : 's'}`;
 }
 
-/** @param {{written?: number, read?: number, queries?: number}} budget what it lacks is not promised */
-function priced(what, cost, budget) {
+/**
+ * @param {{written?: number, read?: number, queries?: number}} budget what it lacks is not promised
+ * @param {{sent?: string, got?: string}} bodies
+ */
+function priced(what, cost, budget, { sent, got }) {
   const kinds = ['written', 'read', 'queries'];
-  const cells = kinds.flatMap((kind) => [cost[kind], budget[kind] ?? '-'].map((number) => number.toLocaleString('en')));
+  const number = (value) => value?.toLocaleString('en') ?? '-';
+  const cells = kinds.flatMap((kind) => [cost[kind], budget[kind]].map(number));
   const missed = kinds.some((kind) => kind in budget && verdict(cost[kind], budget[kind]));
-  return [what, ...cells, missed ? 'missed' : ''];
+  const bytes = [sent && Buffer.byteLength(sent), sent && gzipSync(sent).length, got && Buffer.byteLength(got)].map(number);
+  return [what, ...cells, ...bytes, missed ? 'missed' : ''];
 }
 
 /** The least of some rounds: the Worker may store its own account in the middle of one, which is a query and a row that are no line's. */

@@ -16,7 +16,7 @@ import { print, progress } from './report.mjs';
 
 const ROOT = fileURLToPath(new URL('../', import.meta.url));
 const RESULTS = path.join(ROOT, '.weir/bench.json');
-const PARTS = ['rows', 'worker', 'pages', 'subscriptions', 'sources', 'size', 'agent', 'times', 'limits'];
+const PARTS = ['rows', 'worker', 'pages', 'subscriptions', 'jobs', 'profile', 'sources', 'size', 'agent', 'times', 'limits'];
 
 /** Where dev/build-agent puts it; the modules that run a node read this when they are loaded. */
 process.env.WEIR_AGENT_BIN ??= path.resolve(ROOT, process.env.CARGO_TARGET_DIR ?? 'target', 'release/weir-agent');

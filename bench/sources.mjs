@@ -1,13 +1,13 @@
 /** What a fetch of somebody else's subscription costs the Worker, by its length: the free plan allows 10 ms of CPU a run. */
 import { startPanel } from '../tests/support/panel.mjs';
 import { startSource } from '../tests/support/sources.mjs';
-import { used } from './process.mjs';
+import { usedExactly } from './process.mjs';
 import { figure, median } from './report.mjs';
 
 /** Links of an answer; the last one is as long as an answer may be, 2 MiB. */
 const LINKS = [20, 200, 2_000, 14_000];
 
-/** Fetches of a round: the kernel counts CPU in steps of 10 ms. */
+/** Fetches of a round. */
 const FETCHES = 10;
 
 /** @param {{say: (line: string) => void, rounds?: number}} options @returns {Promise<import('./report.mjs').Section>} */
@@ -23,7 +23,7 @@ export async function run({ say, rounds = 9 }) {
       const { id } = await ask(panel, 200, 'POST', '/api/xpert/sources', { name: `of ${links}`, url: `${source.url}/list` });
       const times = [];
       for (let round = -1; round < rounds; round += 1) {
-        const { cpu } = await used(panel.pid, async () => {
+        const { cpu } = await usedExactly(panel.pid, async () => {
           for (let fetch = 0; fetch < FETCHES; fetch += 1) await ask(panel, 200, 'POST', '/api/xpert/update', { id });
         });
         if (round >= 0) times.push(cpu / FETCHES);

@@ -128,7 +128,7 @@ test('100 users of 2,000 in key order cost at most 500 rows, links included, and
   await seedUsers(panel, 2_000);
   await panel.db.prepare("UPDATE users SET owner = (SELECT id FROM operators WHERE name = 'rival') WHERE name LIKE 'user-%'").run();
   // Everybody has fetched this hour: what is told of it costs a row.
-  await panel.db.prepare(`INSERT INTO fetch_log (hour, user, entries) SELECT unixepoch() / 3600 * 3600, id, '[["v2rayng","links",1800000000]]' FROM users WHERE name LIKE 'user-%' OR name = 'delta'`).run();
+  await panel.db.prepare(`INSERT INTO fetch_log (day, user, hour, entries) SELECT unixepoch() / 86400, id, unixepoch() / 3600 * 3600, '[["v2rayng","links",1800000000]]' FROM users WHERE name LIKE 'user-%' OR name = 'delta'`).run();
   const cost = async (call, most) => {
     const answer = await call;
     assert.equal(answer.status, 200, answer.text);

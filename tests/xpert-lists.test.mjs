@@ -205,11 +205,26 @@ test('a fetch reads at most 4 rows, sends at most 2 queries and writes 1 row for
 test('the log of fetches is shown for the days that are asked', async () => {
   const one = await user();
   const hour = Math.floor(now() / 3600) * 3600;
-  const put = (days) => panel.db.prepare("INSERT INTO fetch_log (hour, user, entries) VALUES (?1, ?2, '[[\"a\",\"links\",1]]')").bind(hour - days * 86_400, one.id).run();
+  const put = (days) => panel.db.prepare("INSERT INTO fetch_log (day, user, hour, entries) VALUES (?1 / 86400, ?2, ?1, '[[\"a\",\"links\",1]]')").bind(hour - days * 86_400, one.id).run();
   for (const days of [1, 29, 31, 400]) await put(days);
   const { body } = await panel.api('GET', `${BASE}/fetches?days=3650&user=${one.name}`);
   assert.equal(body.fetches.length, 4);
   assert.equal((await panel.api('GET', `${BASE}/fetches?days=30&user=${one.name}`)).body.fetches.length, 2);
+  const ofAll = (await panel.api('GET', `${BASE}/fetches?days=30`)).body.fetches.filter(({ user: name }) => name === one.name);
+  assert.equal(ofAll.length, 2, 'among those of everybody too');
+});
+
+test('what one user fetched is found without reading what everybody fetched', async () => {
+  const one = await user();
+  const hour = Math.floor(now() / 3600) * 3600;
+  const others = JSON.stringify(Array.from({ length: 5_000 }, (_, index) => [1_000_000 + (index % 500), hour - (index % 29) * 86_400]));
+  const put = (list) => panel.db.prepare(`INSERT INTO fetch_log (day, user, hour, entries) SELECT (value ->> 1) / 86400, value ->> 0, value ->> 1, '[["a","links",1]]' FROM json_each(?1) GROUP BY 2, 3`).bind(list).run();
+  await put(others);
+  await put(JSON.stringify([[one.id, hour], [one.id, hour - 86_400 * 3]]));
+  const { body, cost } = await panel.api('GET', `${BASE}/fetches?days=30&user=${one.name}`);
+  assert.equal(body.fetches.length, 2);
+  assert.ok(cost.read <= 2 + 2 + 31 + 2 * 2, `a key, a user, the days and his rows: ${cost.read} read`);
+  await panel.db.prepare('DELETE FROM fetch_log WHERE user >= 1000000').run();
 });
 
 test('a direct config is added, shown, changed, switched and removed, and its link is never touched', async () => {

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use weir_wire::Second;
+use weir_wire::address::day;
 
 use super::Statement;
 use super::users::{User, columns};
@@ -15,7 +16,7 @@ macro_rules! open {
             ", s.endpoints, s.clients, s.devices AS device_settings, s.profile,
   CASE WHEN ?3 AND s.devices ->> 'enabled'
     THEN (SELECT json_group_array(json_array(d.id, d.last_at)) FROM devices AS d WHERE d.user = users.id) END AS devices,
-  (SELECT entries FROM fetch_log WHERE hour = CAST(?2 AS INTEGER) AND fetch_log.user = users.id) AS logged
+  (SELECT entries FROM fetch_log WHERE day = CAST(?2 AS INTEGER) / 86400 AND fetch_log.user = users.id AND hour = CAST(?2 AS INTEGER)) AS logged
 FROM users JOIN usage AS u ON u.user = users.id JOIN subscription_state AS s ON s.id = 1
 WHERE ",
             $which,
@@ -37,7 +38,7 @@ macro_rules! list {
             ", s.settings, s.endpoints, s.aggregated, s.direct, s.devices AS device_settings, s.profile,
   CASE WHEN ?3 AND s.devices ->> 'enabled'
     THEN (SELECT json_group_array(json_array(d.id, d.last_at)) FROM devices AS d WHERE d.user = users.id) END AS devices,
-  (SELECT entries FROM fetch_log WHERE hour = CAST(?2 AS INTEGER) AND fetch_log.user = users.id) AS logged
+  (SELECT entries FROM fetch_log WHERE day = CAST(?2 AS INTEGER) / 86400 AND fetch_log.user = users.id AND hour = CAST(?2 AS INTEGER)) AS logged
 FROM users JOIN usage AS u ON u.user = users.id JOIN xpert_state AS s ON s.id = 1
 WHERE users.id = ",
             $user,
@@ -121,33 +122,27 @@ pub fn list_by_alias(alias: &str, has_id: bool, now: Second) -> Statement {
     Statement::new(LIST_BY_ALIAS).bind(alias).bind(now.hour()).bind(i64::from(has_id))
 }
 
-/// Hours in which [`newest_of_user`] looks: a week. Clients fetch twice a day.
-const LOOKED_AT: u32 = 168;
-/// Arguments of a function at most, as D1 has it.
-const MOST_ARGUMENTS: u32 = 28;
+/// Days in which [`newest_of_user`] looks: today and the seven before. Clients fetch twice a day.
+const LOOKED_AT: u32 = 8;
 
 /// The entries of the newest hour of the last week in which a row of `users` has any, as an SQL expression; `now` is the parameter that is now.
 ///
-/// The log has no index by user, which would cost a row written with every fetch that it tells of. But an hour is found by its key, and one
-/// that is not there costs nothing, unlike an element of a list that is gone through. Rows read: 1 per user who has fetched.
+/// The log has no index by user, which would cost a row written with every fetch that it tells of. But his part of a day is found by the key,
+/// and one that is not there costs nothing, unlike an element of a list that is gone through. Rows read: 1 per user who has fetched.
 pub(super) fn newest_of_user(now: &str) -> String {
-    let hour = |ago: u32| {
+    let of_day = |ago: u32| {
         format!(
-            "(SELECT entries FROM fetch_log WHERE hour=(CAST({now} AS INTEGER)/3600-{ago})*3600 AND fetch_log.user=users.id)"
+            "(SELECT entries FROM fetch_log WHERE day = CAST({now} AS INTEGER) / 86400 - {ago} AND fetch_log.user = users.id \
+             ORDER BY hour DESC LIMIT 1)"
         )
     };
-    let some = |from: u32| {
-        let hours: Vec<String> = (from..from + MOST_ARGUMENTS).map(hour).collect();
-        format!("coalesce({})", hours.join(","))
-    };
-    let all: Vec<String> = (0..LOOKED_AT / MOST_ARGUMENTS).map(|group| some(group * MOST_ARGUMENTS)).collect();
-    format!("coalesce({})", all.join(","))
+    format!("coalesce({})", (0..LOOKED_AT).map(of_day).collect::<Vec<_>>().join(", "))
 }
 
 // Two fetches at the same instant enter a family once. Rows: 1 written.
 const NOTE: &str = "
-INSERT INTO fetch_log (hour, user, entries) VALUES (CAST(?1 AS INTEGER), ?2, json_array(json(?3)))
-ON CONFLICT (hour, user) DO UPDATE SET entries = json_insert(entries, '$[#]', json(?3))
+INSERT INTO fetch_log (day, user, hour, entries) VALUES (CAST(?1 AS INTEGER) / 86400, ?2, CAST(?1 AS INTEGER), json_array(json(?3)))
+ON CONFLICT (day, user, hour) DO UPDATE SET entries = json_insert(entries, '$[#]', json(?3))
 WHERE json_array_length(entries) < CAST(?4 AS INTEGER) AND instr(entries, '[\"' || ?5 || '\",') = 0";
 
 /// Enters a fetch. Only sent when [`crate::domain::fetch::is_news`].
@@ -157,10 +152,16 @@ pub fn note(user: i64, fetch: &Fetch, now: Second) -> Statement {
     Statement::new(NOTE).bind(now.hour()).bind(user).bind_json(fetch).bind(most).bind(fetch.0.as_str())
 }
 
-// Rows read: 2 per row shown (log, user).
+// Rows read: 2 per row shown (log, user), and the others of the oldest day that is shown, whose hours are sorted.
 const SINCE: &str = "
 SELECT f.user, users.name, f.entries FROM fetch_log AS f JOIN users ON users.id = f.user
-WHERE f.hour >= CAST(?1 AS INTEGER) AND (?2 IS NULL OR f.user = ?2) ORDER BY f.hour DESC, f.user LIMIT ?3";
+WHERE f.day >= CAST(?1 AS INTEGER) / 86400 AND f.hour >= CAST(?1 AS INTEGER) ORDER BY f.day DESC, f.hour DESC, f.user LIMIT ?2";
+
+// Rows read: 1 per day, and 2 per row of this user since then (log, user).
+const SINCE_OF_USER: &str = "
+SELECT f.user, users.name, f.entries FROM json_each(?1) AS days
+  CROSS JOIN fetch_log AS f ON f.day = days.value AND f.user = ?2 JOIN users ON users.id = f.user
+WHERE f.hour >= CAST(?3 AS INTEGER) ORDER BY f.hour DESC LIMIT ?4";
 
 /// The fetches of one user in one hour.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -173,17 +174,24 @@ pub struct Row {
     pub entries: String,
 }
 
-/// The log since `since`, the newest hour first, of one user or of all.
+/// The log since `since`, the newest hour first, of all users.
 #[must_use]
-pub fn since(since: Second, user: Option<i64>, limit: u32) -> Statement {
-    Statement::new(SINCE).bind(since.hour()).bind(user).bind(limit)
+pub fn since(since: Second, limit: u32) -> Statement {
+    Statement::new(SINCE).bind(since.hour()).bind(limit)
+}
+
+/// The log of one user since `since` and until `now`, the newest hour first.
+#[must_use]
+pub fn since_of_user(user: i64, since: Second, now: Second, limit: u32) -> Statement {
+    let days: Vec<u32> = (day(since)..=day(now)).rev().collect();
+    Statement::new(SINCE_OF_USER).bind_json(&days).bind(user).bind(since.hour()).bind(limit)
 }
 
 // Rows: 1 written per row, found by the key.
-const FORGET: &str = "DELETE FROM fetch_log WHERE hour < CAST(?1 AS INTEGER)";
+const FORGET: &str = "DELETE FROM fetch_log WHERE day < CAST(?1 AS INTEGER)";
 
-/// Forgets fetches of the hours before the one of `before`.
+/// Forgets fetches of the days before the one of `before`.
 #[must_use]
 pub fn forget(before: Second) -> Statement {
-    Statement::new(FORGET).bind(before.hour())
+    Statement::new(FORGET).bind(day(before))
 }

@@ -164,7 +164,7 @@ fn waiting_rows_are_counted_up_to_a_limit() {
 }
 
 #[test]
-fn fetches_are_entered_once_a_family_up_to_eight_and_forgotten_by_the_hour() {
+fn fetches_are_entered_once_a_family_up_to_eight_and_forgotten_by_the_day() {
     let sqlite = Sqlite::new();
     sqlite.execute("INSERT INTO users (id, name, gate, slot, created_at) VALUES (1, 'ann', 'open', 'a', 0)");
     let at = |hour: i64| Second::clamped(TODAY * 86_400 + hour * 3_600 + 59);
@@ -176,13 +176,21 @@ fn fetches_are_entered_once_a_family_up_to_eight_and_forgotten_by_the_hour() {
         note(format!("app{}", number % 10), 0);
     }
     note("app0".into(), 1);
-    let rows = |since| sqlite.all::<Row>(&fetch_log::since(at(since), None, 10)).unwrap();
+    let rows = |since| {
+        let rows = sqlite.all::<Row>(&fetch_log::since(at(since), 10)).unwrap();
+        assert_eq!(sqlite.all::<Row>(&fetch_log::since_of_user(1, at(since), at(30), 10)).unwrap(), rows);
+        rows
+    };
     let families = |row: &Row| {
         let entries: Vec<Fetch> = serde_json::from_str(&row.entries).unwrap();
         entries.into_iter().map(|fetch| fetch.0).collect::<Vec<_>>()
     };
     assert_eq!(rows(0).iter().map(families).collect::<Vec<_>>()[0], ["app0"]);
     assert_eq!(families(&rows(0)[1]), ["app0", "app1", "app2", "app3", "app4", "app5", "app6", "app7"]);
-    sqlite.run(&fetch_log::forget(at(1))).unwrap();
-    assert_eq!(rows(0).len(), 1, "the hour of the limit stays");
+    note("app0".into(), 24);
+    assert_eq!([rows(0).len(), rows(1).len(), rows(2).len()], [3, 2, 1]);
+    sqlite.run(&fetch_log::forget(at(23))).unwrap();
+    assert_eq!(rows(0).len(), 3, "the day of the limit stays");
+    sqlite.run(&fetch_log::forget(at(24))).unwrap();
+    assert_eq!(rows(0).len(), 1);
 }

@@ -41,16 +41,17 @@ export function sha256Hex(text) {
  * @param {boolean} [options.bucket] with an R2 bucket for backups
  * @param {boolean} [options.faults] the Worker that is built with faults on demand (src/faults.rs)
  * @param {string} [options.assets] the folder of static files, instead of public/
+ * @param {boolean} [options.inspector] with the inspector of the runtime, whose address is `await panel.inspector()`
  * @param {boolean} [options.mail] with the platform's binding for mails, as `[[send_email]]` in wrangler.toml makes it
  * @param {(level: string, line: string) => void} [options.onLog] told each line that the Worker or the runtime logs
  * @returns {Promise<Panel>}
  * @throws {Error} if the Worker is not built, the port is taken, or the runtime does not start
  */
-export async function startPanel({ folder, port, vars = {}, bucket = false, faults = false, mail = false, assets, onLog = () => {} } = {}) {
+export async function startPanel({ folder, port, vars = {}, bucket = false, faults = false, mail = false, inspector = false, assets, onLog = () => {} } = {}) {
   const temporary = folder === undefined;
   const home = temporary ? await mkdtemp(path.join(tmpdir(), 'weir-panel-')) : path.resolve(folder);
   await mkdir(home, { recursive: true });
-  const panel = new Panel({ folder: home, temporary, port: port ?? (await freePort()), vars, bucket, faults, mail, assets, onLog });
+  const panel = new Panel({ folder: home, temporary, port: port ?? (await freePort()), vars, bucket, faults, mail, inspector, assets, onLog });
   try {
     await panel.start();
   } catch (error) {
@@ -71,13 +72,15 @@ export class Panel {
   #faults;
   #bucket;
   #mail;
+  #inspector;
   #assets;
   #clock = 0;
 
-  constructor({ folder, temporary, port, vars, bucket, faults, mail, assets, onLog }) {
+  constructor({ folder, temporary, port, vars, bucket, faults, mail, inspector, assets, onLog }) {
     this.#faults = faults;
     this.#assets = assets;
     this.#mail = mail;
+    this.#inspector = inspector;
     this.#bucket = bucket;
     this.folder = folder;
     this.port = port;
@@ -123,7 +126,7 @@ export class Panel {
     };
     diagnostics.subscribe('child_process', watch);
     try {
-      this.#miniflare = new Miniflare(workerOptions({ folder: this.folder, port: this.port, bindings, bucket: this.#bucket, faults: this.#faults, mail: this.#mail, assets: this.#assets, log: (...line) => this.#note(...line) }));
+      this.#miniflare = new Miniflare(workerOptions({ folder: this.folder, port: this.port, bindings, bucket: this.#bucket, faults: this.#faults, mail: this.#mail, inspector: this.#inspector, assets: this.#assets, log: (...line) => this.#note(...line) }));
       await this.#miniflare.ready;
       if (!this.#runtime) throw new Error('workerd was started, but its process was not seen');
     } finally {
@@ -148,6 +151,11 @@ export class Panel {
   /** The bucket of backups, as `env.BACKUP` is in a Worker. @returns {Promise<R2Bucket>} */
   bucket() {
     return this.#miniflare.getR2Bucket('BACKUP');
+  }
+
+  /** Where the runtime's inspector listens, in Chrome's protocol. @returns {Promise<URL>} */
+  inspector() {
+    return this.#miniflare.getInspectorURL();
   }
 
   /** End the panel; a temporary folder goes with it. */
@@ -276,7 +284,7 @@ class QuietLog extends Log {
   }
 }
 
-function workerOptions({ folder, port, bindings, bucket, faults, mail, assets, log }) {
+function workerOptions({ folder, port, bindings, bucket, faults, mail, inspector, assets, log }) {
   const { workerOptions: worker, main: deployed } = unstable_getMiniflareWorkerOptions(path.join(ROOT, 'wrangler.toml'), undefined, {
     envFiles: [], // a developer's .dev.vars must not change what a test sees
   });
@@ -291,6 +299,7 @@ function workerOptions({ folder, port, bindings, bucket, faults, mail, assets, l
     // Otherwise it asks workers.cloudflare.com for the `cf` object of this machine.
     cf: false,
     telemetry: { enabled: false },
+    ...(inspector && { inspectorPort: 0 }),
     log: new QuietLog(log),
     handleStructuredLogs: ({ level, message }) => log(level, message),
     // Where `wrangler dev --persist-to FOLDER` keeps it, so that wrangler's commands work on the same data.

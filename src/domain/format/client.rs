@@ -1,6 +1,9 @@
 //! Which client gets which format: rules as data, the first that fits counts, and none of them means base64.
 
 use core::fmt;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -172,12 +175,14 @@ impl fmt::Display for Malformed {
 }
 
 impl Rules {
-    /// The rules that a deployment begins with.
+    /// The rules that a deployment begins with. Read once: every fetch of a subscription needs them.
     ///
     /// # Errors
     /// The built-in rules are wrong, which a test keeps from happening.
-    pub fn built_in() -> Result<Self, Malformed> {
-        Self::read(include_str!("client_rules.json"))
+    pub fn built_in() -> Result<&'static Self, Malformed> {
+        static BUILT_IN: LazyLock<Result<Rules, Malformed>> =
+            LazyLock::new(|| Rules::read(include_str!("client_rules.json")));
+        BUILT_IN.as_ref().map_err(Malformed::clone)
     }
 
     /// Rules as they are stored.
@@ -194,20 +199,24 @@ impl Rules {
         &self.0
     }
 
-    /// The first rule that a request with these headers meets, and its place from 0.
+    /// The first rule that a request with these headers meets, and its place from 0. Each header is asked for once at most.
     pub fn find(&self, header: impl Fn(&str) -> Option<String>) -> Option<(usize, &Rule)> {
-        let fits = |condition: &Condition| {
-            let value = header(&condition.header.0).unwrap_or_default().to_lowercase();
-            condition.fits(&value)
+        let mut values = BTreeMap::new();
+        let mut fits = |condition: &'_ Condition| {
+            let name = &condition.header.0;
+            if !values.contains_key(name) {
+                values.insert(name.clone(), header(name).unwrap_or_default().to_lowercase());
+            }
+            values.get(name).is_some_and(|value| condition.fits(value))
         };
-        self.0.iter().enumerate().find(|(_, rule)| rule.when.iter().all(fits))
+        self.0.iter().enumerate().find(|(_, rule)| rule.when.iter().all(&mut fits))
     }
 }
 
 impl Condition {
     fn fits(&self, value: &str) -> bool {
         let one_of = |list: &[Text], is: fn(&str, &str) -> bool| {
-            list.is_empty() || list.iter().any(|text| is(value, &text.0.to_lowercase()))
+            list.is_empty() || list.iter().any(|text| is(value, &lower(&text.0)))
         };
         one_of(&self.equals, |value, text| value == text)
             && one_of(&self.starts, |value, text| value.starts_with(text))
@@ -218,9 +227,14 @@ impl Condition {
 
 impl Before {
     fn fits(&self, value: &str) -> bool {
-        let product = self.product.0.to_lowercase();
-        value.split(&product).skip(1).filter_map(version).any(|version| version < self.version)
+        let product = lower(&self.product.0);
+        value.split(product.as_ref()).skip(1).filter_map(version).any(|version| version < self.version)
     }
+}
+
+/// The text in small letters; most have no others, and rules are compared with every fetch.
+fn lower(text: &str) -> Cow<'_, str> {
+    if text.chars().any(char::is_uppercase) { text.to_lowercase().into() } else { text.into() }
 }
 
 /// The version at the begin of ` 1.11.4; ..`.
@@ -255,7 +269,7 @@ mod tests {
     #[test]
     fn rules_are_read_as_they_were_written() {
         let rules = Rules::built_in().unwrap();
-        assert_eq!(Rules::read(&serde_json::to_string(&rules).unwrap()).unwrap(), rules);
+        assert_eq!(&Rules::read(&serde_json::to_string(rules).unwrap()).unwrap(), rules);
     }
 
     #[test]
@@ -282,6 +296,21 @@ mod tests {
             let (at, _) = rules.find(|_| Some(agent.to_owned())).unwrap();
             assert_eq!(at, place, "{agent}");
         }
+    }
+
+    #[test]
+    fn a_header_is_asked_for_once_however_many_rules_look_at_it() {
+        let asked = core::cell::RefCell::new(Vec::new());
+        let rules = Rules::built_in().unwrap();
+        rules.find(|name| {
+            asked.borrow_mut().push(name.to_owned());
+            None
+        });
+        let mut names = asked.into_inner();
+        let all = names.len();
+        names.sort();
+        names.dedup();
+        assert_eq!(names.len(), all);
     }
 
     #[test]

@@ -114,7 +114,7 @@ async fn own(call: &Call) -> Result<Option<Rules>, Failure> {
 }
 
 fn shipped() -> Result<Rules, Failure> {
-    Rules::built_in().map_err(|error| Failure::Broken(format!("the built-in client rules: {error}")))
+    Rules::built_in().cloned().map_err(|error| Failure::Broken(format!("the built-in client rules: {error}")))
 }
 
 /// What was in force before, readable or not: whoever replaces rules that cannot be read any more must not fail at them.

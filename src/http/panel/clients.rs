@@ -35,7 +35,7 @@ async fn rules(call: &Call) -> Result<(Rules, RulesState), Failure> {
         None => RulesState::Shipped,
     };
     let shipped = Rules::built_in().map_err(|error| Failure::Broken(format!("the built-in client rules: {error}")))?;
-    Ok((shipped, state))
+    Ok((shipped.clone(), state))
 }
 
 /// `GET /settings/clients/{place}`, also HEAD

@@ -24,7 +24,7 @@ const FETCHES: u32 = 100;
 
 /// `GET /users/{name}/details`, also HEAD
 ///
-/// Queries: 16 in 4 batches. Rows read: 4, what the API's explanation reads, 200 hours, 100 hours of the fetch log, 2 of his addresses and 1
+/// Queries: 16 in 4 batches. Rows read: 4, what the API's explanation reads, 200 hours, 100 hours of the fetch log and 31 days of it, 2 of his addresses and 1
 /// per node, at most.
 pub(super) async fn show(request: &Request, call: &Call, name: &str) -> Result<Response, Failure> {
     let Some(visit) = Visit::of(request, call).await? else { return go_to("/login") };
@@ -33,7 +33,7 @@ pub(super) async fn show(request: &Request, call: &Call, name: &str) -> Result<R
     let range = Range::new(Span::Hour, None, None, call.now, hours)
         .map_err(|(field, rule)| Failure::Broken(format!("the hours: {field}: {rule}")))?;
     let [hours, _] = user_page::usage(user.id, range);
-    let fetched = fetch_log::since(call.now.plus(-FETCHED_WITHIN), Some(user.id), FETCHES);
+    let fetched = fetch_log::since_of_user(user.id, call.now.plus(-FETCHED_WITHIN), call.now, FETCHES);
     let batch = [hours, fetched, addresses::of_user(user.id, call.now)];
     let why = explanation(call, user.id).await?;
     let outcomes = call.db.batch(&batch).await?;

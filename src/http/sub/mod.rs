@@ -7,6 +7,9 @@ mod info;
 mod list;
 mod page;
 
+use core::cell::RefCell;
+use std::rc::Rc;
+
 use bearer::Bearer;
 use weir_wire::Second;
 use worker::{Request, Response, console_error};
@@ -114,15 +117,38 @@ fn named(request: &Request, in_path: Option<&str>) -> Result<Option<Given>, Fail
 
 /// What the rules give to the client: page or format, and headers of its own. `own` are the operator's rules.
 fn suited(request: &Request, own: Option<&str>) -> Result<(Given, Extra), Failure> {
-    let own = own.and_then(|text| {
-        // Rules of another release must not end everybody's subscriptions: the shipped ones serve meanwhile.
-        Rules::read(text).inspect_err(|error| console_error!("client rules cannot be read: {error}")).ok()
-    });
-    let shipped = || Rules::built_in().map_err(|error| Failure::Broken(format!("the built-in client rules: {error}")));
-    let rules = own.map_or_else(shipped, Ok)?;
-    let found = rules.find(|name| request.headers().get(name).ok().flatten());
-    let none = || (Given::List(Format::Base64), Extra::default());
-    Ok(found.map_or_else(none, |(_, rule)| (rule.format, rule.headers.clone())))
+    let given = |rules: &Rules| {
+        let found = rules.find(|name| request.headers().get(name).ok().flatten());
+        let none = || (Given::List(Format::Base64), Extra::default());
+        found.map_or_else(none, |(_, rule)| (rule.format, rule.headers.clone()))
+    };
+    // Rules of another release must not end everybody's subscriptions: the shipped ones serve meanwhile.
+    match own.and_then(rules_of) {
+        Some(rules) => Ok(given(&rules)),
+        None => {
+            Rules::built_in().map(given).map_err(|error| Failure::Broken(format!("the built-in client rules: {error}")))
+        }
+    }
+}
+
+/// Rules as they were read last, beside their text. They change once in a while, and every fetch needs them: to compare the text costs a
+/// hundredth of reading it.
+fn rules_of(text: &str) -> Option<Rc<Rules>> {
+    thread_local! {
+        static LAST: RefCell<Option<(String, Rc<Rules>)>> = const { RefCell::new(None) };
+    }
+    LAST.with_borrow_mut(|last| {
+        if let Some((known, rules)) = last
+            && known == text
+        {
+            return Some(Rc::clone(rules));
+        }
+        let rules =
+            Rules::read(text).inspect_err(|error| console_error!("client rules cannot be read: {error}")).ok()?;
+        let rules = Rc::new(rules);
+        *last = Some((text.to_owned(), Rc::clone(&rules)));
+        Some(rules)
+    })
 }
 
 /// The subscription's address of any of its URLs.

@@ -30,7 +30,9 @@ pub(super) async fn list(request: &Request, call: &Call) -> Result<Response, Fai
         }
     };
     let since = call.now.plus(-i64::from(days) * 86_400);
-    let rows: Vec<Row> = call.db.all(fetch_log::since(since, user, MOST)).await?;
+    let log = user
+        .map_or_else(|| fetch_log::since(since, MOST), |user| fetch_log::since_of_user(user, since, call.now, MOST));
+    let rows: Vec<Row> = call.db.all(log).await?;
     let mut fetches = Vec::new();
     for row in rows {
         for Fetch(client, format, at) in fetches_of(&row)? {

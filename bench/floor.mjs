@@ -1,6 +1,6 @@
 /**
- * The empty Rust Worker in a workerd of its own, behind the same static assets as the panel: what the platform costs on this machine in
- * this minute.
+ * What the platform itself costs on this machine in this minute: a Rust Worker that does nothing, or reads one row of D1, in a workerd of its
+ * own, behind the same static assets as the panel.
  */
 import { spawn } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
@@ -14,15 +14,23 @@ import { ROOT } from '../tests/support/panel.mjs';
 import { freePort } from '../tests/support/ports.mjs';
 
 const HERE = fileURLToPath(new URL('.', import.meta.url));
-const BUILD = path.join(HERE, 'empty-worker/build');
+const BUILD = path.join(HERE, 'floor-worker/build');
 const HOST = '127.0.0.1';
+
+/** What everything is compared with: nothing, and one row. */
+export const FLOORS = [
+  { what: 'empty Rust Worker', path: '/' },
+  { what: 'one row of D1', path: '/row' },
+];
 
 /**
  * Build it and serve it.
  *
+ * @param {(line: string) => void} say
  * @returns {Promise<{url: string, pid: number, stop: () => Promise<void>}>}
  */
-export async function startEmptyWorker() {
+export async function startFloor(say) {
+  say('building the floor Worker (half a minute the first time)');
   await build();
   const port = await freePort();
   const { workerOptions: panel } = unstable_getMiniflareWorkerOptions(path.join(ROOT, 'wrangler.toml'), undefined, { envFiles: [] });
@@ -35,9 +43,10 @@ export async function startEmptyWorker() {
       log: new Log(LogLevel.NONE),
       workers: [
         {
-          name: 'empty',
+          name: 'floor',
           compatibilityDate: panel.compatibilityDate,
           assets: panel.assets,
+          d1Databases: panel.d1Databases,
           modulesRoot: BUILD,
           modules: [
             { type: 'ESModule', path: path.join(BUILD, 'index.js') },
@@ -48,15 +57,20 @@ export async function startEmptyWorker() {
     }),
   );
   await miniflare.ready;
+  const database = await miniflare.getD1Database('DB');
+  await database.batch([
+    database.prepare('CREATE TABLE floor (id INTEGER PRIMARY KEY, name TEXT NOT NULL) STRICT'),
+    database.prepare("INSERT INTO floor VALUES (1, 'ok')"),
+  ]);
   return { url: `http://${HOST}:${port}`, pid: workerdOf(port), stop: () => miniflare.dispose() };
 }
 
 /** Its progress goes to the terminal. */
 function build() {
   return new Promise((resolve, reject) => {
-    const child = spawn(path.join(HERE, 'build-empty-worker'), { stdio: ['ignore', 'ignore', 'inherit'] });
+    const child = spawn(path.join(HERE, 'build-floor-worker'), { stdio: ['ignore', 'ignore', 'inherit'] });
     child.once('error', reject);
-    child.once('exit', (code) => (code === 0 ? resolve() : reject(new Error(`bench/build-empty-worker ended with ${code}`))));
+    child.once('exit', (code) => (code === 0 ? resolve() : reject(new Error(`bench/build-floor-worker ended with ${code}`))));
   });
 }
 
