@@ -1,0 +1,160 @@
+/**
+ * Where the Worker's own CPU goes: the runtime's profiler looks at its isolate while a request is repeated. Unlike the figures of the whole
+ * process this is what the platform counts: no HTTP, no database.
+ */
+import { mkdir, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+
+import { ROOT } from '../tests/support/panel.mjs';
+import { authKeyOf, BASE, reportOf, tokenOf } from '../tests/support/xpert.mjs';
+import { askAt } from '../tests/support/marzban-bearer.mjs';
+import { Connection } from './client.mjs';
+import { panelWithUsers, settledAgent, signIn, subscriptionPath } from './panels.mjs';
+import { figure } from './report.mjs';
+
+const USERS = 10_000;
+/** Microseconds between two looks. */
+const INTERVAL = 200;
+const REQUESTS = 200;
+const WARM_UP = 50;
+/** Where each profile is kept; Chrome's developer tools open such files. */
+const FOLDER = path.join(ROOT, '.weir/profiles');
+/** V8's names of what is no work of ours. */
+const IDLE = new Set(['(idle)', '(program)', '(root)']);
+
+/** @param {{say: (line: string) => void}} options @returns {Promise<import('./report.mjs').Section>} */
+export async function run({ say }) {
+  say(`a panel with ${USERS} users`);
+  const { panel, users } = await panelWithUsers(USERS, { inspector: true, vars: { XPERT_LIMIT_FACTOR: '1000000' } });
+  await mkdir(FOLDER, { recursive: true });
+  const inspector = await Inspector.open(await panel.inspector());
+  try {
+    const connection = new Connection(panel.url);
+    const rows = [];
+    for (const [what, next] of Object.entries(await requests(panel, users))) {
+      say(what);
+      for (let index = 0; index < WARM_UP; index += 1) await connection.send(next());
+      await inspector.call('Profiler.start');
+      for (let index = 0; index < REQUESTS; index += 1) await connection.send(next());
+      const { profile } = await inspector.call('Profiler.stop');
+      await writeFile(path.join(FOLDER, `${what.replace(/[^a-z0-9]+/gi, '-')}.cpuprofile`), JSON.stringify(profile));
+      rows.push(row(what, profile));
+    }
+    return {
+      title: "CPU of the Worker's isolate",
+      tables: [{ head: ['request', 'ms', 'of it Wasm', 'JavaScript', 'collector', 'most of it'], rows }],
+      notes: [`Means of ${REQUESTS} requests, one after the other, looked at every ${INTERVAL} microseconds, which costs time itself.`, `Profiles: ${path.relative(process.cwd(), FOLDER)}/`],
+    };
+  } finally {
+    inspector.close();
+    await panel.stop();
+  }
+}
+
+async function requests(panel, users) {
+  const agent = await settledAgent(panel);
+  const bearer = { authorization: `Bearer ${agent.key}`, 'content-type': 'application/json' };
+  let seq = 0;
+  const sync = (reported) => () => {
+    const lines = users.slice(0, reported).map(({ slot }) => [slot, 1, 2]);
+    const fields = reported > 0 ? { report: agent.report({ seq: (seq += 1), users: lines }) } : {};
+    return { method: 'POST', path: '/agent/v1/sync', headers: bearer, body: JSON.stringify(agent.message(fields)) };
+  };
+  const cookie = await signIn(panel);
+  const page = (path) => () => ({ path, headers: { cookie } });
+  const { username, password } = panel.operator;
+  const { body } = await askAt(panel, { username, password });
+  const marzban = { authorization: `Bearer ${body.access_token}` };
+  const authKey = await authKeyOf(panel);
+  const link = await subscriptionPath(panel, users[0].name);
+  let told = 0;
+  return {
+    'subscription, forged token': () => ({ path: `/sub/${'A'.repeat(32)}`, expect: 404 }),
+    'health: one query': () => ({ path: '/health' }),
+    'sync, nothing to say': sync(0),
+    'sync with a report of 1 user': sync(1),
+    'sync with a report of 100 users': sync(100),
+    'sync with a report of 1,000 users': sync(1000),
+    'subscription, base64': () => ({ path: link }),
+    'subscription, mihomo': () => ({ path: `${link}/mihomo` }),
+    'subscription, sing-box': () => ({ path: `${link}/sing-box` }),
+    'webhook of a client': () => ({
+      method: 'POST',
+      path: `${BASE}/traffic-webhook`,
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(reportOf(tokenOf(authKey, users[(told += 1) % users.length]))),
+    }),
+    dashboard: page('/'),
+    'users page, 50 of 10,000': page('/users'),
+    'users, a search': page('/users?q=user'),
+    'users, the most used': page('/users?sort=used'),
+    'page of one user': page(`/users/${users[1].name}`),
+    settings: page('/settings'),
+    'Marzban: list of 50': () => ({ path: '/api/users?limit=50', headers: marzban }),
+    'Marzban: one user': () => ({ path: `/api/user/${users[0].name}`, headers: marzban }),
+  };
+}
+
+function row(what, { nodes, samples, timeDeltas }) {
+  const byId = new Map(nodes.map((node) => [node.id, node]));
+  const spent = { wasm: 0, script: 0, collector: 0 };
+  const functions = new Map();
+  for (const [index, id] of samples.entries()) {
+    const { functionName: name, url } = byId.get(id).callFrame;
+    if (IDLE.has(name)) continue;
+    const kind = name === '(garbage collector)' ? 'collector' : url.startsWith('wasm') ? 'wasm' : 'script';
+    spent[kind] += timeDeltas[index];
+    functions.set(name, (functions.get(name) ?? 0) + timeDeltas[index]);
+  }
+  const all = spent.wasm + spent.script + spent.collector;
+  const per = (microseconds) => figure(microseconds / 1000 / REQUESTS);
+  const most = [...functions].sort(([, a], [, b]) => b - a).slice(0, 4);
+  const told = most.map(([name, time]) => `${name || '(anonymous)'} ${Math.round((100 * time) / all)} %`).join(', ');
+  return [what, per(all), per(spent.wasm), per(spent.script), per(spent.collector), told];
+}
+
+/** Chrome's protocol over one WebSocket. */
+class Inspector {
+  #socket;
+  #waiting = new Map();
+  #last = 0;
+
+  static async open(url) {
+    const targets = await (await fetch(new URL('/json', url.href.replace(/^ws/, 'http')))).json();
+    const target = targets.find(({ id, title }) => `${id} ${title}`.includes('weir')) ?? targets[0];
+    const inspector = new Inspector();
+    await inspector.#connect(target.webSocketDebuggerUrl);
+    await inspector.call('Profiler.enable');
+    await inspector.call('Profiler.setSamplingInterval', { interval: INTERVAL });
+    return inspector;
+  }
+
+  #connect(url) {
+    this.#socket = new WebSocket(url);
+    this.#socket.addEventListener('message', ({ data }) => {
+      const { id, result, error } = JSON.parse(data);
+      const waiting = this.#waiting.get(id);
+      if (!waiting) return;
+      this.#waiting.delete(id);
+      if (error) waiting.reject(new Error(error.message));
+      else waiting.resolve(result);
+    });
+    return new Promise((resolve, reject) => {
+      this.#socket.addEventListener('open', resolve);
+      this.#socket.addEventListener('error', () => reject(new Error(`no inspector at ${url}`)));
+    });
+  }
+
+  call(method, params = {}) {
+    this.#last += 1;
+    const id = this.#last;
+    return new Promise((resolve, reject) => {
+      this.#waiting.set(id, { resolve, reject });
+      this.#socket.send(JSON.stringify({ id, method, params }));
+    });
+  }
+
+  close() {
+    this.#socket.close();
+  }
+}
