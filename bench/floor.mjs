@@ -27,9 +27,10 @@ export const FLOORS = [
  * Build it and serve it.
  *
  * @param {(line: string) => void} say
- * @returns {Promise<{url: string, pid: number, stop: () => Promise<void>}>}
+ * @param {{inspector?: boolean}} [options] `inspector`: with that of the runtime, whose address is `await inspector()`
+ * @returns {Promise<{url: string, pid: number, inspector: () => Promise<URL>, stop: () => Promise<void>}>}
  */
-export async function startFloor(say) {
+export async function startFloor(say, { inspector = false } = {}) {
   say('building the floor Worker (half a minute the first time)');
   await build();
   const port = await freePort();
@@ -40,6 +41,7 @@ export async function startFloor(say) {
       port,
       cf: false,
       telemetry: { enabled: false },
+      ...(inspector && { inspectorPort: 0 }),
       log: new Log(LogLevel.NONE),
       workers: [
         {
@@ -62,7 +64,12 @@ export async function startFloor(say) {
     database.prepare('CREATE TABLE floor (id INTEGER PRIMARY KEY, name TEXT NOT NULL) STRICT'),
     database.prepare("INSERT INTO floor VALUES (1, 'ok')"),
   ]);
-  return { url: `http://${HOST}:${port}`, pid: workerdOf(port), stop: () => miniflare.dispose() };
+  return {
+    url: `http://${HOST}:${port}`,
+    pid: workerdOf(port),
+    inspector: () => miniflare.getInspectorURL(),
+    stop: () => miniflare.dispose(),
+  };
 }
 
 /** Its progress goes to the terminal. */

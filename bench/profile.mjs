@@ -9,14 +9,15 @@ import { ROOT } from '../tests/support/panel.mjs';
 import { authKeyOf, BASE, reportOf, tokenOf } from '../tests/support/xpert.mjs';
 import { askAt } from '../tests/support/marzban-bearer.mjs';
 import { Connection } from './client.mjs';
+import { FLOORS, startFloor } from './floor.mjs';
 import { panelWithUsers, settledAgent, signIn, subscriptionPath } from './panels.mjs';
 import { figure } from './report.mjs';
 
 const USERS = 10_000;
-/** Microseconds between two looks. */
-const INTERVAL = 200;
-const REQUESTS = 200;
-const WARM_UP = 50;
+/** Microseconds between two looks. Each costs time that is counted too. */
+const INTERVAL = 1000;
+const REQUESTS = 300;
+const WARM_UP = 100;
 /** Where each profile is kept; Chrome's developer tools open such files. */
 const FOLDER = path.join(ROOT, '.weir/profiles');
 /** V8's names of what is no work of ours. */
@@ -24,31 +25,37 @@ const IDLE = new Set(['(idle)', '(program)', '(root)']);
 
 /** @param {{say: (line: string) => void}} options @returns {Promise<import('./report.mjs').Section>} */
 export async function run({ say }) {
+  await mkdir(FOLDER, { recursive: true });
+  const floor = await startFloor(say, { inspector: true });
   say(`a panel with ${USERS} users`);
   const { panel, users } = await panelWithUsers(USERS, { inspector: true, vars: { XPERT_LIMIT_FACTOR: '1000000' } });
-  await mkdir(FOLDER, { recursive: true });
-  const inspector = await Inspector.open(await panel.inspector());
   try {
-    const connection = new Connection(panel.url);
-    const rows = [];
-    for (const [what, next] of Object.entries(await requests(panel, users))) {
-      say(what);
-      for (let index = 0; index < WARM_UP; index += 1) await connection.send(next());
-      await inspector.call('Profiler.start');
-      for (let index = 0; index < REQUESTS; index += 1) await connection.send(next());
-      const { profile } = await inspector.call('Profiler.stop');
-      await writeFile(path.join(FOLDER, `${what.replace(/[^a-z0-9]+/gi, '-')}.cpuprofile`), JSON.stringify(profile));
-      rows.push(row(what, profile));
-    }
-    return {
-      title: "CPU of the Worker's isolate",
-      tables: [{ head: ['request', 'ms', 'of it Wasm', 'JavaScript', 'collector', 'most of it'], rows }],
-      notes: [`Means of ${REQUESTS} requests, one after the other, looked at every ${INTERVAL} microseconds, which costs time itself.`, `Profiles: ${path.relative(process.cwd(), FOLDER)}/`],
-    };
+    const floors = Object.fromEntries(FLOORS.map(({ what, path: at }) => [what, () => ({ path: at })]));
+    const spent = [...(await profiled(floor, 'floor', floors, say)), ...(await profiled(panel, 'weir', await requests(panel, users), say))];
+    return section(spent);
   } finally {
-    inspector.close();
     await panel.stop();
+    await floor.stop();
   }
+}
+
+/** @returns {Promise<Array<Spent & {what: string}>>} what each of a server's requests spent */
+async function profiled(server, worker, every, say) {
+  const inspector = await Inspector.open(await server.inspector(), worker);
+  const connection = new Connection(server.url);
+  const spent = [];
+  for (const [what, next] of Object.entries(every)) {
+    say(what);
+    for (let index = 0; index < WARM_UP; index += 1) await connection.send(next());
+    await inspector.call('Profiler.start');
+    for (let index = 0; index < REQUESTS; index += 1) await connection.send(next());
+    const { profile } = await inspector.call('Profiler.stop');
+    await writeFile(path.join(FOLDER, `${what.replace(/[^a-z0-9]+/gi, '-')}.cpuprofile`), JSON.stringify(profile));
+    spent.push({ what, ...read(profile) });
+  }
+  inspector.close();
+  connection.end();
+  return spent;
 }
 
 async function requests(panel, users) {
@@ -95,7 +102,12 @@ async function requests(panel, users) {
   };
 }
 
-function row(what, { nodes, samples, timeDeltas }) {
+/**
+ * @typedef {{all: number, wasm: number, script: number, collector: number, most: string}} Spent milliseconds of a request, and where most of them go
+ *
+ * @returns {Spent}
+ */
+function read({ nodes, samples, timeDeltas }) {
   const byId = new Map(nodes.map((node) => [node.id, node]));
   const spent = { wasm: 0, script: 0, collector: 0 };
   const functions = new Map();
@@ -103,14 +115,30 @@ function row(what, { nodes, samples, timeDeltas }) {
     const { functionName: name, url } = byId.get(id).callFrame;
     if (IDLE.has(name)) continue;
     const kind = name === '(garbage collector)' ? 'collector' : url.startsWith('wasm') ? 'wasm' : 'script';
-    spent[kind] += timeDeltas[index];
-    functions.set(name, (functions.get(name) ?? 0) + timeDeltas[index]);
+    const time = timeDeltas[index] / 1000 / REQUESTS;
+    spent[kind] += time;
+    functions.set(name, (functions.get(name) ?? 0) + time);
   }
   const all = spent.wasm + spent.script + spent.collector;
-  const per = (microseconds) => figure(microseconds / 1000 / REQUESTS);
-  const most = [...functions].sort(([, a], [, b]) => b - a).slice(0, 4);
-  const told = most.map(([name, time]) => `${name || '(anonymous)'} ${Math.round((100 * time) / all)} %`).join(', ');
-  return [what, per(all), per(spent.wasm), per(spent.script), per(spent.collector), told];
+  const most = [...functions].sort(([, a], [, b]) => b - a).slice(0, 3);
+  return { ...spent, all, most: most.map(([name, time]) => `${name || '(anonymous)'} ${Math.round((100 * time) / all)} %`).join(', ') };
+}
+
+function section(spent) {
+  const [, row] = spent;
+  return {
+    title: "CPU of the Worker's isolate",
+    tables: [
+      {
+        head: ['request', 'ms', 'x one row', 'of it Wasm', 'JavaScript', 'collector', 'most of it'],
+        rows: spent.map(({ what, all, wasm, script, collector, most }) => [what, ...[all, all / row.all, wasm, script, collector].map(figure), most]),
+      },
+    ],
+    notes: [
+      `Means of ${REQUESTS} requests, one after the other, looked at every ${INTERVAL / 1000} ms, which costs time itself: the ratios say more.`,
+      `Profiles: ${path.relative(process.cwd(), FOLDER)}/`,
+    ],
+  };
 }
 
 /** Chrome's protocol over one WebSocket. */
@@ -119,9 +147,9 @@ class Inspector {
   #waiting = new Map();
   #last = 0;
 
-  static async open(url) {
+  static async open(url, worker) {
     const targets = await (await fetch(new URL('/json', url.href.replace(/^ws/, 'http')))).json();
-    const target = targets.find(({ id, title }) => `${id} ${title}`.includes('weir')) ?? targets[0];
+    const target = targets.find(({ id, title }) => `${id} ${title}`.includes(worker)) ?? targets[0];
     const inspector = new Inspector();
     await inspector.#connect(target.webSocketDebuggerUrl);
     await inspector.call('Profiler.enable');

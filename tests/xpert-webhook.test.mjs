@@ -255,6 +255,7 @@ test('a report costs what design promises', async (t) => {
   assert.ok(alias.written === 1 && alias.read <= 4 && alias.queries <= 3, JSON.stringify(alias));
   const { cost: again } = await send(panel, reportOf(one.token), { 'idempotency-key': 'keyed first' });
   assert.equal(again.written, 0, 'a retry writes nothing');
+  assert.ok(again.queries <= 3, `and asks nothing more: ${again.queries} queries`);
 });
 
 test('10,000 reports by 100 tokens sum exactly', async () => {

@@ -87,9 +87,12 @@ async fn store_once(call: &Call, entry: &Entry<'_>) -> Result<(), Failure> {
                 None => Ok(()),
             };
         }
+        // The key was seen: this is a retry. Only a charge can have met a period that has ended.
+        if !entry.is_charged {
+            return Ok(());
+        }
         let ended: Option<Due> = call.db.first(due::ended(entry.user, call.now)).await?;
-        // The key was seen: this is a retry.
-        let Some(ended) = ended.filter(|_| entry.is_charged) else { return Ok(()) };
+        let Some(ended) = ended else { return Ok(()) };
         call.db.batch(&due::turn(&[&ended], random::salt()?, call.now)).await?;
     }
     Err(Failure::Busy("a report was overtaken again and again".into()))
