@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { after, before, test } from 'node:test';
 
-import { sha256Hex, startPanel } from './support/panel.mjs';
+import { sha256Hex } from './support/panel-secrets.mjs';
+import { startPanel } from './support/panel.mjs';
 import { assertRefused, dump } from './support/refusals.mjs';
 import { enrol, seedUsers, usageOf } from './support/seed.mjs';
 import { now, PROTOCOL, randomEpoch, randomSlot, ScriptedAgent, utc } from './support/wire.mjs';

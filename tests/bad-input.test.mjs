@@ -4,7 +4,8 @@ import { request } from 'node:http';
 import { after, before, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 
-import { sha256Hex, startPanel } from './support/panel.mjs';
+import { sha256Hex } from './support/panel-secrets.mjs';
+import { startPanel } from './support/panel.mjs';
 import { assertSentence, chunked, dump, sendRaw } from './support/refusals.mjs';
 import { seedAgent, seedNode, seedUsers } from './support/seed.mjs';
 import { makeReport, PROTOCOL, randomSlot } from './support/wire.mjs';

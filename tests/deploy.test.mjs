@@ -12,7 +12,8 @@ import { experimental_readRawConfig } from 'wrangler';
 import { markOf, secretsToUpload } from '../dev/deploy/secrets.mjs';
 import { startCloudflare } from './support/cloudflare.mjs';
 import { Machine, rows, SECRET, signIn } from './support/machine.mjs';
-import { ROOT, sha256Hex } from './support/panel.mjs';
+import { sha256Hex } from './support/panel-secrets.mjs';
+import { ROOT } from './support/panel.mjs';
 import { seedAgent, seedUsers } from './support/seed.mjs';
 import { slotCredentials } from './support/wire.mjs';
 

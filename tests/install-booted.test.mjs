@@ -10,7 +10,8 @@ import { after, before, test } from 'node:test';
 
 import { BootedRoot } from './support/booted-root.mjs';
 import { makeCertificate } from './support/certificate.mjs';
-import { ROOT, sha256Hex, startPanel } from './support/panel.mjs';
+import { sha256Hex } from './support/panel-secrets.mjs';
+import { ROOT, startPanel } from './support/panel.mjs';
 import { freePorts } from './support/ports.mjs';
 import { serverTemplate } from './support/singbox-config.mjs';
 import { until } from './support/site.mjs';

@@ -9,7 +9,8 @@ import { promisify } from 'node:util';
 
 import { makeCertificate } from './support/certificate.mjs';
 import { HostRoot } from './support/host-root.mjs';
-import { ROOT, sha256Hex, startPanel } from './support/panel.mjs';
+import { sha256Hex } from './support/panel-secrets.mjs';
+import { ROOT, startPanel } from './support/panel.mjs';
 import { until } from './support/site.mjs';
 
 const run = promisify(execFile);

@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 
 import { addOperator, browserOf, sendLogin, signIn, signInOwner } from './support/operators.mjs';
-import { sha256Hex, startPanel } from './support/panel.mjs';
+import { sha256Hex } from './support/panel-secrets.mjs';
+import { startPanel } from './support/panel.mjs';
 import { assertRefused, dump } from './support/refusals.mjs';
 import { codeOf } from './support/totp.mjs';
 

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 
-import { sha256Hex, startPanel } from './support/panel.mjs';
+import { sha256Hex } from './support/panel-secrets.mjs';
+import { startPanel } from './support/panel.mjs';
 import { seedUsers } from './support/seed.mjs';
 import { now } from './support/wire.mjs';
 import { authKeyOf, BASE, reportOf, send, setSettings, tokenOf } from './support/xpert.mjs';

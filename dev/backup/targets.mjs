@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, rename } from 'node:fs/promises';
 import path from 'node:path';
 
-import { openDatabase } from '../../tests/support/panel.mjs';
+import { openDatabase } from '../../tests/support/panel-database.mjs';
 import { signedInAccounts, chooseAccount } from '../deploy/account.mjs';
 import { Api } from '../deploy/api.mjs';
 import { makeConfig } from '../deploy/config.mjs';

@@ -3,33 +3,26 @@
  * Durable Object of the doorbell, served on 127.0.0.1 over HTTP. What wrangler.toml says is taken from there, so that a binding
  * cannot be right here and wrong in production.
  */
-import { createHash, randomBytes } from 'node:crypto';
 import diagnostics from 'node:diagnostics_channel';
 import { existsSync } from 'node:fs';
-import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 import { Log, LogLevel, Miniflare, convertV4MiniflareOptions } from 'miniflare';
-import { unstable_getMiniflareWorkerOptions, unstable_splitSqlQuery } from 'wrangler';
+import { unstable_getMiniflareWorkerOptions } from 'wrangler';
 
+import { migrate } from './panel-database.mjs';
+import { keepLogin, keepSecrets } from './panel-secrets.mjs';
 import { freePort } from './ports.mjs';
 
 const HOST = '127.0.0.1';
 /** The root of the project. */
 export const ROOT = fileURLToPath(new URL('../../', import.meta.url));
-const MIGRATIONS = path.join(ROOT, 'migrations');
-const SECRETS = ['SLOT_KEY', 'AUTH_KEY', 'AUDIT_KEY', 'CREDENTIAL_KEY'];
-const ALL_SCOPES = 'users:read users:write nodes:read nodes:write stats:read settings:read settings:write audit:read backup:read backup:write channels:read channels:write plans:read plans:write';
 /** Lines of the Worker's log that are kept for a test that fails. */
 const LOG_LINES = 1000;
-
-/** @param {string} text @returns {string} how the panel stores keys, tokens and passwords */
-export function sha256Hex(text) {
-  return createHash('sha256').update(text).digest('hex');
-}
 
 /**
  * Start a panel. On its first start in a folder the database is made, and an operator and an API key with every scope are entered.
@@ -320,89 +313,6 @@ function workerOptions({ folder, port, bindings, bucket, faults, mail, inspector
       },
     ],
   });
-}
-
-/**
- * The database of a panel that does not run.
- *
- * @param {string} folder of the panel
- * @returns {Promise<{db: D1Database, close: () => Promise<void>}>}
- */
-export async function openDatabase(folder) {
-  const { workerOptions: worker } = unstable_getMiniflareWorkerOptions(path.join(ROOT, 'wrangler.toml'), undefined, { envFiles: [] });
-  const miniflare = new Miniflare(
-    convertV4MiniflareOptions({
-      host: HOST,
-      cf: false,
-      telemetry: { enabled: false },
-      resourcePersistencePath: path.join(folder, 'v3'),
-      workers: [{ name: 'database', modules: true, script: 'export default {}', compatibilityDate: worker.compatibilityDate, d1Databases: worker.d1Databases }],
-    }),
-  );
-  return { db: await miniflare.getD1Database('DB'), close: () => miniflare.dispose() };
-}
-
-/** Apply what is missing, one file a transaction, entered in the table that wrangler keeps. */
-async function migrate(database) {
-  await database
-    .prepare(
-      `CREATE TABLE IF NOT EXISTS "d1_migrations"(
-        id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT UNIQUE, applied_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP NOT NULL)`,
-    )
-    .run();
-  const { results } = await database.prepare('SELECT name FROM d1_migrations').all();
-  const applied = new Set(results.map(({ name }) => name));
-  const files = (await readdir(MIGRATIONS)).filter((name) => name.endsWith('.sql')).sort();
-  for (const name of files.filter((file) => !applied.has(file))) {
-    const sql = await readFile(path.join(MIGRATIONS, name), 'utf8');
-    const statements = unstable_splitSqlQuery(sql).map((statement) => database.prepare(statement));
-    await database.batch([...statements, database.prepare('INSERT INTO d1_migrations (name) VALUES (?1)').bind(name)]);
-  }
-}
-
-/** Random on the first start, the same ever after: other ones would lock every user out. A folder of an older release gets what is new. */
-async function keepSecrets(folder) {
-  const file = path.join(folder, 'secrets.json');
-  const make = () => Object.fromEntries(SECRETS.map((name) => [name, randomBytes(32).toString('hex')]));
-  const kept = await keepFile(file, make);
-  if (SECRETS.every((name) => name in kept)) return kept;
-  await writeFile(file, `${JSON.stringify({ ...make(), ...kept }, null, 2)}\n`, { mode: 0o600 });
-  return keepFile(file, make);
-}
-
-async function keepLogin(folder, database) {
-  const file = path.join(folder, 'login.json');
-  const login = await keepFile(file, () => ({
-    username: 'admin',
-    password: randomBytes(16).toString('hex'),
-    api_key: `weir_${randomBytes(16).toString('hex')}`,
-  }));
-  // Entered on every start and not only when the file is made: a start that was cut short in between would lock out for good.
-  await database.batch([
-    database
-      .prepare(
-        `INSERT INTO operators (name, password_hash, created_at) SELECT ?1, ?2, unixepoch()
-        WHERE NOT EXISTS (SELECT 1 FROM operators)`,
-      )
-      .bind(login.username, sha256Hex(login.password)),
-    database
-      // As one that was used a moment ago: the first use of an hour is noted, and would be a row of whatever a test counts.
-      .prepare('INSERT OR IGNORE INTO api_keys (hash, name, scopes, created_at, last_used_at) VALUES (?1, ?2, ?3, unixepoch(), unixepoch())')
-      .bind(sha256Hex(login.api_key), 'local', ALL_SCOPES),
-  ]);
-  return login;
-}
-
-async function keepFile(file, make) {
-  try {
-    return JSON.parse(await readFile(file, 'utf8'));
-  } catch (error) {
-    if (error.code !== 'ENOENT') throw error;
-  }
-  const made = make();
-  await writeFile(file, `${JSON.stringify(made, null, 2)}\n`, { mode: 0o600 });
-  await chmod(file, 0o600);
-  return made;
 }
 
 /** A sentence instead of the runtime's own, which names a flag of another program. */

@@ -1,7 +1,7 @@
 /** Rows put straight into the database, for tests of one face that must not depend on another one. */
 import { randomBytes } from 'node:crypto';
 
-import { sha256Hex } from './panel.mjs';
+import { sha256Hex } from './panel-secrets.mjs';
 import { now, PROTOCOL, randomSlot, ScriptedAgent } from './wire.mjs';
 
 const TOKEN_LASTS = 3600;

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 
 import { jwt } from './jwt.mjs';
 import { addOperator, askToken, signIn } from './operators.mjs';
-import { sha256Hex } from './panel.mjs';
+import { sha256Hex } from './panel-secrets.mjs';
 import { keyWith } from './refusals.mjs';
 
 /** What everything is named that a stranger must not learn of. */
