@@ -72,7 +72,7 @@ fuzz: ## look for inputs that break a reader: docs/fuzzing.md. TARGET= (all), SE
 schemathesis: build-worker ## call the panel as its OpenAPI documents say and forbid. SEED=, CASES= (2000 a document)
 	@dev/schemathesis
 
-deploy: build-worker agent-files ## the panel onto Cloudflare: docs/deploy.md; safe to repeat. DRY_RUN=1, NAME=, DOMAIN=, BACKUP=
+deploy: build-worker agent-files ## the panel onto Cloudflare: docs/deploy.md; safe to repeat. DRY_RUN=1, NAME=, DOMAIN=, BACKUP=, COMPROMISED=1
 	@$(ENV) NODE_USE_ENV_PROXY=1 node --disable-warning=UNDICI-EHPA dev/deploy.mjs
 
 backup: ## a backup of a panel into a folder: docs/backup.md. TO=, NAME= or LOCAL=, INSTANT=

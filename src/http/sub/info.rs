@@ -62,7 +62,6 @@ fn info(request: &Request, call: &Call, opened: Opened) -> Result<Value, Failure
         owner_name: None,
         owner_role: None,
         owner_telegram_id: None,
-        owner_discord_webhook: None,
         fetched: opened.logged,
     };
     let user = serde_json::to_value(UserResponse::new(seen, &scene, call)?);
