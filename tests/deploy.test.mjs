@@ -232,7 +232,7 @@ describe('a new account', () => {
 
   test('ends by one command everything that somebody may have taken or made for himself', async () => {
     panel = await cloudflare.panel('weir');
-    const owner = await signInAs(login);
+    const owner = await signInAs(panel, login);
     const insider = await addOperator(panel, owner, { name: 'insider', role: 'owner' });
     const { body: { key } } = await insider.api('POST', '/api/v1/keys', { name: 'backdoor', scopes: ['users:read', 'users:write', 'operators:write'] });
     const { body: { access_token: token } } = await askToken(panel, { username: insider.name, password: insider.password });
@@ -272,7 +272,7 @@ describe('a new account', () => {
     for (const [what, ask] of asked) assert.ok([401, 404].includes((await ask()).status), what);
     assert.equal((await signIn(panel, lost)).status, 401);
     assert.equal((await signIn(panel, { username: insider.name, password: insider.password })).status, 401);
-    const now = await signInAs(login);
+    const now = await signInAs(panel, login);
     assert.equal((await panel.request('GET', '/api/v1/users', { key: login.api_key })).status, 200);
     assert.deepEqual(await rows(panel, 'SELECT (SELECT count(*) FROM passkeys) AS passkeys, (SELECT count(*) FROM recovery_codes) AS codes, (SELECT count(*) FROM api_keys) AS keys'),
       [{ passkeys: 0, codes: 0, keys: 1 }]);
@@ -406,7 +406,7 @@ test('secrets are uploaded only when the Worker lacks them, and only those that 
 });
 
 /** Somebody who is signed in with what `make deploy` made. */
-async function signInAs({ username, password }) {
+async function signInAs(panel, { username, password }) {
   return browserOf(panel, await sendLogin(panel, { name: username, password }));
 }
 
