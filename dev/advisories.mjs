@@ -28,7 +28,9 @@ const COUNTS = ['high', 'critical'];
  */
 function run([program, ...args], seconds) {
   return new Promise((resolve, reject) => {
-    const child = spawn(program, args, { detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
+    // git, which fetches the database, would ask for a password.
+    const env = { ...process.env, GIT_TERMINAL_PROMPT: '0' };
+    const child = spawn(program, args, { env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
     const ended = { late: false, out: '', err: '' };
     child.stdout.setEncoding('utf8').on('data', (text) => (ended.out += text));
     child.stderr.setEncoding('utf8').on('data', (text) => (ended.err += text));
@@ -88,7 +90,7 @@ async function npm(seconds) {
     const line = ({ name, severity, range, via, fixAvailable }) => {
       const why = via.map((cause) => (typeof cause === 'string' ? `by way of ${cause}` : `${cause.title} (${cause.url})`)).join('; ');
       const mend = fixAvailable === true ? 'npm audit fix mends it' : fixAvailable ? `mended by ${fixAvailable.name} ${fixAvailable.version}` : 'no newer version mends it';
-      return `${name} ${range}: ${severity}: ${why}; ${mend}`;
+      return `${name}${range && ` ${range}`}: ${severity}: ${why}; ${mend}`;
     };
     return { asked: true, about: `${total} packages${lesser > 0 ? `, ${lesser} of them weak in a lesser way` : ''}`, found: weak.map(line) };
   }
@@ -99,7 +101,7 @@ async function npm(seconds) {
 
 /** @param {number} seconds @param {string} config @returns {Promise<Outcome>} */
 async function cargo(seconds, config) {
-  const { late, err } = await run(['cargo', 'deny', '--format', 'json', '--all-features', 'check', '--config', config, 'advisories'], seconds);
+  const { late, err } = await run(['cargo', 'deny', '--format', 'json', '--all-features', '--config', config, 'check', 'advisories'], seconds);
   if (late) return noAnswer(seconds);
   const lines = err.split('\n').map(json).filter(Boolean);
   // The summary comes when the database was read and every crate was looked up, and never before.
@@ -114,7 +116,8 @@ async function cargo(seconds, config) {
   }
   const trouble = lines.filter(({ type, fields }) => type === 'log' && fields.level === 'ERROR').map(({ fields }) => fields.message);
   const unread = trouble.find((message) => /failed to fetch advisory database/.test(message));
-  if (unread) return { asked: false, why: plain(unread) };
+  // git says why on a line of its own; before it stands how it was called.
+  if (unread) return { asked: false, why: plain(/^fatal: (.*)$/m.exec(unread)?.[1] ?? unread) };
   throw new Error(plain(trouble[0] ?? err));
 }
 
