@@ -175,9 +175,10 @@ test('a node without a roster gets it in pages of 500', async (t) => {
 });
 
 for (const n of [1, 10, 256]) {
+  // Of a body over 4 KiB the key is asked for first, by a row of its own.
   test(`${n} asks cost a row written and four read each`, async (t) => {
     const asks = users.slice(0, n).map(({ slot }) => [slot, 0, 0]);
-    const { limits } = await price(t, `${n} asks`, { asks }, { written: n, read: 3 + 4 * n, queries: 5 });
+    const { limits } = await price(t, `${n} asks`, { asks }, { written: n, read: 3 + 4 * n + (n > 200 ? 1 : 0), queries: 5 });
     assert.equal(limits.length, n);
   });
 }

@@ -269,7 +269,7 @@ test('nor in what those see of channels who may not change them, on pages neithe
   const { items } = (await panel.request('GET', '/api/v1/channels', { key })).body;
   assert.equal(items.length, 5);
   const wheres = ['/api/v1/channels', '/api/v1/deliveries', '/api/v1/events', ...items.map(({ id }) => `/api/v1/channels/${id}`)];
-  const pages = ['/alerts', '/alerts?state=dead', '/alerts?state=waiting', '/alerts?state=delivered', '/', '/jobs', ...items.map(({ id }) => `/alerts/${id}`)];
+  const pages = ['/alerts', '/alerts?state=dead', '/alerts?state=waiting', '/alerts?state=delivered', '/', '/settings/jobs', ...items.map(({ id }) => `/alerts/${id}`)];
   const asked = [...wheres.map((where) => [where, { key }]), ...[...wheres, ...pages].map((where) => [where, { headers: { cookie: viewer.cookie } }])];
   for (const [where, caller] of asked) {
     const { status, text } = await panel.request('GET', where, caller);
