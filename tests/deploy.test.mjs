@@ -232,7 +232,8 @@ describe('a new account', () => {
 
   test('ends by one command everything that somebody may have taken or made for himself', async () => {
     panel = await cloudflare.panel('weir');
-    const owner = await signInAs(panel, login);
+    const lost = login;
+    const owner = await signInAs(panel, lost);
     const insider = await addOperator(panel, owner, { name: 'insider', role: 'owner' });
     const { body: { key } } = await insider.api('POST', '/api/v1/keys', { name: 'backdoor', scopes: ['users:read', 'users:write', 'operators:write'] });
     const { body: { access_token: token } } = await askToken(panel, { username: insider.name, password: insider.password });
@@ -252,7 +253,7 @@ describe('a new account', () => {
       ["a session of the insider's", () => panel.request('GET', '/api/v1/me', { headers: { cookie: insider.cookie } })],
       ["a session of the first operator's", () => panel.request('GET', '/api/v1/me', { headers: { cookie: owner.cookie } })],
       ['an API key of his own', () => panel.request('GET', '/api/v1/users', { key })],
-      ['the API key of make deploy', () => panel.request('GET', '/api/v1/users', { key: login.api_key })],
+      ['the API key of make deploy', () => panel.request('GET', '/api/v1/users', { key: lost.api_key })],
       ["a token of Marzban's API", () => panel.request('GET', '/api/admin', { key: token })],
       ['a link', () => panel.request('GET', link)],
       ['an alias', () => panel.request('GET', '/api/xpert/sub?user_token=ann123')],
@@ -265,7 +266,6 @@ describe('a new account', () => {
     const old = await machine.kept('weir', 'secrets.json');
     await machine.deployed({ COMPROMISED: '1' });
     panel = await cloudflare.panel('weir');
-    const lost = login;
     login = await machine.kept('weir', 'login.json');
     assert.deepEqual(Object.keys(login).sort(), ['api_key', 'password', 'url', 'username']);
 
