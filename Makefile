@@ -4,7 +4,7 @@ SHELL := /bin/bash
 # What dev/setup found: Node.js 22, sing-box, mihomo, cargo-deny.
 ENV := . .weir/env &&
 
-.PHONY: help setup build build-worker build-faults build-agent build-deb agent-files up test test-rust test-js test-long chaos check screenshots fuzz schemathesis deploy backup restore import bench simulate clean
+.PHONY: help setup build build-worker build-faults build-agent build-deb agent-files up test test-rust test-js test-long chaos check advisories screenshots fuzz schemathesis deploy backup restore import bench simulate clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/' | expand -t 14
@@ -42,12 +42,16 @@ test-long: build build-faults ## every test, the long ones included
 chaos: build build-faults ## everything goes wrong at once: docs/reliability.md. FAULTS= (10000), SEED=, MINUTES=, WITHOUT=a protective line, or each
 	@$(ENV) FAULTS=$(FAULTS) SEED=$(SEED) MINUTES=$(MINUTES) WITHOUT=$(WITHOUT) node dev/chaos.mjs
 
-check: setup ## format, lints, dependency rule, licences
+check: setup ## format, lints, dependency rule, licences, documents; weaknesses that are known, where that can be asked within seconds
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --all-features -- -D warnings
 	cargo test --test dependency_rule
 	@$(ENV) cargo deny check bans licenses sources
 	@$(ENV) node --test --test-reporter=spec tests/documents.test.mjs tests/where.test.mjs
+	@dev/advisories --limit 15
+
+advisories: setup ## whether weaknesses are known of crates and packages that Weir is made from
+	@dev/advisories
 
 .PHONY: docs
 docs: ## docs/ as one site with a search, into target/book/; WEIR_BOOK=DIR builds it elsewhere
@@ -68,7 +72,7 @@ fuzz: ## look for inputs that break a reader: docs/fuzzing.md. TARGET= (all), SE
 schemathesis: build-worker ## call the panel as its OpenAPI documents say and forbid. SEED=, CASES= (2000 a document)
 	@dev/schemathesis
 
-deploy: build-worker agent-files ## the panel onto Cloudflare: docs/deploy.md; safe to repeat. DRY_RUN=1, NAME=, DOMAIN=, BACKUP=
+deploy: build-worker agent-files ## the panel onto Cloudflare: docs/deploy.md; safe to repeat. DRY_RUN=1, NAME=, DOMAIN=, BACKUP=, COMPROMISED=1
 	@$(ENV) NODE_USE_ENV_PROXY=1 node --disable-warning=UNDICI-EHPA dev/deploy.mjs
 
 backup: ## a backup of a panel into a folder: docs/backup.md. TO=, NAME= or LOCAL=, INSTANT=

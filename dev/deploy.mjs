@@ -6,6 +6,7 @@
  *   DRY_RUN=1                      builds, says what would be done, and changes nothing
  *   NEW_LOGIN=1                    another password and API key for the first operator; everybody is signed out
  *   ROTATE=SLOT_KEY,AUTH_KEY       other secrets: what was handed out to users ends
+ *   COMPROMISED=1                  all of that, and every other operator, API key and token ends: docs/security.md
  *   BACKUP=weir-backup             an R2 bucket for backups, made if it is not there; later runs keep it
  *   WEIR_HOME=DIR                  keeps ids, secrets and login in DIR/deploy instead of in .weir/deploy
  */

@@ -13,6 +13,8 @@ import { makeReport, PROTOCOL, randomSlot } from './support/wire.mjs';
 const MOST_BODY = 256 * 1024;
 const MOST_ENROLMENT = 64 * 1024;
 const MOST_INFLATED = 1024 * 1024;
+/** What is read before its key is asked for. */
+const MOST_LIGHT = 4 * 1024;
 
 let panel;
 let agent;
@@ -184,6 +186,30 @@ test('a key that is missing, wrong or of another scheme is 401', async () => {
     for (const one of headers) refused(await panel.request('POST', '/agent/v1/sync', { body, headers: one }), 401, 'key');
     for (const one of headers) assert.equal(await bell(one), 401);
   });
+});
+
+test('whoever has no key makes the panel unpack and parse nothing', async () => {
+  const gzip = { 'content-encoding': 'gzip' };
+  const mebibyte = gzipSync(JSON.stringify(agent.message()).padEnd(MOST_INFLATED, ' '));
+  // What the right key is told of each, and nobody else: so nobody else's was looked into.
+  const heavy = [
+    ['a bomb', gzipSync(Buffer.alloc(100 * MOST_INFLATED, 0x20)), gzip, 413],
+    ['gzip of 1 MiB', mebibyte, gzip, 200],
+    ['no gzip', 'not gzip', gzip, 400],
+    ['half of a gzip', mebibyte.subarray(0, 20), gzip, 400],
+    ['a large body that is no JSON', 'x'.repeat(MOST_BODY), {}, 400],
+    ['a large body of another protocol', JSON.stringify({ protocol: 9 }).padEnd(MOST_LIGHT + 1), {}, 426],
+  ];
+  await withoutTrace(async () => {
+    for (const [what, body, headers] of heavy) {
+      for (const [key, rows] of [['f'.repeat(64), 1], [agent.key.toUpperCase(), 0], [agent.key.slice(1), 0], [panel.apiKey, 0], ['', 0]]) {
+        const answer = await panel.request('POST', '/agent/v1/sync', { key, body, headers });
+        refused(answer, 401, 'key');
+        assert.ok(answer.cost.read <= rows && answer.cost.queries <= rows, `${what}: ${JSON.stringify(answer.cost)}`);
+      }
+    }
+  });
+  for (const [what, body, headers, status] of heavy) assert.equal((await agent.send(body, headers)).status, status, what);
 });
 
 test('the bell is for WebSockets', async () => {

@@ -12,9 +12,11 @@ import { experimental_readRawConfig } from 'wrangler';
 import { markOf, secretsToUpload } from '../dev/deploy/secrets.mjs';
 import { startCloudflare } from './support/cloudflare.mjs';
 import { Machine, rows, SECRET, signIn } from './support/machine.mjs';
+import { addOperator, askToken, browserOf, sendLogin } from './support/operators.mjs';
 import { sha256Hex } from './support/panel-secrets.mjs';
 import { ROOT } from './support/panel.mjs';
-import { seedAgent, seedUsers } from './support/seed.mjs';
+import { enrol, seedAgent, seedUsers } from './support/seed.mjs';
+import { codeOf } from './support/totp.mjs';
 import { slotCredentials } from './support/wire.mjs';
 
 /** @type {import('./support/cloudflare.mjs').Cloudflare} */
@@ -229,6 +231,66 @@ describe('a new account', () => {
     assert.deepEqual(cloudflare.calls.filter(({ where }) => where.includes('domains')), []);
   });
 
+  test('ends by one command everything that somebody may have taken or made for himself', async () => {
+    panel = await cloudflare.panel('weir');
+    const lost = login;
+    const owner = await signInAs(panel, lost);
+    const insider = await addOperator(panel, owner, { name: 'insider', role: 'owner' });
+    const { body: { key } } = await insider.api('POST', '/api/v1/keys', { name: 'backdoor', scopes: ['users:read', 'users:write', 'operators:write'] });
+    const { body: { access_token: token } } = await askToken(panel, { username: insider.name, password: insider.password });
+    const { body: { secret: factor } } = await owner.api('POST', '/api/v1/me/two-factor', { password: login.password });
+    const { body: { recovery_codes: codes } } = await owner.api('POST', '/api/v1/me/two-factor/confirm', { code: codeOf(factor) });
+    assert.ok(key && token && codes.length > 0);
+    await panel.db.prepare("INSERT INTO passkeys (id, operator, name, algorithm, public_key, sign_count, created_at) VALUES ('AAAA', ?1, 'his', -7, 'x', 0, 1)").bind(insider.id).run();
+    const { body: node } = await owner.api('POST', '/api/v1/nodes', { name: 'to come', address: 'to-come.example' });
+    const { body: user } = await owner.api('POST', '/api/v1/users', { name: 'ann' });
+    await panel.db.prepare("INSERT INTO aliases (alias, user, created_at) SELECT 'ann123', id, 1 FROM users WHERE name = 'ann'").run();
+    await owner.api('PUT', '/api/v1/users/ann/credentials', { trojan_password: 'set-by-hand-and-taken' });
+    const { body: before } = await owner.api('GET', '/api/v1/users/ann/credentials');
+    assert.equal(before.trojan_password, 'set-by-hand-and-taken');
+    const { body: channel } = await owner.api('POST', '/api/v1/channels', { name: 'chat', webhook: { url: 'https://hooks.example/secret' } });
+    const link = new URL(user.subscription_url).pathname;
+    const asked = [
+      ["a session of the insider's", () => panel.request('GET', '/api/v1/me', { headers: { cookie: insider.cookie } })],
+      ["a session of the first operator's", () => panel.request('GET', '/api/v1/me', { headers: { cookie: owner.cookie } })],
+      ['an API key of his own', () => panel.request('GET', '/api/v1/users', { key })],
+      ['the API key of make deploy', () => panel.request('GET', '/api/v1/users', { key: lost.api_key })],
+      ["a token of Marzban's API", () => panel.request('GET', '/api/admin', { key: token })],
+      ['a link', () => panel.request('GET', link)],
+      ['an alias', () => panel.request('GET', '/api/xpert/sub?user_token=ann123')],
+    ];
+    for (const [what, ask] of asked) assert.equal((await ask()).status, 200, what);
+
+    const { said } = await machine.deployed({ DRY_RUN: '1', COMPROMISED: '1' });
+    for (const line of [/would set the secrets SLOT_KEY, AUTH_KEY, AUDIT_KEY and CREDENTIAL_KEY/, /would enter the operator admin/, /would end every other operator/]) assert.match(said, line);
+    for (const [what, ask] of asked) assert.equal((await ask()).status, 200, `${what} after a dry run`);
+    const old = await machine.kept('weir', 'secrets.json');
+    await machine.deployed({ COMPROMISED: '1' });
+    panel = await cloudflare.panel('weir');
+    login = await machine.kept('weir', 'login.json');
+    assert.deepEqual(Object.keys(login).sort(), ['api_key', 'password', 'url', 'username']);
+
+    for (const [what, ask] of asked) assert.ok([401, 404].includes((await ask()).status), what);
+    assert.equal((await signIn(panel, lost)).status, 401);
+    assert.equal((await signIn(panel, { username: insider.name, password: insider.password })).status, 401);
+    const now = await signInAs(panel, login);
+    assert.equal((await panel.request('GET', '/api/v1/users', { key: login.api_key })).status, 200);
+    assert.deepEqual(await rows(panel, 'SELECT (SELECT count(*) FROM passkeys) AS passkeys, (SELECT count(*) FROM recovery_codes) AS codes, (SELECT count(*) FROM api_keys) AS keys'),
+      [{ passkeys: 0, codes: 0, keys: 1 }]);
+    assert.equal((await enrol(panel, node.token)).answer.status, 404, 'a token of enrolment');
+    const secrets = await machine.kept('weir', 'secrets.json');
+    for (const [name, value] of Object.entries(old)) assert.notEqual(secrets[name], value, name);
+    const { body: after } = await now.api('GET', '/api/v1/users/ann/credentials');
+    for (const [name, value] of Object.entries(before)) if (typeof value === 'string' && value.length >= 16 && name !== 'name') assert.notEqual(after[name], value, name);
+    assert.equal((await now.api('GET', `/api/v1/channels/${channel.id}`)).body.target, null, 'a channel');
+    // He who is let in again by an owner gets a password of his own, and not the one that was taken.
+    assert.equal((await now.api('POST', '/api/v1/operators/insider/enable')).status, 200);
+    assert.equal((await signIn(panel, { username: insider.name, password: insider.password })).status, 401);
+    const { body: { password } } = await now.api('POST', '/api/v1/operators/insider/reset-password');
+    assert.equal((await signIn(panel, { username: insider.name, password })).status, 303);
+    await now.api('DELETE', '/api/v1/users/ann');
+  });
+
   test('gets its secrets back when the Worker was deleted, and none when nobody knows them', async () => {
     const secrets = await machine.kept('weir', 'secrets.json');
     cloudflare.workers.delete('weir');
@@ -343,6 +405,11 @@ test('secrets are uploaded only when the Worker lacks them, and only those that 
   assert.deepEqual(Object.keys(rotated), ['AUTH_KEY']);
   assert.notEqual(rotated.AUTH_KEY, both.AUTH_KEY);
 });
+
+/** Somebody who is signed in with what `make deploy` made. */
+async function signInAs(panel, { username, password }) {
+  return browserOf(panel, await sendLogin(panel, { name: username, password }));
+}
 
 /** @returns {Promise<Set<string>>} every scope that a handler asks for */
 async function scopesOfSource() {

@@ -48,7 +48,7 @@ test('an admin is created with the password that was chosen, and signs in with i
   assert.equal(created.status, 200);
   assert.deepEqual(created.body, { username: 'Shop', is_sudo: false, telegram_id: 7, discord_webhook: HOOK, users_usage: 0 });
   const shop = await callerOf(panel, 'Shop', PASSWORD);
-  assert.equal((await shop('GET', '/api/admin')).body.username, 'Shop');
+  assert.deepEqual((await shop('GET', '/api/admin')).body, created.body);
   browserOf(panel, await sendLogin(panel, { name: 'shop', password: PASSWORD }));
   assertDetail(await askAt(panel, { username: 'Shop', password: 'correct Horse' }), 401, 'Incorrect username or password');
   const { role, user_allowance: users, byte_allowance: bytes } = await operatorOf('Shop');

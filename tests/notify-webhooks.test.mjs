@@ -124,7 +124,11 @@ test('what is wrong with a channel is told by field, and nothing is stored', asy
 
 test('reading and writing channels each need their own scope', async () => {
   const reader = await keyWith(panel, 'channels:read');
-  assert.equal((await panel.request('GET', '/api/v1/channels', { key: reader })).status, 200);
+  const { id } = await addChannel(panel, { name: 'chat', webhook: { url: 'https://a.example/services/T0/XXXX' } });
+  const target = async (key, where = `/${id}`) => (await panel.request('GET', `/api/v1/channels${where}`, { key })).body;
+  assert.equal((await target(reader)).target.url, 'https://a.example/…', 'of an address whoever only reads sees the host');
+  assert.equal((await target(reader, '')).items[0].target.url, 'https://a.example/…');
+  assert.equal((await target(await keyWith(panel, 'channels:read channels:write'))).target.url, 'https://a.example/services/T0/XXXX');
   const body = JSON.stringify({ name: 'x', webhook: { url: 'https://a.example' } });
   assertRefused(await panel.request('POST', '/api/v1/channels', { key: reader, body }), 403, 'forbidden');
   const other = await keyWith(panel, 'users:read users:write');

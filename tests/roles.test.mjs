@@ -102,6 +102,23 @@ test('a viewer sees users and not what lets them in', async () => {
   assert.match((await people.admin.api('GET', '/api/v1/users/ann')).body.subscription_url, /\/sub\//);
 });
 
+test('a viewer sees to which host a channel sends, and not the rest of its address, by which the receiver knows the sender', async () => {
+  const entered = { url: 'https://hooks.example:8443/services/T0/B0/XXXX?key=1', form: 'weir' };
+  const { status, body: made, text: why } = await people.admin.api('POST', '/api/v1/channels', { name: 'chat', webhook: { url: entered.url } });
+  assert.equal(status, 201, why);
+  const where = `/api/v1/channels/${made.id}`;
+  const pages = ['/alerts', `/alerts/${made.id}`];
+  for (const [person, target] of [[owner, entered], [people.admin, entered], [people.viewer, { url: 'https://hooks.example:8443/…', form: 'weir' }]]) {
+    assert.deepEqual((await person.api('GET', where)).body.target, target);
+    assert.deepEqual((await person.api('GET', '/api/v1/channels')).body.items.map((channel) => channel.target), [target]);
+    const [list, one] = await Promise.all(pages.map(async (page) => (await panel.request('GET', page, { headers: { cookie: person.cookie } })).text));
+    assert.ok(list.includes('https://hooks.example:8443/…') && !list.includes('XXXX'), 'lists are short for everybody');
+    assert.equal(one.includes('XXXX'), target === entered, 'it stands in the form of who may change it');
+  }
+  assert.deepEqual(made.target, entered);
+  assert.equal((await people.admin.api('DELETE', where)).status, 204);
+});
+
 test('an admin makes a backup and cannot read it', async () => {
   assertRefused(await people.admin.api('GET', '/api/v1/backups'), 403, 'forbidden');
   assert.notEqual((await people.admin.api('POST', '/api/v1/backups')).status, 403);

@@ -13,7 +13,7 @@ import { Endpoint } from './support/endpoint.mjs';
 import { addChannel, later } from './support/notices.mjs';
 import { addOperator, askToken, sendLogin, signInOwner } from './support/operators.mjs';
 import { startPanel } from './support/panel.mjs';
-import { dump } from './support/refusals.mjs';
+import { dump, keyWith } from './support/refusals.mjs';
 import { enrol } from './support/seed.mjs';
 import { codeOf } from './support/totp.mjs';
 import { ScriptedAgent } from './support/wire.mjs';
@@ -29,6 +29,8 @@ const UUID = '5ec2e700-2222-4333-8444-555555555555';
 const TROJAN = 'trojan-password-set-by-hand';
 const SOURCE_TOKEN = 'token-in-the-address-of-a-source';
 const SOURCE_LOGIN = 'login-in-the-address-of-a-hook';
+const API_PATH = 'path-of-an-own-server-of-bots';
+const MAIL_QUERY = 'key-in-the-address-of-a-mail-api';
 const DIRECT = 'password-of-a-direct-config';
 
 let panel;
@@ -37,6 +39,8 @@ let hook;
 const lines = [];
 /** Every refusal, with its headers. */
 const refusals = [];
+/** How channels and deliveries stood while endpoints refused. */
+const standings = [];
 /** What must stand nowhere, by name. @type {Map<string, string>} */
 const secrets = new Map();
 /** What stands in the database as it was given, because lists are made of it: so that it would be seen if others did. */
@@ -142,13 +146,14 @@ async function users(owner) {
 async function channels(owner) {
   const shop = await addChannel(panel, { name: 'shop', webhook: { url: `${hook.url}/${SOURCE_LOGIN}` } });
   secrets.set('a secret of a webhook', shop.secret).set('the address of a webhook', SOURCE_LOGIN);
-  await addChannel(panel, { name: 'bot', telegram: { token: BOT_TOKEN, chat_id: '-1', api: hook.url } });
-  secrets.set("a bot's token", BOT_TOKEN).set('a key for mails', MAIL_KEY);
+  await addChannel(panel, { name: 'bot', telegram: { token: BOT_TOKEN, chat_id: '-1', api: `${hook.url}/${API_PATH}` } });
+  secrets.set("a bot's token", BOT_TOKEN).set('a key for mails', MAIL_KEY).set('the path to bots', API_PATH).set('the query of a mail API', MAIL_QUERY);
   await addChannel(panel, {
-    name: 'mail', email: { from: 'weir@panel.example', to: 'me@panel.example', url: `${hook.url}/send`, headers: { authorization: `Bearer ${MAIL_KEY}` }, body: { to: '{to}', subject: '{subject}', text: '{text}' } },
+    name: 'mail', email: { from: 'weir@panel.example', to: 'me@panel.example', url: `${hook.url}/send?key=${MAIL_QUERY}`, headers: { authorization: `Bearer ${MAIL_KEY}` }, body: { to: '{to}', subject: '{subject}', text: '{text}' } },
   });
-  // Refused, not reached, and nobody there at all.
-  for (const answer of [() => ({ status: 500, body: { description: 'broken' } }), () => 'cut', () => 204]) {
+  // Refused with what was asked for, as many servers do; not reached, and nobody there at all.
+  const echo = ({ path: where, headers, text }) => `cannot POST ${where} for ${headers.authorization ?? headers['weir-signature']}: ${text.slice(0, 20)}`;
+  for (const answer of [(got) => ({ status: 500, body: { description: echo(got) } }), (got) => ({ status: 400, body: echo(got) }), () => 'cut', () => 204]) {
     hook.answer = answer;
     for (const { id } of (await done(owner, 'GET', '/api/v1/channels')).items) await ask('POST', `/api/v1/channels/${id}/test`, { key: panel.apiKey });
     await done(owner, 'POST', '/api/v1/users/bob/disable');
@@ -157,10 +162,20 @@ async function channels(owner) {
       await panel.trigger();
       await later(panel, 7200);
     }
+    for (const what of ['channels', 'deliveries']) standings.push((await panel.api('GET', `/api/v1/${what}`)).text);
   }
   await addChannel(panel, { name: 'nobody', telegram: { token: BOT_TOKEN, chat_id: '-1', api: 'http://127.0.0.1:9' } });
   await done(owner, 'POST', '/api/v1/users/bob/disable');
   await panel.trigger();
+  await addChannel(panel, { name: 'no webhook', webhook: { url: `http://127.0.0.1:9/${SOURCE_LOGIN}?${MAIL_QUERY}` } });
+  await done(owner, 'POST', '/api/v1/users/bob/enable');
+  await panel.trigger();
+  for (const { id } of (await done(owner, 'GET', '/api/v1/channels')).items) {
+    const { body } = await ask('POST', `/api/v1/channels/${id}/test`, { key: panel.apiKey });
+    assert.deepEqual(found(JSON.stringify(body)), []);
+  }
+  await ask('POST', '/api/v1/channels', { key: panel.apiKey, body: { name: 'wrong', webhook: `${hook.url}/${SOURCE_LOGIN}` } });
+  await ask('POST', '/api/v1/channels', { key: panel.apiKey, body: { name: 'wrong', webhook: { url: `ftp://${SOURCE_LOGIN}` } } });
   await ask('POST', '/api/v1/channels', { key: panel.apiKey, body: { name: 'wrong', telegram: { token: [BOT_TOKEN], chat_id: '1' } } });
   await ask('POST', '/api/v1/channels', { key: panel.apiKey, body: { name: 'wrong', telegram: { token: `${BOT_TOKEN} `, chat_id: '1' }, colour: BOT_TOKEN.length } });
 }
@@ -233,13 +248,35 @@ test('nor in a refusal', () => {
   assert.deepEqual(refusals.flatMap((text) => found(text).map((name) => `${name}: ${text.slice(0, 300)}`)), []);
 });
 
+/** What those see who may change channels: where they lead. */
+const ADDRESSES = ['the address of a webhook', 'the path to bots', 'the query of a mail API'];
+
 test('nor in events, deliveries, and the states of channels, sources and jobs', async () => {
   for (const where of ['/api/v1/events', '/api/v1/deliveries', '/api/v1/channels', '/api/v1/jobs', '/api/v1/nodes', '/api/v1/nodes/1', '/api/v1/settings/marzban', '/metrics']) {
     const { status, text } = await panel.api('GET', where);
     assert.equal(status, 200, `${where}: ${text}`);
-    // Whoever may see channels sees where they lead.
-    assert.deepEqual(found(text, where.endsWith('channels') ? new Set(['the address of a webhook']) : undefined), [], where);
+    // Whoever may change channels sees where they lead.
+    assert.deepEqual(found(text, where.endsWith('channels') ? new Set(ADDRESSES) : undefined), [], where);
   }
+  const stood = standings.join('\n');
+  assert.deepEqual(found(stood).sort(), [...ADDRESSES].sort());
+  for (const status of [400, 500]) assert.match(stood, new RegExp(`it answered ${status}: [^"]*cannot POST /…`), 'the rest of an error is there');
+});
+
+test('nor in what those see of channels who may not change them, on pages neither', async () => {
+  const key = await keyWith(panel, 'channels:read');
+  const viewer = await addOperator(panel, await signInOwner(panel), { name: 'watcher', role: 'viewer' });
+  const { items } = (await panel.request('GET', '/api/v1/channels', { key })).body;
+  assert.equal(items.length, 5);
+  const wheres = ['/api/v1/channels', '/api/v1/deliveries', '/api/v1/events', ...items.map(({ id }) => `/api/v1/channels/${id}`)];
+  const pages = ['/alerts', '/alerts?state=dead', '/alerts?state=waiting', '/alerts?state=delivered', '/', '/settings/jobs', ...items.map(({ id }) => `/alerts/${id}`)];
+  const asked = [...wheres.map((where) => [where, { key }]), ...[...wheres, ...pages].map((where) => [where, { headers: { cookie: viewer.cookie } }])];
+  for (const [where, caller] of asked) {
+    const { status, text } = await panel.request('GET', where, caller);
+    assert.equal(status, 200, `${where}: ${text}`);
+    assert.deepEqual(found(text), [], where);
+  }
+  for (const { target } of items) assert.match(target.url ?? target.api, /^http:\/\/127\.0\.0\.1:\d+(\/…)?$/);
 });
 
 test('nor in a notice, but for what the receiver gave himself', () => {
@@ -248,7 +285,7 @@ test('nor in a notice, but for what the receiver gave himself', () => {
     assert.deepEqual(found(text), [], `${where}: ${text}`);
     const { authorization, ...rest } = headers;
     assert.deepEqual(found(JSON.stringify(rest)), [], where);
-    assert.ok(authorization === undefined || where === '/send', 'the key for mails goes with mails alone');
+    assert.ok(authorization === undefined || where.startsWith('/send'), 'the key for mails goes with mails alone');
   }
 });
 

@@ -18,6 +18,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use weir_wire::Second;
 use weir_wire::refusal::Refusal;
+use weir_wire::sync::MAX_LIGHT;
 
 use crate::VERSION;
 use crate::civil::http_date;
@@ -28,8 +29,6 @@ use crate::panel_url::PanelUrl;
 const LIMIT: Duration = Duration::from_secs(30);
 /// The largest answer: a page of 500 slots takes 80 kB.
 const MOST_ANSWER: usize = 1 << 20;
-/// Bodies from here on are packed: below, the header costs more than is saved.
-const PACK_FROM: usize = 1_024;
 
 /// Why a request brought no answer of the kind that was asked for.
 #[derive(Debug)]
@@ -125,7 +124,7 @@ impl PanelClient {
         if let Some(bearer) = bearer {
             request = request.header(AUTHORIZATION, bearer);
         }
-        let body = if body.len() < PACK_FROM {
+        let body = if body.len() <= MAX_LIGHT {
             body
         } else {
             request = request.header(CONTENT_ENCODING, "gzip");

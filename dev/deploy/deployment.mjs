@@ -102,6 +102,7 @@ export class Deployment {
     const secrets = Object.keys(this.#secrets);
     would(secrets.length > 0 ? `set the secrets ${new Intl.ListFormat('en-GB').format(secrets)}` : 'keep the secrets as they are');
     would(this.#login ? `enter the operator ${this.#login.username} and an API key` : 'keep operators and API keys as they are');
+    if (this.#login?.alone) would('end every other operator, API key, session and token of a host');
     const { entries } = await this.#wrangler.run('building', ['deploy', '--dry-run']);
     const { raw_bytes: raw, gzip_bytes: compressed } = entries.find(({ type }) => type === 'deploy').bundle_size;
     would(`upload the Worker ${this.#wishes.name}: ${kilobytes(raw)} kB, ${kilobytes(compressed)} kB compressed`);
@@ -197,7 +198,7 @@ export class Deployment {
 
   /** Which secrets and which login are to be brought into force. */
   async #decide(state) {
-    const { rotate, newLogin } = this.#wishes;
+    const { rotate, newLogin, compromised } = this.#wishes;
     this.#nodes = state.nodes;
     this.#secrets = secretsToUpload({
       held: this.#held ?? [],
@@ -212,6 +213,7 @@ export class Deployment {
       kept: await this.#kept.read(LOGIN_FILE),
       begun: await this.#kept.read(NEW_LOGIN_FILE),
       anew: newLogin,
+      alone: compromised,
     });
   }
 
@@ -221,7 +223,7 @@ export class Deployment {
     const statements = markStatements(this.#secrets, before.marks);
     if (Object.keys(this.#secrets).length > 0) await this.#kept.write(NEW_SECRETS_FILE, this.#secrets);
     if (this.#login) {
-      this.#say(`entering the operator ${this.#login.username}`);
+      this.#say(`entering the operator ${this.#login.username}${this.#login.alone ? ', and ending every other way in' : ''}`);
       await this.#kept.write(NEW_LOGIN_FILE, this.#login);
       statements.push(...enterStatements(this.#login));
     }
@@ -273,7 +275,7 @@ export class Deployment {
     }
     await this.#kept.remove(NEW_SECRETS_FILE);
     const kept = await this.#kept.read(LOGIN_FILE);
-    const { replaces, ...login } = this.#login ?? kept ?? {};
+    const { replaces, alone, ...login } = this.#login ?? kept ?? {};
     if (login.username) await this.#kept.write(LOGIN_FILE, { url, ...login, ...(url && { url }) });
     show(this.#login && login, { addresses: this.#addresses, file: kept || this.#login ? this.#kept.path(LOGIN_FILE) : undefined });
     // Not before it was shown.

@@ -26,10 +26,11 @@ export function isEntered(login, operators) {
  * @param {object} [known.kept] the login that is in force as far as this machine knows
  * @param {object} [known.begun] the login of a run that did not end
  * @param {boolean} [known.anew] a new one is wanted
+ * @param {boolean} [known.alone] nobody else is to keep a way in
  * @returns {object|undefined} undefined if somebody can sign in already
  */
-export function loginToEnter({ operators, kept, begun, anew = false }) {
-  if (anew) return { ...makeLogin(), replaces: true };
+export function loginToEnter({ operators, kept, begun, anew = false, alone = false }) {
+  if (anew) return { ...makeLogin(), replaces: true, ...(alone && { alone }) };
   // Of another machine's operator this one cannot know the password.
   if (begun && (begun.replaces || operators.length === 0 || isEntered(begun, operators))) return begun;
   if (operators.length > 0) return undefined;
@@ -39,10 +40,10 @@ export function loginToEnter({ operators, kept, begun, anew = false }) {
 /**
  * The statements that enter a login; a second time they change nothing.
  *
- * @param {{username: string, password: string, api_key: string, replaces?: boolean}} login
+ * @param {{username: string, password: string, api_key: string, replaces?: boolean, alone?: boolean}} login
  * @returns {string[]}
  */
-export function enterStatements({ username, password, api_key: apiKey, replaces = false }) {
+export function enterStatements({ username, password, api_key: apiKey, replaces = false, alone = false }) {
   const hash = sha256Hex(password);
   const key = sha256Hex(apiKey);
   const operator = `SELECT '${username}', '${hash}', unixepoch()`;
@@ -66,7 +67,24 @@ export function enterStatements({ username, password, api_key: apiKey, replaces 
     'DELETE FROM sessions',
     // Somebody may have been locked out by guesses.
     'DELETE FROM sign_ins',
-    `DELETE FROM api_keys WHERE name = '${KEY_NAME}' AND hash <> '${key}'`,
+    alone ? `DELETE FROM api_keys WHERE hash <> '${key}'` : `DELETE FROM api_keys WHERE name = '${KEY_NAME}' AND hash <> '${key}'`,
     `${intoKeys} ${scoped}`,
+    ...(alone ? endOthers(username) : []),
+  ];
+}
+
+/**
+ * The statements that take every other way in: who has been there may have made himself one. Other operators stay with what they own, disabled and with
+ * a password that nobody has, until the first one lets them in again; tokens by which hosts enrol end, and texts that stand for a link end, which a copy
+ * of the database shows.
+ */
+function endOthers(username) {
+  const nobodys = sha256Hex(randomBytes(32));
+  return [
+    `UPDATE operators SET disabled_at = coalesce(disabled_at, unixepoch()), password_hash = '${nobodys}', totp = NULL, totp_since = NULL WHERE name <> '${username}'`,
+    'DELETE FROM recovery_codes',
+    'DELETE FROM passkeys',
+    'DELETE FROM aliases',
+    'UPDATE nodes SET token_expires = 0 WHERE token_hash IS NOT NULL',
   ];
 }

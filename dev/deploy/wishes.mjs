@@ -19,6 +19,7 @@ const BUCKET = /^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$/;
  * @property {boolean} dryRun
  * @property {string[]} domains that shall lead to the panel
  * @property {boolean} newLogin
+ * @property {boolean} compromised somebody else had the panel: every secret and way in is to be another one
  * @property {string[]} rotate names of secrets
  * @property {string|undefined} bucket of backups, that shall be bound
  */
@@ -32,14 +33,16 @@ export function readWishes(env) {
   const rotate = (env.ROTATE ?? '').split(/[\s,]+/).filter(Boolean);
   const unknown = rotate.find((secret) => !SECRETS.includes(secret));
   if (unknown !== undefined) throw new Trouble(`ROTATE: there is no secret ${unknown}, only ${SECRETS.join(' and ')}`);
+  const compromised = readSwitch(env, 'COMPROMISED');
   const home = path.resolve(env.WEIR_HOME || path.join(ROOT, '.weir'), 'deploy');
   return {
     name,
     folder: name === DEFAULT_NAME ? home : path.join(home, name),
     dryRun: readSwitch(env, 'DRY_RUN'),
     domains: readDomains(env.DOMAIN ?? ''),
-    newLogin: readSwitch(env, 'NEW_LOGIN'),
-    rotate,
+    newLogin: readSwitch(env, 'NEW_LOGIN') || compromised,
+    compromised,
+    rotate: compromised ? SECRETS : rotate,
     bucket,
   };
 }

@@ -5,6 +5,7 @@
 use core::net::{Ipv4Addr, Ipv6Addr};
 
 use url::{Host, Url};
+use weir::domain::notice::discreet::{Hidden, shortened};
 use weir::domain::notice::endpoint::may_send;
 use weir::domain::reach::{Place, Target};
 
@@ -37,11 +38,12 @@ const SPECIAL_V6: [(Ipv6Addr, u32); 4] = [
 /// Reads an address, and redirects from it.
 ///
 /// # Panics
-/// What is let through leads, to a client, into a private network or elsewhere than it was taken for.
+/// What is let through leads, to a client, into a private network or elsewhere than it was taken for; or more of it is told than its host.
 pub fn check(data: &[u8]) {
     let Ok(text) = core::str::from_utf8(data) else { return };
     let mut lines = text.split('\n');
     let first = lines.next().unwrap_or_default();
+    is_discreet(first);
     if may_send(first, false) {
         let url = Url::parse(first).unwrap_or_else(|error| panic!("{error}: {first:?}"));
         assert!(url.scheme() == "https" && is_open(&url), "{first:?}");
@@ -56,6 +58,24 @@ pub fn check(data: &[u8]) {
         assert_eq!(url, joined, "{location:?} from {place:?}");
         place = next;
     }
+}
+
+/// Others are shown the host of an address, and an error that quotes the address shows no path.
+fn is_discreet(address: &str) {
+    let short = shortened(address);
+    let quoted = Hidden::default().address(address).taken_from(&format!("cannot load {address}"));
+    let Ok(url) = Url::parse(address) else {
+        assert_eq!(short, "…", "{address:?}");
+        return;
+    };
+    if short == "…" {
+        assert!(!matches!(url.scheme(), "http" | "https"), "{address:?}");
+        return;
+    }
+    let shown = Url::parse(short.trim_end_matches("/…")).unwrap_or_else(|error| panic!("{error}: {short:?}"));
+    assert_eq!(shown.origin(), url.origin(), "{address:?}");
+    assert_eq!((shown.path(), shown.query(), shown.username(), shown.password()), ("/", None, "", None), "{short:?}");
+    assert!(url.path().len() < 12 || !quoted.contains(url.path()), "{address:?}: {quoted:?}");
 }
 
 /// The place as clients read it.

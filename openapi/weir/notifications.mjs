@@ -77,14 +77,14 @@ const channel = {
   audience,
   ...told,
   time_zone: text(),
-  target: any('Address without secrets; `null` when it was sealed under another key'),
+  target: any('Address without tokens and secrets; whole with `channels:write`, else its scheme and host, such as `https://hooks.example/…`. `null` when it was sealed under another key'),
   created_at: second(),
   failures: count('Tries in a row that failed', undefined),
   next_at: when('When it is tried again; `null` while it works'),
   tried_at: when('The last try'),
   delivered_at: when('The last that got through'),
   status: nul(int(0, 65_535)),
-  error: nul(text()),
+  error: nul(text('Why it failed, without what of it is secret')),
 };
 const FULL = 'There are 20 channels (`too_many`), or the name is taken';
 

@@ -16,6 +16,8 @@ use crate::http::call::Call;
 use crate::http::failure::Failure;
 use crate::random;
 
+/// Letters of an error that are kept.
+const MAX_ERROR: usize = 240;
 /// The secret under which targets are sealed.
 const KEY: &str = "CREDENTIAL_KEY";
 const PURPOSE: &str = "channel";
@@ -97,8 +99,15 @@ impl Line<'_> {
         }
     }
 
-    /// Sends events in one message. `to` is the user's address where users are told.
+    /// Sends events in one message. `to` is the user's address where users are told. What is told of a failure quotes nothing that lets somebody in:
+    /// the runtime names addresses in its errors, and endpoints repeat what they were asked.
     pub(crate) async fn send(&self, events: &[Event], to: Option<&str>, now: Second) -> Outcome {
+        let outcome = self.post(events, to, now).await;
+        let discreet = |error: String| self.target.discreet(&error).chars().take(MAX_ERROR).collect();
+        Outcome { error: outcome.error.map(discreet), ..outcome }
+    }
+
+    async fn post(&self, events: &[Event], to: Option<&str>, now: Second) -> Outcome {
         // What was entered when private addresses were allowed must not be sent to when they are not any more.
         if let Err((field, rule)) = self.target.check(self.audience, may_be_private(self.call)) {
             return Outcome::failed(format!("{field}: {rule}"));

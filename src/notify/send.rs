@@ -11,10 +11,9 @@ use super::{Outcome, Verdict};
 
 /// How long an endpoint may take, its answer's body included.
 const DEADLINE: Duration = Duration::from_secs(10);
-/// Bytes of an answer that are looked at.
-const MAX_ANSWER: usize = 2_048;
-/// Letters of an answer that the operator is shown.
-const MAX_ERROR: usize = 200;
+/// Bytes of an answer that are looked at: more than is shown of it, so that an address that the answer quotes (2,048 characters, up to three times as
+/// long when they are encoded again) is there as a whole and can be taken out.
+const MAX_ANSWER: usize = 8_192;
 
 /// What an endpoint said.
 pub(super) struct Answer {
@@ -33,7 +32,7 @@ impl Answer {
             status if refusals.contains(&status) => Verdict::Refused,
             _ => Verdict::Failed,
         };
-        let said: String = self.text.chars().filter(|letter| !letter.is_control()).take(MAX_ERROR).collect();
+        let said: String = self.text.chars().filter(|letter| !letter.is_control()).collect();
         let error = (verdict != Verdict::Delivered).then(|| match (self.status, said.is_empty()) {
             (300..400, _) => format!("it answered {} and leads elsewhere; enter the final address", self.status),
             (status, true) => format!("it answered {status}"),
@@ -91,6 +90,5 @@ async fn exchange(
 
 /// The first line of a runtime's error; the rest is a stack.
 fn readable(error: &worker::Error) -> String {
-    let text = error.to_string();
-    text.lines().next().unwrap_or_default().chars().take(MAX_ERROR).collect()
+    error.to_string().lines().next().unwrap_or_default().to_owned()
 }

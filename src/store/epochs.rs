@@ -29,6 +29,24 @@ impl Guard {
     }
 }
 
+// Rows read: 1.
+const KEY: &str = "SELECT expires_at, deleted_at FROM node_keys WHERE hash = ?1";
+
+/// Until when a node's key is one.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+pub struct Key {
+    /// The key ends here (it was rotated).
+    pub expires_at: Option<i64>,
+    /// The node was deleted.
+    pub deleted_at: Option<i64>,
+}
+
+/// Looks a key up by its hash, and nothing else of its node.
+#[must_use]
+pub fn key(key_hash: &str) -> Statement {
+    Statement::new(KEY).bind(key_hash)
+}
+
 // One row read per key, per epoch and for the newest roster version; one more when the node's roster is not the newest.
 // The version comes first: in another place of the join SQLite stores it before it reads it, and that row is billed too.
 const AUTHENTICATE: &str = "

@@ -22,8 +22,6 @@ pub struct Seen {
     pub owner_role: Option<Role>,
     /// His owner's account at Telegram.
     pub owner_telegram_id: Option<i64>,
-    /// Where his owner wants to be told of things.
-    pub owner_discord_webhook: Option<String>,
     /// JSON list of the [`crate::domain::fetch::Fetch`]es of the newest hour in which he fetched his subscription.
     #[serde(default)]
     pub fetched: Option<String>,
@@ -34,12 +32,12 @@ macro_rules! seen {
     ($more:literal) => {
         concat!(
             $crate::store::users::columns!(),
-            ", owner_name, owner_role, owner_telegram_id, owner_discord_webhook",
+            ", owner_name, owner_role, owner_telegram_id",
             $more,
             "
 FROM users JOIN usage AS u ON u.user = users.id
-  LEFT JOIN (SELECT id AS owner_id, name AS owner_name, role AS owner_role, telegram_id AS owner_telegram_id,
-    discord_webhook AS owner_discord_webhook FROM operators) ON owner_id = users.owner "
+  LEFT JOIN (SELECT id AS owner_id, name AS owner_name, role AS owner_role, telegram_id AS owner_telegram_id
+    FROM operators) ON owner_id = users.owner "
         )
     };
 }

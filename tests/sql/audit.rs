@@ -13,7 +13,14 @@ use crate::sqlite::Sqlite;
 const KEY: &[u8] = b"0123456789abcdef0123456789abcdef";
 
 fn actor() -> Actor {
-    Actor { kind: ActorKind::Operator, name: "admin".into(), address: Some("192.0.2.1".into()), role: None, only: None }
+    Actor {
+        kind: ActorKind::Operator,
+        name: "admin".into(),
+        address: Some("192.0.2.1".into()),
+        role: None,
+        scopes: None,
+        only: None,
+    }
 }
 
 fn head(sqlite: &Sqlite) -> Head {

@@ -14,6 +14,8 @@ use crate::time::Second;
 pub const MAX_ASKS: usize = 256;
 /// Slots in one report at most.
 pub const MAX_USERS: usize = 2_000;
+/// Body of a sync that is sent as it is, in bytes. A longer one is packed, and the panel asks whose key it comes with before it unpacks or parses it.
+pub const MAX_LIGHT: usize = 4 << 10;
 /// Body of a sync as sent, in bytes.
 pub const MAX_BODY: usize = 256 << 10;
 /// Body of a sync after gunzip, in bytes.

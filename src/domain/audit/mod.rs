@@ -16,7 +16,7 @@ use core::fmt;
 use serde::{Deserialize, Serialize};
 use weir_wire::credential::hmac_sha256;
 
-use super::role::{Reach, Role};
+use super::role::{Reach, Role, scope};
 use super::token::same;
 
 /// The action of the row that says: when this was written the head was not sealed by our key. It was forged, or the key is
@@ -63,15 +63,21 @@ pub struct Actor {
     pub address: Option<String>,
     /// What an operator is. Not part of the log.
     pub role: Option<Role>,
+    /// What an API key may, with spaces between. Not part of the log.
+    pub scopes: Option<String>,
     /// The reseller that he is: users of this operator are all that he reaches. Not part of the log.
     pub only: Option<i64>,
 }
 
 impl Actor {
-    /// Whether he reaches an action of [`super::role`] at all. An API key reaches what its scopes say.
+    /// Whether he reaches an action of [`super::role`] at all: an operator by his role, an API key by its scopes, nobody else.
     #[must_use]
-    pub fn reaches(&self, action: &str) -> bool {
-        self.role.is_none_or(|role| role.reach(action) != Reach::None)
+    pub fn reaches(&self, action: &'static str) -> bool {
+        match (self.role, &self.scopes) {
+            (Some(role), _) => role.reach(action) != Reach::None,
+            (None, Some(scopes)) => scopes.split(' ').any(|held| held == scope(action)),
+            (None, None) => false,
+        }
     }
 }
 
@@ -276,6 +282,24 @@ mod tests {
             origin: None,
             request: "00ff".into(),
         }
+    }
+
+    #[test]
+    fn an_operator_reaches_what_his_role_says_and_a_key_what_its_scopes_say() {
+        let actor = |role, scopes: Option<&str>| Actor {
+            kind: ActorKind::ApiKey,
+            name: String::new(),
+            address: None,
+            role,
+            scopes: scopes.map(str::to_owned),
+            only: None,
+        };
+        let writes = |actor: Actor| actor.reaches("channels:write");
+        assert!(writes(actor(Some(Role::Admin), None)) && !writes(actor(Some(Role::Viewer), None)));
+        assert!(writes(actor(None, Some("users:read channels:write"))));
+        assert!(!writes(actor(None, Some("channels:read channels:writes"))) && !writes(actor(None, Some(""))));
+        assert!(!writes(actor(None, None)));
+        assert!(actor(None, Some("users:read")).reaches("users:links"), "an action may have the scope of another");
     }
 
     #[test]

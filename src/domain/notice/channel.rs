@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::discreet::{Hidden, shortened};
 use super::quiet::Quiet;
 use super::texts::Language;
 use super::{Kind, Severity, endpoint};
@@ -172,7 +173,7 @@ impl Target {
         }
     }
 
-    /// As it is shown: secrets are left out.
+    /// As it is shown to those who may change it: tokens, secrets and values of headers are left out.
     #[must_use]
     pub fn shown(&self) -> Value {
         match self {
@@ -183,6 +184,38 @@ impl Target {
                 serde_json::json!({ "from": mail.from, "to": mail.to, "url": mail.url, "headers": names, "body": mail.body })
             }
         }
+    }
+
+    /// As it is shown to everybody else: of addresses scheme and host, and of a mail's template, in which some APIs want their key, nothing.
+    #[must_use]
+    pub fn outline(&self) -> Value {
+        match self {
+            Self::Webhook(webhook) => serde_json::json!({ "url": shortened(&webhook.url), "form": webhook.form }),
+            Self::Telegram(telegram) => {
+                serde_json::json!({ "chat_id": telegram.chat_id, "api": shortened(&telegram.api) })
+            }
+            Self::Email(mail) => {
+                let names: Vec<&String> = mail.headers.keys().collect();
+                let url = mail.url.as_deref().map(shortened);
+                serde_json::json!({ "from": mail.from, "to": mail.to, "url": url, "headers": names })
+            }
+        }
+    }
+
+    /// `text`, such as what an endpoint answered, without what lets somebody in there.
+    #[must_use]
+    pub fn discreet(&self, text: &str) -> String {
+        let hidden = Hidden::default();
+        let hidden = match self {
+            Self::Webhook(webhook) => hidden.address(&webhook.url).secret(&webhook.secret),
+            Self::Telegram(telegram) => hidden.address(&telegram.api).secret(&telegram.token),
+            Self::Email(mail) => {
+                let hidden = mail.url.iter().fold(hidden, |hidden, url| hidden.address(url));
+                let hidden = mail.headers.values().fold(hidden, |hidden, value| hidden.header(value));
+                mail.body.iter().fold(hidden, Hidden::template)
+            }
+        };
+        hidden.taken_from(text)
     }
 }
 
@@ -357,7 +390,51 @@ mod tests {
             json!({ "telegram": { "token": "1:TOP-SECRET", "chat_id": "1" } }),
             json!({ "email": { "from": "a@b.example", "url": "https://m.example", "headers": { "authorization": "TOP-SECRET" } } }),
         ] {
-            assert!(!target(secret).shown().to_string().contains("TOP-SECRET"));
+            let target = target(secret);
+            for told in [target.shown().to_string(), target.outline().to_string()] {
+                assert!(!told.contains("TOP-SECRET"), "{told}");
+            }
+        }
+    }
+
+    #[test]
+    fn who_may_not_change_a_channel_sees_of_its_address_the_host() {
+        let hook =
+            target(json!({ "webhook": { "url": "https://a.example/TOP-SECRET", "secret": "0123456789abcdef" } }));
+        assert_eq!(hook.outline(), json!({ "url": "https://a.example/…", "form": "weir" }));
+        assert_eq!(hook.shown(), json!({ "url": "https://a.example/TOP-SECRET", "form": "weir" }));
+        let bot = target(
+            json!({ "telegram": { "token": "1:x", "chat_id": "@weir", "api": "https://b.example/TOP-SECRET" } }),
+        );
+        assert_eq!(bot.outline(), json!({ "chat_id": "@weir", "api": "https://b.example/…" }));
+        let mail = target(
+            json!({ "email": { "from": "a@b.example", "to": "c@d.example", "url": "https://m.example/v1?key=TOP-SECRET",
+            "headers": { "X-Key": "hidden" }, "body": { "key": "TOP-SECRET", "to": "{to}" } } }),
+        );
+        let outline =
+            json!({ "from": "a@b.example", "to": "c@d.example", "url": "https://m.example/…", "headers": ["X-Key"] });
+        assert_eq!(mail.outline(), outline);
+    }
+
+    #[test]
+    fn an_error_of_an_endpoint_quotes_no_secret_of_its_channel() {
+        for (secret, said) in [
+            (
+                json!({ "webhook": { "url": "https://a.example/T/TOP-SECRET", "secret": "0123456789abcdef" } }),
+                "no /T/TOP-SECRET for 0123456789abcdef",
+            ),
+            (
+                json!({ "telegram": { "token": "1:TOP-SECRET", "chat_id": "1" } }),
+                "POST https://api.telegram.org/bot1:TOP-SECRET/sendMessage",
+            ),
+            (
+                json!({ "email": { "from": "a@b.example", "url": "https://m.example/?k=1", "headers": { "authorization": "Bearer TOP-SECRET" },
+                "body": { "key": "TOP-SECRET-2" } } }),
+                "TOP-SECRET and TOP-SECRET-2 are unknown",
+            ),
+        ] {
+            let left = target(secret).discreet(said);
+            assert!(left.contains('…') && !left.contains("TOP-SECRET") && !left.contains("0123456789"), "{left}");
         }
     }
 

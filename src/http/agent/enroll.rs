@@ -14,7 +14,7 @@ pub(crate) async fn enroll(mut request: Request, call: &Call) -> Result<Response
     let body = body::read(&mut request, body::MAX_JSON).await?;
     super::sync::check_protocol(&body)?;
     let ask: EnrollRequest = body::parse(&body)?;
-    if ask.key_hash.len() != 64 || !ask.key_hash.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
+    if !super::sync::is_key(&ask.key_hash) {
         return Err(Failure::invalid("key_hash", "64 lower-case hex digits, the SHA-256 of the node key"));
     }
     let find = || nodes::by_token(&sha256_hex(&ask.token));

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 use weir_wire::grant::Rules;
-use weir_wire::sync::{Limit, MAX_ASKS, MAX_BODY, MAX_INFLATED, SyncReply, SyncRequest};
+use weir_wire::sync::{Limit, MAX_ASKS, MAX_BODY, MAX_INFLATED, MAX_LIGHT, SyncReply, SyncRequest};
 use weir_wire::{Epoch, NodeId, PROTOCOL};
 use worker::{Request, Response};
 
@@ -12,7 +12,7 @@ use crate::http::call::{Call, bearer, sha256_hex};
 use crate::http::failure::Failure;
 use crate::http::settings;
 use crate::random;
-use crate::store::epochs::{self, Caller, Seen};
+use crate::store::epochs::{self, Caller, Key, Seen};
 use crate::store::usage::{self, AnswerRow, AskRow};
 use crate::store::{nodes, slots};
 
@@ -24,7 +24,7 @@ const SEEN_AFTER: i64 = 60;
 /// `POST /agent/v1/sync`
 pub(crate) async fn sync(mut request: Request, call: &Call) -> Result<Response, Failure> {
     let key_hash = key_hash(&request)?;
-    let sync = read(&mut request).await?;
+    let sync = read(&mut request, call, &key_hash).await?;
     validate(&sync)?;
     let known = sync.roster_after.as_ref().map_or(sync.held, |cursor| cursor.version);
     let caller = authenticate_as(call, &key_hash, sync.epoch, sync.report.is_some(), known.number).await?;
@@ -76,9 +76,16 @@ pub(super) fn check_protocol(body: &[u8]) -> Result<(), Failure> {
     )))
 }
 
-async fn read(request: &mut Request) -> Result<SyncRequest, Failure> {
+/// The message. Whoever sends what costs time to unpack or to parse is asked for his key first, for one row more; the others' is looked up with the
+/// epoch that their message names.
+async fn read(request: &mut Request, call: &Call, key_hash: &str) -> Result<SyncRequest, Failure> {
     let packed = request.headers().get("content-encoding")?.is_some_and(|coding| coding.eq_ignore_ascii_case("gzip"));
     let body = body::read(request, MAX_BODY).await?;
+    if packed || body.len() > MAX_LIGHT {
+        let key: Option<Key> = call.db.first(epochs::key(key_hash)).await?;
+        let Key { expires_at, deleted_at } = key.ok_or(Failure::Unauthorized)?;
+        lasts(call, expires_at, deleted_at)?;
+    }
     let body = if packed { body::gunzip(&body, MAX_INFLATED)? } else { body };
     check_protocol(&body)?;
     body::parse(&body)
@@ -98,8 +105,26 @@ fn validate(sync: &SyncRequest) -> Result<(), Failure> {
     sync.report.as_ref().map_or(Ok(()), |report| apply::validate(report, sync))
 }
 
+/// What the database knows the caller's key by. Whatever does not look like a key is none, and asks the database nothing.
 fn key_hash(request: &Request) -> Result<String, Failure> {
-    Ok(sha256_hex(&bearer(request)?.ok_or(Failure::Unauthorized)?))
+    let key = bearer(request)?.filter(|key| is_key(key)).ok_or(Failure::Unauthorized)?;
+    Ok(sha256_hex(&key))
+}
+
+/// 32 bytes in lower-case hex: a node's key, and the hash of one.
+pub(super) fn is_key(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+/// Whether a key that was found is one still.
+fn lasts(call: &Call, expires_at: Option<i64>, deleted_at: Option<i64>) -> Result<(), Failure> {
+    if expires_at.is_some_and(|expires| expires <= call.now.get()) {
+        return Err(Failure::Unauthorized);
+    }
+    if deleted_at.is_some_and(|deleted| deleted.saturating_add(DELETED_KEY_LASTS) <= call.now.get()) {
+        return Err(Failure::Gone("this node"));
+    }
+    Ok(())
 }
 
 /// Finds the node that speaks.
@@ -123,12 +148,7 @@ pub(super) async fn authenticate_as(
 ) -> Result<Caller, Failure> {
     let found = call.db.first(epochs::authenticate(key_hash, epoch, with_digests, held)).await?;
     let caller: Caller = found.ok_or(Failure::Unauthorized)?;
-    if caller.expires_at.is_some_and(|expires| expires <= call.now.get()) {
-        return Err(Failure::Unauthorized);
-    }
-    if caller.deleted_at.is_some_and(|deleted| deleted.saturating_add(DELETED_KEY_LASTS) <= call.now.get()) {
-        return Err(Failure::Gone("this node"));
-    }
+    lasts(call, caller.expires_at, caller.deleted_at)?;
     Ok(caller)
 }
 

@@ -10,7 +10,7 @@ use body::{ChannelChange, Entered, NewChannel};
 
 use super::segment;
 use crate::clock;
-use crate::domain::audit::{Entry, Facts, Secret};
+use crate::domain::audit::{Actor, Entry, Facts, Secret};
 use crate::domain::notice::channel::{Audience, Rules, Target};
 use crate::domain::notice::{Event, Kind};
 use crate::http::address;
@@ -42,7 +42,7 @@ struct ChannelJson {
     audience: String,
     #[serde(flatten)]
     rules: Rules,
-    /// Address; `null` when it was sealed under another key.
+    /// Address, as much of it as the caller may see; `null` when it was sealed under another key.
     target: Option<Value>,
     created_at: i64,
     /// Tries in a row that failed.
@@ -56,9 +56,11 @@ struct ChannelJson {
 }
 
 impl ChannelJson {
-    fn new(call: &Call, channel: Channel) -> Result<Self, Failure> {
+    /// As `actor` may see it: the address is whole for who may change it, because it is what lets a sender in.
+    fn new(call: &Call, actor: &Actor, channel: Channel) -> Result<Self, Failure> {
         let target = match notify::open_target(call, &channel.target) {
-            Ok(target) => Some(target.shown()),
+            Ok(target) if actor.reaches("channels:write") => Some(target.shown()),
+            Ok(target) => Some(target.outline()),
             // It can still be seen, mended and deleted.
             Err(Failure::Conflict { .. }) => None,
             Err(failure) => return Err(failure),
@@ -89,9 +91,10 @@ fn rules(channel: &Channel) -> Result<Rules, Failure> {
 
 /// `GET /api/v1/channels`
 pub(crate) async fn list(request: &Request, call: &Call) -> Result<Response, Failure> {
-    authorize(request, call, "channels:read").await?;
+    let actor = authorize(request, call, "channels:read").await?;
     let all: Vec<Channel> = call.db.all(store::all()).await?;
-    let items = all.into_iter().map(|channel| ChannelJson::new(call, channel)).collect::<Result<Vec<_>, _>>()?;
+    let items =
+        all.into_iter().map(|channel| ChannelJson::new(call, &actor, channel)).collect::<Result<Vec<_>, _>>()?;
     Ok(Response::from_json(&json!({ "total": items.len(), "items": items, "next": null }))?)
 }
 
@@ -115,7 +118,7 @@ pub(crate) async fn create(mut request: Request, call: &Call) -> Result<Response
     let created: Option<Created> = outcomes.first().map(Outcome::rows).transpose()?.and_then(|mut rows| rows.pop());
     // Somebody else was quicker.
     let Created { id } = created.ok_or_else(too_many)?;
-    let mut channel = serde_json::to_value(ChannelJson::new(call, find(call, id).await?)?)
+    let mut channel = serde_json::to_value(ChannelJson::new(call, &actor, find(call, id).await?)?)
         .map_err(|error| Failure::Broken(format!("channel {id}: {error}")))?;
     if let (Target::Webhook(webhook), Some(channel)) = (&entered.target, channel.as_object_mut())
         && webhook.secret == made
@@ -204,8 +207,8 @@ async fn find(call: &Call, id: i64) -> Result<Channel, Failure> {
 
 /// `GET /api/v1/channels/{id}`
 pub(crate) async fn get(request: &Request, call: &Call, id: &str) -> Result<Response, Failure> {
-    authorize(request, call, "channels:read").await?;
-    Ok(Response::from_json(&ChannelJson::new(call, by_path(call, id).await?)?)?)
+    let actor = authorize(request, call, "channels:read").await?;
+    Ok(Response::from_json(&ChannelJson::new(call, &actor, by_path(call, id).await?)?)?)
 }
 
 /// `PATCH /api/v1/channels/{id}`
@@ -228,7 +231,7 @@ pub(crate) async fn change(mut request: Request, call: &Call, id: &str) -> Resul
         Ok(Deed::new(entry("channel.change", &channel).after(entered.facts()), batch, channel.id))
     };
     let (_, id) = recorded(call, &actor, prepare).await?;
-    Ok(Response::from_json(&ChannelJson::new(call, find(call, id).await?)?)?)
+    Ok(Response::from_json(&ChannelJson::new(call, &actor, find(call, id).await?)?)?)
 }
 
 /// `DELETE /api/v1/channels/{id}`

@@ -88,14 +88,15 @@ pub(crate) async fn authorize_for_users(
         let found: Option<ApiKey> = call.db.first(api_keys::find(&hash)).await?;
         let key = found.filter(|key| key.expires_at.is_none_or(|expires| expires > call.now.get()));
         let key = key.ok_or(Failure::Unauthorized)?;
-        let scope = scope(action);
-        if !key.scopes.split(' ').any(|held| held == scope) {
-            return Err(Failure::Forbidden(scope));
+        let keyed = actor(request, ActorKind::ApiKey, key.name)?;
+        let keyed = Actor { scopes: Some(key.scopes), ..keyed };
+        if !keyed.reaches(action) {
+            return Err(Failure::Forbidden(scope(action)));
         }
         if key.last_used_at.is_none_or(|at| at.saturating_add(api_keys::USED_EVERY) <= call.now.get()) {
             call.db.run(api_keys::used(&hash, call.now)).await?;
         }
-        return actor(request, ActorKind::ApiKey, key.name);
+        return Ok(keyed);
     }
     in_our_page(request, call).await?.reaching(request, action)
 }
@@ -125,7 +126,7 @@ async fn in_our_page(request: &Request, call: &Call) -> Result<Session, Failure>
 
 /// Who sends this request, for the audit log. The address is the one that the platform saw.
 pub(crate) fn actor(request: &Request, kind: ActorKind, name: String) -> Result<Actor, Failure> {
-    Ok(Actor { kind, name, address: address_of(request)?, role: None, only: None })
+    Ok(Actor { kind, name, address: address_of(request)?, role: None, scopes: None, only: None })
 }
 
 /// The address that the platform saw.

@@ -216,13 +216,14 @@ fn last_fetch(logged: Option<&str>) -> (Option<String>, Option<Second>) {
     newest.map_or((None, None), |Fetch(family, _, at)| (Some(family), Some(Second::clamped(at))))
 }
 
-/// His owner, as far as the user's row and its owner's tell of him.
+/// His owner, as far as the user's row and its owner's tell of him. His Discord webhook lets in whoever has it: he and owners are told it as an
+/// admin's, and not everybody who may read users, or is told of them.
 fn admin_of(seen: &Seen) -> Option<AdminJson> {
     Some(AdminJson {
         username: seen.owner_name.clone()?,
         is_sudo: seen.owner_role.is_some_and(is_sudo),
         telegram_id: seen.owner_telegram_id,
-        discord_webhook: seen.owner_discord_webhook.clone(),
+        discord_webhook: None,
         users_usage: None,
     })
 }

@@ -57,14 +57,8 @@ pub(super) async fn answer(request: &Request, call: &Call, token: &str, asked: A
 
 fn info(request: &Request, call: &Call, opened: Opened) -> Result<Value, Failure> {
     let scene = Scene::new(address::origin(request), &opened.endpoints)?;
-    let seen = Seen {
-        user: opened.user,
-        owner_name: None,
-        owner_role: None,
-        owner_telegram_id: None,
-        owner_discord_webhook: None,
-        fetched: opened.logged,
-    };
+    let seen =
+        Seen { user: opened.user, owner_name: None, owner_role: None, owner_telegram_id: None, fetched: opened.logged };
     let user = serde_json::to_value(UserResponse::new(seen, &scene, call)?);
     let mut user = user.map_err(|error| Failure::Broken(format!("a user as JSON: {error}")))?;
     if let Value::Object(fields) = &mut user {

@@ -11,6 +11,7 @@ use super::shell::Shell;
 use super::words::alerts::{Alerts as Words, kind, of};
 use crate::domain::notice::Kind;
 use crate::domain::notice::channel::{Audience, Rules, Target};
+use crate::domain::notice::discreet::shortened;
 use crate::domain::notice::texts::Language;
 use crate::store::channels::Channel;
 use crate::store::deliveries::Shown;
@@ -126,10 +127,10 @@ fn kind_word(name: &str, words: &'static Words) -> &'static str {
     }
 }
 
-/// Where a channel sends to, without what is secret.
+/// Where a channel sends to, without what is secret. A webhook's path is too, and stands in the form alone, which only those see who may change it.
 fn shown(target: &Target) -> String {
     match target {
-        Target::Webhook(webhook) => webhook.url.clone(),
+        Target::Webhook(webhook) => shortened(&webhook.url),
         Target::Telegram(telegram) => telegram.chat_id.clone(),
         Target::Email(mail) => mail
             .to
@@ -310,7 +311,7 @@ mod tests {
         let target = |json: &str| shown(&serde_json::from_str(json).unwrap());
         assert_eq!(
             target(r#"{"webhook":{"url":"https://a.example/x","secret":"0123456789abcdef"}}"#),
-            "https://a.example/x"
+            "https://a.example/…"
         );
         assert_eq!(target(r#"{"telegram":{"token":"1:abc","chat_id":"@weir"}}"#), "@weir");
         assert_eq!(target(r#"{"email":{"from":"a@b.example","to":"c@d.example"}}"#), "a@b.example → c@d.example");
