@@ -1,0 +1,49 @@
+//! A slot as a core is given it.
+
+use weir_wire::SlotName;
+use weir_wire::credential::Credentials;
+use weir_wire::roster::Ways;
+
+use super::Way;
+
+/// A slot as the core's configuration must have it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfiguredSlot {
+    /// The user's name in every inbound.
+    pub slot: SlotName,
+    /// What the user proves himself with.
+    pub credentials: Credentials,
+    /// The ways in that the user has; none for all. Cores that tell connections are not told of it: who comes elsewhere is shown out there.
+    pub ways: Option<Ways>,
+    /// The gate's state at writing, which the core starts with.
+    pub open: bool,
+    /// When it is open, it leads through the relay.
+    pub slow: bool,
+}
+
+impl ConfiguredSlot {
+    /// Where the gate leads at the core's start.
+    #[must_use]
+    pub const fn way(&self) -> Way {
+        match (self.open, self.slow) {
+            (false, _) => Way::Shut,
+            (true, false) => Way::Open,
+            (true, true) => Way::Slow,
+        }
+    }
+}
+
+/// Slots for the tests of every core.
+#[cfg(test)]
+pub(crate) mod testing {
+    use weir_wire::SlotName;
+    use weir_wire::credential::SlotSecret;
+
+    use super::ConfiguredSlot;
+
+    /// One with every way in and derived credentials.
+    pub(crate) fn slot(name: &str, open: bool) -> ConfiguredSlot {
+        let slot: SlotName = name.parse().unwrap();
+        ConfiguredSlot { credentials: SlotSecret::derive(b"key", &slot).into(), ways: None, slot, open, slow: false }
+    }
+}
