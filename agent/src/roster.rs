@@ -167,10 +167,7 @@ mod tests {
     use weir_wire::roster::Gate;
 
     use super::*;
-
-    fn slot(name: &str) -> SlotName {
-        name.parse().unwrap()
-    }
+    use crate::testing::slot;
 
     fn entry(name: &str, gate: Gate) -> RosterEntry {
         let slot = slot(name);

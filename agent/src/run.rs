@@ -386,11 +386,9 @@ impl Running {
                 let _ = core.close(&id).await;
             })),
             Command::AskGates => drop(tokio::spawn(async move { done.send(Done::Gates(core.ways().await)) })),
-            Command::Bring { slots } => drop(tokio::spawn(async move {
-                let way = |(slot, open)| (slot, if open { Way::Open } else { Way::Shut });
-                let brought = core.bring(&slots).await;
-                done.send(Done::Gates(brought.map(|gates| gates.into_iter().map(way).collect())))
-            })),
+            Command::Bring { slots } => {
+                drop(tokio::spawn(async move { done.send(Done::Gates(core.bring(&slots).await.map(cores::ways_of))) }))
+            }
             Command::Write { slots, forget } => drop(tokio::spawn(async move {
                 let outcome = core.write(&slots, forget).await;
                 done.send(Done::Written(forget, outcome))

@@ -1,17 +1,27 @@
 //! Proxy cores behind one trait. The run loop knows nothing of any core's protocol.
 
+mod aside;
+mod coming_up;
+mod command;
+mod describe;
+mod digest;
 mod error;
 mod event;
+mod files;
+mod host_secret;
 pub(crate) mod incarnation;
+mod json;
 mod last_good;
 pub(crate) mod nginx;
 pub(crate) mod program;
 pub(crate) mod relayed;
 #[cfg(feature = "faults")]
 pub mod scripted;
+mod silence;
 pub mod singbox;
 mod slot;
 pub(crate) mod stats;
+mod template;
 pub(crate) mod v2ray;
 mod way;
 
@@ -27,8 +37,10 @@ use weir_wire::sync::Inbound;
 pub use self::error::CoreError;
 pub use self::event::{ConnectionEvent, CoreEvent, Counter, Fallen, Origin};
 pub use self::slot::ConfiguredSlot;
+use self::slot::NOBODY;
 #[cfg(test)]
 pub(crate) use self::slot::testing;
+pub(crate) use self::way::ways_of;
 pub use self::way::{BACK, RelayPlan, Way};
 use crate::config::{Config, CoreKind};
 
@@ -195,8 +207,7 @@ pub trait Core: Send + Sync {
 
     /// Like [`Core::gates`], for cores that have a way through the relay.
     fn ways(&self) -> Boxed<'_, Result<Vec<(SlotName, Way)>, CoreError>> {
-        let way = |(slot, open)| (slot, if open { Way::Open } else { Way::Shut });
-        Box::pin(async move { Ok(self.gates().await?.into_iter().map(way).collect()) })
+        Box::pin(async move { Ok(ways_of(self.gates().await?)) })
     }
 
     /// Whether the running core was started from something else than [`Core::write`] would write with these slots, the

@@ -7,7 +7,7 @@
 //! down.
 
 use core::time::Duration;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -18,7 +18,9 @@ use tokio::time::sleep;
 use weir_wire::SlotName;
 use weir_wire::sync::Inbound;
 
+use super::silence::Silence;
 use super::{Boxed, ConfiguredSlot, ConnectionEvent, Core, CoreError, CoreEvent, Origin, Reload, Written};
+use crate::lock::lock;
 
 const RETRY: Duration = Duration::from_millis(50);
 
@@ -101,11 +103,7 @@ impl Scripted {
     }
 
     /// Tells events until the core is down (why), or nobody listens any more.
-    async fn session(
-        &self,
-        events: &mpsc::UnboundedSender<CoreEvent>,
-        told_down: &mut Option<CoreError>,
-    ) -> Option<CoreError> {
+    async fn session(&self, events: &mpsc::UnboundedSender<CoreEvent>, silence: &mut Silence) -> Option<CoreError> {
         let mut ticks = self.tick.subscribe();
         let tick = ticks.borrow_and_update().as_millis();
         let mut lines = match self.open(&json!({ "watch": null, "tick": tick })).await {
@@ -132,8 +130,8 @@ impl Scripted {
             };
             let event = match told {
                 Ok(Told::Up { incarnation, version, loaded }) => {
-                    *told_down = None;
-                    *self.loaded.lock().unwrap_or_else(PoisonError::into_inner) = loaded;
+                    silence.end();
+                    *lock(&self.loaded) = loaded;
                     CoreEvent::Up { incarnation, version }
                 }
                 Ok(Told::Connections { reset, events }) => {
@@ -156,12 +154,11 @@ impl Core for Scripted {
 
     fn watch(&self, events: mpsc::UnboundedSender<CoreEvent>) -> Boxed<'_, ()> {
         Box::pin(async move {
-            let mut told = None;
-            while let Some(why) = self.session(&events, &mut told).await {
-                if told.as_ref() != Some(&why) && events.send(CoreEvent::Down { reason: why.to_string() }).is_err() {
+            let mut silence = Silence::default();
+            while let Some(why) = self.session(&events, &mut silence).await {
+                if !silence.tell(why, &events) {
                     return;
                 }
-                told = Some(why);
                 sleep(RETRY).await;
             }
         })
@@ -200,7 +197,7 @@ impl Core for Scripted {
     }
 
     fn loaded(&self) -> Vec<SlotName> {
-        self.loaded.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.loaded).clone()
     }
 
     fn gates(&self) -> Boxed<'_, Result<Vec<(SlotName, bool)>, CoreError>> {

@@ -6,6 +6,10 @@ use weir_wire::roster::Ways;
 
 use super::Way;
 
+/// The user that keeps an inbound's list from being empty: an empty list is an open proxy (socks, http, mixed), lets the server key
+/// alone in (Shadowsocks 2022), is an error or does not start (naive). No slot can have this name, and it leads nowhere.
+pub(super) const NOBODY: &str = "weir-nobody";
+
 /// A slot as the core's configuration must have it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfiguredSlot {

@@ -2,6 +2,8 @@
 
 use std::net::SocketAddr;
 
+use weir_wire::SlotName;
+
 use crate::relay::meter::Meter;
 
 /// The tag of the inbound at which a core takes back what went through the agent's relay. No template can have it. The bytes were
@@ -23,11 +25,22 @@ pub enum Way {
 }
 
 impl Way {
+    /// Of a gate that holds nobody to a speed.
+    #[must_use]
+    pub const fn of(open: bool) -> Self {
+        if open { Self::Open } else { Self::Shut }
+    }
+
     /// Whether the user gets out.
     #[must_use]
     pub fn is_open(self) -> bool {
         self != Self::Shut
     }
+}
+
+/// Where the gates of a core lead that only opens and shuts them.
+pub(crate) fn ways_of(gates: Vec<(SlotName, bool)>) -> Vec<(SlotName, Way)> {
+    gates.into_iter().map(|(slot, open)| (slot, Way::of(open))).collect()
 }
 
 /// How a core and the agent's relay find each other.

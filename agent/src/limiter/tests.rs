@@ -3,6 +3,7 @@ use std::collections::HashMap;
 use weir_wire::Bytes;
 
 use super::*;
+use crate::testing::at;
 
 const FLOOR: u64 = 1_000;
 const LONGEST: u64 = 30_000;
@@ -39,10 +40,6 @@ struct Bench {
 
 fn alice() -> SlotName {
     "alice".parse().unwrap()
-}
-
-fn at(second: u64) -> Moment {
-    Moment::from_millis(second * 1_000)
 }
 
 impl Bench {

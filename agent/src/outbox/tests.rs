@@ -3,6 +3,7 @@ use proptest::prelude::*;
 use super::epoch::{Known, Left};
 use super::*;
 use crate::cores::{ConnectionEvent, Origin};
+use crate::testing::{at, slot};
 
 struct Bench {
     folder: tempfile::TempDir,
@@ -12,14 +13,6 @@ struct Bench {
     clock: PanelClock,
     batch: Batch,
     flowed: u64,
-}
-
-fn at(second: u64) -> Moment {
-    Moment::from_millis(second * 1_000)
-}
-
-fn slot(name: &str) -> SlotName {
-    name.parse().unwrap()
 }
 
 impl Bench {

@@ -3,10 +3,7 @@ use weir_wire::Second;
 
 use super::*;
 use crate::cores::Origin;
-
-fn slot(name: &str) -> SlotName {
-    name.parse().unwrap()
-}
+use crate::testing::slot;
 
 fn event(id: &str, user: Option<&str>, up: u64, down: u64, closed: bool) -> ConnectionEvent {
     let origin = user.map(|user| Origin {

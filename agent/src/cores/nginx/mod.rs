@@ -14,7 +14,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use http::Request;
 use http_body_util::{BodyExt as _, Empty, Limited};
@@ -27,8 +27,10 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use weir_wire::SlotName;
 use weir_wire::sync::Inbound;
 
-use super::singbox::{command, files};
-use super::{Boxed, ConfiguredSlot, Core, CoreError, CoreEvent, Fallen, Reload, Traits, Written};
+use super::aside::aside;
+use super::silence::Silence;
+use super::{Boxed, ConfiguredSlot, Core, CoreError, CoreEvent, Fallen, Reload, Traits, Written, command, files};
+use crate::lock::lock;
 use status::Document;
 
 /// Where the module shows its figures.
@@ -92,11 +94,6 @@ struct Inner {
 #[derive(Clone)]
 pub(crate) struct Nginx(Arc<Inner>);
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Nothing panics while it holds one of these, and each holds a state that is whole after every statement.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 /// The map: one line for each user who is let in.
 fn map_of<'a>(open: impl Iterator<Item = &'a SlotName>) -> String {
     let mut map = String::from("# Written by weir-agent: who is let in. Include it in the map of $weir_refused.\n");
@@ -129,16 +126,13 @@ impl Inner {
     /// Writes the map. Returns whether it is another one than was there.
     async fn write(&self, map: String) -> Result<bool, CoreError> {
         let output = self.settings.output.clone();
-        let work = move || {
+        aside(move || {
             if fs::read(&output).is_ok_and(|there| there == map.as_bytes()) {
                 return Ok(false);
             }
             files::place(&output, map.as_bytes(), MODE).map(|()| true)
-        };
-        match tokio::task::spawn_blocking(work).await {
-            Ok(done) => done,
-            Err(why) => Err(CoreError::Disk(format!("a background task ended early: {why}"))),
-        }
+        })
+        .await
     }
 
     /// Makes nginx know all changes up to now. Changes that come at once share one reload.
@@ -200,7 +194,7 @@ impl Inner {
     async fn watch(&self, events: &mpsc::UnboundedSender<CoreEvent>) {
         let mut ticks = self.tick.subscribe();
         let mut up = false;
-        let mut told = None;
+        let mut silence = Silence::default();
         loop {
             let read = Instant::now();
             match self.read().await {
@@ -211,7 +205,8 @@ impl Inner {
                     if !begun || events.send(counters).is_err() {
                         return;
                     }
-                    (up, told) = (true, None);
+                    up = true;
+                    silence.end();
                     let tick = *ticks.borrow_and_update();
                     tokio::select! {
                         () = events.closed() => return,
@@ -221,11 +216,9 @@ impl Inner {
                 }
                 Err(why) => {
                     up = false;
-                    if told.as_ref() != Some(&why) && events.send(CoreEvent::Down { reason: why.to_string() }).is_err()
-                    {
+                    if !silence.tell(why, events) {
                         return;
                     }
-                    told = Some(why);
                     tokio::select! {
                         () = events.closed() => return,
                         () = sleep(RETRY) => {}

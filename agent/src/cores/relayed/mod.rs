@@ -10,19 +10,19 @@ mod render;
 mod watch;
 
 use core::time::Duration;
-use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use tokio::sync::{Notify, mpsc, watch as latest};
 use weir_wire::SlotName;
 use weir_wire::sync::Inbound;
 
-use super::singbox::secrets::HostSecret;
+use super::host_secret::HostSecret;
 use super::singbox::template::Template;
 use super::singbox::{RelayPorts, Settings};
 use super::{Boxed, ConfiguredSlot, Core, CoreError, CoreEvent, READ_EVERY, RelayPlan, Reload, Traits, Way, Written};
 use crate::clock;
+use crate::lock::lock;
 use crate::relay::meter::Meter;
 
 /// What it cannot do, in sentences.
@@ -67,11 +67,6 @@ struct Inner {
     output: tokio::sync::Mutex<Option<String>>,
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Nothing panics while it holds one of these, and each holds a state that is whole after every statement.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 impl Inner {
     fn back(&self) -> SocketAddr {
         SocketAddr::from((Ipv4Addr::LOCALHOST, self.ports.back))
@@ -108,7 +103,7 @@ impl Inner {
         if state.running.is_none() {
             return Err(CoreError::Unreachable("it is not known to run the agent's file".into()));
         }
-        let way = |slot: &SlotName| if self.meter.is_open(slot) { Way::Open } else { Way::Shut };
+        let way = |slot: &SlotName| Way::of(self.meter.is_open(slot));
         Ok(state.loaded.iter().map(|slot| (slot.clone(), way(slot))).collect())
     }
 }
@@ -123,9 +118,7 @@ impl Relayed {
     /// # Errors
     /// [`CoreError::Disk`] when the state directory cannot be used.
     pub(crate) fn new(settings: Settings, ports: RelayPorts) -> Result<Self, CoreError> {
-        fs::create_dir_all(&settings.state_dir)
-            .map_err(|why| CoreError::Disk(format!("{}: {why}", settings.state_dir.display())))?;
-        let secret = HostSecret::open(&settings.state_dir.join("host-secret"))?;
+        let secret = HostSecret::of_state(&settings.state_dir)?;
         Ok(Self::with_secret(settings, ports, secret))
     }
 
@@ -181,7 +174,7 @@ impl Core for Relayed {
     }
 
     fn set_gate<'a>(&'a self, slot: &'a SlotName, open: bool) -> Boxed<'a, Result<(), CoreError>> {
-        self.set_way(slot, if open { Way::Open } else { Way::Shut })
+        self.set_way(slot, Way::of(open))
     }
 
     fn close<'a>(&'a self, id: &'a str) -> Boxed<'a, Result<(), CoreError>> {

@@ -5,9 +5,10 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 use weir_wire::SlotName;
 
-use crate::cores::singbox::render::{self as common, Additions, array};
-use crate::cores::singbox::secrets::HostSecret;
-use crate::cores::singbox::template::{Template, list, text};
+use crate::cores::host_secret::HostSecret;
+use crate::cores::json::{array, list, text};
+use crate::cores::singbox::render::{self as common, Additions};
+use crate::cores::singbox::template::Template;
 use crate::cores::singbox::{RelayPorts, validate};
 use crate::cores::{BACK, ConfiguredSlot, CoreError};
 
@@ -93,9 +94,8 @@ pub(super) fn of_file(json: &[u8]) -> Option<(String, Vec<SlotName>)> {
 
 #[cfg(test)]
 mod tests {
-    use crate::cores::testing::slot;
-
     use super::*;
+    use crate::cores::testing::slot;
 
     fn rendered(slots: &[ConfiguredSlot]) -> Rendered {
         let template = json!({

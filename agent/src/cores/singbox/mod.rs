@@ -2,13 +2,10 @@
 //! selector that each slot's gate is.
 
 mod api;
-pub(in crate::cores) mod command;
 mod describe;
-pub(in crate::cores) mod files;
 mod flows;
 pub(in crate::cores) mod reload;
 pub(in crate::cores) mod render;
-pub(in crate::cores) mod secrets;
 pub(in crate::cores) mod template;
 mod users;
 pub(in crate::cores) mod validate;
@@ -22,16 +19,18 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use tokio::sync::{Notify, mpsc, watch as latest};
 use weir_wire::SlotName;
 use weir_wire::sync::Inbound;
 
+use super::aside::aside;
+use super::host_secret::HostSecret;
 use super::{Boxed, ConfiguredSlot, Core, CoreError, CoreEvent, RelayPlan, Reload, Way, Written};
+use crate::lock::lock;
 use flows::Flows;
 use render::{Additions, Rendered};
-use secrets::HostSecret;
 use template::Template;
 
 /// How to find, write and steer a sing-box on this host.
@@ -114,11 +113,6 @@ struct Inner {
     output: tokio::sync::Mutex<Option<String>>,
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Nothing panics while it holds one of these, and each holds a state that is whole after every statement.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 /// A sing-box on this host.
 #[derive(Clone)]
 pub struct SingBox(Arc<Inner>);
@@ -130,9 +124,7 @@ impl SingBox {
     /// # Errors
     /// [`CoreError::Disk`] when the state directory cannot be used.
     pub fn new(settings: Settings) -> Result<Self, CoreError> {
-        fs::create_dir_all(&settings.state_dir)
-            .map_err(|why| CoreError::Disk(format!("{}: {why}", settings.state_dir.display())))?;
-        let secret = HostSecret::open(&settings.state_dir.join("host-secret"))?;
+        let secret = HostSecret::of_state(&settings.state_dir)?;
         Ok(Self::with_secret(settings, secret))
     }
 
@@ -188,16 +180,6 @@ fn rendered(
     let additions =
         Additions { secret, api_port: *api_port, cache_file, relay: *relay, marks: *marks && relay.is_some(), kernel };
     render::render(&template, slots, &additions)
-}
-
-/// Runs what computes or waits for the disk where it does not hold up the reader of the core's events.
-pub(in crate::cores) async fn aside<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, CoreError> + Send + 'static,
-) -> Result<T, CoreError> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(done) => done,
-        Err(why) => Err(CoreError::Disk(format!("a background task ended early: {why}"))),
-    }
 }
 
 impl Inner {
@@ -320,7 +302,7 @@ impl Core for SingBox {
     }
 
     fn set_gate<'a>(&'a self, slot: &'a SlotName, open: bool) -> Boxed<'a, Result<(), CoreError>> {
-        Box::pin(self.0.set_way(slot, if open { Way::Open } else { Way::Shut }))
+        Box::pin(self.0.set_way(slot, Way::of(open)))
     }
 
     fn close<'a>(&'a self, id: &'a str) -> Boxed<'a, Result<(), CoreError>> {

@@ -2,22 +2,21 @@
 
 use core::sync::atomic::Ordering;
 use core::time::Duration;
-use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::time::timeout;
 
-use super::files::{self, Staged};
 use super::flows::Flows;
-use super::{Inner, Settings, aside, command, lock, render, rendered};
+use super::{Inner, Settings, render, rendered};
+use crate::cores::aside::{self, aside};
+use crate::cores::coming_up::comes_up;
+use crate::cores::files::{self, Staged};
 use crate::cores::last_good::{self, MODE};
-use crate::cores::{Boxed, ConfiguredSlot, CoreError, Reload, Written, relayed};
+use crate::cores::{Boxed, ConfiguredSlot, CoreError, Reload, Written, command, relayed};
 use crate::faults::{self, Point};
+use crate::lock::lock;
 
-const POLL: Duration = Duration::from_millis(20);
-/// A core whose port is taken answers for a moment before it gives up; it must still be the same after this.
-const SETTLE: Duration = Duration::from_millis(250);
 /// The final totals of cut connections come within 50 ms; they are not worth more than this.
 const DRAIN: Duration = Duration::from_secs(2);
 /// A list of what they moved last follows within 150 ms.
@@ -94,8 +93,7 @@ pub(super) async fn write(
     forget_choices: bool,
 ) -> Result<Written, CoreError> {
     let mut passed = core.output.lock().await;
-    let inner = Arc::clone(core);
-    let there = aside(move || Ok(fs::read(&inner.settings.output).unwrap_or_default())).await?;
+    let there = aside::read(&core.settings.output).await?;
     let (written, cache_file) = match prepare(core, slots, &mut passed).await {
         Ok(ready) if may_replace(&ready.digest, &there) => {
             let cache_file = ready.cache_file.clone();
@@ -197,9 +195,9 @@ pub(super) async fn reload(
 }
 
 /// Whether the core runs, though without an api: with the file of a time when its program was an older one.
-async fn runs_relayed(core: &Arc<Inner>) -> bool {
-    let (inner, Some(ports)) = (Arc::clone(core), core.settings.relay) else { return false };
-    let there = aside(move || Ok(fs::read(&inner.settings.output).unwrap_or_default())).await;
+async fn runs_relayed(core: &Inner) -> bool {
+    let Some(ports) = core.settings.relay else { return false };
+    let there = aside::read(&core.settings.output).await;
     relayed::runs(&there.unwrap_or_default(), ports, &core.secret).await
 }
 
@@ -257,31 +255,14 @@ async fn until_flows(core: &Inner, holds: impl Fn(&Flows) -> bool) {
 
 /// Waits until the core answers with another start than `before`, and stays.
 async fn another_incarnation(core: &Inner, before: Option<i64>) -> Result<i64, String> {
-    let until = Instant::now() + core.settings.start_limit;
-    let mut last = String::from("the core never answered");
-    while Instant::now() < until {
-        match core.api.started_at().await {
-            Ok(now) if Some(now) != before => {
-                sleep(SETTLE).await;
-                match core.api.started_at().await {
-                    Ok(still) if still == now => {
-                        // The reader of events learns the same when it is back; whoever asked for the reload need not
-                        // wait for it. An error only means that he does.
-                        if let Ok(groups) = core.api.groups().await {
-                            core.learn(&groups);
-                        }
-                        return Ok(now);
-                    }
-                    Ok(_) => "the core restarted again at once".clone_into(&mut last),
-                    Err(why) => last = format!("the core came up and went away again: {why}"),
-                }
-            }
-            Ok(_) => "the core went on with its old configuration".clone_into(&mut last),
-            Err(why) => last = why.to_string(),
-        }
-        sleep_until(until.min(Instant::now() + POLL)).await;
+    let ask = || core.api.started_at();
+    let now = comes_up(core.settings.start_limit, ask, |now| Some(*now) != before, |now, still| now == still).await?;
+    // The reader of events learns the same when it is back; whoever asked for the reload need not wait for it. An error only
+    // means that he does.
+    if let Ok(groups) = core.api.groups().await {
+        core.learn(&groups);
     }
-    Err(last)
+    Ok(now)
 }
 
 /// Puts the last good file back, and starts the core when it is down.

@@ -10,19 +10,18 @@ use sha2::{Digest as _, Sha256};
 use weir_wire::SlotName;
 
 use super::api::Target;
-use super::secrets::HostSecret;
-use super::template::{Template, list, text, wrong};
+use super::template::Template;
 use super::{RelayPorts, validate};
-use crate::cores::{BACK, ConfiguredSlot, CoreError, RelayPlan, Way};
+use crate::cores::host_secret::HostSecret;
+use crate::cores::json::{array, list, object, text};
+use crate::cores::template::wrong;
+use crate::cores::{BACK, ConfiguredSlot, CoreError, NOBODY, RelayPlan, Way};
 use crate::faults::{self, Line};
 
 /// What a shut gate leads to.
 pub(in crate::cores) const REFUSE: &str = "weir-refuse";
 /// What an open gate leads to when the template has no outbound.
 pub(in crate::cores) const DIRECT: &str = "weir-direct";
-/// The user that keeps an inbound's list from being empty: an empty list is an open proxy (socks, http, mixed), lets the
-/// server key alone in (Shadowsocks 2022) or does not start (naive). No slot can have this name, and it leads nowhere.
-const NOBODY: &str = "weir-nobody";
 const GATE: &str = "weir:";
 /// What a slow gate leads to: a connection to the agent's relay, named by the slot.
 pub(in crate::cores) const RELAY: &str = "weir-relay:";
@@ -134,22 +133,6 @@ pub(in crate::cores) fn sorted(slots: &[ConfiguredSlot]) -> Result<Vec<&Configur
         return Err(CoreError::Config("a slot was named twice".into()));
     }
     Ok(slots)
-}
-
-fn entry<'a>(of: &'a mut Map<String, Value>, key: &str, empty: Value) -> &'a mut Value {
-    of.entry(key.to_owned()).or_insert(empty)
-}
-
-fn object<'a>(of: &'a mut Map<String, Value>, key: &str) -> Result<&'a mut Map<String, Value>, CoreError> {
-    entry(of, key, json!({})).as_object_mut().ok_or_else(|| wrong(key, "must be an object"))
-}
-
-/// The list under `key`, made when it is absent.
-///
-/// # Errors
-/// [`CoreError::Config`]: it is something else.
-pub(in crate::cores) fn array<'a>(of: &'a mut Map<String, Value>, key: &str) -> Result<&'a mut Vec<Value>, CoreError> {
-    entry(of, key, json!([])).as_array_mut().ok_or_else(|| wrong(key, "must be a list"))
 }
 
 /// Finds the template's `api` service or adds ours.
@@ -308,9 +291,7 @@ pub(in crate::cores) fn rules(
         .chain(core::iter::once(nobody))
         .chain(sorted.behind)
         .collect();
-    if let Some(route) = entry(config, "route", json!({})).as_object_mut() {
-        route.insert("rules".into(), Value::Array(all));
-    }
+    object(config, "route")?.insert("rules".into(), Value::Array(all));
     Ok(())
 }
 

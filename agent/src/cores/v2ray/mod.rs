@@ -16,10 +16,9 @@ mod watch;
 
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use tokio::sync::{Notify, mpsc, oneshot, watch as latest};
 use tokio::time::timeout;
@@ -28,10 +27,11 @@ use weir_wire::credential::Credentials;
 use weir_wire::roster::Ways;
 use weir_wire::sync::Inbound;
 
+use super::host_secret::HostSecret;
 use super::program::Family;
-use super::singbox::secrets::HostSecret;
 use super::{Boxed, ConfiguredSlot, Core, CoreError, CoreEvent, Reload, Traits, Written};
 use crate::clock::{self, BootId};
+use crate::lock::lock;
 use live::Calls;
 use template::Template;
 use users::Scheme;
@@ -111,11 +111,6 @@ struct Inner {
     output: tokio::sync::Mutex<()>,
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Nothing panics while it holds one of these, and each holds a state that is whole after every statement.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 impl Inner {
     fn address(&self) -> SocketAddr {
         SocketAddr::from((Ipv4Addr::LOCALHOST, self.settings.api_port))
@@ -149,9 +144,7 @@ impl V2Ray {
     /// # Errors
     /// [`CoreError::Disk`] when the state directory or the boot's name cannot be read.
     pub(crate) fn new(settings: Settings) -> Result<Self, CoreError> {
-        fs::create_dir_all(&settings.state_dir)
-            .map_err(|why| CoreError::Disk(format!("{}: {why}", settings.state_dir.display())))?;
-        let secret = HostSecret::open(&settings.state_dir.join("host-secret"))?;
+        let secret = HostSecret::of_state(&settings.state_dir)?;
         Self::with_secret(settings, secret)
     }
 

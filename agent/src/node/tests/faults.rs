@@ -5,9 +5,10 @@ use weir_wire::refusal::{Code, Refusal};
 use weir_wire::roster::Gate;
 
 use super::panel::Panel;
-use super::rig::{ALICE, BOBBY, Rig, slot};
+use super::rig::{ALICE, BOBBY, Rig};
 use crate::client::Failed;
 use crate::ledger::{Batch, Table, ordered};
+use crate::testing::slot;
 
 const MANY: u64 = 300 << 20;
 

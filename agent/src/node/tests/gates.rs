@@ -4,11 +4,12 @@ use weir_wire::Epoch;
 use weir_wire::roster::Gate;
 
 use super::core::Call;
-use super::rig::{ALICE, BOBBY, Rig, slot};
+use super::rig::{ALICE, BOBBY, Rig};
 use crate::cores::CoreError;
 use crate::loading::Template;
 use crate::node::Command;
 use crate::node::reply::Dice;
+use crate::testing::slot;
 
 fn gate_calls(rig: &Rig) -> Vec<Call> {
     rig.core.calls().into_iter().filter(|call| matches!(call, Call::Gate(..))).collect()

@@ -5,8 +5,9 @@ use weir_wire::refusal::Code;
 use weir_wire::sync::Skip;
 
 use super::panel::Panel;
-use super::rig::{ALICE, BOBBY, Rig, slot, total};
+use super::rig::{ALICE, BOBBY, Rig, total};
 use crate::ledger::{Batch, Table, ordered};
+use crate::testing::slot;
 
 #[test]
 fn a_restored_panel_gets_what_it_lacks_in_order() {

@@ -1,7 +1,8 @@
 //! Limits of speed: who has one goes through the relay, and what comes back from it is counted once.
 
 use super::core::Call;
-use super::rig::{ALICE, BOBBY, Rig, slot};
+use super::rig::{ALICE, BOBBY, Rig};
+use crate::testing::slot;
 use weir_wire::roster::Gate;
 
 fn calls(rig: &Rig) -> Vec<Call> {

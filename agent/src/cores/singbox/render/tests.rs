@@ -1,7 +1,7 @@
-use crate::cores::testing::slot;
 use weir_wire::credential::SlotSecret;
 
 use super::*;
+use crate::cores::testing::slot;
 
 fn with(template: &Value, slots: &[ConfiguredSlot]) -> Result<Rendered, CoreError> {
     with_relay(template, slots, None)
