@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::cores::singbox::RelayPorts;
+use crate::cores::RelayPorts;
 
 /// `[speed]`: limits of speed. Ports are on 127.0.0.1.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]

@@ -41,7 +41,7 @@ use self::slot::NOBODY;
 #[cfg(test)]
 pub(crate) use self::slot::testing;
 pub(crate) use self::way::ways_of;
-pub use self::way::{BACK, RelayPlan, Way};
+pub use self::way::{BACK, RelayPlan, RelayPorts, Way};
 use crate::config::{Config, CoreKind};
 
 /// The totals of a core that tells connections are read at least so often. sing-box keeps 64 messages for a reader and

@@ -1,9 +1,10 @@
 //! Where a slot's gate leads, and the relay to which some lead.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 
 use weir_wire::SlotName;
 
+use super::host_secret::HostSecret;
 use crate::relay::meter::Meter;
 
 /// The tag of the inbound at which a core takes back what went through the agent's relay. No template can have it. The bytes were
@@ -43,6 +44,29 @@ pub(crate) fn ways_of(gates: Vec<(SlotName, bool)>) -> Vec<(SlotName, Way)> {
     gates.into_iter().map(|(slot, open)| (slot, Way::of(open))).collect()
 }
 
+/// Ports on 127.0.0.1 for users who go through the agent's relay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RelayPorts {
+    /// Where the relay listens.
+    pub relay: u16,
+    /// Where the core takes back what went through it.
+    pub back: u16,
+}
+
+impl RelayPorts {
+    /// Where the relay listens.
+    #[must_use]
+    pub fn at_relay(self) -> SocketAddr {
+        SocketAddr::from((Ipv4Addr::LOCALHOST, self.relay))
+    }
+
+    /// Where the core takes back what went through it.
+    #[must_use]
+    pub fn at_back(self) -> SocketAddr {
+        SocketAddr::from((Ipv4Addr::LOCALHOST, self.back))
+    }
+}
+
 /// How a core and the agent's relay find each other.
 #[derive(Clone)]
 pub struct RelayPlan {
@@ -62,4 +86,15 @@ pub struct RelayPlan {
 impl RelayPlan {
     /// The relay's name at the inbound [`BACK`], which can be no slot's.
     pub const BACK_USER: &'static str = "weir-back";
+
+    /// At these ports, with what the host's secret makes of it.
+    pub(super) fn on(ports: RelayPorts, secret: &HostSecret, meter: Option<Meter>) -> Self {
+        Self {
+            listen: ports.at_relay(),
+            password: secret.relay(),
+            back: ports.at_back(),
+            back_password: secret.back(),
+            meter,
+        }
+    }
 }

@@ -10,7 +10,6 @@ mod render;
 mod watch;
 
 use core::time::Duration;
-use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 
 use tokio::sync::{Notify, mpsc, watch as latest};
@@ -18,9 +17,11 @@ use weir_wire::SlotName;
 use weir_wire::sync::Inbound;
 
 use super::host_secret::HostSecret;
+use super::singbox::Settings;
 use super::singbox::template::Template;
-use super::singbox::{RelayPorts, Settings};
-use super::{Boxed, ConfiguredSlot, Core, CoreError, CoreEvent, READ_EVERY, RelayPlan, Reload, Traits, Way, Written};
+use super::{
+    Boxed, ConfiguredSlot, Core, CoreError, CoreEvent, READ_EVERY, RelayPlan, RelayPorts, Reload, Traits, Way, Written,
+};
 use crate::clock;
 use crate::lock::lock;
 use crate::relay::meter::Meter;
@@ -35,9 +36,8 @@ pub(crate) const LIMITS: [&str; 3] = [
 /// Whether a core runs this file, which this adapter wrote: for the one of newer releases, which takes over when its package is
 /// renewed.
 pub(in crate::cores) async fn runs(file: &[u8], ports: RelayPorts, secret: &HostSecret) -> bool {
-    let back = SocketAddr::from((Ipv4Addr::LOCALHOST, ports.back));
     match render::of_file(file) {
-        Some((digest, _)) => watch::ask_at(back, secret, &digest).await.is_ok(),
+        Some((digest, _)) => watch::ask_at(ports.at_back(), secret, &digest).await.is_ok(),
         None => false,
     }
 }
@@ -68,10 +68,6 @@ struct Inner {
 }
 
 impl Inner {
-    fn back(&self) -> SocketAddr {
-        SocketAddr::from((Ipv4Addr::LOCALHOST, self.ports.back))
-    }
-
     /// Says what has moved. Returns whether anybody listens.
     fn tell(&self, first: Option<CoreEvent>) -> bool {
         let events = lock(&self.events);
@@ -201,13 +197,7 @@ impl Core for Relayed {
     }
 
     fn relay(&self) -> Option<RelayPlan> {
-        Some(RelayPlan {
-            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, self.0.ports.relay)),
-            password: self.0.secret.relay(),
-            back: self.0.back(),
-            back_password: self.0.secret.back(),
-            meter: Some(self.0.meter.clone()),
-        })
+        Some(RelayPlan::on(self.0.ports, &self.0.secret, Some(self.0.meter.clone())))
     }
 
     fn set_way<'a>(&'a self, slot: &'a SlotName, way: Way) -> Boxed<'a, Result<(), CoreError>> {

@@ -13,8 +13,8 @@ use crate::cores::aside::{self, aside};
 use crate::cores::coming_up::comes_up;
 use crate::cores::files::Staged;
 use crate::cores::last_good::{self, MODE};
+use crate::cores::singbox::digest::template_part;
 use crate::cores::singbox::reload::check;
-use crate::cores::singbox::render::of_template;
 use crate::cores::singbox::template::Template;
 use crate::cores::{Boxed, ConfiguredSlot, CoreError, Reload, Written, command};
 use crate::lock::lock;
@@ -71,7 +71,7 @@ pub(super) async fn write(core: &Arc<Inner>, slots: &[ConfiguredSlot]) -> Result
     let old = render::of_file(&there).map(|(digest, _)| digest);
     match prepare(core, slots, &mut passed).await {
         Ok(ready) if old.as_ref() == Some(&ready.digest) => Ok(Written::Whole),
-        Ok(ready) if there.is_empty() || old.is_some_and(|old| of_template(&old) == of_template(&ready.digest)) => {
+        Ok(ready) if there.is_empty() || old.is_some_and(|old| template_part(&old) == template_part(&ready.digest)) => {
             commit(core, ready).await.map(|()| Written::Whole)
         }
         Ok(_) => Ok(Written::GatesAlone(None)),

@@ -49,7 +49,7 @@ impl core::fmt::Display for Refused {
 
 /// Asks the core whether it runs the configuration of a digest.
 pub(super) async fn ask(core: &Inner, digest: &str) -> Result<Proof, Refused> {
-    ask_at(core.back(), &core.secret, digest).await
+    ask_at(core.ports.at_back(), &core.secret, digest).await
 }
 
 /// The same of any core with an inbound at `back`.

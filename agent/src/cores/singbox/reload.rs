@@ -7,8 +7,12 @@ use std::sync::Arc;
 
 use tokio::time::timeout;
 
+use super::digest::template_part;
 use super::flows::Flows;
-use super::{Inner, Settings, render, rendered};
+use super::gate::stated_digest;
+use super::inner::Inner;
+use super::settings::Settings;
+use super::{render, written};
 use crate::cores::aside::{self, aside};
 use crate::cores::coming_up::comes_up;
 use crate::cores::files::{self, Staged};
@@ -37,7 +41,7 @@ async fn prepare(core: &Arc<Inner>, slots: &[ConfiguredSlot], passed: &mut Optio
     let (inner, slots) = (Arc::clone(core), slots.to_vec());
     let ready = aside(move || {
         let settings = &inner.settings;
-        let made = rendered(settings, &inner.secret, &slots, inner.kernel.load(Ordering::Relaxed))?;
+        let made = render::of_settings(settings, &inner.secret, &slots, inner.kernel.load(Ordering::Relaxed))?;
         let staged = Staged::write(&settings.output, settings.staging_dir.as_deref(), &made.json, MODE)?;
         Ok(Ready { staged, digest: made.digest, target: made.target, cache_file: made.cache_file })
     })
@@ -76,8 +80,7 @@ async fn commit(core: &Arc<Inner>, ready: Ready) -> Result<(), CoreError> {
     let target = ready.target.clone();
     aside(move || {
         let settings = &inner.settings;
-        let digest_of = render::digest_of_file;
-        last_good::keep(&settings.state_dir, &settings.output, digest_of, proven.as_ref(), &ready.digest)?;
+        last_good::keep(&settings.state_dir, &settings.output, written::digest, proven.as_ref(), &ready.digest)?;
         ready.staged.commit()
     })
     .await?;
@@ -116,8 +119,7 @@ pub(super) async fn write(
 /// Whether a configuration may take the place of a file without being proven: it differs in users only, or there is
 /// nothing that a core could run with.
 fn may_replace(digest: &str, there: &[u8]) -> bool {
-    there.is_empty()
-        || render::digest_of_file(there).is_some_and(|old| render::of_template(&old) == render::of_template(digest))
+    there.is_empty() || written::digest(there).is_some_and(|old| template_part(&old) == template_part(digest))
 }
 
 /// Changes the gates' states in the file that is there, if it is ours. Returns where its core keeps its choices.
@@ -128,7 +130,7 @@ async fn write_gates(
 ) -> Result<Option<PathBuf>, CoreError> {
     let (inner, slots) = (Arc::clone(core), slots.to_vec());
     aside(move || {
-        let Some((json, cache_file)) = render::with_gates(&there, &slots, inner.kernel.load(Ordering::Relaxed)) else {
+        let Some((json, cache_file)) = written::with_gates(&there, &slots, inner.kernel.load(Ordering::Relaxed)) else {
             return Ok(None);
         };
         let settings = &inner.settings;
@@ -204,7 +206,7 @@ async fn runs_relayed(core: &Inner) -> bool {
 /// The digest of the configuration that the core says it runs.
 async fn running(core: &Inner) -> Option<String> {
     let groups = core.api.groups().await.ok()?;
-    groups.iter().find_map(|group| render::stated_digest(&group.tag)).map(str::to_owned)
+    groups.iter().find_map(|group| stated_digest(&group.tag)).map(str::to_owned)
 }
 
 /// Ends every connection and waits until their final totals were told. A reload ends them anyway, but without telling:
@@ -268,7 +270,7 @@ async fn another_incarnation(core: &Inner, before: Option<i64>) -> Result<i64, S
 /// Puts the last good file back, and starts the core when it is down.
 async fn roll_back(core: &Arc<Inner>, before: Option<i64>, why: String) -> CoreError {
     let settings = &core.settings;
-    match last_good::put_back(&settings.state_dir, &settings.output, &why, render::target_of_file).await {
+    match last_good::put_back(&settings.state_dir, &settings.output, &why, written::target).await {
         Ok(target) => target.into_iter().for_each(|target| core.api.expect(target)),
         Err(not_taken) => return not_taken,
     }

@@ -11,9 +11,9 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tonic::{Status, Streaming};
 
-use super::Inner;
 use super::api::daemon::{ConnectionEvents, Status as Totals, SubscribeConnectionsRequest, SubscribeStatusRequest};
 use super::api::{Client, explain, groups};
+use super::inner::Inner;
 use crate::cores::silence::Silence;
 use crate::cores::{CoreError, CoreEvent};
 
