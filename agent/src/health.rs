@@ -2,15 +2,12 @@
 
 use crate::node::status::Report;
 
-/// Milliseconds after which what an agent wrote of itself is not that of one that runs: it writes every five seconds.
-pub(crate) const LASTS: i64 = 20_000;
-
 /// What keeps the agent from doing its work; nothing when it is well. `now` is the host's clock, unix milliseconds.
 #[must_use]
 pub(crate) fn complaints(report: &Report, now: i64) -> Vec<String> {
-    let age = now.saturating_sub(report.written_at);
-    if age > LASTS {
-        return vec![format!("the agent does not run, or cannot write: it last told of itself {} s ago", age / 1_000)];
+    if !report.is_fresh(now) {
+        let age = report.age(now) / 1_000;
+        return vec![format!("the agent does not run, or cannot write: it last told of itself {age} s ago")];
     }
     let facts = [
         (report.deleted, "the panel has deleted this node"),
@@ -24,6 +21,7 @@ pub(crate) fn complaints(report: &Report, now: i64) -> Vec<String> {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::node::status::LASTS;
 
     /// An agent that is well at 1,000,000.
     pub(crate) fn well() -> Report {

@@ -110,7 +110,7 @@ impl Gap {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::at;
+    use crate::testing::{at, at_millis};
 
     #[test]
     fn bytes_in_flight_are_no_gap_and_missed_ones_are_as_soon_as_nothing_moves() {
@@ -132,13 +132,13 @@ mod tests {
         let mut gap = Gap::default();
         gap.begin(false);
         let mut total = 5_000;
-        for at in 1..10 {
-            gap.total(total, at(at));
+        for second in 1..10 {
+            gap.total(total, at(second));
             // Others that end meanwhile tell nothing of those that go on.
-            gap.connections_told(at(at));
+            gap.connections_told(at(second));
             total += 10_000;
-            gap.credit(if at == 1 { 200 } else { 10_000 });
-            gap.connections_told(Moment::from_millis(at * 1_000 + 600));
+            gap.credit(if second == 1 { 200 } else { 10_000 });
+            gap.connections_told(at_millis(second * 1_000 + 600));
         }
         // 4,800 were missed in the first second; from then on every list is ahead of the total that it is compared with.
         assert_eq!(gap.bytes(), 4_800);
@@ -153,8 +153,8 @@ mod tests {
         }
         gap.credit(19_000);
         gap.connections_told(at(2));
-        for at in 2..9 {
-            gap.total(19_000, at(at));
+        for second in 2..9 {
+            gap.total(19_000, at(second));
             assert_eq!(gap.bytes(), 0);
         }
     }
@@ -169,8 +169,8 @@ mod tests {
         gap.total(70_050, at(2));
         gap.begin(false);
         assert_eq!(gap.bytes(), 50);
-        for at in 3..6 {
-            gap.total(10, at(at));
+        for second in 3..6 {
+            gap.total(10, at(second));
         }
         assert_eq!(gap.bytes(), 60);
     }

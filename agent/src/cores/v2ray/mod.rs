@@ -36,6 +36,13 @@ use live::Calls;
 use template::Template;
 use users::Scheme;
 
+/// What these cores cannot do, in sentences.
+pub(crate) const LIMITS: [&str; 3] = [
+    "Connections that are open when a user is cut go on until he ends them; what they move is counted.",
+    "Inbounds for some plans only are left out of other users' links, but do not refuse them.",
+    "Limits of speed, devices and streams are not enforced.",
+];
+
 /// How often the counters are read at rest. Nothing is lost between two readings, unlike with connections.
 const AT_REST: Duration = Duration::from_secs(1);
 /// How long a reload waits for one more reading.
@@ -186,12 +193,7 @@ impl Core for V2Ray {
     }
 
     fn traits(&self) -> Traits {
-        let limits = vec![
-            "Connections that are open when a user is cut go on until he ends them; what they move is counted.",
-            "Inbounds for some plans only are left out of other users' links, but do not refuse them.",
-            "Limits of speed, devices and streams are not enforced.",
-        ];
-        Traits { kind: self.kind(), users_live: true, read_every: AT_REST, limits }
+        Traits { kind: self.kind(), users_live: true, read_every: AT_REST, limits: LIMITS.to_vec() }
     }
 
     fn resume(&self, incarnation: Option<i64>) {

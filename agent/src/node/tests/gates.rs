@@ -218,7 +218,7 @@ fn a_reload_is_told_with_its_reason_and_what_it_cut() {
     rig.panel.user("carol", Gate::Open, None);
     rig.sync_all();
     rig.pass(1_000);
-    let report = rig.node.report(rig.clock, "", "");
+    let report = rig.report();
     let last = report.node.reloaded.unwrap();
     assert_eq!((report.node.reloads, report.node.cut, last.cut, last.at), (2, 2, 2, rig.panel_second().plus(-1)));
     assert!(report.to_string().contains("users had no loaded slot; it cut 2\n"), "{report}");

@@ -17,7 +17,7 @@ use crate::config::OnPanelLoss;
 use crate::cores::{Core, ways_of};
 use crate::ledger::{Batch, Ledger, LedgerError};
 use crate::node::reply::Dice;
-use crate::node::{Command, Node, Rules, Step};
+use crate::node::{Command, Node, Rules, Step, status};
 use crate::testing::{folder_in_memory, slot};
 
 /// What a slot may pass without an answer.
@@ -326,9 +326,14 @@ impl Rig {
         self.crash();
     }
 
-    /// What the status file says is wrong.
+    /// What the status file says.
+    pub(super) fn report(&self) -> status::Report {
+        self.node.report(self.clock, "", "")
+    }
+
+    /// What it says is wrong.
     pub(super) fn trouble(&self) -> String {
-        self.node.report(self.clock, "", "").troubles.join("\n")
+        self.report().troubles.join("\n")
     }
 
     pub(super) fn count(&self, user: &str) -> u64 {
@@ -337,7 +342,7 @@ impl Rig {
 
     /// Everything that the panel does not have yet.
     pub(super) fn unreported(&self) -> u64 {
-        self.node.report(self.clock, "", "").unreported
+        self.report().unreported
     }
 
     pub(super) fn ledger(&self) -> &Ledger {
