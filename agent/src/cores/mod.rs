@@ -159,10 +159,6 @@ pub trait Core: Send + Sync {
     /// were told and before the core is asked: it ends when what they say can no longer be lost.
     fn reload<'a>(&'a self, slots: &'a [ConfiguredSlot], kept: Boxed<'a, ()>) -> Boxed<'a, Result<Reload, CoreError>>;
 
-    /// Slots that the running core had loaded when it last came up (the answer of its own at the last
-    /// [`CoreEvent::Up`], which is sent after this list is current). Empty before the first `Up`.
-    fn loaded(&self) -> Vec<SlotName>;
-
     /// Asks the running core for every loaded slot and whether its gate is open, so that the states can be compared and
     /// applied anew at each incarnation. Fails with [`CoreError::Unreachable`] while the core is down.
     fn gates(&self) -> Boxed<'_, Result<Vec<(SlotName, bool)>, CoreError>>;
@@ -210,21 +206,14 @@ pub trait Core: Send + Sync {
         Box::pin(async move { Ok(ways_of(self.gates().await?)) })
     }
 
-    /// Whether the running core was started from something else than [`Core::write`] would write with these slots, the
-    /// states of the gates apart: a slot, a secret or the template changed, so only a reload brings them into the core.
-    /// Cores that take users live are never outdated.
-    fn outdated<'a>(&'a self, slots: &'a [ConfiguredSlot]) -> Boxed<'a, Result<bool, CoreError>> {
-        let _ = slots;
-        Box::pin(core::future::ready(Ok(false)))
-    }
-
     /// The agent ends: ends what would end with it, and tells all of that.
     fn leave(&self) -> Boxed<'_, ()> {
         Box::pin(core::future::ready(()))
     }
 
     /// Makes a configuration of the template and has the core's program check it, as a reload would, and leaves nothing
-    /// behind.
+    /// behind. Fails with [`CoreError::Config`] when the template, or what comes of it, is wrong, and with
+    /// [`CoreError::Disk`] when it cannot be written beside the output.
     fn try_out(&self) -> Boxed<'_, Result<(), CoreError>> {
         Box::pin(core::future::ready(Ok(())))
     }

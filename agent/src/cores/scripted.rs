@@ -7,7 +7,6 @@
 //! down.
 
 use core::time::Duration;
-use std::sync::Mutex;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -20,7 +19,6 @@ use weir_wire::sync::Inbound;
 
 use super::silence::Silence;
 use super::{Boxed, ConfiguredSlot, ConnectionEvent, Core, CoreError, CoreEvent, Origin, Reload, Written};
-use crate::lock::lock;
 
 const RETRY: Duration = Duration::from_millis(50);
 
@@ -28,14 +26,13 @@ const RETRY: Duration = Duration::from_millis(50);
 pub struct Scripted {
     port: u16,
     tick: latest::Sender<Duration>,
-    loaded: Mutex<Vec<SlotName>>,
 }
 
 /// What the test says of the core.
 #[derive(Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Told {
-    Up { incarnation: i64, version: String, loaded: Vec<SlotName> },
+    Up { incarnation: i64, version: String },
     Connections { reset: bool, events: Vec<Connection> },
     Totals { up: u64, down: u64 },
 }
@@ -83,7 +80,7 @@ impl Scripted {
     /// A core that a test plays on this port of 127.0.0.1.
     #[must_use]
     pub fn new(port: u16) -> Self {
-        Self { port, tick: latest::Sender::new(Duration::from_secs(1)), loaded: Mutex::default() }
+        Self { port, tick: latest::Sender::new(Duration::from_secs(1)) }
     }
 
     async fn open(&self, call: &Value) -> Result<Lines<BufReader<TcpStream>>, CoreError> {
@@ -129,9 +126,8 @@ impl Scripted {
                 Err(why) => Err(unreachable(&why)),
             };
             let event = match told {
-                Ok(Told::Up { incarnation, version, loaded }) => {
+                Ok(Told::Up { incarnation, version }) => {
                     silence.end();
-                    *lock(&self.loaded) = loaded;
                     CoreEvent::Up { incarnation, version }
                 }
                 Ok(Told::Connections { reset, events }) => {
@@ -194,10 +190,6 @@ impl Core for Scripted {
             let Done { incarnation, cut } = serde_json::from_value(done).map_err(|why| unreachable(&why))?;
             Ok(Reload { incarnation, cut })
         })
-    }
-
-    fn loaded(&self) -> Vec<SlotName> {
-        lock(&self.loaded).clone()
     }
 
     fn gates(&self) -> Boxed<'_, Result<Vec<(SlotName, bool)>, CoreError>> {

@@ -287,10 +287,6 @@ impl Core for Nginx {
         Box::pin(self.0.reload(slots))
     }
 
-    fn loaded(&self) -> Vec<SlotName> {
-        lock(&self.0.users).gates.keys().cloned().collect()
-    }
-
     fn gates(&self) -> Boxed<'_, Result<Vec<(SlotName, bool)>, CoreError>> {
         let gates = lock(&self.0.users).gates.iter().map(|(slot, open)| (slot.clone(), *open)).collect();
         Box::pin(core::future::ready(Ok(gates)))

@@ -186,10 +186,6 @@ impl Core for Relayed {
         Box::pin(reload::reload(&self.0, slots, kept))
     }
 
-    fn loaded(&self) -> Vec<SlotName> {
-        lock(&self.0.state).loaded.clone()
-    }
-
     fn gates(&self) -> Boxed<'_, Result<Vec<(SlotName, bool)>, CoreError>> {
         let open = |(slot, way): (SlotName, Way)| (slot, way.is_open());
         let ways = self.0.ways();

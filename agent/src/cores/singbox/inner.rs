@@ -181,7 +181,7 @@ impl Inner {
         Ok(groups.iter().filter_map(gate).collect())
     }
 
-    /// [`crate::cores::Core::outdated`].
+    /// See [`super::SingBox::outdated`].
     pub(super) async fn outdated(self: &Arc<Self>, slots: &[ConfiguredSlot]) -> Result<bool, CoreError> {
         let (inner, slots) = (Arc::clone(self), slots.to_vec());
         let planned = aside(move || render::of_settings(&inner.settings, &inner.secret, &slots, false)).await?;

@@ -56,13 +56,20 @@ impl SingBox {
         HostSecret::passing().map(|secret| Self(Arc::new(Inner::new(settings, secret))))
     }
 
-    /// Makes a configuration of the template and has the core check it, as a reload would, and leaves nothing behind.
+    /// Slots that the running core had loaded when it last came up; the list is current when [`CoreEvent::Up`] is told. Empty before
+    /// the first.
+    #[must_use]
+    pub fn loaded(&self) -> Vec<SlotName> {
+        lock(&self.0.seen).loaded.clone()
+    }
+
+    /// Whether the running core was started from something else than [`Core::write`] would write with these slots, the
+    /// states of the gates apart: a slot, a secret or the template changed, so only a reload brings them into the core.
     ///
     /// # Errors
-    /// [`CoreError::Config`] when the template, or what comes of it, is wrong; [`CoreError::Disk`] when it cannot be
-    /// written beside the output.
-    pub async fn try_out(&self) -> Result<(), CoreError> {
-        reload::try_out(&self.0).await
+    /// [`CoreError::Config`] when the template cannot be used.
+    pub async fn outdated(&self, slots: &[ConfiguredSlot]) -> Result<bool, CoreError> {
+        self.0.outdated(slots).await
     }
 }
 
@@ -95,10 +102,6 @@ impl Core for SingBox {
         Box::pin(reload::reload(&self.0, slots, kept))
     }
 
-    fn loaded(&self) -> Vec<SlotName> {
-        lock(&self.0.seen).loaded.clone()
-    }
-
     fn gates(&self) -> Boxed<'_, Result<Vec<(SlotName, bool)>, CoreError>> {
         let open = |(slot, way): (SlotName, Way)| (slot, way.is_open());
         Box::pin(async move { Ok(self.0.ways().await?.into_iter().map(open).collect()) })
@@ -128,12 +131,8 @@ impl Core for SingBox {
         Box::pin(self.0.ways())
     }
 
-    fn outdated<'a>(&'a self, slots: &'a [ConfiguredSlot]) -> Boxed<'a, Result<bool, CoreError>> {
-        Box::pin(self.0.outdated(slots))
-    }
-
     fn try_out(&self) -> Boxed<'_, Result<(), CoreError>> {
-        Box::pin(Self::try_out(self))
+        Box::pin(reload::try_out(&self.0))
     }
 
     fn inbounds(&self) -> Result<Vec<Inbound>, CoreError> {

@@ -225,10 +225,6 @@ impl Core for V2Ray {
         Box::pin(reload::reload(&self.0, slots, kept))
     }
 
-    fn loaded(&self) -> Vec<SlotName> {
-        lock(&self.0.users).loaded.iter().cloned().collect()
-    }
-
     fn gates(&self) -> Boxed<'_, Result<Vec<(SlotName, bool)>, CoreError>> {
         Box::pin(core::future::ready(Ok(self.0.gates())))
     }

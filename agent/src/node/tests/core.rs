@@ -425,10 +425,6 @@ impl Core for ScriptedCore {
         }))
     }
 
-    fn loaded(&self) -> Vec<SlotName> {
-        self.with(|state| state.gates.keys().cloned().collect())
-    }
-
     fn gates(&self) -> Boxed<'_, Result<Vec<(SlotName, bool)>, CoreError>> {
         ready(self.with(|state| {
             state.answers()?;
