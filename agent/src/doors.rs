@@ -2,7 +2,8 @@
 //! is shown out.
 //!
 //! No rule of the core's file can say this: a user's plan and choice change and a slot gets its user while the core runs, and no reload
-//! may be needed for it. So a connection is ended by its id as soon as the core tells of it, like one that passes by a shut gate.
+//! may be needed for it. So a connection is ended by its id as soon as the core tells of it, like one that passes by a shut gate. A core
+//! that tells no connections and takes users live, inbound by inbound, has each in his own alone.
 
 use std::collections::BTreeMap;
 
@@ -52,6 +53,11 @@ impl Doors {
     /// The core went away, and with it every connection.
     pub(crate) fn core_down(&mut self) {
         self.guests.clear();
+    }
+
+    /// Tags of the inbounds that are for users of other plans than this one: for a core that has users inbound by inbound.
+    pub(crate) fn closed_to(&self, plan: Option<&str>) -> Vec<String> {
+        self.plans.iter().filter(|door| !door.admits(plan)).map(|door| door.inbound.clone()).collect()
     }
 
     /// Takes in what the core told; returns the connections of these that must end. `entry` is a slot of ours in the roster.
@@ -165,6 +171,13 @@ mod tests {
         assert_eq!(doors.connections(false, &again, |slot| of(&roster, slot)), ["2"]);
         let ended = [event("2", None, true)];
         assert_eq!(doors.connections(false, &ended, |slot| of(&roster, slot)), Vec::<String>::new());
+    }
+
+    #[test]
+    fn an_inbound_is_closed_to_everybody_without_one_of_its_plans() {
+        let doors = doors();
+        assert_eq!(doors.closed_to(Some("premium")), Vec::<String>::new());
+        assert_eq!([doors.closed_to(Some("free")), doors.closed_to(None)], [["best"], ["best"]]);
     }
 
     #[test]

@@ -19,6 +19,8 @@ pub struct ConfiguredSlot {
     pub credentials: Credentials,
     /// The ways in that the user has; none for all. Cores that tell connections are not told of it: who comes elsewhere is shown out there.
     pub ways: Option<Ways>,
+    /// Tags of the inbounds that are for users of other plans. Cores that tell connections are not told of them either.
+    pub closed: Vec<String>,
     /// The gate's state at writing, which the core starts with.
     pub open: bool,
     /// When it is open, it leads through the relay.
@@ -48,6 +50,7 @@ pub(crate) mod testing {
     /// One with every way in and derived credentials.
     pub(crate) fn slot(name: &str, open: bool) -> ConfiguredSlot {
         let slot: SlotName = name.parse().unwrap();
-        ConfiguredSlot { credentials: SlotSecret::derive(b"key", &slot).into(), ways: None, slot, open, slow: false }
+        let credentials = SlotSecret::derive(b"key", &slot).into();
+        ConfiguredSlot { credentials, ways: None, closed: Vec::new(), slot, open, slow: false }
     }
 }

@@ -9,7 +9,7 @@ use crate::cores::CoreError;
 const BRING_AGAIN: u64 = 1_000;
 
 impl Node {
-    /// The users of the roster may have changed.
+    /// The users of the roster may have changed, or the inbounds that are theirs.
     pub(super) fn bring_soon(&mut self, now: Moment) {
         self.bringing = match self.bringing {
             _ if !self.rules.core.users_live => return,

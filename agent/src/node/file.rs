@@ -1,5 +1,7 @@
 //! The core's file: who it must have, when it is written, and when the core is made to load it.
 
+use weir_wire::roster::RosterEntry;
+
 use super::trouble::Source;
 use super::{Bringing, Command, CoreSeen, Node};
 use crate::clock::Moment;
@@ -76,10 +78,11 @@ impl Node {
 
     /// The roster as the core must have it.
     pub(super) fn configured(&self) -> Vec<ConfiguredSlot> {
-        let slot = |entry: &weir_wire::roster::RosterEntry| ConfiguredSlot {
+        let slot = |entry: &RosterEntry| ConfiguredSlot {
             slot: entry.slot.clone(),
             credentials: entry.credentials(),
             ways: entry.ways.clone(),
+            closed: self.doors.closed_to(entry.plan.as_deref()),
             open: !self.gates.is_shut(&entry.slot),
             slow: self.gates.is_slow(&entry.slot),
         };

@@ -41,6 +41,7 @@ pub fn slot(name: &str, open: bool) -> ConfiguredSlot {
     ConfiguredSlot {
         credentials: SlotSecret::derive(b"slot-key-of-the-tests", &slot).into(),
         ways: None,
+        closed: Vec::new(),
         slot,
         open,
         slow: false,

@@ -37,9 +37,8 @@ use template::Template;
 use users::Scheme;
 
 /// What these cores cannot do, in sentences.
-pub(crate) const LIMITS: [&str; 3] = [
-    "Connections that are open when a user is cut go on until he ends them; what they move is counted.",
-    "Inbounds for some plans only are left out of other users' links, but do not refuse them.",
+pub(crate) const LIMITS: [&str; 2] = [
+    "Connections that are open when a user is cut, or loses an inbound, go on until he ends them; what they move is counted.",
     "Limits of speed, devices and streams are not enforced.",
 ];
 
@@ -78,16 +77,18 @@ pub(crate) struct Settings {
 struct Pass {
     credentials: Credentials,
     ways: Option<Ways>,
+    closed: Vec<String>,
 }
 
 impl Pass {
     fn of(slot: &ConfiguredSlot) -> Self {
-        Self { credentials: slot.credentials.clone(), ways: slot.ways.clone() }
+        Self { credentials: slot.credentials.clone(), ways: slot.ways.clone(), closed: slot.closed.clone() }
     }
 
     /// His credentials at an inbound, if it is his.
     fn at(&self, (tag, scheme): &(String, Scheme)) -> Option<&Credentials> {
-        self.ways.as_ref().is_none_or(|ways| ways.admit(scheme.protocol(), tag)).then_some(&self.credentials)
+        let has_chosen = self.ways.as_ref().is_none_or(|ways| ways.admit(scheme.protocol(), tag));
+        (has_chosen && !self.closed.contains(tag)).then_some(&self.credentials)
     }
 }
 

@@ -125,6 +125,26 @@ fn whoever_is_there_already_or_gone_already_is_no_error_and_new_credentials_repl
 }
 
 #[test]
+fn an_inbound_for_other_plans_has_nobody_without_one_of_them_and_changes_with_the_plan() {
+    block_on(async {
+        let rig = Rig::new().await;
+        let without = |tags: &[&str]| {
+            let closed = tags.iter().map(|tag| (*tag).to_owned()).collect();
+            [ConfiguredSlot { closed, ..slot("alice", true) }, slot("bobby", true)]
+        };
+        rig.core.write(&without(&["ss-in"]), false).await.unwrap();
+        let file = fs::read_to_string(&rig.core.0.settings.output).unwrap();
+        assert_eq!((file.matches("alice").count(), file.matches("bobby").count()), (1, 2), "the core's next start");
+        rig.core.bring(&without(&["ss-in"])).await.unwrap();
+        assert_eq!(rig.users(), ["bobby@ss-in", "alice@vless-in", "bobby@vless-in"]);
+        rig.core.bring(&without(&["vless-in"])).await.unwrap();
+        assert_eq!(rig.users(), ["alice@ss-in", "bobby@ss-in", "bobby@vless-in"]);
+        rig.core.bring(&without(&[])).await.unwrap();
+        assert_eq!(rig.users(), ["alice@ss-in", "bobby@ss-in", "alice@vless-in", "bobby@vless-in"]);
+    });
+}
+
+#[test]
 fn whoever_has_not_an_inbound_is_in_the_others_alone() {
     block_on(async {
         let rig = Rig::new().await;

@@ -62,6 +62,8 @@ struct State {
     /// It counts users, not connections, and takes them live.
     live: bool,
     counters: BTreeMap<String, (u64, u64)>,
+    /// Of each that was brought, the inbounds that are for other plans.
+    closed: BTreeMap<SlotName, Vec<String>>,
 }
 
 impl State {
@@ -278,6 +280,11 @@ impl ScriptedCore {
         self.with(|state| state.refuses = error);
     }
 
+    /// The inbounds that it was told to keep a user out of, when he was brought last.
+    pub(super) fn closed(&self, user: &str) -> Vec<String> {
+        self.with(|state| state.closed[&user.parse::<SlotName>().unwrap()].clone())
+    }
+
     pub(super) fn is_open(&self, user: &str) -> bool {
         self.with(|state| state.gates.get(&user.parse::<SlotName>().unwrap()).copied().unwrap_or_default())
     }
@@ -318,6 +325,7 @@ impl Core for ScriptedCore {
             state.answers()?;
             state.calls.push(Call::Bring);
             state.gates = slots.iter().map(|slot| (slot.slot.clone(), slot.open)).collect();
+            state.closed = slots.iter().map(|slot| (slot.slot.clone(), slot.closed.clone())).collect();
             Ok(state.gates.iter().map(|(slot, open)| (slot.clone(), *open)).collect())
         }))
     }
