@@ -8,7 +8,7 @@ use crate::client::PanelClient;
 use crate::egress::Egress;
 use crate::faults::{self, Point};
 use crate::identity::{Identity, Pending};
-use crate::ledger::{Batch, Ledger, Table};
+use crate::ledger::{Batch, Ledger, LedgerError, Table};
 use crate::outbox::Outbox;
 use crate::panel_url::PanelUrl;
 use crate::random;
@@ -52,7 +52,7 @@ pub(crate) async fn enroll(
 }
 
 fn bind(ledger: &Ledger, identity: &Identity, abandon: bool) -> Result<String, String> {
-    let text = |error: crate::ledger::LedgerError| error.to_string();
+    let text = |error: LedgerError| error.to_string();
     let before = Identity::load(ledger).map_err(text)?;
     let same = |before: &Identity| (&before.database, before.node) == (&identity.database, identity.node);
     let mut batch = Batch::default();
@@ -85,11 +85,9 @@ fn bind(ledger: &Ledger, identity: &Identity, abandon: bool) -> Result<String, S
 }
 
 /// Bytes that the panel has not acknowledged.
-fn unreported(ledger: &Ledger) -> Result<u64, crate::ledger::LedgerError> {
+fn unreported(ledger: &Ledger) -> Result<u64, LedgerError> {
     let tally = Tally::load(ledger)?;
-    let uncut = tally.counts().map(|(_, count)| count.unreported());
-    let uncut = uncut.fold(0_u64, |sum, (up, down)| sum.saturating_add(up).saturating_add(down));
-    Ok(Outbox::load(ledger, random::epoch())?.bytes().saturating_add(uncut))
+    Ok(Outbox::load(ledger, random::epoch())?.bytes().saturating_add(tally.uncut()))
 }
 
 #[cfg(test)]

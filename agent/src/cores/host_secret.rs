@@ -7,6 +7,7 @@ use std::path::Path;
 use weir_wire::credential::{SlotSecret, hmac_sha256};
 
 use super::{CoreError, files};
+use crate::random;
 
 /// 256 random bits, made once per host. Losing the file costs a reload, nothing else.
 pub(super) struct HostSecret([u8; 32]);
@@ -18,17 +19,20 @@ impl HostSecret {
     /// [`CoreError::Disk`] when the file cannot be read, made or understood.
     fn open(path: &Path) -> Result<Self, CoreError> {
         let failed = |why: &dyn core::fmt::Display| CoreError::Disk(format!("{}: {why}", path.display()));
-        let mut bits = [0; 32];
         match fs::read_to_string(path) {
-            Ok(hex) => hex::decode_to_slice(hex.trim(), &mut bits)
-                .map_err(|_| failed(&"is not 64 hex digits; remove it to have a new one made"))?,
-            Err(why) if why.kind() == io::ErrorKind::NotFound => {
-                getrandom::fill(&mut bits).map_err(|why| failed(&why))?;
-                files::place(path, hex::encode(bits).as_bytes(), 0o600)?;
+            Ok(hex) => {
+                let mut bits = [0; 32];
+                let read = hex::decode_to_slice(hex.trim(), &mut bits);
+                read.map_err(|_| failed(&"is not 64 hex digits; remove it to have a new one made"))?;
+                Ok(Self(bits))
             }
-            Err(why) => return Err(failed(&why)),
+            Err(why) if why.kind() == io::ErrorKind::NotFound => {
+                let made = Self::passing()?;
+                files::place(path, hex::encode(made.0).as_bytes(), 0o600)?;
+                Ok(made)
+            }
+            Err(why) => Err(failed(&why)),
         }
-        Ok(Self(bits))
     }
 
     /// The same in the agent's own directory, which is made when it does not exist.
@@ -45,9 +49,7 @@ impl HostSecret {
     /// # Errors
     /// [`CoreError::Disk`] when the kernel gives no random numbers.
     pub(super) fn passing() -> Result<Self, CoreError> {
-        let mut bits = [0; 32];
-        getrandom::fill(&mut bits).map_err(|why| CoreError::Disk(format!("the kernel's random numbers: {why}")))?;
-        Ok(Self(bits))
+        random::secret().map(Self).map_err(CoreError::Disk)
     }
 
     #[cfg(test)]

@@ -16,6 +16,7 @@ use super::api::{Client, explain, groups};
 use super::inner::Inner;
 use crate::cores::silence::Silence;
 use crate::cores::{CoreError, CoreEvent};
+use crate::random;
 
 /// Status comes every second; a core that is silent for so long hangs, or its host was asleep.
 const SILENCE: Duration = Duration::from_secs(10);
@@ -77,11 +78,7 @@ pub(super) async fn watch(core: &Inner, events: &UnboundedSender<CoreEvent>) {
 
 /// Between a half and the whole of the pause, so that agents of one machine do not knock in step.
 fn jittered(pause: Duration) -> Duration {
-    let mut random = [0];
-    // Without randomness the pause is the shortest one.
-    let _ = getrandom::fill(&mut random);
-    let [random] = random;
-    pause / 2 + pause / 2 * u32::from(random) / 255
+    pause / 2 + pause / 2 * u32::from(random::byte()) / 255
 }
 
 async fn session(core: &Inner, events: &UnboundedSender<CoreEvent>, up: &mut bool) -> End {
