@@ -11,7 +11,6 @@ use crate::detect::Host;
 use crate::egress::Egress;
 use crate::enroll::enroll;
 use crate::ledger::{self, Ledger};
-use crate::node::status::Report;
 use crate::panel_url::PanelUrl;
 use crate::{VERSION, clock, cores, detect, doctor, health, run};
 use tracing::level_filters::LevelFilter;
@@ -201,18 +200,18 @@ async fn check(config: &Config) -> Result<String, String> {
 }
 
 fn status(config: &Config, json: bool) -> Result<String, String> {
-    let (text, report) = Report::read(&config.status_file())?;
+    let (text, report) = health::read(&config.status_file())?;
     if json {
         return Ok(text + "\n");
     }
     let now = clock::read().wall;
-    let age = report.age(now) / 1_000;
+    let age = health::age(&report, now) / 1_000;
     let warning = format!("trouble    this is {age} s old: the agent does not run, or the disk is full\n");
-    Ok(format!("{report}{}", if report.is_fresh(now) { "" } else { &warning }))
+    Ok(format!("{report}{}", if health::is_fresh(&report, now) { "" } else { &warning }))
 }
 
 fn health(config: &Config) -> Result<String, String> {
-    let complaints = health::complaints(&Report::read(&config.status_file())?.1, clock::read().wall);
+    let complaints = health::complaints(&health::read(&config.status_file())?.1, clock::read().wall);
     if complaints.is_empty() { Ok("healthy\n".to_owned()) } else { Err(complaints.join("; ")) }
 }
 

@@ -1,8 +1,5 @@
 //! How the node is, for the panel and for `weir-agent status`.
 
-use std::fs;
-use std::path::Path;
-
 use serde::{Deserialize, Serialize};
 use weir_wire::Bytes;
 use weir_wire::status::NodeStatus;
@@ -58,34 +55,6 @@ pub(crate) struct Report {
     pub(crate) troubles: Vec<String>,
     /// What the panel is told as well.
     pub(crate) node: NodeStatus,
-}
-
-/// Milliseconds after which what an agent wrote of itself is not that of one that runs: it writes every five seconds.
-pub(crate) const LASTS: i64 = 20_000;
-
-impl Report {
-    /// What a running agent last wrote of itself: the text, and what it says.
-    ///
-    /// # Errors
-    /// Why there is nothing to be read, in a sentence.
-    pub(crate) fn read(path: &Path) -> Result<(String, Self), String> {
-        let text = fs::read_to_string(path)
-            .map_err(|error| format!("{}: {error}; has `weir-agent run` been started?", path.display()))?;
-        let report = serde_json::from_str(&text).map_err(|error| format!("{}: {error}", path.display()))?;
-        Ok((text, report))
-    }
-
-    /// Milliseconds since it was written, by the host's clock.
-    #[must_use]
-    pub(crate) const fn age(&self, now: i64) -> i64 {
-        now.saturating_sub(self.written_at)
-    }
-
-    /// Whether it is of an agent that runs. `now` is the host's clock, unix milliseconds.
-    #[must_use]
-    pub(crate) const fn is_fresh(&self, now: i64) -> bool {
-        self.age(now) <= LASTS
-    }
 }
 
 impl Node {

@@ -228,6 +228,7 @@ async fn is_there() -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::slot;
 
     #[test]
     fn one_agent_of_a_network_namespace_holds_limits() {
@@ -242,7 +243,6 @@ mod tests {
 
     #[test]
     fn who_has_a_speed_and_a_mark_is_held() {
-        let slot = |name: &str| name.parse::<SlotName>().unwrap();
         let wanted = Wanted {
             number: 0,
             speeds: BTreeMap::from([(slot("alice234"), 1_000), (slot("bob23456"), 2_000)]),

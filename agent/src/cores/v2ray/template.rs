@@ -149,6 +149,7 @@ impl Template {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cores::template::MARKS;
 
     fn refusal(json: &str) -> String {
         Template::parse(json, Family::V2Ray).unwrap_err().to_string()

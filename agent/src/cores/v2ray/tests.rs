@@ -1,5 +1,7 @@
 //! Beside an Xray that is played true to its wire format.
 
+use std::fs;
+
 use tokio::sync::mpsc::UnboundedReceiver;
 use weir_wire::credential::SlotSecret;
 
