@@ -105,19 +105,15 @@ impl Doors {
 
 #[cfg(test)]
 mod tests {
-    use weir_wire::Bytes;
-    use weir_wire::credential::SlotSecret;
-    use weir_wire::roster::Gate;
-
     use super::*;
     use crate::cores::Origin;
+    use crate::testing::{self, origin};
 
     fn event(id: &str, from: Option<(&str, &str)>, closed: bool) -> ConnectionEvent {
         let origin = from.map(|(user, inbound)| Origin {
-            user: user.to_owned(),
             inbound: inbound.to_owned(),
             protocol: "vless".to_owned(),
-            source: "192.0.2.1:5".to_owned(),
+            ..origin(user)
         });
         ConnectionEvent { id: id.to_owned(), origin, up: 0, down: 0, closed }
     }
@@ -130,19 +126,8 @@ mod tests {
     }
 
     fn entry(name: &str, plan: Option<&str>, ways: Option<&str>) -> RosterEntry {
-        let slot: SlotName = name.parse().unwrap();
-        RosterEntry {
-            secret: SlotSecret::derive(b"key", &slot),
-            slot,
-            gate: Gate::Open,
-            until: None,
-            speed: Bytes::ZERO,
-            devices: 0,
-            streams: 0,
-            plan: plan.map(str::to_owned),
-            ways: ways.map(|json| serde_json::from_str(json).unwrap()),
-            by_hand: None,
-        }
+        let ways = ways.map(|json| serde_json::from_str(json).unwrap());
+        RosterEntry { plan: plan.map(str::to_owned), ways, ..testing::entry(name) }
     }
 
     fn roster() -> Vec<RosterEntry> {

@@ -96,8 +96,9 @@ mod tests {
 
     use super::*;
     use crate::clock::Moment;
-    use crate::cores::{ConnectionEvent, Origin};
+    use crate::cores::ConnectionEvent;
     use crate::identity::NodeKey;
+    use crate::testing::{begun, origin};
 
     fn identity(node: u32) -> Identity {
         Identity {
@@ -115,13 +116,7 @@ mod tests {
         let mut tally = Tally::load(&ledger).unwrap();
         tally.down();
         tally.up(1, 0, Second::EPOCH);
-        let origin = Some(Origin {
-            user: "alice".to_owned(),
-            inbound: String::new(),
-            protocol: String::new(),
-            source: String::new(),
-        });
-        let event = ConnectionEvent { id: "1".to_owned(), origin, up: 5, down: 7, closed: true };
+        let event = ConnectionEvent { up: 5, down: 7, closed: true, ..begun("1", origin("alice")) };
         tally.connections(false, &[event], Moment::default(), |_| true);
         let mut batch = Batch::default();
         tally.write(&mut batch);

@@ -5,7 +5,7 @@ use weir_wire::address::day;
 
 use super::*;
 use crate::cores::Origin;
-use crate::testing::{at_millis, slot};
+use crate::testing::{at_millis, begun, origin, slot};
 
 const SECOND: u64 = 1_000;
 const MINUTE: u64 = 60 * SECOND;
@@ -15,13 +15,8 @@ fn key(day: u32) -> AddressKey {
 }
 
 fn event(id: &str, user: &str, source: &str, closed: bool) -> ConnectionEvent {
-    let origin = Origin {
-        user: user.to_owned(),
-        inbound: "in".to_owned(),
-        protocol: "trojan".to_owned(),
-        source: source.to_owned(),
-    };
-    ConnectionEvent { id: id.to_owned(), origin: Some(origin), up: 0, down: 0, closed }
+    let origin = Origin { source: source.to_owned(), ..origin(user) };
+    ConnectionEvent { closed, ..begun(id, origin) }
 }
 
 fn end(id: &str) -> ConnectionEvent {

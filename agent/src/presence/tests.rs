@@ -1,16 +1,10 @@
 use super::*;
-use crate::testing::{at_millis, slot};
+use crate::testing::{at_millis, begun, origin, slot};
 
 const ALICE: &str = "alice";
 
 fn new(id: &str, source: &str) -> ConnectionEvent {
-    let origin = Origin {
-        user: ALICE.to_owned(),
-        inbound: "in".to_owned(),
-        protocol: "trojan".to_owned(),
-        source: source.to_owned(),
-    };
-    ConnectionEvent { id: id.to_owned(), origin: Some(origin), up: 0, down: 0, closed: false }
+    begun(id, Origin { source: source.to_owned(), ..origin(ALICE) })
 }
 
 fn moved(id: &str) -> ConnectionEvent {

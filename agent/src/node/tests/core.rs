@@ -13,6 +13,7 @@ use crate::cores::{
     BACK, Boxed, ConfiguredSlot, ConnectionEvent, Core, CoreError, CoreEvent, Counter, Fallen, Origin, RelayPlan,
     Reload, Traits, Way, Written,
 };
+use crate::testing::{origin, slot};
 
 /// What the agent has made the core do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,12 +70,8 @@ struct State {
 impl State {
     fn event(&self, id: &str, named: bool) -> ConnectionEvent {
         let of = &self.connections[id];
-        let origin = named.then(|| Origin {
-            user: of.user.clone(),
-            inbound: of.inbound.to_owned(),
-            protocol: "trojan".to_owned(),
-            source: of.source.clone(),
-        });
+        let origin =
+            named.then(|| Origin { inbound: of.inbound.to_owned(), source: of.source.clone(), ..origin(&of.user) });
         ConnectionEvent { id: id.to_owned(), origin, up: of.up, down: of.down, closed: of.closed }
     }
 
@@ -253,7 +250,7 @@ impl ScriptedCore {
 
     /// Whether a gate leads through the relay.
     pub(super) fn is_slow(&self, user: &str) -> bool {
-        self.with(|state| state.slow.contains(&user.parse::<SlotName>().unwrap()))
+        self.with(|state| state.slow.contains(&slot(user)))
     }
 
     /// What slow gates lead through holds nobody any more.
@@ -282,11 +279,11 @@ impl ScriptedCore {
 
     /// The inbounds that it was told to keep a user out of, when he was brought last.
     pub(super) fn closed(&self, user: &str) -> Vec<String> {
-        self.with(|state| state.closed[&user.parse::<SlotName>().unwrap()].clone())
+        self.with(|state| state.closed[&slot(user)].clone())
     }
 
     pub(super) fn is_open(&self, user: &str) -> bool {
-        self.with(|state| state.gates.get(&user.parse::<SlotName>().unwrap()).copied().unwrap_or_default())
+        self.with(|state| state.gates.get(&slot(user)).copied().unwrap_or_default())
     }
 
     /// What the agent made it do since this was asked last.
@@ -296,7 +293,7 @@ impl ScriptedCore {
 
     /// What the file says of a gate.
     pub(super) fn in_file(&self, user: &str) -> Option<bool> {
-        self.with(|state| state.file.get(&user.parse::<SlotName>().unwrap()).copied())
+        self.with(|state| state.file.get(&slot(user)).copied())
     }
 
     /// Whether it remembers any choice.
