@@ -21,7 +21,7 @@ use weir_wire::credential::SlotSecret;
 
 use self::clients::echo_server;
 pub use self::clients::{exchange, socks};
-pub use self::watcher::{Seen, Watcher};
+pub use self::watcher::Watcher;
 
 /// Ten times what any step here takes; only a hang reaches it.
 pub const HANG: Duration = Duration::from_secs(20);
