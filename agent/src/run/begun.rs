@@ -97,7 +97,7 @@ impl Running {
             })),
             Command::AskGates => drop(tokio::spawn(async move { done.send(Done::Gates(core.ways().await)) })),
             Command::Bring { slots } => {
-                drop(tokio::spawn(async move { done.send(Done::Gates(core.bring(&slots).await.map(ways_of))) }))
+                drop(tokio::spawn(async move { done.send(Done::Gates(core.bring(&slots).await.map(ways_of))) }));
             }
             Command::Write { slots, forget } => drop(tokio::spawn(async move {
                 let outcome = core.write(&slots, forget).await;
