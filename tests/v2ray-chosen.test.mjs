@@ -1,4 +1,4 @@
-/** What is chosen of the inbounds for a user, beside a real V2Ray: it has him in his own alone, and nobody else notices. */
+/** Inbounds that are not everybody's, beside a real V2Ray, by choice or by plan: it has each user in his own alone, and nobody else notices. */
 import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -10,6 +10,7 @@ import { clientOf } from './support/client.mjs';
 import { askToken } from './support/operators.mjs';
 import { startPanel } from './support/panel.mjs';
 import { QUICK, Site, until } from './support/site.mjs';
+import { inboundTag } from './support/singbox-config.mjs';
 import { V2RAY_PROTOCOLS, V2RayNode } from './support/v2ray-node.mjs';
 
 const USERS = ['anna', 'boris'];
@@ -71,5 +72,24 @@ test('he passes where he may and is refused elsewhere, and the other way round w
   for (const protocol of V2RAY_PROTOCOLS) assert.equal(await outcome('boris', protocol), 'complete', protocol);
   await choose(...V2RAY_PROTOCOLS);
   await explained(until('everything is his again', async () => (await outcome('anna', one)) === 'complete'));
+  assert.equal(node.corePid, pid, 'the core was not started anew');
+});
+
+test('an inbound for some plans only refuses everybody else, whatever link he has, and lets in who gets such a plan', { timeout: 180_000 }, async () => {
+  const [closed, open] = ['trojan', 'vless'];
+  const pid = node.corePid;
+  await site.api('POST', '/api/v1/plans', { name: 'club' });
+  await site.api('PATCH', '/api/v1/users/boris', { plan: 'club' });
+  const address = { inbound: inboundTag(closed), remark: 'for the club', plans: ['club'] };
+  const { id: made } = await site.api('POST', `/api/v1/nodes/${id}/addresses`, address);
+  await explained(until('who is not of the club is refused', async () => (await outcome('anna', closed)) !== 'complete'));
+  assert.equal(await outcome('anna', open), 'complete');
+  for (const protocol of V2RAY_PROTOCOLS) assert.equal(await outcome('boris', protocol), 'complete', protocol);
+  await site.api('PATCH', '/api/v1/users/anna', { plan: 'club' });
+  await explained(until('anna is of the club', async () => (await outcome('anna', closed)) === 'complete'));
+  await site.api('PATCH', '/api/v1/users/boris', { plan: null });
+  await explained(until('boris is not any more', async () => (await outcome('boris', closed)) !== 'complete'));
+  await site.api('DELETE', `/api/v1/nodes/${id}/addresses/${made}`);
+  await explained(until('it is everybody\'s again', async () => (await outcome('boris', closed)) === 'complete'));
   assert.equal(node.corePid, pid, 'the core was not started anew');
 });

@@ -2,7 +2,6 @@
 
 use core::fmt::Write as _;
 use std::ffi::OsString;
-use std::fs;
 use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -12,7 +11,6 @@ use crate::detect::Host;
 use crate::egress::Egress;
 use crate::enroll::enroll;
 use crate::ledger::{self, Ledger};
-use crate::node::status::Report;
 use crate::panel_url::PanelUrl;
 use crate::{VERSION, clock, cores, detect, doctor, health, run};
 use tracing::level_filters::LevelFilter;
@@ -202,27 +200,19 @@ async fn check(config: &Config) -> Result<String, String> {
 }
 
 fn status(config: &Config, json: bool) -> Result<String, String> {
-    let (text, report) = told(config)?;
+    let (text, report) = health::read(&config.status_file())?;
     if json {
         return Ok(text + "\n");
     }
-    let age = clock::read().wall.saturating_sub(report.written_at);
-    let warning = format!("trouble    this is {} s old: the agent does not run, or the disk is full\n", age / 1_000);
-    Ok(format!("{report}{}", if age > health::LASTS { &warning } else { "" }))
+    let now = clock::read().wall;
+    let age = health::age(&report, now) / 1_000;
+    let warning = format!("trouble    this is {age} s old: the agent does not run, or the disk is full\n");
+    Ok(format!("{report}{}", if health::is_fresh(&report, now) { "" } else { &warning }))
 }
 
 fn health(config: &Config) -> Result<String, String> {
-    let complaints = health::complaints(&told(config)?.1, clock::read().wall);
+    let complaints = health::complaints(&health::read(&config.status_file())?.1, clock::read().wall);
     if complaints.is_empty() { Ok("healthy\n".to_owned()) } else { Err(complaints.join("; ")) }
-}
-
-/// What a running agent last wrote of itself.
-fn told(config: &Config) -> Result<(String, Report), String> {
-    let path = config.status_file();
-    let text = fs::read_to_string(&path)
-        .map_err(|error| format!("{}: {error}; has `weir-agent run` been started?", path.display()))?;
-    let report = serde_json::from_str(&text).map_err(|error| format!("{}: {error}", path.display()))?;
-    Ok((text, report))
 }
 
 #[cfg(test)]

@@ -8,14 +8,14 @@ use crate::config::{Config, CoreConfig, CoreKind};
 use crate::cores::program::{self, Family, Program};
 
 /// Where packages and the projects' own installers put the programs.
-const PLACES: [(&str, &str); 7] = [
-    ("sing-box", "usr/bin/sing-box"),
-    ("sing-box", "usr/local/bin/sing-box"),
-    ("xray", "usr/local/bin/xray"),
-    ("xray", "usr/bin/xray"),
-    ("v2ray", "usr/bin/v2ray"),
-    ("v2ray", "usr/local/bin/v2ray"),
-    ("v2ray", "usr/bin/v2ray/v2ray"),
+const PLACES: [&str; 7] = [
+    "usr/bin/sing-box",
+    "usr/local/bin/sing-box",
+    "usr/local/bin/xray",
+    "usr/bin/xray",
+    "usr/bin/v2ray",
+    "usr/local/bin/v2ray",
+    "usr/bin/v2ray/v2ray",
 ];
 
 /// One core of this host.
@@ -63,7 +63,7 @@ impl Host {
     /// Every core that is installed in a usual place, those that run first.
     pub(crate) async fn cores(&self) -> Vec<Found> {
         let mut found: Vec<Found> = Vec::new();
-        for (_, place) in PLACES {
+        for place in PLACES {
             let binary = self.root.join(place);
             if !binary.is_file() || found.iter().any(|other| is_same(&other.binary, &binary)) {
                 continue;
@@ -144,6 +144,7 @@ mod tests {
     use std::os::unix::fs::{PermissionsExt as _, symlink};
 
     use super::*;
+    use crate::testing::block_on;
 
     /// A host with programs that say what they are, and processes that run some of them.
     struct Fake {
@@ -175,8 +176,7 @@ mod tests {
 
         fn settled(&self, text: &str) -> Result<CoreConfig, String> {
             let mut config = Config::parse(text).unwrap();
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(settle(&mut config, &self.host)).map(|()| config.core)
+            block_on(settle(&mut config, &self.host)).map(|()| config.core)
         }
     }
 

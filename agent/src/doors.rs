@@ -2,7 +2,8 @@
 //! is shown out.
 //!
 //! No rule of the core's file can say this: a user's plan and choice change and a slot gets its user while the core runs, and no reload
-//! may be needed for it. So a connection is ended by its id as soon as the core tells of it, like one that passes by a shut gate.
+//! may be needed for it. So a connection is ended by its id as soon as the core tells of it, like one that passes by a shut gate. A core
+//! that tells no connections and takes users live, inbound by inbound, has each in his own alone.
 
 use std::collections::BTreeMap;
 
@@ -54,6 +55,11 @@ impl Doors {
         self.guests.clear();
     }
 
+    /// Tags of the inbounds that are for users of other plans than this one: for a core that has users inbound by inbound.
+    pub(crate) fn closed_to(&self, plan: Option<&str>) -> Vec<String> {
+        self.plans.iter().filter(|door| !door.admits(plan)).map(|door| door.inbound.clone()).collect()
+    }
+
     /// Takes in what the core told; returns the connections of these that must end. `entry` is a slot of ours in the roster.
     pub(crate) fn connections<'a>(
         &mut self,
@@ -99,19 +105,15 @@ impl Doors {
 
 #[cfg(test)]
 mod tests {
-    use weir_wire::Bytes;
-    use weir_wire::credential::SlotSecret;
-    use weir_wire::roster::Gate;
-
     use super::*;
     use crate::cores::Origin;
+    use crate::testing::{self, origin};
 
     fn event(id: &str, from: Option<(&str, &str)>, closed: bool) -> ConnectionEvent {
         let origin = from.map(|(user, inbound)| Origin {
-            user: user.to_owned(),
             inbound: inbound.to_owned(),
             protocol: "vless".to_owned(),
-            source: "192.0.2.1:5".to_owned(),
+            ..origin(user)
         });
         ConnectionEvent { id: id.to_owned(), origin, up: 0, down: 0, closed }
     }
@@ -124,19 +126,8 @@ mod tests {
     }
 
     fn entry(name: &str, plan: Option<&str>, ways: Option<&str>) -> RosterEntry {
-        let slot: SlotName = name.parse().unwrap();
-        RosterEntry {
-            secret: SlotSecret::derive(b"key", &slot),
-            slot,
-            gate: Gate::Open,
-            until: None,
-            speed: Bytes::ZERO,
-            devices: 0,
-            streams: 0,
-            plan: plan.map(str::to_owned),
-            ways: ways.map(|json| serde_json::from_str(json).unwrap()),
-            by_hand: None,
-        }
+        let ways = ways.map(|json| serde_json::from_str(json).unwrap());
+        RosterEntry { plan: plan.map(str::to_owned), ways, ..testing::entry(name) }
     }
 
     fn roster() -> Vec<RosterEntry> {
@@ -165,6 +156,13 @@ mod tests {
         assert_eq!(doors.connections(false, &again, |slot| of(&roster, slot)), ["2"]);
         let ended = [event("2", None, true)];
         assert_eq!(doors.connections(false, &ended, |slot| of(&roster, slot)), Vec::<String>::new());
+    }
+
+    #[test]
+    fn an_inbound_is_closed_to_everybody_without_one_of_its_plans() {
+        let doors = doors();
+        assert_eq!(doors.closed_to(Some("premium")), Vec::<String>::new());
+        assert_eq!([doors.closed_to(Some("free")), doors.closed_to(None)], [["best"], ["best"]]);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::client::PanelClient;
 use crate::egress::Egress;
 use crate::faults::{self, Point};
 use crate::identity::{Identity, Pending};
-use crate::ledger::{Batch, Ledger, Table};
+use crate::ledger::{Batch, Ledger, LedgerError, Table};
 use crate::outbox::Outbox;
 use crate::panel_url::PanelUrl;
 use crate::random;
@@ -52,7 +52,7 @@ pub(crate) async fn enroll(
 }
 
 fn bind(ledger: &Ledger, identity: &Identity, abandon: bool) -> Result<String, String> {
-    let text = |error: crate::ledger::LedgerError| error.to_string();
+    let text = |error: LedgerError| error.to_string();
     let before = Identity::load(ledger).map_err(text)?;
     let same = |before: &Identity| (&before.database, before.node) == (&identity.database, identity.node);
     let mut batch = Batch::default();
@@ -85,11 +85,9 @@ fn bind(ledger: &Ledger, identity: &Identity, abandon: bool) -> Result<String, S
 }
 
 /// Bytes that the panel has not acknowledged.
-fn unreported(ledger: &Ledger) -> Result<u64, crate::ledger::LedgerError> {
+fn unreported(ledger: &Ledger) -> Result<u64, LedgerError> {
     let tally = Tally::load(ledger)?;
-    let uncut = tally.counts().map(|(_, count)| count.unreported());
-    let uncut = uncut.fold(0_u64, |sum, (up, down)| sum.saturating_add(up).saturating_add(down));
-    Ok(Outbox::load(ledger, random::epoch())?.bytes().saturating_add(uncut))
+    Ok(Outbox::load(ledger, random::epoch())?.bytes().saturating_add(tally.uncut()))
 }
 
 #[cfg(test)]
@@ -98,8 +96,9 @@ mod tests {
 
     use super::*;
     use crate::clock::Moment;
-    use crate::cores::{ConnectionEvent, Origin};
+    use crate::cores::ConnectionEvent;
     use crate::identity::NodeKey;
+    use crate::testing::{begun, origin};
 
     fn identity(node: u32) -> Identity {
         Identity {
@@ -117,13 +116,7 @@ mod tests {
         let mut tally = Tally::load(&ledger).unwrap();
         tally.down();
         tally.up(1, 0, Second::EPOCH);
-        let origin = Some(Origin {
-            user: "alice".to_owned(),
-            inbound: String::new(),
-            protocol: String::new(),
-            source: String::new(),
-        });
-        let event = ConnectionEvent { id: "1".to_owned(), origin, up: 5, down: 7, closed: true };
+        let event = ConnectionEvent { up: 5, down: 7, closed: true, ..begun("1", origin("alice")) };
         tally.connections(false, &[event], Moment::default(), |_| true);
         let mut batch = Batch::default();
         tally.write(&mut batch);

@@ -161,14 +161,7 @@ impl Gates {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn slot(name: &str) -> SlotName {
-        name.parse().unwrap()
-    }
-
-    fn at(second: u64) -> Moment {
-        Moment::from_millis(second * 1_000)
-    }
+    use crate::testing::{at, slot};
 
     #[test]
     fn the_core_is_moved_to_what_is_wanted_shutting_first() {

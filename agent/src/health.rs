@@ -1,16 +1,42 @@
 //! Whether a running agent is well: for monitors, and for an upgrade that must know whether to take itself back.
 
+use std::fs;
+use std::path::Path;
+
 use crate::node::status::Report;
 
 /// Milliseconds after which what an agent wrote of itself is not that of one that runs: it writes every five seconds.
-pub(crate) const LASTS: i64 = 20_000;
+const LASTS: i64 = 20_000;
+
+/// What a running agent last wrote of itself: the text, and what it says.
+///
+/// # Errors
+/// Why there is nothing to be read, in a sentence.
+pub(crate) fn read(path: &Path) -> Result<(String, Report), String> {
+    let text = fs::read_to_string(path)
+        .map_err(|error| format!("{}: {error}; has `weir-agent run` been started?", path.display()))?;
+    let report = serde_json::from_str(&text).map_err(|error| format!("{}: {error}", path.display()))?;
+    Ok((text, report))
+}
+
+/// Milliseconds since it was written. `now` is the host's clock, unix milliseconds.
+#[must_use]
+pub(crate) const fn age(report: &Report, now: i64) -> i64 {
+    now.saturating_sub(report.written_at)
+}
+
+/// Whether it is of an agent that runs. `now` as above.
+#[must_use]
+pub(crate) const fn is_fresh(report: &Report, now: i64) -> bool {
+    age(report, now) <= LASTS
+}
 
 /// What keeps the agent from doing its work; nothing when it is well. `now` is the host's clock, unix milliseconds.
 #[must_use]
 pub(crate) fn complaints(report: &Report, now: i64) -> Vec<String> {
-    let age = now.saturating_sub(report.written_at);
-    if age > LASTS {
-        return vec![format!("the agent does not run, or cannot write: it last told of itself {} s ago", age / 1_000)];
+    if !is_fresh(report, now) {
+        let age = age(report, now) / 1_000;
+        return vec![format!("the agent does not run, or cannot write: it last told of itself {age} s ago")];
     }
     let facts = [
         (report.deleted, "the panel has deleted this node"),

@@ -20,6 +20,7 @@ mod identity;
 mod ledger;
 mod limiter;
 mod loading;
+mod lock;
 mod monitor;
 mod node;
 mod outbox;
@@ -32,6 +33,8 @@ mod relay;
 mod roster;
 mod run;
 mod tally;
+#[cfg(test)]
+mod testing;
 
 /// This version of the agent.
 const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -57,10 +57,11 @@ impl Rates {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::slot;
 
     #[test]
     fn a_peak_is_seen_at_once_and_fades() {
-        let slot: SlotName = "alice".parse().unwrap();
+        let slot = slot("alice");
         let mut rates = Rates::default();
         rates.add(&slot, 500);
         rates.add(&slot, 500);

@@ -167,25 +167,10 @@ mod tests {
     use weir_wire::roster::Gate;
 
     use super::*;
-
-    fn slot(name: &str) -> SlotName {
-        name.parse().unwrap()
-    }
+    use crate::testing::{self, slot};
 
     fn entry(name: &str, gate: Gate) -> RosterEntry {
-        let slot = slot(name);
-        RosterEntry {
-            secret: SlotSecret::derive(b"key", &slot),
-            slot,
-            gate,
-            until: None,
-            speed: Bytes::ZERO,
-            devices: 0,
-            streams: 0,
-            plan: None,
-            ways: None,
-            by_hand: None,
-        }
+        RosterEntry { gate, ..testing::entry(name) }
     }
 
     fn version(number: u64) -> RosterVersion {

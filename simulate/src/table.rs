@@ -23,6 +23,21 @@ fn count(number: f64) -> String {
     out
 }
 
+/// So many things of a kind.
+fn things(number: u64, one: &str) -> String {
+    format!("{} {one}{}", count(real(number)), if number == 1 { "" } else { "s" })
+}
+
+/// Which days the figures are of.
+fn days(month_end: bool, number: u64) -> String {
+    match (month_end, number) {
+        (false, 1) => "an average day".to_owned(),
+        (true, 1) => "the day on which all periods end".to_owned(),
+        (false, _) => format!("an average of {}", things(number, "day")),
+        (true, _) => format!("an average of {}, on the first of which all periods end", things(number, "day")),
+    }
+}
+
 /// Bytes in the unit that fits.
 fn size(bytes: u64) -> String {
     const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
@@ -57,11 +72,10 @@ pub(crate) fn text(args: &Args, out: &Outcome) -> String {
     let (day, bill) = (out.day(), Bill::of(&out.month(), out.storage));
     let _ = writeln!(
         text,
-        "{} users on {} nodes, {} of {} days, seed {}: a sync every {} s, reports after {} s or {}\n",
-        count(real(out.users)),
-        count(real(out.nodes)),
-        if args.month_end { "the first" } else { "an average" },
-        out.days,
+        "{} on {}, {}, seed {}: a sync every {} s, reports after {} s or {}\n",
+        things(out.users, "user"),
+        things(out.nodes, "node"),
+        days(args.month_end, out.days),
         args.seed,
         args.policy.interval,
         args.policy.report_seconds,
@@ -74,7 +88,8 @@ pub(crate) fn text(args: &Args, out: &Outcome) -> String {
     line(&mut text, "rows written in a day", &count(day.written));
     line(&mut text, "rows read in a day", &count(day.read));
     line(&mut text, "CPU in a day, at most", &format!("{} s", count(day.cpu / 1_000.0)));
-    let heaviest = format!("{:.0} ms, {} users", real(out.heaviest()) / 1_000.0 * EMPTY_MS, out.largest_report);
+    let heaviest =
+        format!("{:.0} ms, {}", real(out.heaviest()) / 1_000.0 * EMPTY_MS, things(out.largest_report, "user"));
     line(&mut text, "  the heaviest sync, at most", &heaviest);
     let (requests, written, queries) = out.peak();
     let peak = format!("{requests:.1} requests, {written:.0} rows written, {queries:.1} queries a second");
@@ -82,8 +97,8 @@ pub(crate) fn text(args: &Args, out: &Outcome) -> String {
     line(&mut text, "database in a year", &format!("{} ({:.1} databases)", size(out.storage), databases(out)));
     let worst = format!("{:.0} s (mean {:.0} s)", real(out.staleness) / 1_000.0, out.mean_staleness());
     line(&mut text, "worst staleness of a total", &worst);
-    let over =
-        format!("{} ({} users reached it; {} beyond the bound)", size(out.overshoot), out.limited, out.beyond_bound);
+    let reached = things(out.limited, "user");
+    let over = format!("{} ({reached} reached it; {} beyond the bound)", size(out.overshoot), out.beyond_bound);
     line(&mut text, "worst overshoot of a quota", &over);
     line(&mut text, "Free plan", &free(out));
     let dollars = format!(
@@ -173,6 +188,14 @@ mod tests {
     #[test]
     fn numbers_are_set_apart_by_thousands() {
         assert_eq!([0.0, 999.4, 1_000.0, 1_234_567.0].map(count), ["0", "999", "1,000", "1,234,567"]);
+    }
+
+    #[test]
+    fn one_thing_is_said_as_one_and_one_day_as_that_day() {
+        assert_eq!([1, 2_000].map(|number| things(number, "node")), ["1 node", "2,000 nodes"]);
+        assert_eq!([days(false, 1), days(false, 3)], ["an average day", "an average of 3 days"]);
+        assert_eq!(days(true, 1), "the day on which all periods end");
+        assert_eq!(days(true, 9), "an average of 9 days, on the first of which all periods end");
     }
 
     #[test]

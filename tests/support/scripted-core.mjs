@@ -326,7 +326,7 @@ export class ScriptedCore {
       return;
     }
     this.lists.push(new Map(this.moved));
-    this.#post(socket, { up: { incarnation: this.#incarnation, version: '0-script', loaded: [...this.gates.keys()] } });
+    this.#post(socket, { up: { incarnation: this.#incarnation, version: '0-script' } });
     const all = [...this.#connections.values(), ...this.#ended].map((connection) => told(connection, true));
     this.#post(socket, { connections: { reset: true, events: all } });
     this.#post(socket, { totals: { up: this.up, down: this.down } });

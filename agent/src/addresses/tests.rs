@@ -5,30 +5,18 @@ use weir_wire::address::day;
 
 use super::*;
 use crate::cores::Origin;
+use crate::testing::{at_millis, begun, origin, slot};
 
 const SECOND: u64 = 1_000;
 const MINUTE: u64 = 60 * SECOND;
-
-fn slot(name: &str) -> SlotName {
-    name.parse().unwrap()
-}
-
-fn at(millis: u64) -> Moment {
-    Moment::from_millis(millis)
-}
 
 fn key(day: u32) -> AddressKey {
     AddressKey::derive(b"key", day)
 }
 
 fn event(id: &str, user: &str, source: &str, closed: bool) -> ConnectionEvent {
-    let origin = Origin {
-        user: user.to_owned(),
-        inbound: "in".to_owned(),
-        protocol: "trojan".to_owned(),
-        source: source.to_owned(),
-    };
-    ConnectionEvent { id: id.to_owned(), origin: Some(origin), up: 0, down: 0, closed }
+    let origin = Origin { source: source.to_owned(), ..origin(user) };
+    ConnectionEvent { closed, ..begun(id, origin) }
 }
 
 fn end(id: &str) -> ConnectionEvent {
@@ -45,12 +33,12 @@ fn heard() -> Addresses {
 
 impl Addresses {
     fn happens(&mut self, now: u64, events: &[ConnectionEvent]) {
-        self.connections(false, events, at(now), |_| true);
+        self.connections(false, events, at_millis(now), |_| true);
     }
 
     /// A sync that arrives: how many addresses of each user it tells.
     fn sync(&mut self, now: u64) -> BTreeMap<String, usize> {
-        let sets = self.tell(at(now));
+        let sets = self.tell(at_millis(now));
         self.answered(true, None);
         sets.into_iter().map(|set| (set.slot.to_string(), set.hashes.len())).collect()
     }
@@ -65,10 +53,10 @@ fn nothing_is_told_before_the_panel_hands_down_a_key() {
     let mut addresses = Addresses::new([]);
     addresses.by_header(Vec::new());
     addresses.happens(0, &[event("a", "alice", "192.0.2.1:5", false)]);
-    assert_eq!((addresses.day(), addresses.tell(at(0)).len()), (Some(0), 0));
+    assert_eq!((addresses.day(), addresses.tell(at_millis(0)).len()), (Some(0), 0));
     addresses.answered(true, Some(key(7)));
     assert_eq!(addresses.day(), Some(7));
-    let [set] = &addresses.tell(at(1))[..] else { panic!("one set") };
+    let [set] = &addresses.tell(at_millis(1))[..] else { panic!("one set") };
     assert_eq!(set.hashes, [key(7).hash(&slot("alice"), "192.0.2.1".parse().unwrap())]);
 }
 
@@ -108,7 +96,7 @@ fn an_address_counts_while_a_connection_lives_and_five_minutes_after() {
 fn a_connection_that_was_over_before_it_was_told_counts_and_one_that_ended_long_ago_does_not() {
     let mut addresses = heard();
     addresses.happens(0, &[event("a", "alice", "192.0.2.1:5", true)]);
-    addresses.connections(true, &[event("b", "bobby", "192.0.2.2:5", true)], at(0), |_| true);
+    addresses.connections(true, &[event("b", "bobby", "192.0.2.2:5", true)], at_millis(0), |_| true);
     assert_eq!(addresses.sync(0), told([("alice", 1)]));
 }
 
@@ -117,12 +105,12 @@ fn what_a_list_of_all_does_not_name_has_ended_and_so_has_everything_of_a_core_th
     let mut addresses = heard();
     let (alice, bobby) = (event("a", "alice", "192.0.2.1:5", false), event("b", "bobby", "192.0.2.2:5", false));
     addresses.happens(0, &[alice.clone(), bobby.clone()]);
-    addresses.connections(true, &[alice], at(MINUTE), |_| true);
+    addresses.connections(true, &[alice], at_millis(MINUTE), |_| true);
     assert_eq!(addresses.sync(5 * MINUTE), told([("alice", 1), ("bobby", 1)]));
     assert_eq!(addresses.sync(6 * MINUTE), told([("bobby", 0)]));
-    addresses.core_down(at(7 * MINUTE));
+    addresses.core_down(at_millis(7 * MINUTE));
     assert_eq!(addresses.sync(12 * MINUTE), told([("alice", 0)]));
-    addresses.connections(true, &[bobby], at(20 * MINUTE), |_| true);
+    addresses.connections(true, &[bobby], at_millis(20 * MINUTE), |_| true);
     assert_eq!(addresses.sync(20 * MINUTE), told([("bobby", 1)]));
 }
 
@@ -142,7 +130,9 @@ fn clients_of_one_network_are_one_and_those_whom_a_gate_refuses_are_none() {
             event("8", "NO SLOT", "192.0.2.9:5", false),
         ],
     );
-    addresses.connections(false, &[event("9", "bobby", "192.0.2.1:5", false)], at(0), |slot| slot.as_str() != "bobby");
+    addresses.connections(false, &[event("9", "bobby", "192.0.2.1:5", false)], at_millis(0), |slot| {
+        slot.as_str() != "bobby"
+    });
     assert_eq!(addresses.sync(0), told([("alice", 4)]));
 }
 
@@ -175,8 +165,8 @@ fn before_the_template_was_read_nobody_knows_which_addresses_are_forged() {
 fn a_sync_that_failed_has_told_nothing() {
     let mut addresses = heard();
     addresses.happens(0, &[event("a", "alice", "192.0.2.1:5", false)]);
-    assert_eq!(addresses.tell(at(0)).len(), 1);
-    assert_eq!(addresses.tell(at(1)).len(), 1);
+    assert_eq!(addresses.tell(at_millis(0)).len(), 1);
+    assert_eq!(addresses.tell(at_millis(1)).len(), 1);
     // A sync that said only how the node is was answered.
     addresses.answered(false, None);
     assert_eq!(addresses.sync(2), told([("alice", 1)]));
@@ -188,8 +178,8 @@ fn another_day_s_key_tells_everything_anew() {
     addresses.happens(0, &[event("a", "alice", "192.0.2.1:5", false)]);
     addresses.sync(0);
     addresses.answered(false, Some(key(2)));
-    assert!(addresses.tell(at(30 * SECOND)).is_empty());
-    let [set] = &addresses.tell(at(MINUTE))[..] else { panic!("one set") };
+    assert!(addresses.tell(at_millis(30 * SECOND)).is_empty());
+    let [set] = &addresses.tell(at_millis(MINUTE))[..] else { panic!("one set") };
     assert_eq!((set.day, set.hashes.len()), (2, 1));
 }
 
@@ -199,7 +189,7 @@ fn a_panel_that_refuses_addresses_gets_none_any_more() {
     addresses.happens(0, &[event("a", "alice", "192.0.2.1:5", false)]);
     addresses.refused();
     addresses.answered(false, Some(key(2)));
-    assert_eq!((addresses.day(), addresses.tell(at(0)).len()), (None, 0));
+    assert_eq!((addresses.day(), addresses.tell(at_millis(0)).len()), (None, 0));
 }
 
 #[test]
@@ -219,7 +209,7 @@ fn neither_a_user_nor_a_node_nor_a_sync_has_more_than_its_share() {
     assert_eq!(addresses.live.len(), MAX_ADDRESSES + 10 * (MOST_USERS - 1));
     let mut heard = BTreeSet::new();
     for sync in 0_u64.. {
-        let sets = addresses.tell(at(sync * 30 * SECOND));
+        let sets = addresses.tell(at_millis(sync * 30 * SECOND));
         addresses.answered(true, None);
         assert!(sets.len() <= MAX_ADDRESS_SETS);
         assert!(sets.iter().map(|set| set.hashes.len()).sum::<usize>() <= MAX_ADDRESSES_IN_ALL);
@@ -286,10 +276,10 @@ proptest! {
                 Happens::Pass(millis) => now += millis,
                 Happens::List => {
                     let all: Vec<_> = live.iter().map(|(id, client)| named(id, *client, false)).collect();
-                    addresses.connections(true, &all, at(now), |_| true);
+                    addresses.connections(true, &all, at_millis(now), |_| true);
                 }
                 Happens::Down => {
-                    addresses.core_down(at(now));
+                    addresses.core_down(at_millis(now));
                     last.extend(live.values().map(|client| (*client, now)));
                     live.clear();
                     ids.fill(None);
@@ -300,7 +290,7 @@ proptest! {
                         .filter(|(client, seen)| live.values().any(|of| of == *client) || now - **seen < COUNTS)
                         .map(|(client, _)| *client)
                         .collect();
-                    let sets = addresses.tell(at(now));
+                    let sets = addresses.tell(at_millis(now));
                     prop_assert!(sets.len() <= 1);
                     if let Some(set) = sets.first() {
                         prop_assert_eq!(set.hashes.len(), counting.len());
@@ -328,14 +318,16 @@ fn a_day_begins_at_midnight_of_the_panel() {
 #[test]
 fn a_core_that_names_no_inbound_is_believed_only_if_none_of_them_takes_a_clients_word() {
     let online = |addresses: &mut Addresses, ip: &str| {
-        addresses.online(&[("alice".to_owned(), vec![ip.parse().unwrap()])], at(0), |_| true);
+        addresses.online(&[("alice".to_owned(), vec![ip.parse().unwrap()])], at_millis(0), |_| true);
         addresses.sync(0)
     };
     // One over HTTP that everybody can reach.
     assert_eq!(online(&mut heard(), "203.0.113.7"), told([]));
     let mut plain = heard();
     plain.by_header(Vec::new());
-    plain.online(&[("bobby".to_owned(), vec!["203.0.113.8".parse().unwrap()])], at(0), |slot| slot.as_str() != "bobby");
+    plain.online(&[("bobby".to_owned(), vec!["203.0.113.8".parse().unwrap()])], at_millis(0), |slot| {
+        slot.as_str() != "bobby"
+    });
     assert_eq!(online(&mut plain, "203.0.113.7"), told([("alice", 1)]));
     let mut proxied = heard();
     proxied.by_header(vec!["proxied".to_owned()]);

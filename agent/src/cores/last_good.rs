@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::CoreError;
-use super::singbox::{aside, files};
+use super::aside::aside;
+use super::{CoreError, files};
 
 /// Readable by the core's group: a configuration holds every user's credentials.
 pub(super) const MODE: u32 = 0o640;

@@ -1,32 +1,48 @@
 //! Proxy cores behind one trait. The run loop knows nothing of any core's protocol.
 
-use core::fmt;
-use core::future::Future;
-use core::pin::Pin;
-use core::time::Duration;
-use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
-
-use tokio::sync::mpsc;
-use weir_wire::SlotName;
-use weir_wire::credential::Credentials;
-use weir_wire::roster::Ways;
-use weir_wire::sync::Inbound;
-
-use crate::config::{Config, CoreKind};
-use crate::relay::meter::Meter;
-
+mod aside;
+mod coming_up;
+mod command;
+mod describe;
+mod digest;
+mod error;
+mod event;
+mod files;
+mod host_secret;
 pub(crate) mod incarnation;
+mod json;
 mod last_good;
 pub(crate) mod nginx;
 pub(crate) mod program;
 pub(crate) mod relayed;
 #[cfg(feature = "faults")]
 pub mod scripted;
+mod silence;
 pub mod singbox;
+mod slot;
 pub(crate) mod stats;
+mod template;
 pub(crate) mod v2ray;
+mod way;
+
+use core::pin::Pin;
+use core::time::Duration;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+use weir_wire::SlotName;
+use weir_wire::sync::Inbound;
+
+pub use self::error::CoreError;
+pub use self::event::{ConnectionEvent, CoreEvent, Counter, Fallen, Origin};
+pub use self::slot::ConfiguredSlot;
+use self::slot::NOBODY;
+#[cfg(test)]
+pub(crate) use self::slot::testing;
+pub(crate) use self::way::ways_of;
+pub use self::way::{BACK, RelayPlan, RelayPorts, Way};
+use crate::config::{Config, CoreKind};
 
 /// The totals of a core that tells connections are read at least so often. sing-box keeps 64 messages for a reader and
 /// forgets ended connections at each of its garbage collections; on a busy host the end of a connection may be dropped, and
@@ -36,70 +52,6 @@ pub(crate) const READ_EVERY: Duration = Duration::from_millis(100);
 
 /// A future that a trait object can return.
 pub type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
-
-/// What a core tells, in order. All totals are absolute, so that a repeated or skipped event changes no sum.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum CoreEvent {
-    /// The core answers. All that follows belongs to this incarnation, until the next `Up` or `Down`.
-    Up {
-        /// The core's start in unix milliseconds; another value means that its counters began anew.
-        incarnation: i64,
-        /// The core's version.
-        version: String,
-    },
-    /// Connections that are new, moved bytes, or ended since the event before.
-    Connections {
-        /// The list is complete: a live connection that it does not name has ended unseen.
-        reset: bool,
-        /// What happened.
-        events: Vec<ConnectionEvent>,
-    },
-    /// What every user has moved in all: for a core that counts users, not connections.
-    Counters {
-        /// All users that the core counts. One that it does not name any more begins anew when it comes back.
-        users: Vec<Counter>,
-        /// What a counter that fell means.
-        fallen: Fallen,
-    },
-    /// Where users are connected from just now, by name: for a core that tells no connections.
-    Online {
-        /// Those who were asked for; their addresses.
-        users: Vec<(String, Vec<IpAddr>)>,
-    },
-    /// The core's own totals of this incarnation, over all connections.
-    Totals {
-        /// Bytes read from clients.
-        up: u64,
-        /// Bytes written to clients.
-        down: u64,
-    },
-    /// The core does not answer (any more).
-    Down {
-        /// Why, for the operator.
-        reason: String,
-    },
-}
-
-/// One user's bytes at one instant, since the core began to count them.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Counter {
-    /// The user's name in the core.
-    pub user: String,
-    /// Bytes read from the user's clients.
-    pub up: u64,
-    /// Bytes written to them.
-    pub down: u64,
-}
-
-/// What it means that a counter is lower than before, within one incarnation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fallen {
-    /// It began anew at zero: all that it says came since.
-    Zero,
-    /// It was put back to an earlier state, at a point that nobody knows: what it says may have been credited before, so it
-    /// is where the next difference begins.
-    Earlier,
-}
 
 /// What a core is, and what it can.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,123 +64,6 @@ pub struct Traits {
     pub read_every: Duration,
     /// What it cannot do, in sentences.
     pub limits: Vec<&'static str>,
-}
-
-/// One connection at one instant.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ConnectionEvent {
-    /// The core's id of the connection; unique within an incarnation.
-    pub id: String,
-    /// Who and where; absent when the core names only the id (an update, or a connection whose start was missed).
-    pub origin: Option<Origin>,
-    /// Bytes read from the client since the connection began.
-    pub up: u64,
-    /// Bytes written to the client since the connection began.
-    pub down: u64,
-    /// The connection has ended and these totals are final.
-    pub closed: bool,
-}
-
-/// Where a connection came from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Origin {
-    /// The name of the inbound's user; empty when the inbound has none.
-    pub user: String,
-    /// The inbound's tag.
-    pub inbound: String,
-    /// What the inbound speaks, such as `vless`; empty when the core does not tell.
-    pub protocol: String,
-    /// The client's `address:port`.
-    pub source: String,
-}
-
-/// The tag of the inbound at which a core takes back what went through the agent's relay. No template can have it. The bytes were
-/// counted where their user came in.
-pub const BACK: &str = "weir-back";
-
-/// Where a slot's gate leads.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Way {
-    /// Nowhere.
-    #[default]
-    Shut,
-    /// Out, as fast as the host can.
-    Open,
-    /// Out through what holds the user to his speed: the agent's relay, or the kernel by his mark.
-    Slow,
-    /// Through the one of both that holds nobody now. A core tells it of a gate that must be moved; nobody wants it.
-    Stale,
-}
-
-impl Way {
-    /// Whether the user gets out.
-    #[must_use]
-    pub fn is_open(self) -> bool {
-        self != Self::Shut
-    }
-}
-
-/// How a core and the agent's relay find each other.
-#[derive(Clone)]
-pub struct RelayPlan {
-    /// Where the core connects to. Its user's name is the slot's.
-    pub listen: SocketAddr,
-    /// What the core proves itself with.
-    pub password: String,
-    /// The core's inbound [`BACK`].
-    pub back: SocketAddr,
-    /// What the relay proves itself with there.
-    pub back_password: String,
-    /// Where everything that goes through is counted, and who may pass: for a core that tells neither. Without it only users
-    /// with a speed limit pass, and the core counts them.
-    pub(crate) meter: Option<Meter>,
-}
-
-impl RelayPlan {
-    /// The relay's name at the inbound [`BACK`], which can be no slot's.
-    pub const BACK_USER: &'static str = "weir-back";
-}
-
-/// A slot as the core's configuration must have it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ConfiguredSlot {
-    /// The user's name in every inbound.
-    pub slot: SlotName,
-    /// What the user proves himself with.
-    pub credentials: Credentials,
-    /// The ways in that the user has; none for all. Cores that tell connections are not told of it: who comes elsewhere is shown out there.
-    pub ways: Option<Ways>,
-    /// The gate's state at writing, which the core starts with.
-    pub open: bool,
-    /// When it is open, it leads through the relay.
-    pub slow: bool,
-}
-
-impl ConfiguredSlot {
-    /// Where the gate leads at the core's start.
-    #[must_use]
-    pub const fn way(&self) -> Way {
-        match (self.open, self.slow) {
-            (false, _) => Way::Shut,
-            (true, false) => Way::Open,
-            (true, true) => Way::Slow,
-        }
-    }
-}
-
-/// Slots for the tests of every core.
-#[cfg(test)]
-pub(crate) mod testing {
-    use weir_wire::SlotName;
-    use weir_wire::credential::SlotSecret;
-
-    use super::ConfiguredSlot;
-
-    /// One with every way in and derived credentials.
-    pub(crate) fn slot(name: &str, open: bool) -> ConfiguredSlot {
-        let slot: SlotName = name.parse().unwrap();
-        ConfiguredSlot { credentials: SlotSecret::derive(b"key", &slot).into(), ways: None, slot, open, slow: false }
-    }
 }
 
 /// What a reload did.
@@ -250,35 +85,6 @@ pub enum Written {
     /// is wrong.
     GatesAlone(Option<CoreError>),
 }
-
-/// What went wrong, in a sentence for the operator.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum CoreError {
-    /// The core does not answer; the same call may work later.
-    Unreachable(String),
-    /// The template, or the file made from it, is wrong; the running core and its file were left as they are.
-    Config(String),
-    /// The new file made the core fail; the last good file is back in place.
-    RolledBack(String),
-    /// The new file made the core fail, and there is no earlier one that could be put back.
-    NotTaken(String),
-    /// A file could not be written.
-    Disk(String),
-}
-
-impl fmt::Display for CoreError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unreachable(why) => write!(f, "the core does not answer: {why}"),
-            Self::Config(why) => write!(f, "the core's configuration is wrong: {why}"),
-            Self::RolledBack(why) => write!(f, "the new configuration failed and the last good one is back: {why}"),
-            Self::NotTaken(why) => write!(f, "the core does not come up, look in its log: {why}"),
-            Self::Disk(why) => write!(f, "a file could not be written: {why}"),
-        }
-    }
-}
-
-impl std::error::Error for CoreError {}
 
 /// The core that the settings name.
 ///
@@ -353,10 +159,6 @@ pub trait Core: Send + Sync {
     /// were told and before the core is asked: it ends when what they say can no longer be lost.
     fn reload<'a>(&'a self, slots: &'a [ConfiguredSlot], kept: Boxed<'a, ()>) -> Boxed<'a, Result<Reload, CoreError>>;
 
-    /// Slots that the running core had loaded when it last came up (the answer of its own at the last
-    /// [`CoreEvent::Up`], which is sent after this list is current). Empty before the first `Up`.
-    fn loaded(&self) -> Vec<SlotName>;
-
     /// Asks the running core for every loaded slot and whether its gate is open, so that the states can be compared and
     /// applied anew at each incarnation. Fails with [`CoreError::Unreachable`] while the core is down.
     fn gates(&self) -> Boxed<'_, Result<Vec<(SlotName, bool)>, CoreError>>;
@@ -401,16 +203,7 @@ pub trait Core: Send + Sync {
 
     /// Like [`Core::gates`], for cores that have a way through the relay.
     fn ways(&self) -> Boxed<'_, Result<Vec<(SlotName, Way)>, CoreError>> {
-        let way = |(slot, open)| (slot, if open { Way::Open } else { Way::Shut });
-        Box::pin(async move { Ok(self.gates().await?.into_iter().map(way).collect()) })
-    }
-
-    /// Whether the running core was started from something else than [`Core::write`] would write with these slots, the
-    /// states of the gates apart: a slot, a secret or the template changed, so only a reload brings them into the core.
-    /// Cores that take users live are never outdated.
-    fn outdated<'a>(&'a self, slots: &'a [ConfiguredSlot]) -> Boxed<'a, Result<bool, CoreError>> {
-        let _ = slots;
-        Box::pin(core::future::ready(Ok(false)))
+        Box::pin(async move { Ok(ways_of(self.gates().await?)) })
     }
 
     /// The agent ends: ends what would end with it, and tells all of that.
@@ -419,7 +212,8 @@ pub trait Core: Send + Sync {
     }
 
     /// Makes a configuration of the template and has the core's program check it, as a reload would, and leaves nothing
-    /// behind.
+    /// behind. Fails with [`CoreError::Config`] when the template, or what comes of it, is wrong, and with
+    /// [`CoreError::Disk`] when it cannot be written beside the output.
     fn try_out(&self) -> Boxed<'_, Result<(), CoreError>> {
         Box::pin(core::future::ready(Ok(())))
     }

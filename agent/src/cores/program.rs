@@ -112,10 +112,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
-
-    fn block_on<T>(work: impl Future<Output = T>) -> T {
-        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
-    }
+    use crate::testing::block_on;
 
     #[test]
     fn a_program_is_known_by_its_first_line() {

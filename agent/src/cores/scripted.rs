@@ -7,7 +7,6 @@
 //! down.
 
 use core::time::Duration;
-use std::sync::{Mutex, PoisonError};
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -18,6 +17,7 @@ use tokio::time::sleep;
 use weir_wire::SlotName;
 use weir_wire::sync::Inbound;
 
+use super::silence::Silence;
 use super::{Boxed, ConfiguredSlot, ConnectionEvent, Core, CoreError, CoreEvent, Origin, Reload, Written};
 
 const RETRY: Duration = Duration::from_millis(50);
@@ -26,14 +26,13 @@ const RETRY: Duration = Duration::from_millis(50);
 pub struct Scripted {
     port: u16,
     tick: latest::Sender<Duration>,
-    loaded: Mutex<Vec<SlotName>>,
 }
 
 /// What the test says of the core.
 #[derive(Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Told {
-    Up { incarnation: i64, version: String, loaded: Vec<SlotName> },
+    Up { incarnation: i64, version: String },
     Connections { reset: bool, events: Vec<Connection> },
     Totals { up: u64, down: u64 },
 }
@@ -81,7 +80,7 @@ impl Scripted {
     /// A core that a test plays on this port of 127.0.0.1.
     #[must_use]
     pub fn new(port: u16) -> Self {
-        Self { port, tick: latest::Sender::new(Duration::from_secs(1)), loaded: Mutex::default() }
+        Self { port, tick: latest::Sender::new(Duration::from_secs(1)) }
     }
 
     async fn open(&self, call: &Value) -> Result<Lines<BufReader<TcpStream>>, CoreError> {
@@ -101,11 +100,7 @@ impl Scripted {
     }
 
     /// Tells events until the core is down (why), or nobody listens any more.
-    async fn session(
-        &self,
-        events: &mpsc::UnboundedSender<CoreEvent>,
-        told_down: &mut Option<CoreError>,
-    ) -> Option<CoreError> {
+    async fn session(&self, events: &mpsc::UnboundedSender<CoreEvent>, silence: &mut Silence) -> Option<CoreError> {
         let mut ticks = self.tick.subscribe();
         let tick = ticks.borrow_and_update().as_millis();
         let mut lines = match self.open(&json!({ "watch": null, "tick": tick })).await {
@@ -131,9 +126,8 @@ impl Scripted {
                 Err(why) => Err(unreachable(&why)),
             };
             let event = match told {
-                Ok(Told::Up { incarnation, version, loaded }) => {
-                    *told_down = None;
-                    *self.loaded.lock().unwrap_or_else(PoisonError::into_inner) = loaded;
+                Ok(Told::Up { incarnation, version }) => {
+                    silence.end();
                     CoreEvent::Up { incarnation, version }
                 }
                 Ok(Told::Connections { reset, events }) => {
@@ -156,12 +150,11 @@ impl Core for Scripted {
 
     fn watch(&self, events: mpsc::UnboundedSender<CoreEvent>) -> Boxed<'_, ()> {
         Box::pin(async move {
-            let mut told = None;
-            while let Some(why) = self.session(&events, &mut told).await {
-                if told.as_ref() != Some(&why) && events.send(CoreEvent::Down { reason: why.to_string() }).is_err() {
+            let mut silence = Silence::default();
+            while let Some(why) = self.session(&events, &mut silence).await {
+                if !silence.tell(why, &events) {
                     return;
                 }
-                told = Some(why);
                 sleep(RETRY).await;
             }
         })
@@ -197,10 +190,6 @@ impl Core for Scripted {
             let Done { incarnation, cut } = serde_json::from_value(done).map_err(|why| unreachable(&why))?;
             Ok(Reload { incarnation, cut })
         })
-    }
-
-    fn loaded(&self) -> Vec<SlotName> {
-        self.loaded.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn gates(&self) -> Boxed<'_, Result<Vec<(SlotName, bool)>, CoreError>> {

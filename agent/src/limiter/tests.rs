@@ -3,6 +3,7 @@ use std::collections::HashMap;
 use weir_wire::Bytes;
 
 use super::*;
+use crate::testing::{at, slot};
 
 const FLOOR: u64 = 1_000;
 const LONGEST: u64 = 30_000;
@@ -39,10 +40,6 @@ struct Bench {
 
 fn alice() -> SlotName {
     "alice".parse().unwrap()
-}
-
-fn at(second: u64) -> Moment {
-    Moment::from_millis(second * 1_000)
 }
 
 impl Bench {
@@ -310,7 +307,7 @@ fn the_nearest_come_first_when_more_ask_than_fit() {
     let mut bench = Bench::new();
     bench.slots.ahead = u64::MAX;
     for number in 0..=MAX_ASKS as u64 {
-        let slot: SlotName = format!("slot{number}").parse().unwrap();
+        let slot = slot(&format!("slot{number}"));
         bench.slots.counts.insert(slot.clone(), number);
         bench.limiter.limit(&slot, number.max(1), 1_000 - number, bench.now);
         bench.slots.counts.insert(slot, number * 3);

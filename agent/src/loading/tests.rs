@@ -1,11 +1,8 @@
 use super::*;
+use crate::testing::at;
 
 const EVERY: u64 = 600_000;
 const DONE: Ended = Ended::Done { cut: 2 };
-
-fn at(second: u64) -> Moment {
-    Moment::from_millis(second * 1_000)
-}
 
 fn loading() -> Loading {
     let folder = tempfile::tempdir().unwrap();

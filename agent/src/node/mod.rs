@@ -4,8 +4,11 @@
 //! into the next batch, and what has to be sent comes out of [`Node::advance`]. So every rule can be tested with plain
 //! values, and the one task that runs it never waits.
 
+mod bringing;
+mod command;
 mod ending;
 mod explain;
+mod file;
 mod flow;
 mod gating;
 mod parts;
@@ -13,6 +16,7 @@ pub(crate) mod reply;
 mod saving;
 mod schedule;
 pub(crate) mod status;
+mod template;
 #[cfg(test)]
 mod tests;
 mod trouble;
@@ -22,16 +26,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use weir_wire::pace;
 use weir_wire::roster::RosterEntry;
-use weir_wire::sync::{Inbound, Policy, SyncRequest};
+use weir_wire::sync::{Inbound, Policy};
 use weir_wire::{Epoch, Second, SlotName};
 
+pub(crate) use self::command::{Command, Step};
 use self::ending::{CatchUp, Ending};
 use self::parts::{Books, Bringing, CoreFile, CoreSeen, Phase, Talk, TemplateSeen};
 use self::trouble::Troubles;
 use crate::addresses::Addresses;
 use crate::clock::{BootId, Moment, PanelClock, Reading};
 use crate::config::OnPanelLoss;
-use crate::cores::{ConfiguredSlot, Traits, Way};
+use crate::cores::Traits;
 use crate::doors::Doors;
 use crate::gate::Gates;
 use crate::ledger::{Batch, Ledger, LedgerError, Table, put_meta};
@@ -56,67 +61,6 @@ pub(crate) const POLICE: &str = "speed limits are held by the relay, not by nft"
 /// The tick at rest, and while somebody is near his limit.
 const SLOW: Duration = Duration::from_millis(pace::SLOW_TICK);
 const FAST: Duration = Duration::from_millis(pace::FAST_TICK);
-
-/// What has to be done with the core. The outcome comes back by the method named.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Command {
-    /// [`Node::gate_set`]
-    SetGate {
-        /// Whose.
-        slot: SlotName,
-        /// To what.
-        way: Way,
-    },
-    /// The relay holds a slot to so many bytes a second in each direction, 0 = unlimited. Nothing comes back.
-    SetSpeed {
-        /// Whose.
-        slot: SlotName,
-        /// How fast.
-        speed: u64,
-    },
-    /// The relay forgets a slot. Nothing comes back.
-    ForgetSpeed {
-        /// Whose.
-        slot: SlotName,
-    },
-    /// End one connection: of a slot whose gate is shut, whose user may not be on that inbound, or has too many. Nothing comes back.
-    Close {
-        /// The core's id of it.
-        id: String,
-    },
-    /// Nothing comes back.
-    SetTick(Duration),
-    /// [`Node::gates_told`]
-    AskGates,
-    /// [`Node::gates_told`], of a core that takes users live.
-    Bring {
-        /// Everybody of the roster.
-        slots: Vec<ConfiguredSlot>,
-    },
-    /// [`Node::written`]
-    Write {
-        /// What goes into the core's file.
-        slots: Vec<ConfiguredSlot>,
-        /// The core's memory of its gates goes as well.
-        forget: bool,
-    },
-    /// [`Node::reloaded`]
-    Reload {
-        /// What goes into the core's file.
-        slots: Vec<ConfiguredSlot>,
-    },
-}
-
-/// What comes next for the sync.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Step {
-    /// Nothing now.
-    Rest,
-    /// [`Node::take_batch`] must be committed, then [`Node::saved`] called, and then this again.
-    Save,
-    /// Send it, then call [`Node::replied`] or [`Node::failed`].
-    Send(Box<SyncRequest>),
-}
 
 /// The settings that rules depend on.
 #[derive(Clone, Debug)]

@@ -131,9 +131,7 @@ impl Node {
                 self.departed.insert(slot.clone());
                 self.limiter.remove(slot, self.tally.count(slot).total());
             }
-            if self.rules.core.users_live {
-                self.bring_soon(now);
-            } else if touched.credentials {
+            if !self.rules.core.users_live && touched.credentials {
                 self.loading.credentials_changed(&mut self.books.batch);
             }
             changed.extend(touched.upserts);
@@ -143,6 +141,7 @@ impl Node {
         }
         if doors_may_differ {
             self.show_out();
+            self.bring_soon(now);
         }
         if !reply.deleted && reply.n == request.n {
             let longest = self.policy.rest();

@@ -107,8 +107,6 @@ impl Node {
     /// What `weir-agent status` shows.
     #[must_use]
     pub(crate) fn report(&self, reading: Reading, panel: &str, name: &str) -> Report {
-        let uncut = self.tally.counts().map(|(_, count)| count.unreported());
-        let uncut = uncut.fold(0_u64, |sum, (up, down)| sum.saturating_add(up).saturating_add(down));
         Report {
             agent: VERSION.to_owned(),
             pid: std::process::id(),
@@ -120,7 +118,7 @@ impl Node {
             panel_clock_ahead: self.clock.ahead_of_wall,
             slots: self.roster.len(),
             waiting: self.outbox.waiting(),
-            unreported: self.outbox.bytes().saturating_add(uncut),
+            unreported: self.outbox.bytes().saturating_add(self.tally.uncut()),
             core_up: matches!(self.core, CoreSeen::Up { .. }),
             core_bytes: self.totals,
             deleted: self.deleted,

@@ -2,7 +2,8 @@ use proptest::prelude::*;
 
 use super::epoch::{Known, Left};
 use super::*;
-use crate::cores::{ConnectionEvent, Origin};
+use crate::cores::ConnectionEvent;
+use crate::testing::{at, begun, origin, slot};
 
 struct Bench {
     folder: tempfile::TempDir,
@@ -12,14 +13,6 @@ struct Bench {
     clock: PanelClock,
     batch: Batch,
     flowed: u64,
-}
-
-fn at(second: u64) -> Moment {
-    Moment::from_millis(second * 1_000)
-}
-
-fn slot(name: &str) -> SlotName {
-    name.parse().unwrap()
 }
 
 impl Bench {
@@ -41,14 +34,8 @@ impl Bench {
 
     fn flow(&mut self, name: &str, bytes: u64) {
         self.flowed += bytes;
-        let origin = Some(Origin {
-            user: name.to_owned(),
-            inbound: String::new(),
-            protocol: String::new(),
-            source: String::new(),
-        });
         let id = format!("{name} {}", self.flowed);
-        let event = ConnectionEvent { id, origin, up: bytes, down: 0, closed: true };
+        let event = ConnectionEvent { up: bytes, closed: true, ..begun(&id, origin(name)) };
         self.tally.connections(false, &[event], at(0), |_| true);
     }
 

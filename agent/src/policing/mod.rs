@@ -9,7 +9,7 @@ use core::time::Duration;
 use std::collections::BTreeMap;
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::net::{SocketAddr, UnixListener};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinHandle;
@@ -17,6 +17,7 @@ use tokio::time::{sleep, timeout};
 use weir_wire::SlotName;
 
 use self::rules::{Limits, TABLE, Table};
+use crate::lock::lock;
 
 /// How often it is looked whether the rules are still there: other programs flush all tables of the host. A device that is new is
 /// found as often, and nobody with a limit leaves by it before.
@@ -57,8 +58,7 @@ struct Orders {
 
 impl Orders {
     fn wanted(&self) -> MutexGuard<'_, Wanted> {
-        // Nothing panics while it holds this.
-        self.wanted.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.wanted)
     }
 
     fn change(&self, change: impl FnOnce(&mut Wanted)) {
@@ -228,6 +228,7 @@ async fn is_there() -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::slot;
 
     #[test]
     fn one_agent_of_a_network_namespace_holds_limits() {
@@ -242,7 +243,6 @@ mod tests {
 
     #[test]
     fn who_has_a_speed_and_a_mark_is_held() {
-        let slot = |name: &str| name.parse::<SlotName>().unwrap();
         let wanted = Wanted {
             number: 0,
             speeds: BTreeMap::from([(slot("alice234"), 1_000), (slot("bob23456"), 2_000)]),

@@ -1,23 +1,10 @@
 use super::*;
+use crate::testing::{at_millis, begun, origin, slot};
 
 const ALICE: &str = "alice";
 
-fn slot(name: &str) -> SlotName {
-    name.parse().unwrap()
-}
-
-fn at(millis: u64) -> Moment {
-    Moment::from_millis(millis)
-}
-
 fn new(id: &str, source: &str) -> ConnectionEvent {
-    let origin = Origin {
-        user: ALICE.to_owned(),
-        inbound: "in".to_owned(),
-        protocol: "trojan".to_owned(),
-        source: source.to_owned(),
-    };
-    ConnectionEvent { id: id.to_owned(), origin: Some(origin), up: 0, down: 0, closed: false }
+    begun(id, Origin { source: source.to_owned(), ..origin(ALICE) })
 }
 
 fn moved(id: &str) -> ConnectionEvent {
@@ -45,7 +32,7 @@ impl Scene {
 
     fn tell_at(&mut self, now: u64, reset: bool, events: &[ConnectionEvent]) -> Vec<String> {
         let allowed = self.allowed;
-        self.presence.connections(reset, events, at(now), |origin| origin.source.parse().ok(), |_| Some(allowed))
+        self.presence.connections(reset, events, at_millis(now), |origin| origin.source.parse().ok(), |_| Some(allowed))
     }
 
     fn tell(&mut self, events: &[ConnectionEvent]) -> Vec<String> {
@@ -54,7 +41,7 @@ impl Scene {
 
     fn allow(&mut self, devices: u32, streams: u32) -> Vec<String> {
         self.allowed = allowance(devices, streams);
-        self.presence.allow(&slot(ALICE), self.allowed, at(0))
+        self.presence.allow(&slot(ALICE), self.allowed, at_millis(0))
     }
 
     fn counts(&self) -> Vec<(u64, u64)> {
@@ -154,12 +141,12 @@ fn in_a_storm_connections_end_together_with_the_tick() {
 fn who_may_not_pass_takes_no_place_and_a_core_that_went_away_left_nobody() {
     let mut presence = Presence::default();
     let network = |origin: &Origin| origin.source.parse().ok();
-    let shut = presence.connections(false, &[new("a", "192.0.2.1")], at(0), network, |_| None);
+    let shut = presence.connections(false, &[new("a", "192.0.2.1")], at_millis(0), network, |_| None);
     assert_eq!(shut, NOBODY);
     let one = |_: &SlotName| Some(allowance(1, 0));
-    assert_eq!(presence.connections(false, &[new("b", "192.0.2.2")], at(0), network, one), NOBODY);
+    assert_eq!(presence.connections(false, &[new("b", "192.0.2.2")], at_millis(0), network, one), NOBODY);
     presence.core_down();
-    assert_eq!(presence.connections(false, &[new("c", "192.0.2.3")], at(0), network, one), NOBODY);
+    assert_eq!(presence.connections(false, &[new("c", "192.0.2.3")], at_millis(0), network, one), NOBODY);
 }
 
 #[test]
@@ -168,7 +155,7 @@ fn of_many_who_were_held_back_the_latest_are_remembered() {
     for number in 0..MOST_REMEMBERED + 10 {
         let mut event = new(&number.to_string(), "192.0.2.1");
         event.origin.as_mut().unwrap().user = format!("user{number}");
-        let later = at(u64::try_from(number).unwrap());
+        let later = at_millis(u64::try_from(number).unwrap());
         presence.connections(false, &[event.clone()], later, |_| None, |_| Some(allowance(0, 1)));
         event.id = format!("{number} again");
         presence.connections(false, &[event], later, |_| None, |_| Some(allowance(0, 1)));

@@ -1,10 +1,12 @@
 //! How fast one user may go in one direction.
 
 use core::time::Duration;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
+
+use crate::lock::lock;
 
 /// What was not used for so long may be used at once, so that a busy host's late wake-ups cost nobody speed. A hundredth of ten
 /// seconds.
@@ -54,8 +56,7 @@ impl Default for Bucket {
 
 impl Bucket {
     fn pace(&self) -> MutexGuard<'_, Pace> {
-        // Nothing panics while it holds this.
-        self.pace.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.pace)
     }
 
     /// Changes the speed. What was taken at another one is forgotten.

@@ -4,12 +4,13 @@
 
 use core::sync::atomic::{AtomicU64, Ordering};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use tokio::sync::{Notify, watch};
 use weir_wire::SlotName;
 
 use crate::cores::{ConnectionEvent, Origin};
+use crate::lock::lock;
 
 /// What one connection has moved. Both only grow.
 #[derive(Debug, Default)]
@@ -180,8 +181,7 @@ fn plus((up, down): (u64, u64), (more_up, more_down): (u64, u64)) -> (u64, u64) 
 
 impl Shared {
     fn book(&self) -> MutexGuard<'_, Book> {
-        // Nothing panics while it holds this.
-        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.book)
     }
 }
 

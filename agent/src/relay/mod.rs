@@ -21,7 +21,7 @@ use core::time::Duration;
 use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -34,6 +34,7 @@ use self::bucket::Bucket;
 use self::meter::Passage;
 use self::socks::{Command, Request};
 use crate::cores::RelayPlan;
+use crate::lock::lock;
 
 /// What the kernel may hold of a connection before the bucket on this side; the core's side of it holds more.
 const BUFFER: u32 = 64 << 10;
@@ -63,8 +64,7 @@ pub(crate) struct Speeds(Arc<Mutex<HashMap<SlotName, Arc<Account>>>>);
 
 impl Speeds {
     fn accounts(&self) -> MutexGuard<'_, HashMap<SlotName, Arc<Account>>> {
-        // Nothing panics while it holds this.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 
     /// Limits a slot to so many bytes a second in each direction, from now on and in all of its connections; 0 = unlimited.

@@ -122,10 +122,7 @@ mod tests {
     use weir_wire::Second;
 
     use super::*;
-
-    fn slot(name: &str) -> SlotName {
-        name.parse().unwrap()
-    }
+    use crate::testing::{folder_in_memory, slot};
 
     fn told(users: &[(&str, u64, u64)]) -> Vec<Counter> {
         users.iter().map(|(user, up, down)| Counter { user: (*user).to_owned(), up: *up, down: *down }).collect()
@@ -266,8 +263,7 @@ mod tests {
         #[test]
         fn every_byte_that_was_told_is_credited_once(steps in steps()) {
             const USERS: [&str; 3] = ["alice", "bobby", "carol"];
-            let memory = std::path::Path::new("/dev/shm");
-            let folder = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.unwrap();
+            let folder = folder_in_memory();
             let ledger = Ledger::open(&folder.path().join("ledger")).unwrap();
             let mut tally = started();
             let (mut counters, mut settled) = ([(0_u64, 0_u64); 3], [(0_u64, 0_u64); 3]);

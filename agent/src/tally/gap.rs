@@ -110,23 +110,20 @@ impl Gap {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn second(second: u64) -> Moment {
-        Moment::from_millis(second * 1_000)
-    }
+    use crate::testing::{at, at_millis};
 
     #[test]
     fn bytes_in_flight_are_no_gap_and_missed_ones_are_as_soon_as_nothing_moves() {
         let mut gap = Gap::default();
         gap.begin(false);
-        gap.total(1_000, second(1));
-        gap.total(1_000, second(2));
+        gap.total(1_000, at(1));
+        gap.total(1_000, at(2));
         assert_eq!(gap.bytes(), 0, "the connections may still tell");
         gap.credit(900);
-        gap.total(1_000, second(3));
+        gap.total(1_000, at(3));
         assert_eq!(gap.bytes(), 100);
         gap.credit(100);
-        gap.total(1_000, second(4));
+        gap.total(1_000, at(4));
         assert_eq!(gap.bytes(), 0, "what was told late is no gap any more");
     }
 
@@ -135,13 +132,13 @@ mod tests {
         let mut gap = Gap::default();
         gap.begin(false);
         let mut total = 5_000;
-        for at in 1..10 {
-            gap.total(total, second(at));
+        for second in 1..10 {
+            gap.total(total, at(second));
             // Others that end meanwhile tell nothing of those that go on.
-            gap.connections_told(second(at));
+            gap.connections_told(at(second));
             total += 10_000;
-            gap.credit(if at == 1 { 200 } else { 10_000 });
-            gap.connections_told(Moment::from_millis(at * 1_000 + 600));
+            gap.credit(if second == 1 { 200 } else { 10_000 });
+            gap.connections_told(at_millis(second * 1_000 + 600));
         }
         // 4,800 were missed in the first second; from then on every list is ahead of the total that it is compared with.
         assert_eq!(gap.bytes(), 4_800);
@@ -152,12 +149,12 @@ mod tests {
         let mut gap = Gap::default();
         gap.begin(false);
         for total in 1..20 {
-            gap.total(total * 1_000, second(1));
+            gap.total(total * 1_000, at(1));
         }
         gap.credit(19_000);
-        gap.connections_told(second(2));
-        for at in 2..9 {
-            gap.total(19_000, second(at));
+        gap.connections_told(at(2));
+        for second in 2..9 {
+            gap.total(19_000, at(second));
             assert_eq!(gap.bytes(), 0);
         }
     }
@@ -167,13 +164,13 @@ mod tests {
         let mut gap = Gap::default();
         gap.begin(true);
         gap.credit(300);
-        gap.total(70_000, second(1));
+        gap.total(70_000, at(1));
         assert_eq!(gap.bytes(), 0);
-        gap.total(70_050, second(2));
+        gap.total(70_050, at(2));
         gap.begin(false);
         assert_eq!(gap.bytes(), 50);
-        for at in 3..6 {
-            gap.total(10, second(at));
+        for second in 3..6 {
+            gap.total(10, at(second));
         }
         assert_eq!(gap.bytes(), 60);
     }

@@ -270,6 +270,13 @@ impl Tally {
         self.counts.iter()
     }
 
+    /// Bytes of all slots that are in no parcel yet.
+    #[must_use]
+    pub(crate) fn uncut(&self) -> u64 {
+        let uncut = self.counts.values().map(Count::unreported);
+        uncut.fold(0_u64, |sum, (up, down)| sum.saturating_add(up).saturating_add(down))
+    }
+
     /// Changes one count: it is cut, or an epoch ends.
     pub(crate) fn change<T>(&mut self, slot: &SlotName, change: impl FnOnce(&mut Count) -> T) -> T {
         self.changed.slots.insert(slot.clone());

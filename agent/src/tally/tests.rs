@@ -2,20 +2,10 @@ use proptest::prelude::*;
 use weir_wire::Second;
 
 use super::*;
-use crate::cores::Origin;
-
-fn slot(name: &str) -> SlotName {
-    name.parse().unwrap()
-}
+use crate::testing::{origin, slot};
 
 fn event(id: &str, user: Option<&str>, up: u64, down: u64, closed: bool) -> ConnectionEvent {
-    let origin = user.map(|user| Origin {
-        user: user.to_owned(),
-        inbound: "in".to_owned(),
-        protocol: "trojan".to_owned(),
-        source: "192.0.2.1:5".to_owned(),
-    });
-    ConnectionEvent { id: id.to_owned(), origin, up, down, closed }
+    ConnectionEvent { id: id.to_owned(), origin: user.map(origin), up, down, closed }
 }
 
 fn apply(tally: &mut Tally, reset: bool, events: &[ConnectionEvent]) -> Moved {

@@ -4,17 +4,15 @@
 //! The module adds a request up when it ends, and a reload lets running requests go on: so both counting and cutting are about
 //! new requests, and the operator is told so.
 
+mod gates;
 mod status;
 #[cfg(test)]
 mod tests;
 
 use core::time::Duration;
-use std::collections::BTreeMap;
-use std::fmt::Write as _;
-use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use http::Request;
 use http_body_util::{BodyExt as _, Empty, Limited};
@@ -27,8 +25,10 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use weir_wire::SlotName;
 use weir_wire::sync::Inbound;
 
-use super::singbox::{command, files};
-use super::{Boxed, ConfiguredSlot, Core, CoreError, CoreEvent, Fallen, Reload, Traits, Written};
+use super::silence::Silence;
+use super::{Boxed, ConfiguredSlot, Core, CoreError, CoreEvent, Fallen, Reload, Traits, Written, command};
+use crate::lock::lock;
+use gates::{BATCH, Users};
 use status::Document;
 
 /// Where the module shows its figures.
@@ -39,10 +39,6 @@ const ANSWER: Duration = Duration::from_secs(10);
 const RETRY: Duration = Duration::from_secs(1);
 /// 100,000 users are 40 MB.
 const LARGEST: usize = 256 << 20;
-/// Changes of so long a time share one reload.
-const BATCH: Duration = Duration::from_millis(200);
-/// Readable by the workers.
-const MODE: u32 = 0o644;
 /// nginx has no start that the agent could tell from another: a reload keeps its counters, and a restart may put them back to
 /// those of its last dump. So there is one incarnation, and what fell is where the next difference begins.
 const INCARNATION: i64 = 1;
@@ -72,14 +68,6 @@ pub(crate) struct Settings {
     pub(crate) start_limit: Duration,
 }
 
-/// Who is let in.
-#[derive(Default)]
-struct Users {
-    gates: BTreeMap<SlotName, bool>,
-    /// Counted up with each change.
-    changes: u64,
-}
-
 struct Inner {
     settings: Settings,
     tick: latest::Sender<Duration>,
@@ -91,21 +79,6 @@ struct Inner {
 /// An nginx on this host.
 #[derive(Clone)]
 pub(crate) struct Nginx(Arc<Inner>);
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Nothing panics while it holds one of these, and each holds a state that is whole after every statement.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// The map: one line for each user who is let in.
-fn map_of<'a>(open: impl Iterator<Item = &'a SlotName>) -> String {
-    let mut map = String::from("# Written by weir-agent: who is let in. Include it in the map of $weir_refused.\n");
-    for slot in open {
-        // Writing to a String cannot fail. A slot's name is of a-z and 0-9: nothing in it means anything to nginx.
-        let _ = writeln!(map, "{slot} 0;");
-    }
-    map
-}
 
 impl Inner {
     async fn read(&self) -> Result<Document, CoreError> {
@@ -126,66 +99,8 @@ impl Inner {
         timeout(ANSWER, asking).await.map_err(|_| failed(&"no answer within 10 seconds"))?
     }
 
-    /// Writes the map. Returns whether it is another one than was there.
-    async fn write(&self, map: String) -> Result<bool, CoreError> {
-        let output = self.settings.output.clone();
-        let work = move || {
-            if fs::read(&output).is_ok_and(|there| there == map.as_bytes()) {
-                return Ok(false);
-            }
-            files::place(&output, map.as_bytes(), MODE).map(|()| true)
-        };
-        match tokio::task::spawn_blocking(work).await {
-            Ok(done) => done,
-            Err(why) => Err(CoreError::Disk(format!("a background task ended early: {why}"))),
-        }
-    }
-
-    /// Makes nginx know all changes up to now. Changes that come at once share one reload.
-    async fn apply(&self) -> Result<(), CoreError> {
-        let wanted = lock(&self.users).changes;
-        sleep(BATCH).await;
-        let mut applied = self.applied.lock().await;
-        if *applied >= wanted {
-            return Ok(());
-        }
-        let (map, now) = {
-            let users = lock(&self.users);
-            (map_of(users.gates.iter().filter(|(_, open)| **open).map(|(slot, _)| slot)), users.changes)
-        };
-        if self.write(map).await? || *applied == 0 {
-            let reloaded = command::run(&self.settings.reload, None, None).await;
-            reloaded.map_err(|why| CoreError::Unreachable(format!("nginx was not reloaded: {why}")))?;
-        }
-        *applied = now;
-        Ok(())
-    }
-
-    async fn bring(&self, slots: &[ConfiguredSlot]) -> Result<Vec<(SlotName, bool)>, CoreError> {
-        let gates: BTreeMap<_, _> = slots.iter().map(|slot| (slot.slot.clone(), slot.open)).collect();
-        {
-            let mut users = lock(&self.users);
-            if users.gates != gates || users.changes == 0 {
-                users.gates.clone_from(&gates);
-                users.changes += 1;
-            }
-        }
-        self.apply().await?;
-        Ok(gates.into_iter().collect())
-    }
-
-    async fn set_gate(&self, slot: &SlotName, open: bool) -> Result<(), CoreError> {
-        {
-            let mut users = lock(&self.users);
-            users.gates.insert(slot.clone(), open);
-            users.changes += 1;
-        }
-        self.apply().await
-    }
-
     async fn reload(&self, slots: &[ConfiguredSlot]) -> Result<Reload, CoreError> {
-        let open = slots.iter().filter(|slot| slot.open).map(|slot| &slot.slot);
-        self.write(map_of(open)).await?;
+        self.write_of(slots).await?;
         command::run(&self.settings.start, None, None).await.map_err(CoreError::NotTaken)?;
         let until = Instant::now() + self.settings.start_limit;
         loop {
@@ -200,7 +115,7 @@ impl Inner {
     async fn watch(&self, events: &mpsc::UnboundedSender<CoreEvent>) {
         let mut ticks = self.tick.subscribe();
         let mut up = false;
-        let mut told = None;
+        let mut silence = Silence::default();
         loop {
             let read = Instant::now();
             match self.read().await {
@@ -211,7 +126,8 @@ impl Inner {
                     if !begun || events.send(counters).is_err() {
                         return;
                     }
-                    (up, told) = (true, None);
+                    up = true;
+                    silence.end();
                     let tick = *ticks.borrow_and_update();
                     tokio::select! {
                         () = events.closed() => return,
@@ -221,11 +137,9 @@ impl Inner {
                 }
                 Err(why) => {
                     up = false;
-                    if told.as_ref() != Some(&why) && events.send(CoreEvent::Down { reason: why.to_string() }).is_err()
-                    {
+                    if !silence.tell(why, events) {
                         return;
                     }
-                    told = Some(why);
                     tokio::select! {
                         () = events.closed() => return,
                         () = sleep(RETRY) => {}
@@ -283,19 +197,12 @@ impl Core for Nginx {
     }
 
     fn write<'a>(&'a self, slots: &'a [ConfiguredSlot], _forget: bool) -> Boxed<'a, Result<Written, CoreError>> {
-        Box::pin(async move {
-            let open = slots.iter().filter(|slot| slot.open).map(|slot| &slot.slot);
-            self.0.write(map_of(open)).await.map(|_| Written::Whole)
-        })
+        Box::pin(async move { self.0.write_of(slots).await.map(|_| Written::Whole) })
     }
 
     fn reload<'a>(&'a self, slots: &'a [ConfiguredSlot], _kept: Boxed<'a, ()>) -> Boxed<'a, Result<Reload, CoreError>> {
         // Its counters survive a reload, so nothing has to be kept before.
         Box::pin(self.0.reload(slots))
-    }
-
-    fn loaded(&self) -> Vec<SlotName> {
-        lock(&self.0.users).gates.keys().cloned().collect()
     }
 
     fn gates(&self) -> Boxed<'_, Result<Vec<(SlotName, bool)>, CoreError>> {

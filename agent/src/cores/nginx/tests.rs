@@ -1,4 +1,4 @@
-use crate::cores::testing::slot;
+use std::fs;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -6,6 +6,8 @@ use tokio::net::TcpListener;
 
 use super::status::tests::{recorded, zone};
 use super::*;
+use crate::cores::testing::slot;
+use crate::testing::block_on;
 
 /// An nginx that answers with what was recorded, one document after the other; the last one stays.
 struct Stub {
@@ -68,13 +70,9 @@ impl Rig {
     }
 }
 
-fn run<T>(work: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
-}
-
 #[test]
 fn the_map_lets_in_whose_gate_is_open_and_nobody_else() {
-    run(async {
+    block_on(async {
         let rig = Rig::new(1);
         let slots = [slot("alice", true), slot("bobby", false)];
         let gates = rig.nginx.bring(&slots).await.unwrap();
@@ -89,7 +87,7 @@ fn the_map_lets_in_whose_gate_is_open_and_nobody_else() {
 
 #[test]
 fn changes_that_come_at_once_share_a_reload() {
-    run(async {
+    block_on(async {
         let rig = Rig::new(1);
         let slots: Vec<_> = (0..50).map(|number| slot(&format!("user{number}"), false)).collect();
         rig.nginx.bring(&slots).await.unwrap();
@@ -103,7 +101,7 @@ fn changes_that_come_at_once_share_a_reload() {
 
 #[test]
 fn what_nginx_tells_is_read_again_and_again_and_its_silence_is_told_once() {
-    run(async {
+    block_on(async {
         let document = |up: u64| recorded(&format!(r#""weir::a":{{{}}}"#, zone("alice", up, 1)));
         let stub = Stub::start(vec![document(10), document(25)]).await;
         let rig = Rig::new(stub.port);

@@ -10,19 +10,20 @@ mod render;
 mod watch;
 
 use core::time::Duration;
-use std::fs;
-use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use tokio::sync::{Notify, mpsc, watch as latest};
 use weir_wire::SlotName;
 use weir_wire::sync::Inbound;
 
-use super::singbox::secrets::HostSecret;
+use super::host_secret::HostSecret;
+use super::singbox::Settings;
 use super::singbox::template::Template;
-use super::singbox::{RelayPorts, Settings};
-use super::{Boxed, ConfiguredSlot, Core, CoreError, CoreEvent, READ_EVERY, RelayPlan, Reload, Traits, Way, Written};
+use super::{
+    Boxed, ConfiguredSlot, Core, CoreError, CoreEvent, READ_EVERY, RelayPlan, RelayPorts, Reload, Traits, Way, Written,
+};
 use crate::clock;
+use crate::lock::lock;
 use crate::relay::meter::Meter;
 
 /// What it cannot do, in sentences.
@@ -35,9 +36,8 @@ pub(crate) const LIMITS: [&str; 3] = [
 /// Whether a core runs this file, which this adapter wrote: for the one of newer releases, which takes over when its package is
 /// renewed.
 pub(in crate::cores) async fn runs(file: &[u8], ports: RelayPorts, secret: &HostSecret) -> bool {
-    let back = SocketAddr::from((Ipv4Addr::LOCALHOST, ports.back));
     match render::of_file(file) {
-        Some((digest, _)) => watch::ask_at(back, secret, &digest).await.is_ok(),
+        Some((digest, _)) => watch::ask_at(ports.at_back(), secret, &digest).await.is_ok(),
         None => false,
     }
 }
@@ -67,16 +67,7 @@ struct Inner {
     output: tokio::sync::Mutex<Option<String>>,
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Nothing panics while it holds one of these, and each holds a state that is whole after every statement.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 impl Inner {
-    fn back(&self) -> SocketAddr {
-        SocketAddr::from((Ipv4Addr::LOCALHOST, self.ports.back))
-    }
-
     /// Says what has moved. Returns whether anybody listens.
     fn tell(&self, first: Option<CoreEvent>) -> bool {
         let events = lock(&self.events);
@@ -108,7 +99,7 @@ impl Inner {
         if state.running.is_none() {
             return Err(CoreError::Unreachable("it is not known to run the agent's file".into()));
         }
-        let way = |slot: &SlotName| if self.meter.is_open(slot) { Way::Open } else { Way::Shut };
+        let way = |slot: &SlotName| Way::of(self.meter.is_open(slot));
         Ok(state.loaded.iter().map(|slot| (slot.clone(), way(slot))).collect())
     }
 }
@@ -123,9 +114,7 @@ impl Relayed {
     /// # Errors
     /// [`CoreError::Disk`] when the state directory cannot be used.
     pub(crate) fn new(settings: Settings, ports: RelayPorts) -> Result<Self, CoreError> {
-        fs::create_dir_all(&settings.state_dir)
-            .map_err(|why| CoreError::Disk(format!("{}: {why}", settings.state_dir.display())))?;
-        let secret = HostSecret::open(&settings.state_dir.join("host-secret"))?;
+        let secret = HostSecret::of_state(&settings.state_dir)?;
         Ok(Self::with_secret(settings, ports, secret))
     }
 
@@ -181,7 +170,7 @@ impl Core for Relayed {
     }
 
     fn set_gate<'a>(&'a self, slot: &'a SlotName, open: bool) -> Boxed<'a, Result<(), CoreError>> {
-        self.set_way(slot, if open { Way::Open } else { Way::Shut })
+        self.set_way(slot, Way::of(open))
     }
 
     fn close<'a>(&'a self, id: &'a str) -> Boxed<'a, Result<(), CoreError>> {
@@ -197,10 +186,6 @@ impl Core for Relayed {
         Box::pin(reload::reload(&self.0, slots, kept))
     }
 
-    fn loaded(&self) -> Vec<SlotName> {
-        lock(&self.0.state).loaded.clone()
-    }
-
     fn gates(&self) -> Boxed<'_, Result<Vec<(SlotName, bool)>, CoreError>> {
         let open = |(slot, way): (SlotName, Way)| (slot, way.is_open());
         let ways = self.0.ways();
@@ -208,13 +193,7 @@ impl Core for Relayed {
     }
 
     fn relay(&self) -> Option<RelayPlan> {
-        Some(RelayPlan {
-            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, self.0.ports.relay)),
-            password: self.0.secret.relay(),
-            back: self.0.back(),
-            back_password: self.0.secret.back(),
-            meter: Some(self.0.meter.clone()),
-        })
+        Some(RelayPlan::on(self.0.ports, &self.0.secret, Some(self.0.meter.clone())))
     }
 
     fn set_way<'a>(&'a self, slot: &'a SlotName, way: Way) -> Boxed<'a, Result<(), CoreError>> {

@@ -1,26 +1,24 @@
 //! How a new configuration reaches the disk and the core.
 
 use core::time::Duration;
-use std::fs;
 use std::sync::Arc;
 
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::time::timeout;
 use weir_wire::SlotName;
 
+use super::Inner;
 use super::render::{self, Rendered};
 use super::watch::{ask, tell_up};
-use super::{Inner, lock};
+use crate::cores::aside::{self, aside};
+use crate::cores::coming_up::comes_up;
+use crate::cores::files::Staged;
 use crate::cores::last_good::{self, MODE};
-use crate::cores::singbox::files::Staged;
+use crate::cores::singbox::digest::template_part;
 use crate::cores::singbox::reload::check;
-use crate::cores::singbox::render::of_template;
 use crate::cores::singbox::template::Template;
-use crate::cores::singbox::{aside, command};
-use crate::cores::{Boxed, ConfiguredSlot, CoreError, Reload, Written};
+use crate::cores::{Boxed, ConfiguredSlot, CoreError, Reload, Written, command};
+use crate::lock::lock;
 
-const POLL: Duration = Duration::from_millis(20);
-/// A core whose port is taken answers for a moment before it gives up; it must still be there after this.
-const SETTLE: Duration = Duration::from_millis(250);
 /// Connections of the relay end at once when they are told to.
 const DRAIN: Duration = Duration::from_secs(2);
 
@@ -69,12 +67,11 @@ pub(super) async fn try_out(core: &Arc<Inner>) -> Result<(), CoreError> {
 /// [`crate::cores::Core::write`]. Gates are not in the file.
 pub(super) async fn write(core: &Arc<Inner>, slots: &[ConfiguredSlot]) -> Result<Written, CoreError> {
     let mut passed = core.output.lock().await;
-    let inner = Arc::clone(core);
-    let there = aside(move || Ok(fs::read(&inner.settings.output).unwrap_or_default())).await?;
+    let there = aside::read(&core.settings.output).await?;
     let old = render::of_file(&there).map(|(digest, _)| digest);
     match prepare(core, slots, &mut passed).await {
         Ok(ready) if old.as_ref() == Some(&ready.digest) => Ok(Written::Whole),
-        Ok(ready) if there.is_empty() || old.is_some_and(|old| of_template(&old) == of_template(&ready.digest)) => {
+        Ok(ready) if there.is_empty() || old.is_some_and(|old| template_part(&old) == template_part(&ready.digest)) => {
             commit(core, ready).await.map(|()| Written::Whole)
         }
         Ok(_) => Ok(Written::GatesAlone(None)),
@@ -112,7 +109,7 @@ pub(super) async fn reload(
         command::run(&settings.start, settings.pid_file.as_deref(), None).await
     };
     let came_up = match asked {
-        Ok(()) => comes_up(core, &digest).await,
+        Ok(()) => runs(core, &digest).await,
         Err(why) => Err(why),
     };
     let outcome = match came_up {
@@ -147,23 +144,8 @@ fn begin(core: &Inner, digest: &str, slots: &[ConfiguredSlot]) -> i64 {
 }
 
 /// Waits until the core runs the configuration of a digest, and stays.
-async fn comes_up(core: &Inner, digest: &str) -> Result<(), String> {
-    let until = Instant::now() + core.settings.start_limit;
-    let mut last = String::from("the core never answered");
-    while Instant::now() < until {
-        match ask(core, digest).await {
-            Ok(_) => {
-                sleep(SETTLE).await;
-                match ask(core, digest).await {
-                    Ok(_) => return Ok(()),
-                    Err(why) => last = format!("the core came up and went away again: {why}"),
-                }
-            }
-            Err(why) => last = why.to_string(),
-        }
-        sleep_until(until.min(Instant::now() + POLL)).await;
-    }
-    Err(last)
+async fn runs(core: &Inner, digest: &str) -> Result<(), String> {
+    comes_up(core.settings.start_limit, || ask(core, digest), |_| true, |_, _| true).await.map(drop)
 }
 
 /// Puts the last good file back, and starts the core when it is down.
@@ -178,7 +160,7 @@ async fn roll_back(core: &Arc<Inner>, was_up: bool, why: String) -> CoreError {
         return CoreError::RolledBack(why);
     }
     let started = match command::run(&settings.start, settings.pid_file.as_deref(), None).await {
-        Ok(()) => comes_up(core, &digest).await,
+        Ok(()) => runs(core, &digest).await,
         Err(failed) => Err(failed),
     };
     last_good::rolled_back(why, started)

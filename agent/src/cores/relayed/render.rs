@@ -5,11 +5,13 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 use weir_wire::SlotName;
 
-use crate::cores::singbox::render::{self as common, Additions, array};
-use crate::cores::singbox::secrets::HostSecret;
-use crate::cores::singbox::template::{Template, list, text};
-use crate::cores::singbox::{RelayPorts, validate};
-use crate::cores::{BACK, ConfiguredSlot, CoreError};
+use crate::cores::host_secret::HostSecret;
+use crate::cores::json::{array, list, text};
+use crate::cores::singbox::gate::{DIRECT, REFUSE, RELAY, relay_tag};
+use crate::cores::singbox::render::{self as common, Additions};
+use crate::cores::singbox::template::Template;
+use crate::cores::singbox::{digest, validate};
+use crate::cores::{BACK, ConfiguredSlot, CoreError, RelayPorts};
 
 /// Who knows the password of a digest at the inbound [`BACK`]: so the core says which file it runs.
 pub(super) const STATED: &str = "weir-config";
@@ -37,12 +39,12 @@ pub(super) fn render(
     let additions =
         Additions { secret, api_port: 0, cache_file: Path::new(""), relay: Some(ports), marks: false, kernel: false };
     let mut config = template.config.clone();
-    let of_template = common::digest_of_template(template, &config, additions.relay);
+    let of_template = digest::of_template(template, &config, additions.relay);
     common::inbounds(template, &mut config, &slots, &additions)?;
-    let digest = format!("{of_template}-{}", common::digest_of_users(&slots, &config));
+    let digest = format!("{of_template}-{}", digest::of_users(&slots, &config));
     state(&mut config, secret, &digest)?;
     outbounds(template, &mut config, &slots, &digest, &secret.relay(), ports.relay)?;
-    common::rules(template, &mut config, &slots, &additions, common::relay_tag)?;
+    common::rules(template, &mut config, &slots, &additions, relay_tag)?;
     let config = Value::Object(config);
     validate::validate(&config)?;
     let json = serde_json::to_vec(&config).map_err(|why| CoreError::Config(why.to_string()))?;
@@ -70,9 +72,9 @@ fn outbounds(
     let outbounds = array(config, "outbounds")?;
     if open.is_none() {
         // First, so that it is also what the core falls back to for connections without a rule.
-        outbounds.push(json!({ "type": "direct", "tag": common::DIRECT }));
+        outbounds.push(json!({ "type": "direct", "tag": DIRECT }));
     }
-    outbounds.push(json!({ "type": "block", "tag": common::REFUSE }));
+    outbounds.push(json!({ "type": "block", "tag": REFUSE }));
     outbounds.push(json!({ "type": "block", "tag": format!("{DIGEST}{digest}") }));
     outbounds.extend(slots.iter().map(|slot| common::relay_outbound(&slot.slot, port, password)));
     Ok(())
@@ -87,15 +89,14 @@ pub(super) fn of_file(json: &[u8]) -> Option<(String, Vec<SlotName>)> {
     };
     // A file of the adapter for newer releases states its digest by a selector.
     let digest = tags("block").find_map(|tag| tag.strip_prefix(DIGEST))?;
-    let slots = tags("socks").filter_map(|tag| tag.strip_prefix(common::RELAY)?.parse().ok()).collect();
+    let slots = tags("socks").filter_map(|tag| tag.strip_prefix(RELAY)?.parse().ok()).collect();
     Some((digest.to_owned(), slots))
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::cores::testing::slot;
-
     use super::*;
+    use crate::cores::testing::slot;
 
     fn rendered(slots: &[ConfiguredSlot]) -> Rendered {
         let template = json!({
@@ -115,7 +116,7 @@ mod tests {
         assert_eq!(rules[0], json!({ "inbound": [BACK], "action": "route", "outbound": "direct" }));
         assert_eq!(rules[1]["auth_user"], json!(["alice234"]));
         assert_eq!(rules[1]["outbound"], "weir-relay:alice234");
-        assert_eq!(rules[3]["outbound"], common::REFUSE, "nobody");
+        assert_eq!(rules[3]["outbound"], REFUSE, "nobody");
         assert_eq!(rules[4]["domain"], "a.example", "the template's own come behind");
         let relay = config["outbounds"].as_array().unwrap().iter().find(|of| text(of, "tag") == "weir-relay:alice234");
         assert_eq!(relay.unwrap()["username"], "alice234");

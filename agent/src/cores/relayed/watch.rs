@@ -12,18 +12,17 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::{Instant, sleep_until, timeout};
 use weir_wire::SlotName;
 
+use super::Inner;
 use super::render::{self, STATED};
-use super::{Inner, lock};
-use crate::cores::singbox::aside;
-use crate::cores::singbox::secrets::HostSecret;
-use crate::cores::{CoreError, CoreEvent};
-use crate::cores::{last_good, program};
+use crate::cores::aside::aside;
+use crate::cores::host_secret::HostSecret;
+use crate::cores::silence::Silence;
+use crate::cores::{CoreError, CoreEvent, last_good, program};
+use crate::lock::lock;
 use crate::relay::socks;
 
 /// A core on loopback answers at once.
 const ANSWER: Duration = Duration::from_secs(2);
-const FIRST_RETRY: Duration = Duration::from_millis(50);
-const LAST_RETRY: Duration = Duration::from_secs(2);
 
 /// A core that runs a file of ours. It holds the connection until it ends.
 pub(super) struct Proof {
@@ -50,7 +49,7 @@ impl core::fmt::Display for Refused {
 
 /// Asks the core whether it runs the configuration of a digest.
 pub(super) async fn ask(core: &Inner, digest: &str) -> Result<Proof, Refused> {
-    ask_at(core.back(), &core.secret, digest).await
+    ask_at(core.ports.at_back(), &core.secret, digest).await
 }
 
 /// The same of any core with an inbound at `back`.
@@ -93,26 +92,21 @@ async fn find(core: &Arc<Inner>) -> Result<(Proof, Option<Vec<SlotName>>), Refus
 pub(super) async fn watch(core: &Arc<Inner>, events: UnboundedSender<CoreEvent>) {
     *lock(&core.events) = Some(events.clone());
     let mut proof: Option<Proof> = None;
-    let (mut retry, mut told, mut ask_at) = (FIRST_RETRY, None, Instant::now());
+    let (mut silence, mut ask_at) = (Silence::default(), Instant::now());
     loop {
         if proof.is_none() && ask_at <= Instant::now() {
             match find(core).await {
                 Ok((found, slots)) => {
                     up(core, &found.digest, slots).await;
-                    (proof, retry, told) = (Some(found), FIRST_RETRY, None);
+                    proof = Some(found);
+                    silence.end();
                 }
                 Err(why) => {
-                    let reason = CoreError::Unreachable(why.to_string()).to_string();
                     lock(&core.state).running = None;
-                    // A core that stays down is told once, not twice a second.
-                    if told.as_ref() != Some(&reason)
-                        && events.send(CoreEvent::Down { reason: reason.clone() }).is_err()
-                    {
+                    if !silence.tell(CoreError::Unreachable(why.to_string()), &events) {
                         return;
                     }
-                    told = Some(reason);
-                    ask_at = Instant::now() + retry;
-                    retry = LAST_RETRY.min(retry * 2);
+                    ask_at = Instant::now() + silence.pause();
                 }
             }
         }

@@ -3,7 +3,7 @@
 use core::fmt;
 use core::time::Duration;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use serde_json::{Map, Value};
 use tokio::time::timeout;
@@ -13,9 +13,10 @@ use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Request, Status};
 
-use super::secrets::HostSecret;
-use super::template::wrong;
 use crate::cores::CoreError;
+use crate::cores::host_secret::HostSecret;
+use crate::cores::template::wrong;
+use crate::lock::lock;
 use daemon::started_service_client::StartedServiceClient;
 
 #[expect(
@@ -123,7 +124,7 @@ impl Api {
 
     /// The core will answer here once it has loaded its new configuration.
     pub(super) fn expect(&self, target: Target) {
-        let mut targets = self.targets.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut targets = lock(&self.targets);
         targets.retain(|other| *other != target);
         targets.insert(0, target);
         targets.truncate(2);
@@ -134,7 +135,7 @@ impl Api {
     /// # Errors
     /// [`CoreError::Unreachable`] when the core answers at none of its places.
     pub(super) async fn connect(&self) -> Result<Client, CoreError> {
-        let targets = self.targets.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let targets = lock(&self.targets).clone();
         let mut last = CoreError::Unreachable("its address is not known".into());
         for target in targets {
             match dial(&target).await {
@@ -149,7 +150,7 @@ impl Api {
     where
         F: Future<Output = Result<T, Status>>,
     {
-        let kept = self.client.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let kept = lock(&self.client).clone();
         if let Some(client) = kept {
             match timeout(ANSWER, ask(client)).await {
                 Ok(Ok(answer)) => return Ok(answer),
@@ -160,13 +161,13 @@ impl Api {
                 },
                 Err(_) => return Err(CoreError::Unreachable("no answer within 10 seconds".into())),
             }
-            *self.client.lock().unwrap_or_else(PoisonError::into_inner) = None;
+            *lock(&self.client) = None;
         }
         let client = self.connect().await?;
         let answer = timeout(ANSWER, ask(client.clone())).await;
         let answer = answer.map_err(|_| CoreError::Unreachable("no answer within 10 seconds".into()))?;
         let answer = answer.map_err(|status| explain(&status))?;
-        *self.client.lock().unwrap_or_else(PoisonError::into_inner) = Some(client);
+        *lock(&self.client) = Some(client);
         Ok(answer)
     }
 

@@ -1,16 +1,12 @@
 //! From an inbound of the template to what its clients must know. Private keys stay here.
 
-use std::net::IpAddr;
-
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use weir_wire::inbound::{Inbound, InboundObfs, InboundReality, InboundTransport};
-use x25519_dalek::{PublicKey, StaticSecret};
 
-use super::template::text;
 use super::users::{Scheme, VISION};
+use crate::cores::describe::{hosts, is_on_loopback, owned, public_key};
+use crate::cores::json::{some, text};
 
 /// The header that every client but sing-box puts early data into; without it they stand in the path.
 const EARLY_DATA_HEADER: &str = "sec-websocket-protocol";
@@ -55,11 +51,11 @@ pub(super) fn describe(inbound: &Map<String, Value>, scheme: Scheme, marked: Mar
         tag: own("tag")?,
         protocol: own("type")?,
         port: port(inbound)?,
-        loopback: own("listen").and_then(|listen| listen.parse::<IpAddr>().ok()).is_some_and(|ip| ip.is_loopback()),
+        loopback: is_on_loopback(inbound),
         tls: tls.is_some(),
         server_name: tls.and_then(server_name),
         insecure: marked.self_signed,
-        alpn: tls.map(|tls| texts(tls.get("alpn"))).unwrap_or_default(),
+        alpn: tls.map(|tls| owned(tls.get("alpn"))).unwrap_or_default(),
         reality: tls.and_then(|tls| tls.get("reality")).filter(|reality| is_on(reality)).map(reality),
         transport: inbound.get("transport").filter(|of| !text(of, "type").is_empty()).map(transport),
         flow: (scheme == Scheme::Vless { vision: true }).then(|| VISION.to_owned()),
@@ -87,39 +83,18 @@ fn is_on(of: &Value) -> bool {
     of.get("enabled").and_then(Value::as_bool) == Some(true)
 }
 
-/// A text that is not empty.
-fn some(value: Option<&Value>) -> Option<String> {
-    value.and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned)
-}
-
-/// One text or a list of them, as sing-box takes both.
-fn texts(value: Option<&Value>) -> Vec<String> {
-    match value {
-        Some(Value::String(one)) => vec![one.clone()],
-        Some(Value::Array(many)) => many.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
-        _ => Vec::new(),
-    }
-}
-
 /// The name that clients ask for: the configured one, or the first that the core fetches a certificate for.
 fn server_name(tls: &Value) -> Option<String> {
     some(tls.get("server_name"))
-        .or_else(|| texts(tls.get("acme").and_then(|acme| acme.get("domain"))).into_iter().next())
+        .or_else(|| owned(tls.get("acme").and_then(|acme| acme.get("domain"))).into_iter().next())
 }
 
 fn reality(reality: &Value) -> InboundReality {
     InboundReality {
-        // A key that is none makes the core refuse the file; until then no client can use the inbound.
-        public_key: public_key(text(reality, "private_key")).unwrap_or_default(),
-        short_ids: texts(reality.get("short_id")),
+        public_key: public_key(text(reality, "private_key")),
+        short_ids: owned(reality.get("short_id")),
         handshake: reality.get("handshake").and_then(|handshake| some(handshake.get("server"))),
     }
-}
-
-/// The X25519 public key of a private one, both 32 bytes in URL-safe base64 without padding.
-fn public_key(private: &str) -> Option<String> {
-    let bytes: [u8; 32] = URL_SAFE_NO_PAD.decode(private).ok()?.try_into().ok()?;
-    Some(URL_SAFE_NO_PAD.encode(PublicKey::from(&StaticSecret::from(bytes)).as_bytes()))
 }
 
 fn transport(transport: &Value) -> InboundTransport {
@@ -127,15 +102,9 @@ fn transport(transport: &Value) -> InboundTransport {
     let kind = text(transport, "type").to_owned();
     let in_header = text(transport, "early_data_header_name").eq_ignore_ascii_case(EARLY_DATA_HEADER);
     let early = transport.get("max_early_data").and_then(Value::as_u64).and_then(|bytes| u32::try_from(bytes).ok());
-    let headers = transport.get("headers").and_then(Value::as_object);
-    let in_headers = headers.and_then(|of| of.iter().find(|(name, _)| name.eq_ignore_ascii_case("host")));
-    let mut hosts = texts(transport.get("host"));
-    if hosts.is_empty() {
-        hosts = texts(in_headers.map(|(_, value)| value));
-    }
     InboundTransport {
         path: own("path").map(|path| if path.starts_with('/') { path } else { format!("/{path}") }),
-        host: Some(hosts.join(",")).filter(|hosts| !hosts.is_empty()),
+        host: hosts(transport),
         method: own("method"),
         service: own("service_name"),
         early_data: early.filter(|bytes| kind == "ws" && in_header && *bytes > 0),

@@ -2,122 +2,36 @@
 //! selector that each slot's gate is.
 
 mod api;
-pub(in crate::cores) mod command;
 mod describe;
-pub(in crate::cores) mod files;
+pub(in crate::cores) mod digest;
 mod flows;
+pub(in crate::cores) mod gate;
+mod inner;
+pub(crate) mod marks;
 pub(in crate::cores) mod reload;
 pub(in crate::cores) mod render;
-pub(in crate::cores) mod secrets;
+mod settings;
 pub(in crate::cores) mod template;
 mod users;
 pub(in crate::cores) mod validate;
 mod watch;
+mod written;
 
-pub(crate) use render::marks;
-
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::Ordering;
 use core::time::Duration;
 use std::collections::BTreeMap;
-use std::fs;
-use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
-use tokio::sync::{Notify, mpsc, watch as latest};
+use tokio::sync::mpsc;
 use weir_wire::SlotName;
 use weir_wire::sync::Inbound;
 
+use self::inner::Inner;
+pub use self::settings::Settings;
+use self::template::Template;
+use super::host_secret::HostSecret;
 use super::{Boxed, ConfiguredSlot, Core, CoreError, CoreEvent, RelayPlan, Reload, Way, Written};
-use flows::Flows;
-use render::{Additions, Rendered};
-use secrets::HostSecret;
-use template::Template;
-
-/// How to find, write and steer a sing-box on this host.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// The core's program, for its `check`.
-    pub binary: PathBuf,
-    /// The operator's template; read, never written.
-    pub template: PathBuf,
-    /// The file that the core reads, and the only `.json` in its directory.
-    pub output: PathBuf,
-    /// Where new versions of the output wait for their check; on the same filesystem as the output. The output's own
-    /// directory when unset.
-    pub staging_dir: Option<PathBuf>,
-    /// The agent's own directory: its secret, and the last configuration that the core came up with.
-    pub state_dir: PathBuf,
-    /// Where the core keeps the gates' states over a restart, unless the template says: writable by the core, its
-    /// directory writable by the agent.
-    pub cache_file: PathBuf,
-    /// The core's working directory (`-D`), which relative paths in the template start from.
-    pub working_dir: Option<PathBuf>,
-    /// Port on 127.0.0.1 of the core's `api` service, unless the template has one.
-    pub api_port: u16,
-    /// Ports on 127.0.0.1 of the agent's relay and of the core's inbound behind it, for users with a speed limit; `None` for a
-    /// core without such limits.
-    pub relay: Option<RelayPorts>,
-    /// Users with a speed limit leave under a routing mark while the kernel holds them by it ([`Core::hold_by_mark`]), and
-    /// through the relay otherwise.
-    pub marks: bool,
-    /// Makes the running core load its file: `["systemctl", "reload", "sing-box"]` or `["kill", "-HUP", "{pid}"]`.
-    pub reload: Vec<String>,
-    /// Starts the core; must return when it is asked to, and do nothing when it runs: `["systemctl", "start", "sing-box"]`.
-    pub start: Vec<String>,
-    /// What `{pid}` in the commands stands for is read from here each time.
-    pub pid_file: Option<PathBuf>,
-    /// How long a core may take to answer after a reload or start before the last good file is put back. 10,000 slots
-    /// take 1.5 s on two cores of 2024.
-    pub start_limit: Duration,
-}
-
-/// See [`Settings::relay`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RelayPorts {
-    /// Where the relay listens.
-    pub relay: u16,
-    /// Where the core takes back what went through it.
-    pub back: u16,
-}
-
-/// What the core told of itself when it last came up.
-#[derive(Default)]
-struct Seen {
-    loaded: Vec<SlotName>,
-    /// The outbound that its open gates lead to.
-    open: String,
-    /// Its gates can lead through the relay.
-    relays: bool,
-    /// The marks under which its gates can lead out.
-    marks: BTreeMap<SlotName, u32>,
-    /// The digest of the configuration that it runs.
-    digest: Option<String>,
-}
-
-struct Inner {
-    settings: Settings,
-    secret: HostSecret,
-    api: api::Api,
-    tick: latest::Sender<Duration>,
-    seen: Mutex<Seen>,
-    /// The kernel holds marks to their speed.
-    kernel: AtomicBool,
-    flows: Mutex<Flows>,
-    /// Rung when `flows` changed.
-    flowed: Notify,
-    /// Rung when connections were ended by force: the core counts a chunk after it has written it, so it may have told the end
-    /// of some before their last chunk. A list of all names it, for as long as the core remembers (until its next collection of
-    /// garbage).
-    forced: Notify,
-    /// Held while the output is being replaced. Holds the digest of the last configuration that passed the core's check.
-    output: tokio::sync::Mutex<Option<String>>,
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Nothing panics while it holds one of these, and each holds a state that is whole after every statement.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
+use crate::lock::lock;
 
 /// A sing-box on this host.
 #[derive(Clone)]
@@ -130,10 +44,8 @@ impl SingBox {
     /// # Errors
     /// [`CoreError::Disk`] when the state directory cannot be used.
     pub fn new(settings: Settings) -> Result<Self, CoreError> {
-        fs::create_dir_all(&settings.state_dir)
-            .map_err(|why| CoreError::Disk(format!("{}: {why}", settings.state_dir.display())))?;
-        let secret = HostSecret::open(&settings.state_dir.join("host-secret"))?;
-        Ok(Self::with_secret(settings, secret))
+        let secret = HostSecret::of_state(&settings.state_dir)?;
+        Ok(Self(Arc::new(Inner::new(settings, secret))))
     }
 
     /// For a look at the template only: leaves no secret behind.
@@ -141,168 +53,23 @@ impl SingBox {
     /// # Errors
     /// [`CoreError::Disk`] when the kernel gives no random numbers.
     pub fn for_a_look(settings: Settings) -> Result<Self, CoreError> {
-        HostSecret::passing().map(|secret| Self::with_secret(settings, secret))
+        HostSecret::passing().map(|secret| Self(Arc::new(Inner::new(settings, secret))))
     }
 
-    fn with_secret(settings: Settings, secret: HostSecret) -> Self {
-        let planned = rendered(&settings, &secret, &[], false).map(|planned| planned.target);
-        let api = api::Api::new(planned.unwrap_or_else(|_| api::Target::ours(settings.api_port, &secret)));
-        // The core may still run what was written before the template changed.
-        let there = fs::read(&settings.output).unwrap_or_default();
-        if let Some(target) = render::target_of_file(&there) {
-            api.expect(target);
-        }
-        let seen = Seen { marks: render::marks_of_file(&there), ..Seen::default() };
-        Self(Arc::new(Inner {
-            settings,
-            secret,
-            api,
-            tick: latest::Sender::new(Duration::from_secs(1)),
-            seen: Mutex::new(seen),
-            kernel: AtomicBool::new(false),
-            flows: Mutex::default(),
-            flowed: Notify::new(),
-            forced: Notify::new(),
-            output: tokio::sync::Mutex::default(),
-        }))
+    /// Slots that the running core had loaded when it last came up; the list is current when [`CoreEvent::Up`] is told. Empty before
+    /// the first.
+    #[must_use]
+    pub fn loaded(&self) -> Vec<SlotName> {
+        lock(&self.0.seen).loaded.clone()
     }
 
-    /// Makes a configuration of the template and has the core check it, as a reload would, and leaves nothing behind.
+    /// Whether the running core was started from something else than [`Core::write`] would write with these slots, the
+    /// states of the gates apart: a slot, a secret or the template changed, so only a reload brings them into the core.
     ///
     /// # Errors
-    /// [`CoreError::Config`] when the template, or what comes of it, is wrong; [`CoreError::Disk`] when it cannot be
-    /// written beside the output.
-    pub async fn try_out(&self) -> Result<(), CoreError> {
-        reload::try_out(&self.0).await
-    }
-}
-
-fn rendered(
-    settings: &Settings,
-    secret: &HostSecret,
-    slots: &[ConfiguredSlot],
-    kernel: bool,
-) -> Result<Rendered, CoreError> {
-    let template = Template::read(&settings.template)?;
-    let Settings { api_port, cache_file, relay, marks, .. } = settings;
-    let additions =
-        Additions { secret, api_port: *api_port, cache_file, relay: *relay, marks: *marks && relay.is_some(), kernel };
-    render::render(&template, slots, &additions)
-}
-
-/// Runs what computes or waits for the disk where it does not hold up the reader of the core's events.
-pub(in crate::cores) async fn aside<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, CoreError> + Send + 'static,
-) -> Result<T, CoreError> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(done) => done,
-        Err(why) => Err(CoreError::Disk(format!("a background task ended early: {why}"))),
-    }
-}
-
-impl Inner {
-    /// Takes in what the core told, and says it in absolute totals. Returns whether anybody listens.
-    fn tell(&self, message: api::daemon::ConnectionEvents, events: &mpsc::UnboundedSender<CoreEvent>) -> bool {
-        let reset = message.reset;
-        let mut flows = lock(&self.flows);
-        // Within the lock: whoever sees there that a connection has ended must find its totals among the events.
-        let heard = events.send(CoreEvent::Connections { reset, events: flows.apply(message) }).is_ok();
-        drop(flows);
-        self.flowed.notify_waiters();
-        heard
-    }
-
-    /// Whether live connections may have moved more than was told.
-    fn is_in_doubt(&self) -> bool {
-        lock(&self.flows).in_doubt()
-    }
-
-    /// Another list of all connections is asked for.
-    fn await_list(&self) {
-        lock(&self.flows).await_list();
-    }
-
-    fn forget_connections(&self) {
-        lock(&self.flows).clear();
-        self.flowed.notify_waiters();
-    }
-
-    /// Remembers what the core said of its gates when it came up.
-    fn learn(&self, groups: &[api::daemon::Group]) {
-        let mut seen = Seen::default();
-        for group in groups {
-            if let Some(slot) = render::slot_of_gate(&group.tag) {
-                for item in &group.items {
-                    match render::way_of(&item.tag) {
-                        Way::Open => seen.open.clone_from(&item.tag),
-                        Way::Slow => match render::marks::of_tag(&item.tag) {
-                            Some((slot, mark)) => drop(seen.marks.insert(slot, mark)),
-                            None => seen.relays = true,
-                        },
-                        Way::Shut | Way::Stale => {}
-                    }
-                }
-                seen.loaded.push(slot);
-            } else if let Some(digest) = render::stated_digest(&group.tag) {
-                seen.digest = Some(digest.to_owned());
-            }
-        }
-        *lock(&self.seen) = seen;
-    }
-
-    async fn set_way(&self, slot: &SlotName, way: Way) -> Result<(), CoreError> {
-        let member = match way {
-            Way::Shut => render::REFUSE.to_owned(),
-            Way::Open => lock(&self.seen).open.clone(),
-            Way::Slow | Way::Stale => match self.slow_member(slot) {
-                Some(member) => member,
-                None => return Err(CoreError::Config(format!("the core has no slow way for {slot} yet"))),
-            },
-        };
-        self.api.select(&render::gate_tag(slot), &member).await?;
-        if way != Way::Open {
-            // The switch ends connections that it knows; one whose dial was under way, or that the operator's own
-            // groups stand between, is ended by its id.
-            let left = lock(&self.flows).ids_of(slot.as_str());
-            for id in left {
-                self.api.close(&id).await?;
-            }
-        }
-        self.forced.notify_one();
-        Ok(())
-    }
-
-    /// What holds a slot's user to his speed now.
-    fn slow_member(&self, slot: &SlotName) -> Option<String> {
-        let seen = lock(&self.seen);
-        let mark = seen.marks.get(slot).filter(|_| self.kernel.load(Ordering::Relaxed));
-        let marked = mark.map(|mark| render::marks::tag(*mark, slot));
-        marked.or_else(|| seen.relays.then(|| render::relay_tag(slot)))
-    }
-
-    async fn close(&self, id: &str) -> Result<(), CoreError> {
-        self.api.close(id).await?;
-        self.forced.notify_one();
-        Ok(())
-    }
-
-    async fn ways(&self) -> Result<Vec<(SlotName, Way)>, CoreError> {
-        let groups = self.api.groups().await?;
-        let gate = |group: &api::daemon::Group| {
-            let slot = render::slot_of_gate(&group.tag)?;
-            let way = match render::way_of(&group.selected) {
-                Way::Slow if self.slow_member(&slot).is_some_and(|member| member != group.selected) => Way::Stale,
-                way => way,
-            };
-            Some((slot, way))
-        };
-        Ok(groups.iter().filter_map(gate).collect())
-    }
-
-    async fn outdated(self: &Arc<Self>, slots: &[ConfiguredSlot]) -> Result<bool, CoreError> {
-        let (inner, slots) = (Arc::clone(self), slots.to_vec());
-        let planned = aside(move || rendered(&inner.settings, &inner.secret, &slots, false)).await?;
-        Ok(lock(&self.seen).digest.as_ref() != Some(&planned.digest))
+    /// [`CoreError::Config`] when the template cannot be used.
+    pub async fn outdated(&self, slots: &[ConfiguredSlot]) -> Result<bool, CoreError> {
+        self.0.outdated(slots).await
     }
 }
 
@@ -320,7 +87,7 @@ impl Core for SingBox {
     }
 
     fn set_gate<'a>(&'a self, slot: &'a SlotName, open: bool) -> Boxed<'a, Result<(), CoreError>> {
-        Box::pin(self.0.set_way(slot, if open { Way::Open } else { Way::Shut }))
+        Box::pin(self.0.set_way(slot, Way::of(open)))
     }
 
     fn close<'a>(&'a self, id: &'a str) -> Boxed<'a, Result<(), CoreError>> {
@@ -335,25 +102,13 @@ impl Core for SingBox {
         Box::pin(reload::reload(&self.0, slots, kept))
     }
 
-    fn loaded(&self) -> Vec<SlotName> {
-        lock(&self.0.seen).loaded.clone()
-    }
-
     fn gates(&self) -> Boxed<'_, Result<Vec<(SlotName, bool)>, CoreError>> {
         let open = |(slot, way): (SlotName, Way)| (slot, way.is_open());
         Box::pin(async move { Ok(self.0.ways().await?.into_iter().map(open).collect()) })
     }
 
     fn relay(&self) -> Option<RelayPlan> {
-        let ports = self.0.settings.relay?;
-        let loopback = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        Some(RelayPlan {
-            listen: loopback(ports.relay),
-            password: self.0.secret.relay(),
-            back: loopback(ports.back),
-            back_password: self.0.secret.back(),
-            meter: None,
-        })
+        self.0.settings.relay.map(|ports| RelayPlan::on(ports, &self.0.secret, None))
     }
 
     fn marking(&self) -> Result<(), String> {
@@ -376,12 +131,8 @@ impl Core for SingBox {
         Box::pin(self.0.ways())
     }
 
-    fn outdated<'a>(&'a self, slots: &'a [ConfiguredSlot]) -> Boxed<'a, Result<bool, CoreError>> {
-        Box::pin(self.0.outdated(slots))
-    }
-
     fn try_out(&self) -> Boxed<'_, Result<(), CoreError>> {
-        Box::pin(Self::try_out(self))
+        Box::pin(reload::try_out(&self.0))
     }
 
     fn inbounds(&self) -> Result<Vec<Inbound>, CoreError> {

@@ -2,22 +2,25 @@
 
 use core::sync::atomic::Ordering;
 use core::time::Duration;
-use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::time::timeout;
 
-use super::files::{self, Staged};
+use super::digest::template_part;
 use super::flows::Flows;
-use super::{Inner, Settings, aside, command, lock, render, rendered};
+use super::gate::stated_digest;
+use super::inner::Inner;
+use super::settings::Settings;
+use super::{render, written};
+use crate::cores::aside::{self, aside};
+use crate::cores::coming_up::comes_up;
+use crate::cores::files::{self, Staged};
 use crate::cores::last_good::{self, MODE};
-use crate::cores::{Boxed, ConfiguredSlot, CoreError, Reload, Written, relayed};
+use crate::cores::{Boxed, ConfiguredSlot, CoreError, Reload, Written, command, relayed};
 use crate::faults::{self, Point};
+use crate::lock::lock;
 
-const POLL: Duration = Duration::from_millis(20);
-/// A core whose port is taken answers for a moment before it gives up; it must still be the same after this.
-const SETTLE: Duration = Duration::from_millis(250);
 /// The final totals of cut connections come within 50 ms; they are not worth more than this.
 const DRAIN: Duration = Duration::from_secs(2);
 /// A list of what they moved last follows within 150 ms.
@@ -38,7 +41,7 @@ async fn prepare(core: &Arc<Inner>, slots: &[ConfiguredSlot], passed: &mut Optio
     let (inner, slots) = (Arc::clone(core), slots.to_vec());
     let ready = aside(move || {
         let settings = &inner.settings;
-        let made = rendered(settings, &inner.secret, &slots, inner.kernel.load(Ordering::Relaxed))?;
+        let made = render::of_settings(settings, &inner.secret, &slots, inner.kernel.load(Ordering::Relaxed))?;
         let staged = Staged::write(&settings.output, settings.staging_dir.as_deref(), &made.json, MODE)?;
         Ok(Ready { staged, digest: made.digest, target: made.target, cache_file: made.cache_file })
     })
@@ -77,8 +80,7 @@ async fn commit(core: &Arc<Inner>, ready: Ready) -> Result<(), CoreError> {
     let target = ready.target.clone();
     aside(move || {
         let settings = &inner.settings;
-        let digest_of = render::digest_of_file;
-        last_good::keep(&settings.state_dir, &settings.output, digest_of, proven.as_ref(), &ready.digest)?;
+        last_good::keep(&settings.state_dir, &settings.output, written::digest, proven.as_ref(), &ready.digest)?;
         ready.staged.commit()
     })
     .await?;
@@ -94,8 +96,7 @@ pub(super) async fn write(
     forget_choices: bool,
 ) -> Result<Written, CoreError> {
     let mut passed = core.output.lock().await;
-    let inner = Arc::clone(core);
-    let there = aside(move || Ok(fs::read(&inner.settings.output).unwrap_or_default())).await?;
+    let there = aside::read(&core.settings.output).await?;
     let (written, cache_file) = match prepare(core, slots, &mut passed).await {
         Ok(ready) if may_replace(&ready.digest, &there) => {
             let cache_file = ready.cache_file.clone();
@@ -118,8 +119,7 @@ pub(super) async fn write(
 /// Whether a configuration may take the place of a file without being proven: it differs in users only, or there is
 /// nothing that a core could run with.
 fn may_replace(digest: &str, there: &[u8]) -> bool {
-    there.is_empty()
-        || render::digest_of_file(there).is_some_and(|old| render::of_template(&old) == render::of_template(digest))
+    there.is_empty() || written::digest(there).is_some_and(|old| template_part(&old) == template_part(digest))
 }
 
 /// Changes the gates' states in the file that is there, if it is ours. Returns where its core keeps its choices.
@@ -130,7 +130,7 @@ async fn write_gates(
 ) -> Result<Option<PathBuf>, CoreError> {
     let (inner, slots) = (Arc::clone(core), slots.to_vec());
     aside(move || {
-        let Some((json, cache_file)) = render::with_gates(&there, &slots, inner.kernel.load(Ordering::Relaxed)) else {
+        let Some((json, cache_file)) = written::with_gates(&there, &slots, inner.kernel.load(Ordering::Relaxed)) else {
             return Ok(None);
         };
         let settings = &inner.settings;
@@ -197,16 +197,16 @@ pub(super) async fn reload(
 }
 
 /// Whether the core runs, though without an api: with the file of a time when its program was an older one.
-async fn runs_relayed(core: &Arc<Inner>) -> bool {
-    let (inner, Some(ports)) = (Arc::clone(core), core.settings.relay) else { return false };
-    let there = aside(move || Ok(fs::read(&inner.settings.output).unwrap_or_default())).await;
+async fn runs_relayed(core: &Inner) -> bool {
+    let Some(ports) = core.settings.relay else { return false };
+    let there = aside::read(&core.settings.output).await;
     relayed::runs(&there.unwrap_or_default(), ports, &core.secret).await
 }
 
 /// The digest of the configuration that the core says it runs.
 async fn running(core: &Inner) -> Option<String> {
     let groups = core.api.groups().await.ok()?;
-    groups.iter().find_map(|group| render::stated_digest(&group.tag)).map(str::to_owned)
+    groups.iter().find_map(|group| stated_digest(&group.tag)).map(str::to_owned)
 }
 
 /// Ends every connection and waits until their final totals were told. A reload ends them anyway, but without telling:
@@ -257,37 +257,20 @@ async fn until_flows(core: &Inner, holds: impl Fn(&Flows) -> bool) {
 
 /// Waits until the core answers with another start than `before`, and stays.
 async fn another_incarnation(core: &Inner, before: Option<i64>) -> Result<i64, String> {
-    let until = Instant::now() + core.settings.start_limit;
-    let mut last = String::from("the core never answered");
-    while Instant::now() < until {
-        match core.api.started_at().await {
-            Ok(now) if Some(now) != before => {
-                sleep(SETTLE).await;
-                match core.api.started_at().await {
-                    Ok(still) if still == now => {
-                        // The reader of events learns the same when it is back; whoever asked for the reload need not
-                        // wait for it. An error only means that he does.
-                        if let Ok(groups) = core.api.groups().await {
-                            core.learn(&groups);
-                        }
-                        return Ok(now);
-                    }
-                    Ok(_) => "the core restarted again at once".clone_into(&mut last),
-                    Err(why) => last = format!("the core came up and went away again: {why}"),
-                }
-            }
-            Ok(_) => "the core went on with its old configuration".clone_into(&mut last),
-            Err(why) => last = why.to_string(),
-        }
-        sleep_until(until.min(Instant::now() + POLL)).await;
+    let ask = || core.api.started_at();
+    let now = comes_up(core.settings.start_limit, ask, |now| Some(*now) != before, |now, still| now == still).await?;
+    // The reader of events learns the same when it is back; whoever asked for the reload need not wait for it. An error only
+    // means that he does.
+    if let Ok(groups) = core.api.groups().await {
+        core.learn(&groups);
     }
-    Err(last)
+    Ok(now)
 }
 
 /// Puts the last good file back, and starts the core when it is down.
 async fn roll_back(core: &Arc<Inner>, before: Option<i64>, why: String) -> CoreError {
     let settings = &core.settings;
-    match last_good::put_back(&settings.state_dir, &settings.output, &why, render::target_of_file).await {
+    match last_good::put_back(&settings.state_dir, &settings.output, &why, written::target).await {
         Ok(target) => target.into_iter().for_each(|target| core.api.expect(target)),
         Err(not_taken) => return not_taken,
     }

@@ -1,73 +1,20 @@
 //! From the operator's template and the slots to the file that sing-box reads.
 
-pub(crate) mod marks;
-
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
-use sha2::{Digest as _, Sha256};
 use weir_wire::SlotName;
 
 use super::api::Target;
-use super::secrets::HostSecret;
-use super::template::{Template, list, text, wrong};
-use super::{RelayPorts, validate};
-use crate::cores::{BACK, ConfiguredSlot, CoreError, RelayPlan, Way};
-use crate::faults::{self, Line};
-
-/// What a shut gate leads to.
-pub(in crate::cores) const REFUSE: &str = "weir-refuse";
-/// What an open gate leads to when the template has no outbound.
-pub(in crate::cores) const DIRECT: &str = "weir-direct";
-/// The user that keeps an inbound's list from being empty: an empty list is an open proxy (socks, http, mixed), lets the
-/// server key alone in (Shadowsocks 2022) or does not start (naive). No slot can have this name, and it leads nowhere.
-const NOBODY: &str = "weir-nobody";
-const GATE: &str = "weir:";
-/// What a slow gate leads to: a connection to the agent's relay, named by the slot.
-pub(in crate::cores) const RELAY: &str = "weir-relay:";
-const STATED: &str = "weir-config:";
-
-/// The selector of a slot.
-pub(super) fn gate_tag(slot: &SlotName) -> String {
-    format!("{GATE}{slot}")
-}
-
-/// The outbound through the relay of a slot.
-pub(in crate::cores) fn relay_tag(slot: &SlotName) -> String {
-    format!("{RELAY}{slot}")
-}
-
-/// Where a gate leads that has this member selected.
-pub(super) fn way_of(member: &str) -> Way {
-    match member {
-        REFUSE => Way::Shut,
-        slow if slow.starts_with(RELAY) || marks::of_tag(slow).is_some() => Way::Slow,
-        _ => Way::Open,
-    }
-}
-
-/// Of a gate's members, the one that holds its user to his speed: his routing mark while the kernel goes by those, otherwise the
-/// relay.
-pub(super) fn slow_member<'a>(mut members: impl Iterator<Item = &'a str> + Clone, kernel: bool) -> Option<&'a str> {
-    let relay = members.clone().find(|member| member.starts_with(RELAY));
-    members.find(|member| kernel && marks::of_tag(member).is_some()).or(relay)
-}
-
-/// The slot of a selector, if it is a gate.
-pub(super) fn slot_of_gate(tag: &str) -> Option<SlotName> {
-    tag.strip_prefix(GATE).and_then(|slot| slot.parse().ok())
-}
-
-/// The part of a digest that is of the template alone.
-pub(in crate::cores) fn of_template(digest: &str) -> &str {
-    digest.split_once('-').map_or(digest, |(template, _)| template)
-}
-
-/// The digest of the configuration that a selector states, if that is its purpose.
-pub(super) fn stated_digest(tag: &str) -> Option<&str> {
-    tag.strip_prefix(STATED)
-}
+use super::gate::{DIRECT, REFUSE, gate_tag, relay_tag, starts_with, stating_tag};
+use super::settings::Settings;
+use super::template::Template;
+use super::{digest, marks, validate};
+use crate::cores::host_secret::HostSecret;
+use crate::cores::json::{array, list, object, text};
+use crate::cores::template::wrong;
+use crate::cores::{BACK, ConfiguredSlot, CoreError, NOBODY, RelayPlan, RelayPorts};
 
 /// What the agent adds, apart from slots.
 pub(in crate::cores) struct Additions<'a> {
@@ -109,18 +56,35 @@ pub(super) fn render(
     let target = api_service(&mut config, additions)?;
     let cache_file = cache_file(&mut config, additions)?;
     let model = if additions.marks { template.marked().ok() } else { None };
-    let mut of_template = digest_of_template(template, &config, additions.relay);
+    let mut of_template = digest::of_template(template, &config, additions.relay);
     if model.is_some() {
         of_template = marks::digest(&of_template);
     }
     inbounds(template, &mut config, &slots, additions)?;
-    let digest = format!("{of_template}-{}", digest_of_users(&slots, &config));
+    let digest = format!("{of_template}-{}", digest::of_users(&slots, &config));
     outbounds(template, &mut config, &slots, (&digest, model.as_ref()), additions)?;
     rules(template, &mut config, &slots, additions, gate_tag)?;
     let config = Value::Object(config);
     validate::validate(&config)?;
     let json = serde_json::to_vec(&config).map_err(|why| CoreError::Config(why.to_string()))?;
     Ok(Rendered { json, digest, target, cache_file })
+}
+
+/// The same of the template that the settings name. `kernel`: routing marks are held to their speed.
+///
+/// # Errors
+/// [`CoreError::Config`] naming the place and the rule.
+pub(super) fn of_settings(
+    settings: &Settings,
+    secret: &HostSecret,
+    slots: &[ConfiguredSlot],
+    kernel: bool,
+) -> Result<Rendered, CoreError> {
+    let template = Template::read(&settings.template)?;
+    let Settings { api_port, cache_file, relay, marks, .. } = settings;
+    let additions =
+        Additions { secret, api_port: *api_port, cache_file, relay: *relay, marks: *marks && relay.is_some(), kernel };
+    render(&template, slots, &additions)
 }
 
 /// The slots in an order of their own, so that the same ones make the same file.
@@ -134,22 +98,6 @@ pub(in crate::cores) fn sorted(slots: &[ConfiguredSlot]) -> Result<Vec<&Configur
         return Err(CoreError::Config("a slot was named twice".into()));
     }
     Ok(slots)
-}
-
-fn entry<'a>(of: &'a mut Map<String, Value>, key: &str, empty: Value) -> &'a mut Value {
-    of.entry(key.to_owned()).or_insert(empty)
-}
-
-fn object<'a>(of: &'a mut Map<String, Value>, key: &str) -> Result<&'a mut Map<String, Value>, CoreError> {
-    entry(of, key, json!({})).as_object_mut().ok_or_else(|| wrong(key, "must be an object"))
-}
-
-/// The list under `key`, made when it is absent.
-///
-/// # Errors
-/// [`CoreError::Config`]: it is something else.
-pub(in crate::cores) fn array<'a>(of: &'a mut Map<String, Value>, key: &str) -> Result<&'a mut Vec<Value>, CoreError> {
-    entry(of, key, json!([])).as_array_mut().ok_or_else(|| wrong(key, "must be a list"))
 }
 
 /// Finds the template's `api` service or adds ours.
@@ -264,7 +212,7 @@ fn outbounds(
     }));
     outbounds.extend(slots.iter().filter_map(|slot| marked.remove(&slot.slot)));
     // Nothing routes here: the core repeats the tag when it is asked for its groups, and so states which file it runs.
-    outbounds.push(json!({ "type": "selector", "tag": format!("{STATED}{digest}"), "outbounds": [REFUSE] }));
+    outbounds.push(json!({ "type": "selector", "tag": stating_tag(digest), "outbounds": [REFUSE] }));
     Ok(())
 }
 
@@ -308,99 +256,11 @@ pub(in crate::cores) fn rules(
         .chain(core::iter::once(nobody))
         .chain(sorted.behind)
         .collect();
-    if let Some(route) = entry(config, "route", json!({})).as_object_mut() {
-        route.insert("rules".into(), Value::Array(all));
-    }
+    object(config, "route")?.insert("rules".into(), Value::Array(all));
     Ok(())
 }
 
-/// The digest of all that comes from the template and the agent's settings: `config` has no users of ours yet.
-pub(in crate::cores) fn digest_of_template(
-    template: &Template,
-    config: &Map<String, Value>,
-    relay: Option<RelayPorts>,
-) -> String {
-    let sorted = template.rules();
-    let mut hash = Sha256::new();
-    hash.update(b"weir/sing-box/template/1\n");
-    hash.update(Value::Object(config.clone()).to_string());
-    for rules in [sorted.leading, sorted.in_front, sorted.behind] {
-        hash.update(Value::Array(rules).to_string());
-    }
-    if let Some(RelayPorts { relay, back }) = relay {
-        hash.update(format!("\n{relay} {back}"));
-    }
-    cut(hash)
-}
-
-/// The digest of the slots and their credentials: `config` has the users in its inbounds.
-pub(in crate::cores) fn digest_of_users(slots: &[&ConfiguredSlot], config: &Map<String, Value>) -> String {
-    let mut hash = Sha256::new();
-    hash.update(b"weir/sing-box/users/1\n");
-    for inbound in list(config, "inbounds") {
-        hash.update(inbound.get("users").unwrap_or(&Value::Null).to_string());
-    }
-    for slot in slots {
-        hash.update(format!("\n{}", slot.slot));
-    }
-    cut(hash)
-}
-
-/// The first 64 bits in hex.
-fn cut(hash: Sha256) -> String {
-    hex::encode(hash.finalize().iter().take(8).copied().collect::<Vec<u8>>())
-}
-
-/// A file with the gates' states of these slots, and where the core that runs it keeps its choices; gates of other slots
-/// are shut. `kernel`: routing marks are held to their speed. `None` when it is not a file of ours.
-pub(super) fn with_gates(json: &[u8], slots: &[ConfiguredSlot], kernel: bool) -> Option<(Vec<u8>, Option<PathBuf>)> {
-    let mut config: Map<String, Value> = serde_json::from_slice(json).ok()?;
-    digest_of(&config)?;
-    let ways: BTreeMap<&SlotName, Way> = slots.iter().map(|slot| (&slot.slot, slot.way())).collect();
-    for outbound in config.get_mut("outbounds")?.as_array_mut()? {
-        let Some(slot) = slot_of_gate(text(outbound, "tag")) else { continue };
-        let members = outbound.get("outbounds").and_then(Value::as_array)?;
-        let members: Vec<String> = members.iter().filter_map(Value::as_str).map(str::to_owned).collect();
-        let member = starts_with(&members, ways.get(&slot).copied().unwrap_or_default(), kernel);
-        outbound.as_object_mut()?.insert("default".into(), member.into());
-    }
-    let cache = config.get("experimental").and_then(|of| of.get("cache_file")).map(|of| text(of, "path"));
-    let cache = cache.filter(|path| !path.is_empty()).map(PathBuf::from);
-    Some((serde_json::to_vec(&config).ok()?, cache))
-}
-
-/// The member that a gate starts with: that of its way, unless a test takes that line out. A file of before may have no slow way.
-fn starts_with(members: &[String], way: Way, kernel: bool) -> String {
-    let way = if faults::lacks(Line::GateDefault) { way.max(Way::Open) } else { way };
-    let all = members.iter().map(String::as_str);
-    let member = |way| match way {
-        Way::Slow => slow_member(all.clone(), kernel),
-        _ => all.clone().find(|member| way_of(member) == way),
-    };
-    member(way).or_else(|| member(Way::Open).filter(|_| way.is_open())).unwrap_or(REFUSE).to_owned()
-}
-
-/// Where the core answers that was started with this file, as far as the file tells.
-pub(super) fn target_of_file(json: &[u8]) -> Option<Target> {
-    let config: Map<String, Value> = serde_json::from_slice(json).ok()?;
-    let api = list(&config, "services").iter().find(|service| text(service, "type") == "api")?;
-    Target::of_service(api.as_object()?).ok()
-}
-
-/// The routing marks in a file, by slot.
-pub(super) fn marks_of_file(json: &[u8]) -> BTreeMap<SlotName, u32> {
-    let Ok(config) = serde_json::from_slice::<Map<String, Value>>(json) else { return BTreeMap::new() };
-    list(&config, "outbounds").iter().filter_map(|outbound| marks::of_tag(text(outbound, "tag"))).collect()
-}
-
-/// The digest that a file states.
-pub(super) fn digest_of_file(json: &[u8]) -> Option<String> {
-    digest_of(&serde_json::from_slice(json).ok()?)
-}
-
-fn digest_of(config: &Map<String, Value>) -> Option<String> {
-    list(config, "outbounds").iter().find_map(|of| stated_digest(text(of, "tag")).map(str::to_owned))
-}
-
+#[cfg(test)]
+pub(super) mod testing;
 #[cfg(test)]
 mod tests;

@@ -7,7 +7,6 @@
 //! - `hop`: by tag, the ports that the host leads to an inbound of hysteria2.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::Path;
 
 use serde::Deserialize;
@@ -17,9 +16,8 @@ use weir_wire::sync::Inbound;
 use super::describe::{Hop, Marked, describe, port};
 use super::users::Scheme;
 use crate::cores::CoreError;
-
-/// The template's key for the agent, which the core never sees.
-const MARKS: &str = "weir";
+use crate::cores::json::{list, text};
+use crate::cores::template::{self, check_tags, wrong};
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -48,30 +46,13 @@ pub(super) struct Rules {
     pub(super) behind: Vec<Value>,
 }
 
-/// A [`CoreError::Config`] that says where in the template the fault is.
-pub(in crate::cores) fn wrong(place: &str, rule: &str) -> CoreError {
-    CoreError::Config(format!("template {place}: {rule}"))
-}
-
-/// The list under `key`, empty when it is absent.
-pub(in crate::cores) fn list<'a>(of: &'a Map<String, Value>, key: &str) -> &'a [Value] {
-    of.get(key).and_then(Value::as_array).map_or(&[], Vec::as_slice)
-}
-
-/// The text under `key`, empty when it is absent.
-pub(in crate::cores) fn text<'a>(of: &'a Value, key: &str) -> &'a str {
-    of.get(key).and_then(Value::as_str).unwrap_or_default()
-}
-
 impl Template {
     /// Reads the template from a file.
     ///
     /// # Errors
     /// [`CoreError::Config`] when it cannot be read or understood.
     pub(in crate::cores) fn read(path: &Path) -> Result<Self, CoreError> {
-        let json =
-            fs::read_to_string(path).map_err(|why| CoreError::Config(format!("template {}: {why}", path.display())))?;
-        Self::parse(&json)
+        Self::parse(&template::read(path)?)
     }
 
     /// Understands the template's text.
@@ -79,12 +60,7 @@ impl Template {
     /// # Errors
     /// [`CoreError::Config`] naming the place and the rule.
     pub(in crate::cores) fn parse(json: &str) -> Result<Self, CoreError> {
-        let mut config: Map<String, Value> = serde_json::from_str(json)
-            .map_err(|why| CoreError::Config(format!("the template is not a JSON object without comments: {why}")))?;
-        let marks = match config.remove(MARKS) {
-            Some(marks) => serde_json::from_value(marks).map_err(|why| wrong(MARKS, &why.to_string()))?,
-            None => Marks::default(),
-        };
+        let (config, marks) = template::parse(json)?;
         let template = Self { config, marks };
         template.check_shape()?;
         template.check_marks()?;
@@ -121,12 +97,8 @@ impl Template {
         if let Some(index) = self.marks.stay_in_front.iter().find(|index| **index >= rules) {
             return Err(wrong("weir.stay_in_front", &format!("route.rules has no index {index}")));
         }
-        let tags: Vec<&str> = list(&self.config, "inbounds").iter().map(|inbound| text(inbound, "tag")).collect();
-        for (key, marked) in [("leave_alone", &self.marks.leave_alone), ("self_signed", &self.marks.self_signed)] {
-            if let Some(tag) = marked.iter().find(|tag| !tags.contains(&tag.as_str())) {
-                return Err(wrong(&format!("weir.{key}"), &format!("there is no inbound {tag:?}")));
-            }
-        }
+        check_tags(&self.config, "leave_alone", &self.marks.leave_alone)?;
+        check_tags(&self.config, "self_signed", &self.marks.self_signed)?;
         for (tag, hop) in &self.marks.hop {
             let is_hysteria2 = |inbound: &Value| text(inbound, "tag") == tag && text(inbound, "type") == "hysteria2";
             if !list(&self.config, "inbounds").iter().any(is_hysteria2) {

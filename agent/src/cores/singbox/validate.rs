@@ -8,9 +8,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
 
-use super::template::{list, text};
 use super::users::{Scheme, VISION};
 use crate::cores::CoreError;
+use crate::cores::json::{list, text, texts};
 
 /// Checks a complete configuration.
 ///
@@ -43,15 +43,6 @@ fn tags(config: &Map<String, Value>, keys: &[&str]) -> Result<BTreeSet<String>, 
     Ok(seen)
 }
 
-/// One name or a list of names, as sing-box takes both.
-fn names(value: Option<&Value>) -> Vec<&str> {
-    match value {
-        Some(Value::String(one)) => vec![one.as_str()],
-        Some(Value::Array(many)) => many.iter().filter_map(Value::as_str).collect(),
-        _ => Vec::new(),
-    }
-}
-
 fn known(place: &str, tags: &BTreeSet<String>, named: &str, what: &str) -> Verdict {
     if named.is_empty() || tags.contains(named) {
         Ok(())
@@ -67,7 +58,7 @@ fn references(config: &Map<String, Value>) -> Verdict {
         for (index, outbound) in list(config, key).iter().enumerate() {
             known(&format!("{key}[{index}].detour"), &outbounds, text(outbound, "detour"), "outbound")?;
             known(&format!("{key}[{index}].default"), &outbounds, text(outbound, "default"), "outbound")?;
-            for member in names(outbound.get("outbounds")) {
+            for member in texts(outbound.get("outbounds")) {
                 known(&format!("{key}[{index}].outbounds"), &outbounds, member, "outbound")?;
             }
         }
@@ -92,10 +83,10 @@ fn references(config: &Map<String, Value>) -> Verdict {
 
 /// Logical rules nest; their conditions refer like those of plain ones.
 fn conditions(place: &str, rule: &Value, inbounds: &BTreeSet<String>, sets: &BTreeSet<String>) -> Verdict {
-    for inbound in names(rule.get("inbound")) {
+    for inbound in texts(rule.get("inbound")) {
         known(&format!("{place}.inbound"), inbounds, inbound, "inbound")?;
     }
-    for set in names(rule.get("rule_set")) {
+    for set in texts(rule.get("rule_set")) {
         known(&format!("{place}.rule_set"), sets, set, "rule set")?;
     }
     for (index, nested) in rule.as_object().map_or(&[][..], |rule| list(rule, "rules")).iter().enumerate() {

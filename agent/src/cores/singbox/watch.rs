@@ -11,16 +11,15 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tonic::{Status, Streaming};
 
-use super::Inner;
 use super::api::daemon::{ConnectionEvents, Status as Totals, SubscribeConnectionsRequest, SubscribeStatusRequest};
 use super::api::{Client, explain, groups};
+use super::inner::Inner;
+use crate::cores::silence::Silence;
 use crate::cores::{CoreError, CoreEvent};
+use crate::random;
 
 /// Status comes every second; a core that is silent for so long hangs, or its host was asleep.
 const SILENCE: Duration = Duration::from_secs(10);
-/// After a reload the new incarnation must be seen at once, or short connections go unseen.
-const FIRST_RETRY: Duration = Duration::from_millis(50);
-const LAST_RETRY: Duration = Duration::from_secs(2);
 /// How long the old subscription is read on after the new one's list has come: what the core sent on it before it made
 /// that list arrives within a round trip on loopback.
 const OVERLAP: Duration = Duration::from_millis(100);
@@ -58,39 +57,28 @@ struct Subscription {
 
 /// Tells every event until the receiver is dropped.
 pub(super) async fn watch(core: &Inner, events: &UnboundedSender<CoreEvent>) {
-    let mut retry = FIRST_RETRY;
-    let mut told = None;
+    let mut silence = Silence::default();
     loop {
         let mut up = false;
         let end = session(core, events, &mut up).await;
         core.forget_connections();
         let End::Lost(why) = end else { return };
         if up {
-            retry = FIRST_RETRY;
-            told = None;
+            silence.end();
         }
-        // A core that stays down is told once, not twice a second.
-        if told.as_ref() != Some(&why) {
-            if events.send(CoreEvent::Down { reason: why.to_string() }).is_err() {
-                return;
-            }
-            told = Some(why);
+        if !silence.tell(why, events) {
+            return;
         }
         tokio::select! {
             () = events.closed() => return,
-            () = sleep(jittered(retry)) => {}
+            () = sleep(jittered(silence.pause())) => {}
         }
-        retry = LAST_RETRY.min(retry * 2);
     }
 }
 
 /// Between a half and the whole of the pause, so that agents of one machine do not knock in step.
 fn jittered(pause: Duration) -> Duration {
-    let mut random = [0];
-    // Without randomness the pause is the shortest one.
-    let _ = getrandom::fill(&mut random);
-    let [random] = random;
-    pause / 2 + pause / 2 * u32::from(random) / 255
+    pause / 2 + pause / 2 * u32::from(random::byte()) / 255
 }
 
 async fn session(core: &Inner, events: &UnboundedSender<CoreEvent>, up: &mut bool) -> End {

@@ -2,10 +2,7 @@ use std::collections::BTreeMap;
 
 use super::server::{Plays, Server};
 use super::*;
-
-fn run<T>(work: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
-}
+use crate::testing::block_on;
 
 fn counter(user: &str, up: u64, down: u64) -> Counter {
     Counter { user: user.to_owned(), up, down }
@@ -23,7 +20,7 @@ async fn counting(plays: Plays) -> Server {
 
 #[test]
 fn each_core_is_read_in_its_own_dialect_and_never_asked_to_reset() {
-    run(async {
+    block_on(async {
         for (plays, dialect) in
             [(Plays::V2Ray, Dialect::V2Ray), (Plays::Xray, Dialect::Xray), (Plays::SingBox, Dialect::V2Ray)]
         {
@@ -39,7 +36,7 @@ fn each_core_is_read_in_its_own_dialect_and_never_asked_to_reset() {
 
 #[test]
 fn what_has_no_stats_service_is_told_as_a_mistake_of_the_configuration() {
-    run(async {
+    block_on(async {
         let server = Server::start(Plays::Nothing).await;
         let why = connect(server.address).await.err().unwrap();
         assert!(matches!(&why, CoreError::Config(why) if why.contains("StatsService")), "{why:?}");
@@ -48,7 +45,7 @@ fn what_has_no_stats_service_is_told_as_a_mistake_of_the_configuration() {
 
 #[test]
 fn a_connection_is_never_made_anew_by_itself() {
-    run(async {
+    block_on(async {
         let server = counting(Plays::V2Ray).await;
         let port = server.address.port();
         let connection = connect(server.address).await.unwrap();
@@ -64,7 +61,7 @@ fn a_connection_is_never_made_anew_by_itself() {
 
 #[test]
 fn addresses_are_told_where_the_version_can() {
-    run(async {
+    block_on(async {
         let server = counting(Plays::Xray).await;
         let connection = connect(server.address).await.unwrap();
         assert_eq!(connection.online("alice").await.unwrap(), None, "an older Xray");

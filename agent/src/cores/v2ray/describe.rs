@@ -1,15 +1,11 @@
 //! From an inbound of the template to what its clients must know. Private keys stay here.
 
-use std::net::IpAddr;
-
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 use weir_wire::inbound::{Inbound, InboundReality, InboundTransport};
-use x25519_dalek::{PublicKey, StaticSecret};
 
-use super::template::text;
 use super::users::{Scheme, VISION};
+use crate::cores::describe::{hosts, is_on_loopback, owned, public_key};
+use crate::cores::json::{some, text};
 
 /// What clients must know of an inbound whose users are ours. `None` without a tag or one fixed port.
 pub(super) fn describe(inbound: &Map<String, Value>, scheme: &Scheme, self_signed: bool) -> Option<Inbound> {
@@ -27,16 +23,16 @@ pub(super) fn describe(inbound: &Map<String, Value>, scheme: &Scheme, self_signe
         tag: own("tag")?,
         protocol: own("protocol")?,
         port: port(inbound)?,
-        loopback: own("listen").and_then(|listen| listen.parse::<IpAddr>().ok()).is_some_and(|ip| ip.is_loopback()),
+        loopback: is_on_loopback(inbound),
         tls: tls.is_some() || reality.is_some(),
         server_name: tls
             .and_then(|tls| some(tls.get("serverName")))
-            .or_else(|| reality.and_then(|reality| texts(reality.get("serverNames")).into_iter().next())),
+            .or_else(|| reality.and_then(|reality| owned(reality.get("serverNames")).into_iter().next())),
         insecure: self_signed,
-        alpn: tls.map(|tls| texts(tls.get("alpn"))).unwrap_or_default(),
+        alpn: tls.map(|tls| owned(tls.get("alpn"))).unwrap_or_default(),
         reality: reality.map(|reality| InboundReality {
-            public_key: public_key(text(reality, "privateKey")).unwrap_or_default(),
-            short_ids: texts(reality.get("shortIds")),
+            public_key: public_key(text(reality, "privateKey")),
+            short_ids: owned(reality.get("shortIds")),
             handshake: some(reality.get("dest")).or_else(|| some(reality.get("target"))),
         }),
         transport: transport(stream),
@@ -57,25 +53,6 @@ pub(super) fn port(inbound: &Map<String, Value>) -> Option<u16> {
     port.filter(|port| *port > 0)
 }
 
-fn some(value: Option<&Value>) -> Option<String> {
-    value.and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned)
-}
-
-/// One text or a list of them.
-fn texts(value: Option<&Value>) -> Vec<String> {
-    match value {
-        Some(Value::String(one)) => vec![one.clone()],
-        Some(Value::Array(many)) => many.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
-        _ => Vec::new(),
-    }
-}
-
-/// The X25519 public key of a private one, both 32 bytes in URL-safe base64 without padding.
-fn public_key(private: &str) -> Option<String> {
-    let bytes: [u8; 32] = URL_SAFE_NO_PAD.decode(private).ok()?.try_into().ok()?;
-    Some(URL_SAFE_NO_PAD.encode(PublicKey::from(&StaticSecret::from(bytes)).as_bytes()))
-}
-
 /// What vmess, vless and trojan run over, in sing-box's words, which the wire has.
 fn transport(stream: &Value) -> Option<InboundTransport> {
     let network = text(stream, "network");
@@ -89,16 +66,10 @@ fn transport(stream: &Value) -> Option<InboundTransport> {
     };
     let null = Value::Null;
     let settings = stream.get(settings).unwrap_or(&null);
-    let headers = settings.get("headers").and_then(Value::as_object);
-    let in_headers = headers.and_then(|of| of.iter().find(|(name, _)| name.eq_ignore_ascii_case("host")));
-    let mut hosts = texts(settings.get("host"));
-    if hosts.is_empty() {
-        hosts = texts(in_headers.map(|(_, value)| value));
-    }
     Some(InboundTransport {
         kind: kind.to_owned(),
         path: some(settings.get("path")),
-        host: Some(hosts.join(",")).filter(|hosts| !hosts.is_empty()),
+        host: hosts(settings),
         service: some(settings.get("serviceName")),
         ..InboundTransport::default()
     })

@@ -1,18 +1,17 @@
 //! Users in the running core: the `HandlerService` adds and removes them, inbound by inbound, without touching anybody else.
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::sync::Arc;
 
 use weir_wire::SlotName;
 use weir_wire::credential::Credentials;
 
 use super::render::Ours;
 use super::users::Scheme;
-use super::{Inner, Pass, lock};
-use crate::cores::singbox::aside;
+use super::{Inner, Pass};
+use crate::cores::aside;
 use crate::cores::stats::{self, AddUser, AlterInbound, Altered, Connection, RemoveUser, TypedMessage, User};
 use crate::cores::{ConfiguredSlot, CoreError};
+use crate::lock::lock;
 
 /// What the core says of a user whom it has, or has not, already. It is what was wanted.
 const EXISTS: &str = "already exists";
@@ -59,13 +58,12 @@ pub(super) struct Calls {
 
 impl Inner {
     /// Makes `calls` ready: a connection, and the inbounds that the core has.
-    async fn ready(self: &Arc<Self>, calls: &mut Calls) -> Result<(), CoreError> {
+    async fn ready(&self, calls: &mut Calls) -> Result<(), CoreError> {
         if calls.core.is_some() {
             return Ok(());
         }
         let core = stats::connect(self.address()).await?;
-        let inner = Arc::clone(self);
-        let ours = aside(move || Ok(fs::read(&inner.settings.output).unwrap_or_default())).await?;
+        let ours = aside::read(&self.settings.output).await?;
         let ours = Ours::read(&ours, self.settings.family).ok_or_else(|| {
             let file = self.settings.output.display();
             CoreError::Config(format!("{file} is not the agent's, so the core was started with something else"))
@@ -107,7 +105,7 @@ impl Inner {
     }
 
     /// [`crate::cores::Core::bring`].
-    pub(super) async fn bring(self: &Arc<Self>, slots: &[ConfiguredSlot]) -> Result<Vec<(SlotName, bool)>, CoreError> {
+    pub(super) async fn bring(&self, slots: &[ConfiguredSlot]) -> Result<Vec<(SlotName, bool)>, CoreError> {
         let mut calls = self.calls.lock().await;
         let brought = self.bring_over(&mut calls, slots).await;
         if matches!(brought, Err(CoreError::Unreachable(_))) {
@@ -117,7 +115,7 @@ impl Inner {
     }
 
     async fn bring_over(
-        self: &Arc<Self>,
+        &self,
         calls: &mut Calls,
         slots: &[ConfiguredSlot],
     ) -> Result<Vec<(SlotName, bool)>, CoreError> {
@@ -139,7 +137,7 @@ impl Inner {
     }
 
     /// [`crate::cores::Core::set_gate`].
-    pub(super) async fn set_gate(self: &Arc<Self>, slot: &SlotName, open: bool) -> Result<(), CoreError> {
+    pub(super) async fn set_gate(&self, slot: &SlotName, open: bool) -> Result<(), CoreError> {
         let pass = lock(&self.users).passes.get(slot).cloned();
         if open && pass.is_none() {
             return Err(CoreError::Config(format!("{slot} was not brought")));

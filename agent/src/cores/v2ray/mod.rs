@@ -16,10 +16,9 @@ mod watch;
 
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use tokio::sync::{Notify, mpsc, oneshot, watch as latest};
 use tokio::time::timeout;
@@ -28,13 +27,20 @@ use weir_wire::credential::Credentials;
 use weir_wire::roster::Ways;
 use weir_wire::sync::Inbound;
 
+use super::host_secret::HostSecret;
 use super::program::Family;
-use super::singbox::secrets::HostSecret;
 use super::{Boxed, ConfiguredSlot, Core, CoreError, CoreEvent, Reload, Traits, Written};
 use crate::clock::{self, BootId};
+use crate::lock::lock;
 use live::Calls;
 use template::Template;
 use users::Scheme;
+
+/// What these cores cannot do, in sentences.
+pub(crate) const LIMITS: [&str; 2] = [
+    "Connections that are open when a user is cut, or loses an inbound, go on until he ends them; what they move is counted.",
+    "Limits of speed, devices and streams are not enforced.",
+];
 
 /// How often the counters are read at rest. Nothing is lost between two readings, unlike with connections.
 const AT_REST: Duration = Duration::from_secs(1);
@@ -71,16 +77,18 @@ pub(crate) struct Settings {
 struct Pass {
     credentials: Credentials,
     ways: Option<Ways>,
+    closed: Vec<String>,
 }
 
 impl Pass {
     fn of(slot: &ConfiguredSlot) -> Self {
-        Self { credentials: slot.credentials.clone(), ways: slot.ways.clone() }
+        Self { credentials: slot.credentials.clone(), ways: slot.ways.clone(), closed: slot.closed.clone() }
     }
 
     /// His credentials at an inbound, if it is his.
     fn at(&self, (tag, scheme): &(String, Scheme)) -> Option<&Credentials> {
-        self.ways.as_ref().is_none_or(|ways| ways.admit(scheme.protocol(), tag)).then_some(&self.credentials)
+        let has_chosen = self.ways.as_ref().is_none_or(|ways| ways.admit(scheme.protocol(), tag));
+        (has_chosen && !self.closed.contains(tag)).then_some(&self.credentials)
     }
 }
 
@@ -109,11 +117,6 @@ struct Inner {
     waiting: Mutex<Vec<oneshot::Sender<()>>>,
     /// Held while the output is being replaced.
     output: tokio::sync::Mutex<()>,
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Nothing panics while it holds one of these, and each holds a state that is whole after every statement.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Inner {
@@ -149,9 +152,7 @@ impl V2Ray {
     /// # Errors
     /// [`CoreError::Disk`] when the state directory or the boot's name cannot be read.
     pub(crate) fn new(settings: Settings) -> Result<Self, CoreError> {
-        fs::create_dir_all(&settings.state_dir)
-            .map_err(|why| CoreError::Disk(format!("{}: {why}", settings.state_dir.display())))?;
-        let secret = HostSecret::open(&settings.state_dir.join("host-secret"))?;
+        let secret = HostSecret::of_state(&settings.state_dir)?;
         Self::with_secret(settings, secret)
     }
 
@@ -193,12 +194,7 @@ impl Core for V2Ray {
     }
 
     fn traits(&self) -> Traits {
-        let limits = vec![
-            "Connections that are open when a user is cut go on until he ends them; what they move is counted.",
-            "Inbounds for some plans only are left out of other users' links, but do not refuse them.",
-            "Limits of speed, devices and streams are not enforced.",
-        ];
-        Traits { kind: self.kind(), users_live: true, read_every: AT_REST, limits }
+        Traits { kind: self.kind(), users_live: true, read_every: AT_REST, limits: LIMITS.to_vec() }
     }
 
     fn resume(&self, incarnation: Option<i64>) {
@@ -228,10 +224,6 @@ impl Core for V2Ray {
 
     fn reload<'a>(&'a self, slots: &'a [ConfiguredSlot], kept: Boxed<'a, ()>) -> Boxed<'a, Result<Reload, CoreError>> {
         Box::pin(reload::reload(&self.0, slots, kept))
-    }
-
-    fn loaded(&self) -> Vec<SlotName> {
-        lock(&self.0.users).loaded.iter().cloned().collect()
     }
 
     fn gates(&self) -> Boxed<'_, Result<Vec<(SlotName, bool)>, CoreError>> {

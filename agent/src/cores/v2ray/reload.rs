@@ -2,28 +2,25 @@
 //! need none.
 
 use core::time::Duration;
-use std::fs;
 use std::path::Path;
 use std::process::Stdio;
 use std::sync::Arc;
 
 use tokio::process::Command;
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::time::timeout;
 
 use super::Inner;
 use super::render::{Additions, Ours, Rendered, render};
 use super::template::Template;
 use crate::clock;
+use crate::cores::aside::{self, aside};
+use crate::cores::coming_up::comes_up;
 use crate::cores::incarnation::since;
 use crate::cores::last_good::{self, MODE};
-use crate::cores::singbox::{aside, command, files};
-use crate::cores::{Boxed, ConfiguredSlot, CoreError, Reload, Written, program, stats};
+use crate::cores::{Boxed, ConfiguredSlot, CoreError, Reload, Written, command, files, program, stats};
 
 /// A check takes a second with 10,000 users.
 const CHECK: Duration = Duration::from_mins(1);
-const POLL: Duration = Duration::from_millis(20);
-/// A core whose port is taken answers for a moment before it gives up; it must still be there after this.
-const SETTLE: Duration = Duration::from_millis(250);
 
 fn rendered(core: &Inner, slots: &[ConfiguredSlot]) -> Result<Rendered, CoreError> {
     let settings = &core.settings;
@@ -70,12 +67,6 @@ async fn check(core: &Inner, file: &Path) -> Result<(), CoreError> {
     Err(refused(last.to_owned()))
 }
 
-/// What is in the output now.
-async fn there(core: &Arc<Inner>) -> Result<Vec<u8>, CoreError> {
-    let inner = Arc::clone(core);
-    aside(move || Ok(fs::read(&inner.settings.output).unwrap_or_default())).await
-}
-
 async fn place(core: &Arc<Inner>, json: Vec<u8>) -> Result<(), CoreError> {
     let inner = Arc::clone(core);
     aside(move || files::place(&inner.settings.output, &json, MODE)).await
@@ -84,7 +75,7 @@ async fn place(core: &Arc<Inner>, json: Vec<u8>) -> Result<(), CoreError> {
 /// [`crate::cores::Core::write`].
 pub(super) async fn write(core: &Arc<Inner>, slots: &[ConfiguredSlot]) -> Result<Written, CoreError> {
     let _turn = core.output.lock().await;
-    let there = there(core).await?;
+    let there = aside::read(&core.settings.output).await?;
     let ours = Ours::read(&there, core.settings.family);
     let (inner, copy) = (Arc::clone(core), slots.to_vec());
     let made = aside(move || rendered(&inner, &copy)).await;
@@ -117,7 +108,7 @@ pub(super) async fn reload(
 ) -> Result<Reload, CoreError> {
     let _turn = core.output.lock().await;
     let (staged, digest) = prepare(core, slots).await?;
-    let old = there(core).await?;
+    let old = aside::read(&core.settings.output).await?;
     let ran = Ours::read(&old, core.settings.family);
     let running = start(core).await.is_ok();
     if running && ran.as_ref().is_some_and(|ran| ran.digest == digest) && core.is_brought() {
@@ -162,23 +153,10 @@ async fn start(core: &Inner) -> Result<u64, CoreError> {
 /// Waits until a core answers, and stays, that was started no sooner than `asked`, when that is given. A start seems up to a
 /// second later than it was, never sooner; an old core that has run for less than a second may be taken for the new one.
 async fn another_start(core: &Inner, asked: Option<u64>) -> Result<i64, String> {
-    let until = Instant::now() + core.settings.start_limit;
-    let mut last = String::from("the core never answered");
-    while Instant::now() < until {
-        match start(core).await {
-            Ok(now) if asked.is_none_or(|asked| now >= asked) => {
-                sleep(SETTLE).await;
-                match start(core).await {
-                    Ok(_) => return Ok(since(&core.boot, now)),
-                    Err(why) => last = format!("the core came up and went away again: {why}"),
-                }
-            }
-            Ok(_) => "the core went on with its old configuration".clone_into(&mut last),
-            Err(why) => last = why.to_string(),
-        }
-        sleep_until(until.min(Instant::now() + POLL)).await;
-    }
-    Err(last)
+    let is_another = |now: &u64| asked.is_none_or(|asked| *now >= asked);
+    // What it says of its start differs by a second from one answer to the next, so whoever answers is the same.
+    let now = comes_up(core.settings.start_limit, || start(core), is_another, |_, _| true).await?;
+    Ok(since(&core.boot, now))
 }
 
 /// Puts the last good file back and starts the core with it.

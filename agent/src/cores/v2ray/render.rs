@@ -10,15 +10,14 @@ use sha2::{Digest as _, Sha256};
 use weir_wire::SlotName;
 
 use super::Pass;
-use super::template::{MARKS, Template, list, text, wrong};
+use super::template::Template;
 use super::users::Scheme;
+use crate::cores::host_secret::HostSecret;
+use crate::cores::json::{array, list, object, text};
 use crate::cores::program::Family;
-use crate::cores::singbox::secrets::HostSecret;
-use crate::cores::{ConfiguredSlot, CoreError};
+use crate::cores::template::{MARKS, wrong};
+use crate::cores::{ConfiguredSlot, CoreError, NOBODY, digest};
 
-/// The user that keeps an inbound's list from being empty, which some protocols take for an error. No slot can have this
-/// name.
-const NOBODY: &str = "weir-nobody";
 const API: &str = "weir-api";
 /// In a client of the file: it is one of the panel's. The core does not know the key and takes no notice.
 const OURS: &str = "weir";
@@ -56,7 +55,7 @@ pub(super) fn render(
     let mut hash = Sha256::new();
     hash.update(b"weir/v2ray/template/1\n");
     hash.update(Value::Object(config.clone()).to_string());
-    let digest = hex::encode(hash.finalize().iter().take(8).copied().collect::<Vec<u8>>());
+    let digest = digest::cut(hash);
     for inbound in array(&mut config, "inbounds")?.iter_mut().filter_map(Value::as_object_mut) {
         let tag = inbound.get("tag").and_then(Value::as_str).unwrap_or_default().to_owned();
         let place = format!("inbound {tag:?}");
@@ -91,14 +90,6 @@ fn open_clients(inbound: &(String, Scheme), slots: &[ConfiguredSlot]) -> Vec<Val
         pass.at(inbound).map(|credentials| ours(inbound.1.client(slot.slot.as_str(), credentials)))
     };
     slots.iter().filter(|slot| slot.open).filter_map(client).collect()
-}
-
-fn object<'a>(of: &'a mut Map<String, Value>, key: &str) -> Result<&'a mut Map<String, Value>, CoreError> {
-    of.entry(key.to_owned()).or_insert(json!({})).as_object_mut().ok_or_else(|| wrong(key, "must be an object"))
-}
-
-fn array<'a>(of: &'a mut Map<String, Value>, key: &str) -> Result<&'a mut Vec<Value>, CoreError> {
-    of.entry(key.to_owned()).or_insert(json!([])).as_array_mut().ok_or_else(|| wrong(key, "must be a list"))
 }
 
 /// Adds the services that the agent needs to the core's api, and returns its tag.

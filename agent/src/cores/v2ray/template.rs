@@ -4,7 +4,6 @@
 //! - `leave_alone`: tags of inbounds whose users the operator keeps himself;
 //! - `self_signed`: tags of inbounds whose certificate no public authority signed, which clients must be told.
 
-use std::fs;
 use std::path::Path;
 
 use serde::Deserialize;
@@ -14,10 +13,9 @@ use weir_wire::sync::Inbound;
 use super::describe::{describe, port};
 use super::users::Scheme;
 use crate::cores::CoreError;
+use crate::cores::json::{list, text};
 use crate::cores::program::Family;
-
-/// The template's key for the agent.
-pub(super) const MARKS: &str = "weir";
+use crate::cores::template::{self, check_tags, wrong};
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -35,30 +33,13 @@ pub(super) struct Template {
     marks: Marks,
 }
 
-/// A [`CoreError::Config`] that says where in the template the fault is.
-pub(super) fn wrong(place: &str, rule: &str) -> CoreError {
-    CoreError::Config(format!("template {place}: {rule}"))
-}
-
-/// The list under `key`, empty when it is absent.
-pub(super) fn list<'a>(of: &'a Map<String, Value>, key: &str) -> &'a [Value] {
-    of.get(key).and_then(Value::as_array).map_or(&[], Vec::as_slice)
-}
-
-/// The text under `key`, empty when it is absent.
-pub(super) fn text<'a>(of: &'a Value, key: &str) -> &'a str {
-    of.get(key).and_then(Value::as_str).unwrap_or_default()
-}
-
 impl Template {
     /// Reads the template from a file.
     ///
     /// # Errors
     /// [`CoreError::Config`] when it cannot be read or understood.
     pub(super) fn read(path: &Path, family: Family) -> Result<Self, CoreError> {
-        let json =
-            fs::read_to_string(path).map_err(|why| CoreError::Config(format!("template {}: {why}", path.display())))?;
-        Self::parse(&json, family)
+        Self::parse(&template::read(path)?, family)
     }
 
     /// Understands the template's text.
@@ -66,12 +47,7 @@ impl Template {
     /// # Errors
     /// [`CoreError::Config`] naming the place and the rule.
     pub(super) fn parse(json: &str, family: Family) -> Result<Self, CoreError> {
-        let mut config: Map<String, Value> = serde_json::from_str(json)
-            .map_err(|why| CoreError::Config(format!("the template is not a JSON object without comments: {why}")))?;
-        let marks = match config.remove(MARKS) {
-            Some(marks) => serde_json::from_value(marks).map_err(|why| wrong(MARKS, &why.to_string()))?,
-            None => Marks::default(),
-        };
+        let (config, marks) = template::parse(json)?;
         let template = Self { config, family, marks };
         template.check_shape()?;
         template.check_names()?;
@@ -91,13 +67,8 @@ impl Template {
                 return Err(wrong(key, "must be an object"));
             }
         }
-        let tags: Vec<&str> = list(&self.config, "inbounds").iter().map(|inbound| text(inbound, "tag")).collect();
-        for (key, marked) in [("leave_alone", &self.marks.leave_alone), ("self_signed", &self.marks.self_signed)] {
-            if let Some(tag) = marked.iter().find(|tag| !tags.contains(&tag.as_str())) {
-                return Err(wrong(&format!("weir.{key}"), &format!("there is no inbound {tag:?}")));
-            }
-        }
-        Ok(())
+        check_tags(&self.config, "leave_alone", &self.marks.leave_alone)?;
+        check_tags(&self.config, "self_signed", &self.marks.self_signed)
     }
 
     fn check_names(&self) -> Result<(), CoreError> {
@@ -178,6 +149,7 @@ impl Template {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cores::template::MARKS;
 
     fn refusal(json: &str) -> String {
         Template::parse(json, Family::V2Ray).unwrap_err().to_string()

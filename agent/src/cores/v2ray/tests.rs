@@ -1,21 +1,20 @@
 //! Beside an Xray that is played true to its wire format.
 
-use crate::cores::testing::slot;
+use std::fs;
+
 use tokio::sync::mpsc::UnboundedReceiver;
 use weir_wire::credential::SlotSecret;
 
 use super::*;
 use crate::cores::stats::server::{Plays, Server};
+use crate::cores::testing::slot;
 use crate::cores::{Counter, Fallen};
+use crate::testing::block_on;
 
 const TEMPLATE: &str = r#"{"inbounds": [
     {"tag": "vless-in", "protocol": "vless", "port": 10001},
     {"tag": "ss-in", "protocol": "shadowsocks", "port": 10002, "settings": {"method": "aes-128-gcm"}}
 ]}"#;
-
-fn run<T>(work: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
-}
 
 struct Rig {
     _dir: tempfile::TempDir,
@@ -81,7 +80,7 @@ async fn incarnation(events: &mut UnboundedReceiver<CoreEvent>) -> i64 {
 
 #[test]
 fn users_are_brought_into_every_inbound_with_its_own_account_and_kept_out_again() {
-    run(async {
+    block_on(async {
         let rig = Rig::new().await;
         let why = rig.core.bring(&[]).await.unwrap_err();
         assert!(matches!(&why, CoreError::Config(why) if why.contains("is not the agent's")), "{why:?}");
@@ -106,7 +105,7 @@ fn users_are_brought_into_every_inbound_with_its_own_account_and_kept_out_again(
 
 #[test]
 fn whoever_is_there_already_or_gone_already_is_no_error_and_new_credentials_replace_old_ones() {
-    run(async {
+    block_on(async {
         let rig = Rig::new().await;
         let slots = [slot("alice", true)];
         rig.core.write(&slots, false).await.unwrap();
@@ -128,8 +127,28 @@ fn whoever_is_there_already_or_gone_already_is_no_error_and_new_credentials_repl
 }
 
 #[test]
+fn an_inbound_for_other_plans_has_nobody_without_one_of_them_and_changes_with_the_plan() {
+    block_on(async {
+        let rig = Rig::new().await;
+        let without = |tags: &[&str]| {
+            let closed = tags.iter().map(|tag| (*tag).to_owned()).collect();
+            [ConfiguredSlot { closed, ..slot("alice", true) }, slot("bobby", true)]
+        };
+        rig.core.write(&without(&["ss-in"]), false).await.unwrap();
+        let file = fs::read_to_string(&rig.core.0.settings.output).unwrap();
+        assert_eq!((file.matches("alice").count(), file.matches("bobby").count()), (1, 2), "the core's next start");
+        rig.core.bring(&without(&["ss-in"])).await.unwrap();
+        assert_eq!(rig.users(), ["bobby@ss-in", "alice@vless-in", "bobby@vless-in"]);
+        rig.core.bring(&without(&["vless-in"])).await.unwrap();
+        assert_eq!(rig.users(), ["alice@ss-in", "bobby@ss-in", "bobby@vless-in"]);
+        rig.core.bring(&without(&[])).await.unwrap();
+        assert_eq!(rig.users(), ["alice@ss-in", "bobby@ss-in", "alice@vless-in", "bobby@vless-in"]);
+    });
+}
+
+#[test]
 fn whoever_has_not_an_inbound_is_in_the_others_alone() {
-    run(async {
+    block_on(async {
         let rig = Rig::new().await;
         let with = |json: &str| ConfiguredSlot { ways: serde_json::from_str(json).unwrap(), ..slot("alice", true) };
         let vless = [with(r#"{"vless":[],"shadowsocks":["ss-in"]}"#)];
@@ -157,7 +176,7 @@ fn whoever_has_not_an_inbound_is_in_the_others_alone() {
 
 #[test]
 fn a_core_that_lacks_an_inbound_of_the_file_was_started_with_something_else() {
-    run(async {
+    block_on(async {
         let rig = Rig::new().await;
         rig.core.write(&[slot("alice", true)], false).await.unwrap();
         rig.server.with(|state| state.inbounds = vec!["vless-in".to_owned()]);
@@ -168,7 +187,7 @@ fn a_core_that_lacks_an_inbound_of_the_file_was_started_with_something_else() {
 
 #[test]
 fn counters_are_told_as_they_are_and_one_start_has_one_name() {
-    run(async {
+    block_on(async {
         let rig = Rig::new().await;
         rig.server.with(|state| {
             state.uptime = 100;
@@ -196,7 +215,7 @@ fn counters_are_told_as_they_are_and_one_start_has_one_name() {
 
 #[test]
 fn a_reading_that_is_wanted_now_is_told_before_whoever_wants_it_goes_on() {
-    run(async {
+    block_on(async {
         let rig = Rig::new().await;
         let mut events = rig.watch();
         incarnation(&mut events).await;
@@ -212,7 +231,7 @@ fn a_reading_that_is_wanted_now_is_told_before_whoever_wants_it_goes_on() {
 
 #[test]
 fn a_file_that_the_operator_wrote_is_left_alone_until_a_reload_is_proven() {
-    run(async {
+    block_on(async {
         let rig = Rig::new().await;
         let own = r#"{"inbounds": []}"#;
         fs::write(&rig.core.0.settings.output, own).unwrap();

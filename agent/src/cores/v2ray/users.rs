@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 use weir_wire::credential::Credentials;
 
-use super::template::text;
+use crate::cores::json::text;
 use crate::cores::program::Family;
 use crate::cores::stats::{Dialect, TypedMessage};
 

@@ -8,14 +8,14 @@ use std::sync::Arc;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::{Inner, lock};
+use super::Inner;
 use crate::clock;
 use crate::cores::incarnation::{is_near, since};
+use crate::cores::silence::Silence;
 use crate::cores::stats::{self, Connection, Dialect};
 use crate::cores::{CoreError, CoreEvent, Counter, Fallen, program};
+use crate::lock::lock;
 
-const FIRST_RETRY: Duration = Duration::from_millis(50);
-const LAST_RETRY: Duration = Duration::from_secs(2);
 /// How often a core that knows is asked where its users are connected from: an address counts for five minutes.
 const ONLINE_EVERY: Duration = Duration::from_secs(15);
 /// Users who are asked for at once.
@@ -23,8 +23,7 @@ const MOST_ONLINE: usize = 1_000;
 
 /// Tells every event until the receiver is dropped.
 pub(super) async fn watch(core: &Arc<Inner>, events: &UnboundedSender<CoreEvent>) {
-    let mut retry = FIRST_RETRY;
-    let mut told = None;
+    let mut silence = Silence::default();
     loop {
         let mut up = false;
         let end = session(core, events, &mut up).await;
@@ -33,21 +32,15 @@ pub(super) async fn watch(core: &Arc<Inner>, events: &UnboundedSender<CoreEvent>
         core.forget_users().await;
         let Err(why) = end else { return };
         if up {
-            retry = FIRST_RETRY;
-            told = None;
+            silence.end();
         }
-        // A core that stays down is told once.
-        if told.as_ref() != Some(&why) {
-            if events.send(CoreEvent::Down { reason: why.to_string() }).is_err() {
-                return;
-            }
-            told = Some(why);
+        if !silence.tell(why, events) {
+            return;
         }
         tokio::select! {
             () = events.closed() => return,
-            () = sleep(retry) => {}
+            () = sleep(silence.pause()) => {}
         }
-        retry = LAST_RETRY.min(retry * 2);
     }
 }
 

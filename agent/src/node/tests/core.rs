@@ -13,6 +13,7 @@ use crate::cores::{
     BACK, Boxed, ConfiguredSlot, ConnectionEvent, Core, CoreError, CoreEvent, Counter, Fallen, Origin, RelayPlan,
     Reload, Traits, Way, Written,
 };
+use crate::testing::{origin, slot};
 
 /// What the agent has made the core do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,17 +63,15 @@ struct State {
     /// It counts users, not connections, and takes them live.
     live: bool,
     counters: BTreeMap<String, (u64, u64)>,
+    /// Of each that was brought, the inbounds that are for other plans.
+    closed: BTreeMap<SlotName, Vec<String>>,
 }
 
 impl State {
     fn event(&self, id: &str, named: bool) -> ConnectionEvent {
         let of = &self.connections[id];
-        let origin = named.then(|| Origin {
-            user: of.user.clone(),
-            inbound: of.inbound.to_owned(),
-            protocol: "trojan".to_owned(),
-            source: of.source.clone(),
-        });
+        let origin =
+            named.then(|| Origin { inbound: of.inbound.to_owned(), source: of.source.clone(), ..origin(&of.user) });
         ConnectionEvent { id: id.to_owned(), origin, up: of.up, down: of.down, closed: of.closed }
     }
 
@@ -251,7 +250,7 @@ impl ScriptedCore {
 
     /// Whether a gate leads through the relay.
     pub(super) fn is_slow(&self, user: &str) -> bool {
-        self.with(|state| state.slow.contains(&user.parse::<SlotName>().unwrap()))
+        self.with(|state| state.slow.contains(&slot(user)))
     }
 
     /// What slow gates lead through holds nobody any more.
@@ -278,8 +277,13 @@ impl ScriptedCore {
         self.with(|state| state.refuses = error);
     }
 
+    /// The inbounds that it was told to keep a user out of, when he was brought last.
+    pub(super) fn closed(&self, user: &str) -> Vec<String> {
+        self.with(|state| state.closed[&slot(user)].clone())
+    }
+
     pub(super) fn is_open(&self, user: &str) -> bool {
-        self.with(|state| state.gates.get(&user.parse::<SlotName>().unwrap()).copied().unwrap_or_default())
+        self.with(|state| state.gates.get(&slot(user)).copied().unwrap_or_default())
     }
 
     /// What the agent made it do since this was asked last.
@@ -289,7 +293,7 @@ impl ScriptedCore {
 
     /// What the file says of a gate.
     pub(super) fn in_file(&self, user: &str) -> Option<bool> {
-        self.with(|state| state.file.get(&user.parse::<SlotName>().unwrap()).copied())
+        self.with(|state| state.file.get(&slot(user)).copied())
     }
 
     /// Whether it remembers any choice.
@@ -318,6 +322,7 @@ impl Core for ScriptedCore {
             state.answers()?;
             state.calls.push(Call::Bring);
             state.gates = slots.iter().map(|slot| (slot.slot.clone(), slot.open)).collect();
+            state.closed = slots.iter().map(|slot| (slot.slot.clone(), slot.closed.clone())).collect();
             Ok(state.gates.iter().map(|(slot, open)| (slot.clone(), *open)).collect())
         }))
     }
@@ -423,10 +428,6 @@ impl Core for ScriptedCore {
             let cut = u32::try_from(live.len()).unwrap();
             Ok(Reload { incarnation: state.starts * 1_000, cut })
         }))
-    }
-
-    fn loaded(&self) -> Vec<SlotName> {
-        self.with(|state| state.gates.keys().cloned().collect())
     }
 
     fn gates(&self) -> Boxed<'_, Result<Vec<(SlotName, bool)>, CoreError>> {

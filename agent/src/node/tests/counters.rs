@@ -3,7 +3,8 @@
 use weir_wire::roster::Gate;
 
 use super::core::Call;
-use super::rig::{ALICE, BOBBY, Rig, slot, total};
+use super::rig::{ALICE, BOBBY, Rig, total};
+use crate::testing::slot;
 
 #[test]
 fn the_users_of_a_core_that_runs_are_brought_into_it_without_a_restart() {

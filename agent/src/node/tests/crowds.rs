@@ -34,8 +34,8 @@ fn the_device_over_the_limit_is_shown_out_and_nobody_else() {
     assert_eq!(closed(&rig), Vec::<String>::new());
     come(&mut rig, "laptop", ALICE, "192.0.2.2:2");
     assert_eq!(closed(&rig), ["laptop"]);
-    assert_eq!(rig.node.report(rig.clock, "", "").node.held_back, 1);
-    let told = rig.node.report(rig.clock, "", "").to_string();
+    assert_eq!(rig.report().node.held_back, 1);
+    let told = rig.report().to_string();
     assert!(told.contains("held back  alice: 1 connections from one device too many, 0 over"), "{told}");
 }
 

@@ -59,6 +59,25 @@ fn what_the_panel_said_holds_over_a_restart_while_it_is_away() {
     assert_eq!(closed(&rig), [Call::Close("of bobby".to_owned())]);
 }
 
+#[test]
+fn a_core_that_takes_users_live_is_told_at_once_who_may_not_be_where() {
+    let mut rig = Rig::live();
+    rig.panel.plan(ALICE, Some("premium"));
+    rig.panel.plan(BOBBY, Some("free"));
+    rig.sync_all();
+    rig.pass_answered(2_000);
+    assert_eq!((rig.core.closed(ALICE), rig.core.closed(BOBBY)), (vec![], vec![]));
+    rig.panel.inbound_plans =
+        Some(vec![InboundPlans { inbound: INBOUND.to_owned(), plans: vec!["premium".to_owned()] }]);
+    rig.sync_all();
+    rig.pass_answered(2_000);
+    assert_eq!((rig.core.closed(ALICE), rig.core.closed(BOBBY)), (vec![], vec![INBOUND.to_owned()]));
+    rig.panel.plan(BOBBY, Some("premium"));
+    rig.sync_all();
+    rig.pass_answered(2_000);
+    assert_eq!(rig.core.closed(BOBBY), Vec::<String>::new());
+}
+
 /// The only protocol of the only inbound, without what is named.
 fn trojan_without(tags: &[&str]) -> Ways {
     let tags = tags.iter().map(|tag| (*tag).to_owned()).collect();

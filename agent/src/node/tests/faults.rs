@@ -5,9 +5,10 @@ use weir_wire::refusal::{Code, Refusal};
 use weir_wire::roster::Gate;
 
 use super::panel::Panel;
-use super::rig::{ALICE, BOBBY, Rig, slot};
+use super::rig::{ALICE, BOBBY, Rig};
 use crate::client::Failed;
 use crate::ledger::{Batch, Table, ordered};
+use crate::testing::slot;
 
 const MANY: u64 = 300 << 20;
 
@@ -262,7 +263,7 @@ fn a_killed_core_costs_an_estimate_and_no_counted_byte() {
     rig.node.leave(rig.clock.now);
     rig.sync_all();
     assert_eq!(rig.panel.applied(ALICE), 1 + 3_000_000 + 10);
-    let status = rig.node.report(rig.clock, "", "").node;
+    let status = rig.report().node;
     let estimate = status.lost_estimate.get();
     assert!(
         (50_000..=200_000).contains(&estimate),

@@ -4,11 +4,12 @@ use weir_wire::Epoch;
 use weir_wire::roster::Gate;
 
 use super::core::Call;
-use super::rig::{ALICE, BOBBY, Rig, slot};
+use super::rig::{ALICE, BOBBY, Rig};
 use crate::cores::CoreError;
 use crate::loading::Template;
 use crate::node::Command;
 use crate::node::reply::Dice;
+use crate::testing::slot;
 
 fn gate_calls(rig: &Rig) -> Vec<Call> {
     rig.core.calls().into_iter().filter(|call| matches!(call, Call::Gate(..))).collect()
@@ -217,7 +218,7 @@ fn a_reload_is_told_with_its_reason_and_what_it_cut() {
     rig.panel.user("carol", Gate::Open, None);
     rig.sync_all();
     rig.pass(1_000);
-    let report = rig.node.report(rig.clock, "", "");
+    let report = rig.report();
     let last = report.node.reloaded.unwrap();
     assert_eq!((report.node.reloads, report.node.cut, last.cut, last.at), (2, 2, 2, rig.panel_second().plus(-1)));
     assert!(report.to_string().contains("users had no loaded slot; it cut 2\n"), "{report}");

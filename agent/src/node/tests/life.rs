@@ -6,9 +6,10 @@ use weir_wire::refusal::Code;
 use weir_wire::roster::Gate;
 use weir_wire::{Bytes, SlotName};
 
-use super::rig::{Rig, slot};
+use super::rig::Rig;
 use crate::client::Failed;
 use crate::ledger::Table;
+use crate::testing::slot;
 
 const SECOND: u64 = 1_000;
 const MINUTE: u64 = 60 * SECOND;

@@ -5,10 +5,11 @@ use weir_wire::refusal::Code;
 use weir_wire::roster::Gate;
 use weir_wire::sync::Limit;
 
-use super::rig::{ALICE, BOBBY, FLOOR, Rig, slot};
+use super::rig::{ALICE, BOBBY, FLOOR, Rig};
 use crate::clock::Moment;
 use crate::config::OnPanelLoss;
 use crate::node::FAST;
+use crate::testing::slot;
 
 const DAY: u64 = 86_400_000;
 

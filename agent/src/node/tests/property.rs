@@ -6,10 +6,11 @@ use proptest::prelude::*;
 use weir_wire::refusal::Code;
 use weir_wire::{Bytes, SlotName};
 
-use super::rig::{ALICE, BOBBY, Rig, slot};
+use super::rig::{ALICE, BOBBY, Rig};
 use crate::client::Failed;
 use crate::ledger::Table;
 use crate::outbox::parcel::Parcel;
+use crate::testing::slot;
 
 /// What may happen next.
 #[derive(Clone, Copy, Debug)]

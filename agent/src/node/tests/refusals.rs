@@ -5,8 +5,9 @@ use weir_wire::refusal::Code;
 use weir_wire::sync::Skip;
 
 use super::panel::Panel;
-use super::rig::{ALICE, BOBBY, Rig, slot, total};
+use super::rig::{ALICE, BOBBY, Rig, total};
 use crate::ledger::{Batch, Table, ordered};
+use crate::testing::slot;
 
 #[test]
 fn a_restored_panel_gets_what_it_lacks_in_order() {
@@ -56,7 +57,7 @@ fn what_is_no_longer_kept_is_skipped_and_named() {
     assert_eq!(rig.node.outbox.epoch(), epoch);
     assert_eq!(rig.node.outbox.gaps() as usize, count - 1);
     rig.crash();
-    let report = rig.node.report(rig.clock, "", "");
+    let report = rig.report();
     assert_eq!(report.node.gaps as usize, count - 1, "it outlives the agent");
     assert!(report.to_string().contains("missing: The panel was put back to an older copy"), "{report}");
 }
@@ -213,7 +214,7 @@ fn a_deleted_node_shuts_every_gate_and_flushes() {
     rig.until_sync();
     rig.refuse_with(Code::Deleted);
     assert!(!rig.core.is_open(ALICE));
-    assert!(rig.node.report(rig.clock, "", "").deleted);
+    assert!(rig.report().deleted);
 }
 
 #[test]

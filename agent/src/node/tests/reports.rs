@@ -3,8 +3,9 @@
 use weir_wire::sync::SyncRequest;
 use weir_wire::{Bytes, Second};
 
-use super::rig::{ALICE, BOBBY, FLOOR, Rig, slot, total};
+use super::rig::{ALICE, BOBBY, FLOOR, Rig, total};
 use crate::client::Failed;
+use crate::testing::slot;
 
 /// What the next syncs report, in order.
 fn reported(requests: &[SyncRequest]) -> Vec<u64> {

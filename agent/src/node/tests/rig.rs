@@ -2,7 +2,6 @@
 //! stands until it is moved. It does what the task in `run.rs` does, in the same order.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 
 use futures_util::FutureExt as _;
@@ -15,10 +14,11 @@ use super::core::ScriptedCore;
 use super::panel::Panel;
 use crate::clock::{BootId, Moment, Reading};
 use crate::config::OnPanelLoss;
-use crate::cores::{Core, Way};
+use crate::cores::{Core, ways_of};
 use crate::ledger::{Batch, Ledger, LedgerError};
 use crate::node::reply::Dice;
-use crate::node::{Command, Node, Rules, Step};
+use crate::node::{Command, Node, Rules, Step, status};
+use crate::testing::{folder_in_memory, slot};
 
 /// What a slot may pass without an answer.
 pub(super) const FLOOR: u64 = 1_000;
@@ -27,18 +27,8 @@ const BEGIN: i64 = 1_800_000_010;
 pub(super) const ALICE: &str = "alice";
 pub(super) const BOBBY: &str = "bobby";
 
-pub(super) fn slot(name: &str) -> SlotName {
-    name.parse().unwrap()
-}
-
 pub(super) fn total(report: &Report) -> u64 {
     report.users.iter().map(|usage| usage.up.plus(usage.down).get()).sum()
-}
-
-fn new_folder() -> tempfile::TempDir {
-    // In memory where there is such a place: these tests are about order, and thousands of fsyncs take minutes.
-    let memory = Path::new("/dev/shm");
-    if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.unwrap()
 }
 
 pub(super) struct Rig {
@@ -120,7 +110,7 @@ impl Rig {
     }
 
     fn bare_beside(core: Arc<ScriptedCore>) -> Self {
-        let folder = new_folder();
+        let folder = folder_in_memory();
         let ledger = Ledger::open(&folder.path().join("ledger")).unwrap();
         let clock = Reading { now: Moment::from_millis(1_000_000), wall: 5_000_000, suspended: 0 };
         let rules = Rules {
@@ -257,8 +247,7 @@ impl Rig {
             }
             Command::Bring { slots } => {
                 let outcome = core.bring(&slots).now_or_never().expect(told);
-                let way = |(slot, open)| (slot, if open { Way::Open } else { Way::Shut });
-                self.node.gates_told(outcome.map(|gates| gates.into_iter().map(way).collect()), now);
+                self.node.gates_told(outcome.map(ways_of), now);
             }
             Command::Write { slots, forget } => {
                 let outcome = core.write(&slots, forget).now_or_never().expect(told);
@@ -337,9 +326,14 @@ impl Rig {
         self.crash();
     }
 
-    /// What the status file says is wrong.
+    /// What the status file says.
+    pub(super) fn report(&self) -> status::Report {
+        self.node.report(self.clock, "", "")
+    }
+
+    /// What it says is wrong.
     pub(super) fn trouble(&self) -> String {
-        self.node.report(self.clock, "", "").troubles.join("\n")
+        self.report().troubles.join("\n")
     }
 
     pub(super) fn count(&self, user: &str) -> u64 {
@@ -348,7 +342,7 @@ impl Rig {
 
     /// Everything that the panel does not have yet.
     pub(super) fn unreported(&self) -> u64 {
-        self.node.report(self.clock, "", "").unreported
+        self.report().unreported
     }
 
     pub(super) fn ledger(&self) -> &Ledger {

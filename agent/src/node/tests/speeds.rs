@@ -1,7 +1,8 @@
 //! Limits of speed: who has one goes through the relay, and what comes back from it is counted once.
 
 use super::core::Call;
-use super::rig::{ALICE, BOBBY, Rig, slot};
+use super::rig::{ALICE, BOBBY, Rig};
+use crate::testing::slot;
 use weir_wire::roster::Gate;
 
 fn calls(rig: &Rig) -> Vec<Call> {
@@ -75,10 +76,10 @@ fn a_core_that_was_loaded_without_the_relay_is_reloaded_when_somebody_needs_it()
     rig.panel.allow(ALICE, 1_000, 0, 0);
     rig.sync_all();
     assert!(!rig.core.is_slow(ALICE) && rig.core.is_open(ALICE));
-    assert_eq!(rig.node.report(rig.clock, "", "").node.pending_reload, 1);
+    assert_eq!(rig.report().node.pending_reload, 1);
     rig.pass(700_000);
     assert!(rig.core.is_slow(ALICE));
-    assert_eq!(rig.node.report(rig.clock, "", "").node.pending_reload, 0);
+    assert_eq!(rig.report().node.pending_reload, 0);
 }
 
 #[test]
@@ -90,7 +91,7 @@ fn when_the_kernel_takes_over_or_gives_up_gates_that_lead_the_other_way_are_move
         rig.node.police_told(told.clone(), rig.clock.now);
         rig.settle();
         assert_eq!(calls(&rig), [Call::Slow(slot(ALICE))]);
-        let troubles = rig.node.report(rig.clock, "", "").troubles;
+        let troubles = rig.report().troubles;
         assert_eq!(troubles.iter().any(|trouble| trouble.contains("by the relay, not by nft")), told.is_err());
     }
     // Who has no limit any more does not stay on a way that holds nobody.
@@ -115,17 +116,17 @@ fn what_comes_back_from_the_relay_is_nobody_s_and_leaves_no_gap() {
     rig.flow_on("of alice", ALICE, 500);
     rig.core.come_back("her second leg", 500);
     rig.settle();
-    let connections = rig.node.report(rig.clock, "", "").node.connections;
+    let connections = rig.report().node.connections;
     for _ in 0..5 {
         rig.core.tell_totals(before + 1 + 1_000, 0);
         rig.pass(1_000);
     }
     assert_eq!(rig.count(ALICE) - before, 500);
-    let status = rig.node.report(rig.clock, "", "").node;
+    let status = rig.report().node;
     assert_eq!((status.foreign.get(), status.unattributed.get(), status.connections), (0, 0, connections));
     // Its last chunk comes late, as others' do; the ledger remembers whose it was.
     rig.core.end("her second leg");
     rig.settle();
     rig.crash();
-    assert_eq!(rig.node.report(rig.clock, "", "").node.foreign.get(), 0);
+    assert_eq!(rig.report().node.foreign.get(), 0);
 }

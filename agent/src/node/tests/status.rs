@@ -5,7 +5,7 @@ use weir_wire::Bytes;
 use super::rig::Rig;
 
 fn told(rig: &Rig) -> String {
-    rig.node.report(rig.clock, "", "").to_string()
+    rig.report().to_string()
 }
 
 #[test]
@@ -20,7 +20,7 @@ fn bytes_that_the_panel_knows_nobody_for_are_shown_with_what_to_do() {
 #[test]
 fn a_clock_that_is_off_is_shown_with_its_side_and_what_to_do() {
     let mut rig = Rig::generous();
-    rig.clock.wall += rig.node.report(rig.clock, "", "").panel_clock_ahead;
+    rig.clock.wall += rig.report().panel_clock_ahead;
     rig.sync();
     assert!(!told(&rig).contains("set the host's clock"), "{}", told(&rig));
     rig.clock.wall += 120_000;

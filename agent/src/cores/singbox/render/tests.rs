@@ -1,27 +1,9 @@
-use crate::cores::testing::slot;
-use weir_wire::credential::SlotSecret;
-
+use super::testing::{PORTS, template, with, with_marks, with_relay};
 use super::*;
-
-fn with(template: &Value, slots: &[ConfiguredSlot]) -> Result<Rendered, CoreError> {
-    with_relay(template, slots, None)
-}
-
-const PORTS: Option<RelayPorts> = Some(RelayPorts { relay: 21_091, back: 21_092 });
-
-fn with_relay(template: &Value, slots: &[ConfiguredSlot], relay: Option<RelayPorts>) -> Result<Rendered, CoreError> {
-    let secret = HostSecret::fixed([7; 32]);
-    let cache_file = Path::new("/var/lib/weir/cache.db");
-    let additions = Additions { secret: &secret, api_port: 21_090, cache_file, relay, marks: false, kernel: false };
-    render(&Template::parse(&template.to_string()).unwrap(), slots, &additions)
-}
-
-fn with_marks(template: &Value, slots: &[ConfiguredSlot], kernel: bool) -> Rendered {
-    let secret = HostSecret::fixed([7; 32]);
-    let cache_file = Path::new("/var/lib/weir/cache.db");
-    let additions = Additions { secret: &secret, api_port: 21_090, cache_file, relay: PORTS, marks: true, kernel };
-    render(&Template::parse(&template.to_string()).unwrap(), slots, &additions).unwrap()
-}
+use crate::cores::Way;
+use crate::cores::singbox::gate::way_of;
+use crate::cores::singbox::written;
+use crate::cores::testing::slot;
 
 fn config(template: &Value, slots: &[ConfiguredSlot]) -> Value {
     serde_json::from_slice(&with(template, slots).unwrap().json).unwrap()
@@ -29,15 +11,6 @@ fn config(template: &Value, slots: &[ConfiguredSlot]) -> Value {
 
 fn tags(items: &Value) -> Vec<&str> {
     items.as_array().unwrap().iter().map(|item| text(item, "tag")).collect()
-}
-
-fn template() -> Value {
-    json!({
-        "inbounds": [{ "type": "trojan", "tag": "in", "listen_port": 443,
-                       "users": [{ "name": "guest", "password": "of-the-operator" }] }],
-        "outbounds": [{ "type": "direct", "tag": "direct" }, { "type": "direct", "tag": "warp" }],
-        "route": { "rules": [{ "action": "sniff" }, { "domain": "a.example", "outbound": "warp" }] },
-    })
 }
 
 #[test]
@@ -93,29 +66,12 @@ fn with_marks_every_gate_leads_out_under_one_as_well_as_the_final_outbound_does(
         let members = gate["outbounds"].as_array().unwrap();
         assert_eq!(members.len(), 4);
         let marked = outbounds.iter().find(|of| of["tag"] == members[3]).unwrap();
-        let marks = marks_of_file(&json);
-        assert_eq!(marked["routing_mark"], marks[&"bob23456".parse::<SlotName>().unwrap()]);
+        let marks = written::marks(&json);
+        assert_eq!(marked["routing_mark"], marks[&crate::testing::slot("bob23456")]);
         assert_eq!((text(marked, "type"), text(marked, "bind_interface")), ("direct", "eth1"));
         assert_eq!(way_of(text(marked, "tag")), Way::Slow);
         assert_eq!(marks.len(), 2);
     }
-    // A file that is kept goes over to the relay and back.
-    let starts = |kernel: bool| {
-        let (json, _) = with_gates(&with_marks(&template, &slots, !kernel).json, &slots, kernel).unwrap();
-        let config: Value = serde_json::from_slice(&json).unwrap();
-        let gate =
-            config["outbounds"].as_array().unwrap().iter().find(|of| text(of, "tag") == "weir:bob23456").cloned();
-        text(&gate.unwrap(), "default").to_owned()
-    };
-    assert!(starts(true).starts_with("weir-mark:") && starts(false).starts_with("weir-relay:"));
-}
-
-#[test]
-fn only_a_reload_brings_marks_and_whether_the_kernel_goes_by_them_needs_none() {
-    let slots = [slot("alice234", true)];
-    let digest = |kernel| with_marks(&template(), &slots, kernel).digest;
-    assert_eq!(digest(true), digest(false));
-    assert_ne!(digest(true), with_relay(&template(), &slots, PORTS).unwrap().digest);
 }
 
 #[test]
@@ -127,7 +83,7 @@ fn where_users_leave_by_something_else_than_direct_no_gate_leads_out_under_a_mar
         .push(json!({ "type": "socks", "tag": "tunnel", "server": "192.0.2.1", "server_port": 1080 }));
     template["route"]["final"] = "tunnel".into();
     let made = with_marks(&template, &[slot("alice234", true)], true);
-    assert!(marks_of_file(&made.json).is_empty());
+    assert!(written::marks(&made.json).is_empty());
     assert_eq!(made.digest, with_relay(&template, &[slot("alice234", true)], PORTS).unwrap().digest);
 }
 
@@ -148,16 +104,6 @@ fn what_comes_back_from_the_relay_leaves_by_the_final_outbound_and_meets_no_othe
 }
 
 #[test]
-fn only_a_reload_brings_the_relay_or_other_ports_of_it_and_a_speed_needs_none() {
-    let slots = [slot("alice234", true)];
-    let digest = |slots: &[ConfiguredSlot], relay| with_relay(&template(), slots, relay).unwrap().digest;
-    let slow = [ConfiguredSlot { slow: true, ..slots[0].clone() }];
-    assert_eq!(digest(&slots, PORTS), digest(&slow, PORTS));
-    assert_ne!(digest(&slots, PORTS), digest(&slots, None));
-    assert_ne!(digest(&slots, PORTS), digest(&slots, Some(RelayPorts { relay: 21_091, back: 21_093 })));
-}
-
-#[test]
 fn an_inbound_at_a_port_of_the_relay_is_refused() {
     for (port, why) in [(21_091, "speed.relay_port"), (21_092, "21092 is taken")] {
         let mut template = template();
@@ -166,22 +112,6 @@ fn an_inbound_at_a_port_of_the_relay_is_refused() {
         assert!(refusal.contains(why), "{refusal}");
         assert!(with(&template, &[]).is_ok());
     }
-}
-
-#[test]
-fn a_file_that_is_kept_gets_the_ways_that_it_has() {
-    let open = [slot("alice234", true)];
-    let slow = [ConfiguredSlot { slow: true, ..open[0].clone() }];
-    let started = |relay, slots: &[ConfiguredSlot]| {
-        let file = with_relay(&template(), &open, relay).unwrap().json;
-        let config: Value = serde_json::from_slice(&with_gates(&file, slots, false).unwrap().0).unwrap();
-        let outbounds = config["outbounds"].as_array().unwrap();
-        outbounds.iter().find(|of| text(of, "tag") == "weir:alice234").unwrap()["default"].clone()
-    };
-    assert_eq!(started(PORTS, &slow), "weir-relay:alice234");
-    assert_eq!(started(PORTS, &open), "direct");
-    assert_eq!(started(PORTS, &[]), REFUSE);
-    assert_eq!(started(None, &slow), "direct");
 }
 
 #[test]
@@ -247,59 +177,6 @@ fn a_user_of_the_operator_may_not_have_the_name_of_a_slot() {
     let told = with(&template, &[slot("alice234", true)]).err().unwrap().to_string();
     assert!(told.contains("alice234"), "{told}");
     assert!(with(&template, &[slot("bob23456", true)]).is_ok());
-}
-
-#[test]
-fn the_digest_is_the_same_for_other_gate_states_and_orders_and_differs_for_everything_else() {
-    let digest = |template: &Value, slots: &[ConfiguredSlot]| with(template, slots).unwrap().digest;
-    let both = [slot("alice234", true), slot("bob23456", false)];
-    let first = digest(&template(), &both);
-    assert_eq!(first, digest(&template(), &[slot("bob23456", true), slot("alice234", false)]));
-    assert_ne!(first, digest(&template(), &both[..1]));
-    let mut other = template();
-    other["route"]["rules"][1]["domain"] = "b.example".into();
-    assert_ne!(first, digest(&other, &both));
-    let mut marked = template();
-    marked["weir"] = json!({ "stay_in_front": [1] });
-    assert_ne!(first, digest(&marked, &both));
-    let mut rekeyed = both.clone();
-    rekeyed[0].credentials = SlotSecret::derive(b"other", &rekeyed[0].slot).into();
-    assert_ne!(first, digest(&template(), &rekeyed));
-}
-
-#[test]
-fn the_digest_says_apart_what_comes_from_the_template_and_what_from_the_users() {
-    let of = |template: &Value, slots: &[ConfiguredSlot]| with(template, slots).unwrap().digest;
-    let first = of(&template(), &[slot("alice234", true)]);
-    let other_users = of(&template(), &[slot("bob23456", true)]);
-    assert_eq!(of_template(&first), of_template(&other_users));
-    assert_ne!(first, other_users);
-    let mut other = template();
-    other["inbounds"][0]["listen_port"] = 1.into();
-    assert_ne!(of_template(&first), of_template(&of(&other, &[slot("alice234", true)])));
-}
-
-#[test]
-fn the_gates_of_a_written_file_can_be_changed_without_its_template() {
-    let before = [slot("alice234", true), slot("bob23456", false), slot("carol234", true)];
-    let after = [slot("alice234", false), slot("bob23456", true)];
-    let made = with(&template(), &before).unwrap();
-    let (changed, cache_file) = with_gates(&made.json, &after, false).unwrap();
-    let gone = [&after[..], &[slot("carol234", false)]].concat();
-    let as_rendered: Value = serde_json::from_slice(&with(&template(), &gone).unwrap().json).unwrap();
-    assert_eq!(serde_json::from_slice::<Value>(&changed).unwrap(), as_rendered, "a slot that nobody names is shut");
-    assert_eq!(cache_file, Some(made.cache_file));
-    assert_eq!(digest_of_file(&changed), Some(made.digest));
-    assert!(with_gates(br#"{"outbounds":[{"type":"direct","tag":"direct"}]}"#, &after, false).is_none(), "not ours");
-}
-
-#[test]
-fn a_written_file_tells_where_its_core_answers_and_which_digest_it_states() {
-    let made = with(&template(), &[slot("alice234", true)]).unwrap();
-    assert_eq!(target_of_file(&made.json), Some(made.target));
-    assert_eq!(digest_of_file(&made.json), Some(made.digest));
-    assert_eq!(target_of_file(b"{"), None);
-    assert_eq!(digest_of_file(br#"{"outbounds":[{"type":"direct","tag":"direct"}]}"#), None);
 }
 
 #[test]

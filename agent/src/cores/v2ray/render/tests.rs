@@ -1,6 +1,5 @@
-use crate::cores::testing::slot;
-
 use super::*;
+use crate::cores::testing::slot;
 
 const TEMPLATE: &str = r#"{
     "inbounds": [

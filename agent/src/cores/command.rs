@@ -18,7 +18,7 @@ const LAST_WORDS: Duration = Duration::from_millis(200);
 ///
 /// # Errors
 /// A sentence naming the program, with what it wrote to standard error.
-pub(in crate::cores) async fn run(argv: &[String], pid_file: Option<&Path>, dir: Option<&Path>) -> Result<(), String> {
+pub(super) async fn run(argv: &[String], pid_file: Option<&Path>, dir: Option<&Path>) -> Result<(), String> {
     let argv = argv.iter().map(|word| filled(word, pid_file)).collect::<Result<Vec<String>, String>>()?;
     let Some((program, arguments)) = argv.split_first() else { return Err("the command is empty".into()) };
     let mut command = Command::new(program);
@@ -78,10 +78,7 @@ fn filled(word: &str, pid_file: Option<&Path>) -> Result<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn block_on<T>(work: impl Future<Output = T>) -> T {
-        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
-    }
+    use crate::testing::block_on;
 
     fn argv(words: &[&str]) -> Vec<String> {
         words.iter().map(|word| (*word).to_owned()).collect()

@@ -8,6 +8,7 @@ use sha2::{Digest as _, Sha256};
 use weir_wire::SlotName;
 
 use crate::cores::ConfiguredSlot;
+use crate::cores::digest::cut;
 
 /// The first 8 bits of every mark of ours, and which bits those are.
 pub(crate) const MARKS: u32 = 0x5700_0000;
@@ -15,12 +16,12 @@ pub(crate) const MASK: u32 = 0xff00_0000;
 const TAG: &str = "weir-mark:";
 
 /// The outbound of a slot and its mark. The running core repeats its tags when it is asked, so it states its marks itself.
-pub(in crate::cores::singbox) fn tag(mark: u32, slot: &SlotName) -> String {
+pub(super) fn tag(mark: u32, slot: &SlotName) -> String {
     format!("{TAG}{mark:08x}:{slot}")
 }
 
 /// The slot and the mark of an outbound, if it has one.
-pub(in crate::cores::singbox) fn of_tag(tag: &str) -> Option<(SlotName, u32)> {
+pub(super) fn of_tag(tag: &str) -> Option<(SlotName, u32)> {
     let (mark, slot) = tag.strip_prefix(TAG)?.split_once(':')?;
     let mark = u32::from_str_radix(mark, 16).ok().filter(|mark| mark & MASK == MARKS)?;
     Some((slot.parse().ok()?, mark))
@@ -28,7 +29,7 @@ pub(in crate::cores::singbox) fn of_tag(tag: &str) -> Option<(SlotName, u32)> {
 
 /// The digest of a template whose gates have such outbounds.
 pub(super) fn digest(of_template: &str) -> String {
-    super::cut(Sha256::new_with_prefix(format!("weir/sing-box/marks/1\n{of_template}")))
+    cut(Sha256::new_with_prefix(format!("weir/sing-box/marks/1\n{of_template}")))
 }
 
 /// The slots' outbounds, after `model`; none without it.

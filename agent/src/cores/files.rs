@@ -5,14 +5,14 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-use crate::cores::CoreError;
+use super::CoreError;
 
 fn failed(path: &Path) -> impl Fn(io::Error) -> CoreError {
     move |why| CoreError::Disk(format!("{}: {why}", path.display()))
 }
 
 /// A complete new version of a file under another name, on disk down to the platters. Dropped uncommitted, it vanishes.
-pub(in crate::cores) struct Staged {
+pub(super) struct Staged {
     path: PathBuf,
     target: PathBuf,
 }
@@ -23,12 +23,7 @@ impl Staged {
     ///
     /// # Errors
     /// [`CoreError::Disk`] naming the file.
-    pub(in crate::cores) fn write(
-        target: &Path,
-        dir: Option<&Path>,
-        bytes: &[u8],
-        mode: u32,
-    ) -> Result<Self, CoreError> {
+    pub(super) fn write(target: &Path, dir: Option<&Path>, bytes: &[u8], mode: u32) -> Result<Self, CoreError> {
         let name = target.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let dir = dir.or_else(|| target.parent()).filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
         // One fixed name per target, so that crashes leave at most one file behind.
@@ -52,7 +47,7 @@ impl Staged {
     }
 
     /// Where the new version waits.
-    pub(in crate::cores) fn path(&self) -> &Path {
+    pub(super) fn path(&self) -> &Path {
         &self.path
     }
 
@@ -60,7 +55,7 @@ impl Staged {
     ///
     /// # Errors
     /// [`CoreError::Disk`] naming the file.
-    pub(in crate::cores) fn commit(self) -> Result<(), CoreError> {
+    pub(super) fn commit(self) -> Result<(), CoreError> {
         fs::rename(&self.path, &self.target).map_err(failed(&self.target))?;
         sync_dir(&self.target).map_err(failed(&self.target))
     }
@@ -82,7 +77,7 @@ fn sync_dir(of: &Path) -> io::Result<()> {
 ///
 /// # Errors
 /// [`CoreError::Disk`] naming the file.
-pub(in crate::cores) fn place(path: &Path, bytes: &[u8], mode: u32) -> Result<(), CoreError> {
+pub(super) fn place(path: &Path, bytes: &[u8], mode: u32) -> Result<(), CoreError> {
     Staged::write(path, None, bytes, mode)?.commit()
 }
 
@@ -90,7 +85,7 @@ pub(in crate::cores) fn place(path: &Path, bytes: &[u8], mode: u32) -> Result<()
 ///
 /// # Errors
 /// [`CoreError::Disk`] naming the file.
-pub(in crate::cores) fn remove(path: &Path) -> Result<(), CoreError> {
+pub(super) fn remove(path: &Path) -> Result<(), CoreError> {
     match fs::remove_file(path) {
         Err(why) if why.kind() != io::ErrorKind::NotFound => Err(failed(path)(why)),
         _ => Ok(()),
