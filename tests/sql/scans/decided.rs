@@ -56,7 +56,7 @@ pub(crate) const DECIDED: [Decided; 17] = [
         keys,
     ),
     decided(
-        "a panel that was restored begins a new roster and waits for every node, once",
+        "a panel that was restored begins a new roster and waits for every node; whether one is still waited for, each sweep looks up among the keys",
         &["epochs", "node_keys", "roster_versions", "slots"],
         restoration,
     ),
