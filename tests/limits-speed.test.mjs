@@ -7,32 +7,18 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { UDP_REQUEST_BYTES, writeUdpRequest } from './support/echo-server.mjs';
 import { startLimits, until } from './support/limits.mjs';
 import { datagramHeader, datagramPayload } from './support/socks5.mjs';
+import { areAsFastAsTheyMay, DATAGRAM, limited, MANY, SPEED, sum, TOLERANCE, WINDOW_MS, WINDOWS } from './support/speed.mjs';
 
-const SPEED = 1_000_000;
-const WINDOW_MS = 10_000;
-/** The promise. */
-const TOLERANCE = 0.05;
-/** A machine that is busy with other things can only make a user slower. */
-const WINDOWS = 4;
-const MANY = 16;
-const DATAGRAM = 1200;
 const TUNNEL = '127.0.0.9';
 const QUOTA = 6 * 2 ** 20;
 
 let limits;
 
 before(async () => {
-  const speed_limit = SPEED;
   limits = await startLimits({
     users: [
-      { name: 'down-one', speed_limit },
-      { name: 'down-many', speed_limit },
-      { name: 'up-one', speed_limit },
-      { name: 'up-many', speed_limit },
-      { name: 'datagrams', speed_limit },
-      { name: 'changing', speed_limit },
-      { name: 'counted', speed_limit },
-      { name: 'quota', speed_limit, monthly_quota: QUOTA },
+      ...limited('down-one', 'down-many', 'up-one', 'up-many', 'datagrams', 'changing', 'counted'),
+      { ...limited('quota')[0], monthly_quota: QUOTA },
       { name: 'free' },
     ],
     // Whoever leaves by the final outbound comes from there.
@@ -46,7 +32,6 @@ before(async () => {
 after(() => limits?.stop());
 
 const floods = (user, direction, count) => Promise.all(Array.from({ length: count }, () => limits.flood(user, direction)));
-const sum = (numbers) => numbers.reduce((all, one) => all + one, 0);
 
 test('a user is as fast as he may be within 5 % over 10 s, with 1 and 16 connections, both ways', { timeout: 240_000 }, async (context) => {
   const users = [
@@ -55,19 +40,7 @@ test('a user is as fast as he may be within 5 % over 10 s, with 1 and 16 connect
     ['up-one', await floods('up-one', 'up', 1)],
     ['up-many', await floods('up-many', 'up', MANY)],
   ];
-  for (const [user, own] of users) await until(`${user} passes bytes`, () => sum(own.map(({ passed }) => passed)) > SPEED);
-  const fast = new Set();
-  for (let window = 0; window < WINDOWS && fast.size < users.length; window += 1) {
-    const { seconds, bytes } = await limits.during(WINDOW_MS, users.flatMap(([, own]) => own));
-    for (const [user, own] of users) {
-      const passed = sum(bytes.splice(0, own.length));
-      const share = passed / (SPEED * seconds);
-      context.diagnostic(`${user}: ${(100 * share).toFixed(2)} % of his speed`);
-      assert.ok(share <= 1 + TOLERANCE, `${user}: ${passed} bytes in ${seconds} s`);
-      if (share >= 1 - TOLERANCE) fast.add(user);
-    }
-  }
-  assert.deepEqual([...fast].sort(), users.map(([user]) => user).sort());
+  await areAsFastAsTheyMay(limits, users, context);
   for (const [user, own] of users) assert.ok(own.every(({ over }) => !over), `${user} was not cut`);
   limits.hush();
 });

@@ -6,7 +6,7 @@ import path from 'node:path';
 import { Trouble } from '../home.mjs';
 
 const MANIFEST = 'manifest.json';
-/** The format of src/cron/backup.rs that this checkout reads. */
+/** The format of src/cron/backup/run.rs that this checkout reads. */
 const FORMAT = 1;
 
 const sha256 = (bytes) => createHash('sha256').update(bytes).digest('hex');

@@ -208,7 +208,7 @@ pub struct Expired {
     pub only: Option<i64>,
 }
 
-// Rows read: every user once; of a reseller, 2 per user of his.
+// Rows read: 2 per user whose expiry lies in the span; of a reseller, 2 per user of his.
 macro_rules! expired {
     ($own:literal) => {
         concat!(

@@ -161,28 +161,10 @@ mod tests {
 
     #[test]
     fn every_language_tells_every_figure_with_its_number_and_what_to_do() {
-        let figures = [
-            Figure::Unattributed,
-            Figure::Foreign,
-            Figure::Unknown,
-            Figure::Ambiguous,
-            Figure::Lost,
-            Figure::Overshoot,
-            Figure::Gaps,
-            Figure::Forks,
-            Figure::Rejected,
-            Figure::PendingReload,
-            Figure::Cut(ReloadReason::First),
-            Figure::Cut(ReloadReason::Users),
-            Figure::Cut(ReloadReason::Template),
-            Figure::Cut(ReloadReason::Credentials),
-            Figure::Cut(ReloadReason::Quiet),
-            Figure::Cut(ReloadReason::Other),
-        ];
         let mut told = Vec::new();
         for language in [Language::En, Language::Zh, Language::Ru, Language::Fa] {
             let words = figures::of(language);
-            for figure in figures {
+            for figure in Figure::ALL {
                 assert_eq!((words.name)(figure, 2).matches("{n}").count(), 1, "{language:?} {figure:?}");
                 told.push((words.advice)(figure));
             }

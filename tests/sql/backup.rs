@@ -39,7 +39,7 @@ fn all(sqlite: &Sqlite, table: &str) -> BTreeSet<String> {
     )
     .unwrap();
     let statement = parts_of(table);
-    let rows: Vec<Row> = sqlite.all(&statement).unwrap();
+    let rows: Vec<Row> = sqlite.query(&statement);
     rows.iter().map(|row| Json::Array(columns.iter().map(|column| row[column].clone()).collect()).to_string()).collect()
 }
 

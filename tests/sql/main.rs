@@ -22,6 +22,7 @@ mod pages;
 mod passkeys;
 mod plans;
 mod reports;
+mod scans;
 mod scene;
 mod sharing;
 mod slots;

@@ -119,8 +119,7 @@ fn a_node_and_its_keys_old_and_new_are_told_which_inbounds_are_for_whom() {
         sqlite.batch(&nodes::enroll(node, hash, NOW)).unwrap();
     };
     let keys = || -> Vec<(String, Option<String>)> {
-        let keys =
-            sqlite.all::<Key>(&Statement::new("SELECT hash, inbound_plans FROM node_keys ORDER BY hash")).unwrap();
+        let keys = sqlite.query::<Key>(&Statement::new("SELECT hash, inbound_plans FROM node_keys ORDER BY hash"));
         keys.into_iter().map(|key| (key.hash, key.inbound_plans)).collect()
     };
     enrol(wien, "a");

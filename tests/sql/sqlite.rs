@@ -9,6 +9,8 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value as Json};
 use weir::store::{Statement, StoreError, Value};
 
+use crate::scans;
+
 /// A database with every migration applied.
 pub(crate) struct Sqlite {
     connection: Connection,
@@ -28,33 +30,41 @@ impl ToSql for Bound<'_> {
     }
 }
 
+/// An empty database in memory, with every migration applied. The limits are those of workerd's `SQLite` (`src/workerd/util/sqlite.c++`).
+pub(crate) fn migrated() -> Connection {
+    let connection = Connection::open_in_memory().unwrap();
+    connection.set_prepared_statement_cache_capacity(128);
+    for (limit, value) in [
+        (Limit::SQLITE_LIMIT_VARIABLE_NUMBER, 100),
+        (Limit::SQLITE_LIMIT_COMPOUND_SELECT, 5),
+        (Limit::SQLITE_LIMIT_EXPR_DEPTH, 100),
+        (Limit::SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 50),
+        (Limit::SQLITE_LIMIT_FUNCTION_ARG, 32),
+        (Limit::SQLITE_LIMIT_VDBE_OP, 25_000),
+        (Limit::SQLITE_LIMIT_SQL_LENGTH, 100_000),
+        (Limit::SQLITE_LIMIT_LENGTH, 2_000_000),
+        (Limit::SQLITE_LIMIT_TRIGGER_DEPTH, 10),
+    ] {
+        connection.set_limit(limit, value).unwrap();
+    }
+    let mut migrations: Vec<_> = std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    migrations.sort();
+    for migration in migrations {
+        connection.execute_batch(&std::fs::read_to_string(migration).unwrap()).unwrap();
+    }
+    connection
+}
+
 impl Sqlite {
-    /// An empty database in memory. The limits are those of workerd's `SQLite` (`src/workerd/util/sqlite.c++`).
     pub(crate) fn new() -> Self {
-        let connection = Connection::open_in_memory().unwrap();
-        connection.set_prepared_statement_cache_capacity(128);
-        for (limit, value) in [
-            (Limit::SQLITE_LIMIT_VARIABLE_NUMBER, 100),
-            (Limit::SQLITE_LIMIT_COMPOUND_SELECT, 5),
-            (Limit::SQLITE_LIMIT_EXPR_DEPTH, 100),
-            (Limit::SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 50),
-            (Limit::SQLITE_LIMIT_FUNCTION_ARG, 32),
-            (Limit::SQLITE_LIMIT_VDBE_OP, 25_000),
-            (Limit::SQLITE_LIMIT_SQL_LENGTH, 100_000),
-            (Limit::SQLITE_LIMIT_LENGTH, 2_000_000),
-            (Limit::SQLITE_LIMIT_TRIGGER_DEPTH, 10),
-        ] {
-            connection.set_limit(limit, value).unwrap();
-        }
-        let mut migrations: Vec<_> = std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations"))
-            .unwrap()
-            .map(|entry| entry.unwrap().path())
-            .collect();
-        migrations.sort();
-        for migration in migrations {
-            connection.execute_batch(&std::fs::read_to_string(migration).unwrap()).unwrap();
-        }
-        Self { connection }
+        Self { connection: migrated() }
+    }
+
+    pub(crate) const fn connection(&self) -> &Connection {
+        &self.connection
     }
 
     /// Plain SQL, for setting a scene.
@@ -64,6 +74,16 @@ impl Sqlite {
 
     /// Runs one statement and decodes its rows.
     pub(crate) fn all<T: DeserializeOwned>(&self, statement: &Statement) -> Result<Vec<T>, StoreError> {
+        scans::look(statement);
+        self.run_all(statement)
+    }
+
+    /// The rows of a statement that is a test's own, which may walk through whatever it likes.
+    pub(crate) fn query<T: DeserializeOwned>(&self, statement: &Statement) -> Vec<T> {
+        self.run_all(statement).unwrap()
+    }
+
+    fn run_all<T: DeserializeOwned>(&self, statement: &Statement) -> Result<Vec<T>, StoreError> {
         let classify = |error: rusqlite::Error| StoreError::classify(&error.to_string());
         let mut prepared = self.connection.prepare_cached(&statement.sql).map_err(classify)?;
         let names: Vec<String> = prepared.column_names().into_iter().map(String::from).collect();

@@ -34,6 +34,26 @@ pub enum Figure {
 }
 
 impl Figure {
+    /// Every figure, and that of cut connections with every reason.
+    pub const ALL: [Self; 16] = [
+        Self::Unattributed,
+        Self::Foreign,
+        Self::Unknown,
+        Self::Ambiguous,
+        Self::Lost,
+        Self::Overshoot,
+        Self::Gaps,
+        Self::Forks,
+        Self::Rejected,
+        Self::PendingReload,
+        Self::Cut(ReloadReason::First),
+        Self::Cut(ReloadReason::Users),
+        Self::Cut(ReloadReason::Template),
+        Self::Cut(ReloadReason::Credentials),
+        Self::Cut(ReloadReason::Quiet),
+        Self::Cut(ReloadReason::Other),
+    ];
+
     /// What so many are called, behind the number. Of bytes the unit stands before it.
     #[must_use]
     pub const fn name(self, number: u64) -> &'static str {
@@ -140,24 +160,7 @@ mod tests {
 
     #[test]
     fn every_figure_is_explained_in_one_sentence_that_says_what_to_do() {
-        let figures = [
-            Figure::Unattributed,
-            Figure::Foreign,
-            Figure::Unknown,
-            Figure::Ambiguous,
-            Figure::Lost,
-            Figure::Gaps,
-            Figure::Forks,
-            Figure::Rejected,
-            Figure::PendingReload,
-            Figure::Cut(ReloadReason::First),
-            Figure::Cut(ReloadReason::Users),
-            Figure::Cut(ReloadReason::Template),
-            Figure::Cut(ReloadReason::Credentials),
-            Figure::Cut(ReloadReason::Quiet),
-            Figure::Cut(ReloadReason::Other),
-        ];
-        for told in figures.map(Figure::advice).into_iter().chain([BYPASS, CLOCK]) {
+        for told in Figure::ALL.map(Figure::advice).into_iter().chain([BYPASS, CLOCK]) {
             assert_eq!(told.matches(". ").count(), 0, "{told}");
             assert!(told.ends_with('.') && told.contains(": "), "{told}");
         }

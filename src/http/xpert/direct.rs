@@ -1,14 +1,17 @@
 //! Direct configs: adding, checking, ordering, switching. Only the operator's own hand changes one.
 
+mod order;
+mod told;
+
 use serde::Deserialize;
 use serde_json::{Value, json};
 use worker::{Request, Response};
 
+use self::order::{Reorder, ordered};
+use self::told::{check, facts, link_facts, new, read, shown};
 use super::sources::publish;
 use super::{LINKS, WRITE, number};
 use crate::domain::audit::{Actor, Entry, Facts, Secret};
-use crate::domain::xpert::figures::stamp;
-use crate::domain::xpert::link::Link;
 use crate::http::audit::{Deed, recorded};
 use crate::http::auth::authorize;
 use crate::http::body;
@@ -21,8 +24,6 @@ use crate::store::xpert_direct::{self as store, Config, New};
 /// Largest batch: bytes, and links.
 const MAX_BATCH: usize = 1 << 20;
 const MOST: usize = 1_000;
-/// Longest note, in characters.
-const REMARKS: usize = 200;
 /// Letters of a refused line that are shown again.
 const PREFIX: usize = 80;
 /// Names of added links that the audit log shows.
@@ -52,80 +53,6 @@ struct Batch {
 #[derive(Deserialize)]
 struct Raw {
     raw: String,
-}
-
-/// Either the whole order, or one config that is put in another one's place.
-#[derive(Deserialize)]
-struct Reorder {
-    #[serde(default)]
-    ids: Option<Vec<i64>>,
-    #[serde(default)]
-    source_id: Option<i64>,
-    #[serde(default)]
-    target_id: Option<i64>,
-}
-
-fn shown(config: &Config) -> Value {
-    json!({
-        "id": config.id,
-        "raw": config.raw,
-        "protocol": config.protocol,
-        "server": config.server,
-        "port": config.port,
-        "name": config.name,
-        "remarks": config.remarks,
-        "is_active": config.is_active == 1,
-        "is_permanent": config.is_permanent == 1,
-        "position": config.position,
-        "added_at": stamp(config.added_at),
-    })
-}
-
-/// A line as a link, or why it is none, in words.
-fn read(raw: &str) -> Result<Link, String> {
-    match Link::read(raw) {
-        Ok(Some(link)) => Ok(link),
-        Ok(None) => Err("an empty line or a comment is no link".into()),
-        Err(reason) => Err(reason.to_string()),
-    }
-}
-
-fn new<'a>(link: &'a Link, remarks: Option<&'a str>) -> New<'a> {
-    New {
-        raw: &link.text,
-        protocol: link.protocol(),
-        server: link.endpoint.server.as_str(),
-        port: link.endpoint.port,
-        name: &link.endpoint.name,
-        remarks,
-    }
-}
-
-fn check(remarks: Option<&str>) -> Result<(), Failure> {
-    let fits = |text: &str| text.chars().count() <= REMARKS && text.chars().all(|c| !c.is_control());
-    if remarks.is_none_or(fits) { Ok(()) } else { Err(Failure::invalid("remarks", "at most 200 printable characters")) }
-}
-
-/// What the audit log tells of a link: who has the link itself can use it.
-fn link_facts(link: &New<'_>) -> Facts {
-    Facts::new()
-        .plain("protocol", link.protocol)
-        .plain("server", link.server)
-        .plain("port", link.port)
-        .plain("name", link.name)
-        .hidden("raw", Secret::new(link.raw))
-}
-
-fn facts(config: &Config) -> Facts {
-    Facts::new()
-        .plain("protocol", config.protocol.as_str())
-        .plain("server", config.server.as_str())
-        .plain("port", config.port)
-        .plain("name", config.name.as_str())
-        .hidden("raw", Secret::new(config.raw.as_str()))
-        .plain("remarks", config.remarks.as_str())
-        .plain("is_active", config.is_active == 1)
-        .plain("is_permanent", config.is_permanent == 1)
 }
 
 /// What is done to one config: what the log calls it, what is so afterwards unless it is gone then, and the statements, the
@@ -337,27 +264,4 @@ pub(super) async fn reorder(mut request: Request, call: &Call) -> Result<Respons
     };
     let (_, total) = recorded(call, &actor, prepare).await?;
     Ok(Response::from_json(&json!({ "message": "Direct configs reordered", "total": total }))?)
-}
-
-fn ordered(mut order: Vec<i64>, wanted: &Reorder) -> Result<Vec<i64>, Failure> {
-    let place = |order: &[i64], id: i64| order.iter().position(|other| *other == id).ok_or(NONE);
-    match (&wanted.ids, wanted.source_id, wanted.target_id) {
-        (Some(first), None, None) => {
-            for (index, id) in first.iter().enumerate() {
-                place(&order, *id)?;
-                if first.iter().take(index).any(|other| other == id) {
-                    return Err(Failure::invalid("ids", "each config once"));
-                }
-            }
-            order.retain(|id| !first.contains(id));
-            Ok(first.iter().copied().chain(order).collect())
-        }
-        (None, Some(source), Some(target)) => {
-            let (from, to) = (place(&order, source)?, place(&order, target)?);
-            let moved = order.remove(from);
-            order.insert(to.min(order.len()), moved);
-            Ok(order)
-        }
-        _ => Err(Failure::invalid("ids", "a list of numbers, or source_id and target_id instead")),
-    }
 }

@@ -1,6 +1,7 @@
 //! What makes up a user's numbers: why he stands where he stands, hour by hour, what nodes hold, who fetched his link, from where he comes.
 
 use askama::Template;
+use weir_wire::credential::ByHand;
 use weir_wire::{Bytes, Second};
 
 use super::super::asset;
@@ -14,6 +15,21 @@ use crate::domain::explain::{Because, Stand};
 use crate::domain::fetch::Fetch;
 use crate::domain::history::Row;
 use crate::domain::page::language::digits;
+
+/// Credentials, by the names that the API has for them, and what they are called: the protocols', which no language translates.
+const CREDENTIALS: [(&str, &str); ByHand::NAMES.len()] = [
+    ("vless_uuid", "VLESS UUID"),
+    ("vmess_uuid", "VMess UUID"),
+    ("trojan_password", "Trojan"),
+    ("shadowsocks_password", "Shadowsocks"),
+    ("shadowsocks_key_16", "Shadowsocks 2022, 16"),
+    ("shadowsocks_key_32", "Shadowsocks 2022, 32"),
+    ("hysteria_password", "Hysteria2"),
+    ("tuic_uuid", "TUIC UUID"),
+    ("tuic_password", "TUIC"),
+    ("anytls_password", "AnyTLS"),
+    ("proxy_password", "SOCKS, HTTP, naive"),
+];
 
 /// What one node counted of him in the period.
 pub(crate) struct NodeSum {
@@ -165,5 +181,19 @@ impl<'a> UserDetails<'a> {
             audits,
             shell,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_credential_that_may_be_set_has_its_field() {
+        let mut fields = CREDENTIALS.map(|(field, _)| field);
+        let mut names = ByHand::NAMES;
+        fields.sort_unstable();
+        names.sort_unstable();
+        assert_eq!(fields, names);
     }
 }

@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { UDP_REQUEST_BYTES, writeUdpRequest } from '../echo-server.mjs';
 import { startLimits, until } from '../limits.mjs';
 import { datagramHeader, datagramPayload } from '../socks5.mjs';
+import { DATAGRAM, limited, MANY, SPEED, sum, TOLERANCE, WINDOW_MS, WINDOWS } from '../speed.mjs';
 import { ip } from './namespaces.mjs';
 import { countFrom, nft, tables } from './tables.mjs';
 import { targetIn } from './target.mjs';
@@ -15,14 +16,6 @@ const [, , namespace] = process.argv;
 const [HERE, THERE] = ['198.18.1.1', '198.18.1.2'];
 /** Everything takes a minute; a run of all tests has half of one. */
 const skip = process.env.WEIR_LONG === '1' ? false : 'with WEIR_LONG=1';
-const SPEED = 1_000_000;
-const WINDOW_MS = 10_000;
-/** The promise. */
-const TOLERANCE = 0.05;
-/** A machine that is busy with other things can only make a user slower. */
-const WINDOWS = 4;
-const MANY = 16;
-const DATAGRAM = 1200;
 /** What the user without a limit asks for. */
 const FREE = 8 * SPEED;
 /** What may pass at once: so many bytes, and what passes in so many milliseconds. */
@@ -41,16 +34,9 @@ before(async () => {
   ip('link', 'set', 'weir-line', 'up');
   ip('-n', namespace, 'address', 'add', `${THERE}/24`, 'dev', 'weir-target');
   ip('-n', namespace, 'link', 'set', 'weir-target', 'up');
-  const speed_limit = SPEED;
   limits = await startLimits({
     users: [
-      { name: 'down-one', speed_limit },
-      { name: 'down-many', speed_limit },
-      { name: 'up-one', speed_limit },
-      { name: 'up-many', speed_limit },
-      { name: 'datagrams', speed_limit },
-      { name: 'answers', speed_limit },
-      { name: 'changing', speed_limit },
+      ...limited('down-one', 'down-many', 'up-one', 'up-many', 'datagrams', 'answers', 'changing'),
       { name: 'free' },
     ],
     settings: { speed: { by: 'nft' } },
@@ -60,7 +46,6 @@ before(async () => {
 after(() => limits?.stop());
 
 const floods = (user, direction, count) => Promise.all(Array.from({ length: count }, () => limits.flood(user, direction)));
-const sum = (numbers) => numbers.reduce((all, one) => all + one, 0);
 const status = async () => (await limits.node.status()).node;
 /** How many of the tables' own packets went which way is not told: that they are there is. */
 const isHeld = () => assert.deepEqual(tables().filter((table) => table.endsWith(' weir')).sort(), ['inet weir', 'netdev weir']);

@@ -1,0 +1,171 @@
+//! Deliveries: for whom there is one, in which order they wait, and what becomes of them.
+
+use serde_json::json;
+use weir::store::channels::{self, Channel, Created, Fields, Standing};
+use weir::store::deliveries::{self, Mark, Shown, Waiting};
+use weir::store::{events, jobs};
+use weir_wire::Second;
+
+use super::{channel, fan_out, happen, kinds, waiting};
+use crate::scene::{DAY, NOW, Scene};
+
+#[test]
+fn an_event_wakes_the_outbox_and_becomes_one_delivery_for_each_channel_that_wants_it() {
+    let scene = Scene::new();
+    let first = channel(&scene, "first", &["sharing.suspected"], "operator");
+    let second = channel(&scene, "second", &["sharing.suspected", "user.limited"], "operator");
+    let third = channel(&scene, "third", &["user.limited"], "operator");
+    let users = channel(&scene, "users", &["sharing.suspected"], "user");
+    let ann = scene.create("ann", &json!({ "email": "ann@b.example" }));
+    let bob = scene.create("bob", &json!({}));
+    scene.sqlite.execute("UPDATE jobs SET next_at = 9007199254740991 WHERE name = 'outbox'");
+    happen(&scene, ann.id, &["one", "two"]);
+    happen(&scene, bob.id, &["three"]);
+    happen(&scene, ann.id, &["one"]);
+    let next: i64 = scene.sqlite.value("SELECT next_at FROM jobs WHERE name = 'outbox'");
+    assert_eq!(next, NOW.get());
+    fan_out(&scene);
+    fan_out(&scene);
+    let counts = [first, second, third, users].map(|id| waiting(&scene, id).len());
+    assert_eq!(counts, [3, 3, 0, 2], "an event happens once, and a user without an address is told nothing");
+    let late = channel(&scene, "late", &["sharing.suspected"], "operator");
+    fan_out(&scene);
+    assert_eq!(waiting(&scene, late), [], "a new channel is not told what was before it");
+    let told: Vec<Waiting> = scene.sqlite.all(&deliveries::waiting(users, true)).unwrap();
+    assert_eq!(told.iter().map(|row| row.email.as_deref()).collect::<Vec<_>>(), [Some("ann@b.example"); 2]);
+}
+
+#[test]
+fn what_got_through_leaves_the_queue_and_what_did_not_stays_with_its_reason() {
+    let scene = Scene::new();
+    let hook = channel(&scene, "hook", &["sharing.suspected"], "operator");
+    let ann = scene.create("ann", &json!({}));
+    happen(&scene, ann.id, &["one", "two", "three"]);
+    fan_out(&scene);
+    let numbers: Vec<i64> = waiting(&scene, hook).iter().map(|row| row.event).collect();
+    let delivered = Mark { state: "delivered", refused: false, next_at: NOW, status: Some(200), error: None };
+    scene.sqlite.run(&deliveries::mark(hook, &numbers[..1], &delivered, NOW)).unwrap();
+    let refused = Mark { state: "waiting", refused: true, next_at: NOW.plus(60), status: Some(422), error: Some("no") };
+    scene.sqlite.run(&deliveries::mark(hook, &numbers[..2], &refused, NOW)).unwrap();
+    let left = waiting(&scene, hook);
+    assert_eq!(left.iter().map(|row| (row.refusals, row.next_at)).collect::<Vec<_>>(), [(1, NOW.get() + 60), (0, 0)]);
+    let all: Vec<Shown> = scene.sqlite.all(&deliveries::list(None, "", (i64::from(u32::MAX), 0), 10)).unwrap();
+    let shown: Vec<_> = all.iter().map(|row| (row.state.as_str(), row.tries, row.error.as_deref())).collect();
+    assert_eq!(shown, [("waiting", 0, None), ("waiting", 1, Some("no")), ("delivered", 1, None)]);
+    let page: Vec<Shown> = scene.sqlite.all(&deliveries::list(Some(hook), "", (all[0].event, hook), 1)).unwrap();
+    assert_eq!(page[0].event, all[1].event);
+    assert_eq!(
+        scene
+            .sqlite
+            .all::<Shown>(&deliveries::list(Some(hook), "waiting", (i64::from(u32::MAX), 0), 10))
+            .unwrap()
+            .len(),
+        2
+    );
+}
+
+#[test]
+fn what_a_channel_does_not_take_for_three_days_is_dead_and_can_be_sent_again() {
+    let scene = Scene::new();
+    let hook = channel(&scene, "hook", &["sharing.suspected"], "operator");
+    let other = channel(&scene, "other", &["sharing.suspected"], "operator");
+    let ann = scene.create("ann", &json!({}));
+    happen(&scene, ann.id, &["one", "two"]);
+    fan_out(&scene);
+    scene.wait(3 * DAY - 1);
+    happen(&scene, ann.id, &["three"]);
+    fan_out(&scene);
+    let give_up = || scene.sqlite.run(&deliveries::give_up(hook, "it failed", scene.now.get())).unwrap();
+    give_up();
+    assert_eq!(waiting(&scene, hook).len(), 3);
+    scene.wait(1);
+    give_up();
+    assert_eq!((waiting(&scene, hook).len(), waiting(&scene, other).len()), (1, 3));
+    let dead: Vec<Shown> = scene.sqlite.all(&deliveries::list(None, "dead", (i64::from(u32::MAX), 0), 10)).unwrap();
+    assert_eq!(dead.iter().map(|row| row.error.as_deref()).collect::<Vec<_>>(), [Some("it failed"); 2]);
+    scene.sqlite.run(&deliveries::replay(hook, dead[1].event, scene.now.get())).unwrap();
+    assert_eq!(waiting(&scene, hook).iter().map(|row| row.event).collect::<Vec<_>>(), [1, 3], "in its old place");
+    scene.sqlite.run(&deliveries::replay_dead(hook, 1_000, scene.now.get())).unwrap();
+    assert_eq!(waiting(&scene, hook).len(), 3);
+}
+
+#[test]
+fn two_runs_do_not_have_one_channel_at_once() {
+    let scene = Scene::new();
+    let hook = channel(&scene, "hook", &["sharing.suspected"], "operator");
+    let ann = scene.create("ann", &json!({}));
+    happen(&scene, ann.id, &["one"]);
+    fan_out(&scene);
+    let claimed = || scene.sqlite.value::<i64>("SELECT claimed_until FROM channels");
+    let claim = |at: Second| {
+        let before = claimed();
+        scene.sqlite.run(&channels::claim(hook, at)).unwrap();
+        claimed() != before
+    };
+    assert!(claim(NOW));
+    assert!(!claim(NOW.plus(119)));
+    assert!(claim(NOW.plus(120)), "a run that died holds nothing for good");
+    let standing = Standing { failures: 4, next_at: 7, ..Standing::default() };
+    scene.sqlite.run(&channels::release(hook, NOW, &standing, NOW)).unwrap();
+    let due: Vec<Channel> = scene.sqlite.all(&channels::due()).unwrap();
+    assert_eq!(due[0].failures, 0, "what was overtaken says nothing");
+    scene.sqlite.run(&channels::release(hook, NOW.plus(120), &standing, NOW)).unwrap();
+    let due: Vec<Channel> = scene.sqlite.all(&channels::due()).unwrap();
+    assert_eq!((due[0].failures, due[0].next_at, claimed()), (4, 7, 0));
+    assert!(claim(NOW.plus(-DAY)));
+    assert!(claim(NOW.plus(-2 * DAY)), "a clock that was set back");
+}
+
+#[test]
+fn old_events_are_forgotten_with_their_deliveries_and_no_number_comes_twice() {
+    let scene = Scene::new();
+    let hook = channel(&scene, "hook", &["sharing.suspected"], "operator");
+    let ann = scene.create("ann", &json!({}));
+    happen(&scene, ann.id, &["one", "two"]);
+    fan_out(&scene);
+    scene.wait(DAY);
+    happen(&scene, ann.id, &["three"]);
+    fan_out(&scene);
+    let forget = |before: Second| scene.sqlite.batch(&events::forget(before)).unwrap();
+    forget(NOW);
+    assert_eq!(kinds(&scene).len(), 3);
+    forget(NOW.plus(1));
+    assert_eq!((kinds(&scene).len(), waiting(&scene, hook).len()), (1, 1));
+    forget(NOW.plus(10 * DAY));
+    assert_eq!(kinds(&scene).len(), 1, "the newest stays");
+    happen(&scene, ann.id, &["four"]);
+    fan_out(&scene);
+    assert_eq!(waiting(&scene, hook).len(), 2);
+}
+
+#[test]
+fn there_are_so_many_channels_and_no_more() {
+    let scene = Scene::new();
+    for name in ["a", "b"] {
+        channel(&scene, name, &[], "operator");
+    }
+    let fields =
+        Fields { name: "c", type_name: "email", enabled: true, audience: "user", rules: "{}", wants: "[]", target: "" };
+    assert!(scene.sqlite.all::<Created>(&channels::create(&fields, 2, NOW)).unwrap().is_empty());
+    let taken = Fields { name: "A", ..fields };
+    assert_eq!(scene.sqlite.run(&channels::create(&taken, 20, NOW)), Err(weir::store::StoreError::Taken));
+    let gone: Vec<Channel> = scene.sqlite.all(&channels::all()).unwrap();
+    scene.sqlite.run(&channels::delete(gone[1].id)).unwrap();
+    let next = scene.sqlite.all::<Created>(&channels::create(&fields, 2, NOW)).unwrap()[0].id;
+    assert!(next > gone[1].id, "a number is not given again");
+}
+
+#[test]
+fn an_outbox_that_is_called_while_it_runs_runs_again() {
+    let scene = Scene::new();
+    channel(&scene, "hook", &["sharing.suspected"], "operator");
+    let job: jobs::Job =
+        scene.sqlite.all(&jobs::all()).unwrap().into_iter().find(|job: &jobs::Job| job.name == "outbox").unwrap();
+    let retry = NOW.plus(60);
+    scene.sqlite.run(&jobs::begin(&job, NOW, retry)).unwrap();
+    happen(&scene, 1, &["one"]);
+    let ending =
+        jobs::Ending { lasted_ms: 1, cost: weir::store::d1::Cost::default(), error: None, retry, next: Second::LAST };
+    scene.sqlite.run(&jobs::end("outbox", NOW, &ending)).unwrap();
+    assert_eq!(scene.sqlite.value::<i64>("SELECT next_at FROM jobs WHERE name = 'outbox'"), NOW.get());
+}
