@@ -180,7 +180,7 @@ fn whole_tables_are_walked_through_and_ranges_pages_and_ends_are_not() {
         "SELECT min(due_at) FROM users WHERE due_at IS NOT NULL",
         "SELECT max(number) FROM roster_versions",
         "SELECT EXISTS (SELECT 1 FROM slots WHERE gate = 'vacant')",
-        "DELETE FROM fetch_log WHERE hour < ?1",
+        "DELETE FROM fetch_log WHERE day < ?1",
         "DELETE FROM events WHERE number < ?1",
         "SELECT value FROM json_each(?1) JOIN users ON users.id = value",
     ] {
