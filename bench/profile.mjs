@@ -97,6 +97,7 @@ async function requests(panel, users) {
     'users, the most used': page('/users?sort=used'),
     'page of one user': page(`/users/${users[1].name}`),
     settings: page('/settings'),
+    'API: list of 50': () => ({ path: '/api/v1/users?limit=50', headers: { authorization: `Bearer ${panel.apiKey}` } }),
     'Marzban: list of 50': () => ({ path: '/api/users?limit=50', headers: marzban }),
     'Marzban: one user': () => ({ path: `/api/user/${users[0].name}`, headers: marzban }),
   };
