@@ -20,6 +20,8 @@ const REQUESTS = 300;
 const WARM_UP = 100;
 /** Where each profile is kept; Chrome's developer tools open such files. */
 const FOLDER = path.join(ROOT, '.weir/profiles');
+/** What asks for memory and gives it back in Wasm. */
+const ALLOCATOR = /dlmalloc|__rdl_|__rust_(alloc|dealloc|realloc)/;
 /** V8's names of what is no work of ours. */
 const IDLE = new Set(['(idle)', '(program)', '(root)']);
 
@@ -104,13 +106,15 @@ async function requests(panel, users) {
 }
 
 /**
- * @typedef {{all: number, wasm: number, script: number, collector: number, most: string}} Spent milliseconds of a request, and where most of them go
+ * @typedef {{all: number, wasm: number, allocator: number, script: number, collector: number, most: string}} Spent milliseconds of a request (those of
+ *   the allocator are Wasm's too), and where most of them go
  *
  * @returns {Spent}
  */
 function read({ nodes, samples, timeDeltas }) {
   const byId = new Map(nodes.map((node) => [node.id, node]));
   const spent = { wasm: 0, script: 0, collector: 0 };
+  let allocator = 0;
   const functions = new Map();
   for (const [index, id] of samples.entries()) {
     const { functionName: name, url } = byId.get(id).callFrame;
@@ -118,11 +122,12 @@ function read({ nodes, samples, timeDeltas }) {
     const kind = name === '(garbage collector)' ? 'collector' : url.startsWith('wasm') ? 'wasm' : 'script';
     const time = timeDeltas[index] / 1000 / REQUESTS;
     spent[kind] += time;
+    if (ALLOCATOR.test(name)) allocator += time;
     functions.set(name, (functions.get(name) ?? 0) + time);
   }
   const all = spent.wasm + spent.script + spent.collector;
   const most = [...functions].sort(([, a], [, b]) => b - a).slice(0, 3);
-  return { ...spent, all, most: most.map(([name, time]) => `${name || '(anonymous)'} ${Math.round((100 * time) / all)} %`).join(', ') };
+  return { ...spent, allocator, all, most: most.map(([name, time]) => `${name || '(anonymous)'} ${Math.round((100 * time) / all)} %`).join(', ') };
 }
 
 function section(spent) {
@@ -131,8 +136,12 @@ function section(spent) {
     title: "CPU of the Worker's isolate",
     tables: [
       {
-        head: ['request', 'ms', 'x one row', 'of it Wasm', 'JavaScript', 'collector', 'most of it'],
-        rows: spent.map(({ what, all, wasm, script, collector, most }) => [what, ...[all, all / row.all, wasm, script, collector].map(figure), most]),
+        head: ['request', 'ms', 'x one row', 'of it Wasm', 'its allocator', 'JavaScript', 'collector', 'most of it'],
+        rows: spent.map(({ what, all, wasm, allocator, script, collector, most }) => [
+          what,
+          ...[all, all / row.all, wasm, allocator, script, collector].map(figure),
+          most,
+        ]),
       },
     ],
     notes: [
