@@ -46,7 +46,9 @@ export async function run({ say }) {
     }
     for (const n of [1, 256]) {
       const asks = users.slice(0, n).map(({ slot }) => [slot, 0, 0]);
-      await sync(`sync with ${plural(n, 'ask')}`, { asks }, { written: n, read: 3 + 4 * n, queries: 5 });
+      // A body over 4 KiB has its key looked up before it is parsed.
+      const large = n > 100 ? 1 : 0;
+      await sync(`sync with ${plural(n, 'ask')}`, { asks }, { written: n, read: 3 + 4 * n + large, queries: 5 });
     }
     say('the doorbell');
     enter('doorbell: an agent connects', { cost: await bellCost(panel, agent) }, { written: 0, read: 3, queries: 1 });
@@ -93,7 +95,7 @@ export async function run({ say }) {
     tables: [{ head: ['operation', 'written', 'at most', 'read', 'at most', 'queries', 'at most', 'bytes up', 'gzip', 'bytes down', ''], rows }],
     notes: [
       'A ring is one request to the Durable Object, however many nodes it wakes, and its hibernating lines cost nothing: the object stores no row.',
-      `${USERS.toLocaleString('en')} users, one node of five inbounds; rows of json_each count as read. Bytes are those of the bodies; an agent sends gzip.`,
+      `${USERS.toLocaleString('en')} users, one node of five inbounds; rows of json_each count as read. Bytes are those of the bodies, which an agent packs from 4 KiB on.`,
     ],
   };
 }
