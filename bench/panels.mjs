@@ -26,14 +26,15 @@ export async function panelWithUsers(count, options) {
 }
 
 /**
- * A node of five inbounds that holds the whole roster and whose state was just stored, so that its next sync has nothing to say.
+ * A node that holds the whole roster and whose state was just stored, so that its next sync has nothing to say.
  *
  * @param {import('../tests/support/panel.mjs').Panel} panel
+ * @param {object[]} [inbounds] five unless told
  * @returns {ReturnType<typeof seedAgent>}
  */
-export async function settledAgent(panel) {
+export async function settledAgent(panel, inbounds = INBOUNDS) {
   const agent = await seedAgent(panel);
-  let { body } = await agent.sync({ inbounds: INBOUNDS });
+  let { body } = await agent.sync({ inbounds });
   while (body.roster?.more) {
     const { version, upserts } = body.roster;
     ({ body } = await agent.sync({ roster_after: { version, after: upserts.at(-1).slot } }));

@@ -47,6 +47,7 @@ async function prepare(panel, users, floor) {
     pid: panel.pid,
     sessions: connections(panel.url).map((connection) => () => connection.send({ method: 'POST', ...request() })),
   });
+  await settledAgent(panel);
   const cookie = await signIn(panel);
   const { username, password } = panel.operator;
   const { body } = await askAt(panel, { username, password });
@@ -71,7 +72,7 @@ async function prepare(panel, users, floor) {
     gets('API: list of 50 of 10,000', panel, { path: '/api/v1/users?limit=50', headers: key }),
     gets('API: one user', panel, { path: `/api/v1/users/${user.name}`, headers: key }),
     posts('Marzban: token', () => signingIn('/api/admin/token', { username, password })),
-    gets('Marzban: list of 50 of 10,000', panel, { path: '/api/users?limit=50', headers: bearer }),
+    gets('Marzban: list of 50 with 5 links each', panel, { path: '/api/users?limit=50', headers: bearer }),
     gets('Marzban: one user', panel, { path: `/api/user/${user.name}`, headers: bearer }),
   ];
 }
@@ -92,9 +93,12 @@ function signingIn(path, fields, { origin, expect } = {}) {
   return { path, headers, body: new URLSearchParams(fields).toString(), expect };
 }
 
-/** A node of its own that syncs, about users of its own: two nodes that report the same users at once would repeat each other. */
+/**
+ * A node of its own that syncs, about users of its own: two nodes that report the same users at once would repeat each other. It offers nothing, so
+ * that links are those of one node.
+ */
 async function syncing(panel, connection, reported, index, users) {
-  const agent = await settledAgent(panel);
+  const agent = await settledAgent(panel, []);
   const headers = { authorization: `Bearer ${agent.key}`, 'content-type': 'application/json' };
   const lines = users.slice(index * reported, (index + 1) * reported).map(({ slot }) => [slot, 1, 2]);
   let seq = 0;
