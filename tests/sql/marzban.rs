@@ -77,9 +77,9 @@ fn the_newest_fetch_of_a_week_stands_beside_its_user() {
         found.into_iter().next().unwrap().seen.fetched
     };
     assert_eq!(fetched("ann"), None);
-    note(ann, "older", 168);
+    note(ann, "older", 8 * 24);
     assert_eq!(fetched("ann"), None, "of more than a week ago");
-    for (family, hours) in [("old", 167), ("half", 90), ("new", 27)] {
+    for (family, hours) in [("old", 7 * 24), ("half", 90), ("new", 27)] {
         note(ann, family, hours);
         assert!(fetched("ann").unwrap().contains(family), "{family}");
     }

@@ -76,6 +76,7 @@ fn agents(user: &User) -> Vec<Path> {
         (
             "a node's sync without a report, and its doorbell",
             vec![
+                epochs::key("hash"),
                 epochs::authenticate("key", epoch, true, 1),
                 epochs::see(NODE, epoch, &seen),
                 settings::read("grants"),
