@@ -105,7 +105,8 @@ impl Place {
     /// # Errors
     /// Why it may not be followed.
     pub fn follow(&self, location: &str, allowed: &[String]) -> Result<Self, Refusal> {
-        let location = location.trim().split('#').next().unwrap_or_default();
+        // What else Unicode takes for a space is a part of the path to every client.
+        let location = location.trim_ascii().split('#').next().unwrap_or_default();
         let first = location.split(['/', '?']).next().unwrap_or_default();
         let scheme_end = self.url.find("://").map_or(0, |at| at.saturating_add(3));
         let (scheme, rest) = self.url.split_at_checked(scheme_end).unwrap_or_default();
@@ -404,9 +405,14 @@ mod tests {
         ] {
             assert_eq!(base.follow(location, &[]).map(|place| place.url), Ok(expected.into()), "{location}");
         }
-        for location in
-            ["javascript:alert(1)", "http:/127.0.0.1", "//127.0.0.1/", "http:b.example.org", "\\\\b.example.org"]
-        {
+        for location in [
+            "javascript:alert(1)",
+            "http:/127.0.0.1",
+            "//127.0.0.1/",
+            "http:b.example.org",
+            "\\\\b.example.org",
+            "\u{2003}",
+        ] {
             assert!(base.follow(location, &[]).is_err(), "{location}");
         }
     }
