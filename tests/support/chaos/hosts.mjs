@@ -127,7 +127,9 @@ export const hosts = {
 async function gateOfPlayed({ node, run, slots, dice }) {
   const { name, slot } = run.witness.get(node);
   run.still(node);
-  await until('the witness may pass', () => node.core.gates.get(slot));
+  // A copy that was put back may be from while he was disabled.
+  await run.product.ask(undefined, 'POST', `/api/v1/users/${name}/enable`);
+  await until('the witness may pass', () => node.core.gates.get(slot), { limitMs: SETTLES_WITHIN_MS });
   // What the agent has not reported would go with the two of them.
   await run.patiently(() => run.fleet.settled({ nodes: [node], limitMs: SETTLES_WITHIN_MS }));
   node.core.kill();

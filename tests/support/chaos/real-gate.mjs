@@ -7,6 +7,8 @@ import { until } from '../site.mjs';
 const REFUSE = 'weir-refuse';
 const NAME = 'witness-real';
 /** The file follows a gate within five seconds. */
+/** An agent may wait for a minute after many failures. */
+const OPENS_WITHIN_MS = 240_000;
 const FILE_WITHIN_MS = 8_000;
 
 export class RealGate {
@@ -41,7 +43,9 @@ export class RealGate {
   async #shutAndStart() {
     const { run, node } = this;
     const { host } = node;
-    await until('the file lets the witness pass', () => this.#isOpen);
+    // A copy that was put back may be from while he was disabled.
+    await run.product.ask(undefined, 'POST', `/api/v1/users/${NAME}/enable`);
+    await until('the file lets the witness pass', () => this.#isOpen, { limitMs: OPENS_WITHIN_MS });
     await host.stopCore('SIGKILL');
     await run.product.ask(undefined, 'POST', `/api/v1/users/${NAME}/disable`);
     await run.patiently(() => run.fleet.heldOn(node.id));
