@@ -157,7 +157,7 @@ const SINCE: &str = "
 SELECT f.user, users.name, f.entries FROM fetch_log AS f JOIN users ON users.id = f.user
 WHERE f.day >= CAST(?1 AS INTEGER) / 86400 AND f.hour >= CAST(?1 AS INTEGER) ORDER BY f.day DESC, f.hour DESC, f.user LIMIT ?2";
 
-// Rows read: 1 per day, and 2 per row of this user since then (log, user).
+// Rows read: 3 per day, and 2 per row of this user since then (log, user).
 const SINCE_OF_USER: &str = "
 SELECT f.user, users.name, f.entries FROM json_each(?1) AS days
   CROSS JOIN fetch_log AS f ON f.day = days.value AND f.user = ?2 JOIN users ON users.id = f.user

@@ -24,7 +24,7 @@ const FETCHES: u32 = 100;
 
 /// `GET /users/{name}/details`, also HEAD
 ///
-/// Queries: 16 in 4 batches. Rows read: 4, what the API's explanation reads, 200 hours, 100 hours of the fetch log and 31 days of it, 2 of his addresses and 1
+/// Queries: 16 in 4 batches. Rows read: 4, what the API's explanation reads, 200 hours, 100 hours of the fetch log and 3 for each of 31 days, 2 of his addresses and 1
 /// per node, at most.
 pub(super) async fn show(request: &Request, call: &Call, name: &str) -> Result<Response, Failure> {
     let Some(visit) = Visit::of(request, call).await? else { return go_to("/login") };
