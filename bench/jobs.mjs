@@ -1,8 +1,7 @@
 /** What each job costs by the clock: D1's rows and the CPU of a run, with 10,000 users and 50 nodes that have reported. */
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { seedAgent } from '../tests/support/seed.mjs';
-import { INBOUNDS, panelWithUsers } from './panels.mjs';
+import { jobCosts, panelWithUsers, reportingNodes } from './panels.mjs';
 import { usedExactly } from './process.mjs';
 import { figure, median } from './report.mjs';
 
@@ -17,14 +16,9 @@ const NEVER = Number.MAX_SAFE_INTEGER;
 export async function run({ say, rounds = 9 }) {
   say(`a panel with ${USERS} users and ${NODES} nodes`);
   const costs = [];
-  const { panel, users } = await panelWithUsers(USERS, { bucket: true, onLog: (_, line) => costs.push(...costOf(line)) });
+  const { panel, users } = await panelWithUsers(USERS, { bucket: true, onLog: (_, line) => costs.push(...jobCosts(line)) });
   try {
-    for (let index = 0; index < NODES; index += 1) {
-      const agent = await seedAgent(panel, { name: `node ${index}` });
-      const lines = users.slice(index * 200, (index + 1) * 200).map(({ slot }, place) => [slot, place * 1000, place * 9000]);
-      const { status, text } = await agent.sync({ inbounds: INBOUNDS, report: agent.report({ seq: 1, users: lines }) });
-      if (status !== 200) throw new Error(`node ${index}: ${status} ${text}`);
-    }
+    await reportingNodes(panel, users, NODES);
     const { results } = await panel.db.prepare('SELECT name FROM jobs ORDER BY name').all();
     const measured = new Map([['no job is due', []], ...results.map(({ name }) => [name, []])]);
     for (let round = -WARM_UP_ROUNDS; round < rounds; round += 1) {
@@ -52,11 +46,6 @@ async function runOf(panel, name, costs) {
   const deadline = performance.now() + LOG_LIMIT_MS;
   while (isJob && costs.length === before && performance.now() < deadline) await sleep(5);
   return { cpu, ...costs[before] };
-}
-
-function costOf(line) {
-  const found = /^job done job=\w+ queries=(\d+) read=(\d+) written=(\d+)/.exec(line);
-  return found ? [{ queries: Number(found[1]), read: Number(found[2]), written: Number(found[3]) }] : [];
 }
 
 function section(measured, rounds) {

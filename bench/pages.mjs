@@ -5,10 +5,9 @@
 import { Connection } from './client.mjs';
 import { measure } from './cpu.mjs';
 import { FLOORS, startFloor } from './floor.mjs';
-import { INBOUNDS, panelWithUsers, signIn } from './panels.mjs';
+import { panelWithUsers, reportingNodes, signIn } from './panels.mjs';
 import { usedExactly } from './process.mjs';
 import { figure, median, verdict } from './report.mjs';
-import { seedAgent } from '../tests/support/seed.mjs';
 
 const USERS = 10_000;
 const NODES = 50;
@@ -60,16 +59,8 @@ const pagesOf = (user) => ({
 
 /** Nodes that have reported of some users, as they do every minute, and hours that were summed up. */
 async function fill(panel, users) {
-  for (let index = 0; index < NODES; index += 1) {
-    const agent = await seedAgent(panel, { name: `node ${index}` });
-    const share = users.slice(index * 200, (index + 1) * 200).map(({ slot }, place) => [slot, place * 1000, place * 9000]);
-    const { status, text } = await agent.sync({
-      inbounds: INBOUNDS,
-      status: { core: 'sing-box', core_version: '1.14.4', online: 40, connections: 300, rate_up: 1000, rate_down: 90_000 },
-      report: agent.report({ seq: 1, users: share }),
-    });
-    if (status !== 200) throw new Error(`node ${index}: ${status} ${text}`);
-  }
+  const status = { core: 'sing-box', core_version: '1.14.4', online: 40, connections: 300, rate_up: 1000, rate_down: 90_000 };
+  await reportingNodes(panel, users, NODES, status);
   await panel.cron('summary');
 }
 

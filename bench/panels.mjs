@@ -62,3 +62,26 @@ export async function subscriptionPath(panel, name) {
   const { body } = await panel.api('GET', `/api/v1/users/${name}`);
   return new URL(body.subscription_url).pathname;
 }
+
+/**
+ * Nodes that have reported, each of 200 users of its own.
+ *
+ * @param {import('../tests/support/panel.mjs').Panel} panel
+ * @param {Awaited<ReturnType<typeof seedUsers>>} users
+ * @param {number} count of nodes
+ * @param {object} [status] what each tells of its core
+ */
+export async function reportingNodes(panel, users, count, status) {
+  for (let index = 0; index < count; index += 1) {
+    const agent = await seedAgent(panel, { name: `node ${index}` });
+    const share = users.slice(index * 200, (index + 1) * 200).map(({ slot }, place) => [slot, place * 1000, place * 9000]);
+    const answer = await agent.sync({ inbounds: INBOUNDS, ...(status && { status }), report: agent.report({ seq: 1, users: share }) });
+    if (answer.status !== 200) throw new Error(`node ${index}: ${answer.status} ${answer.text}`);
+  }
+}
+
+/** @param {string} line of the Worker's log @returns {Array<{job: string, queries: number, read: number, written: number}>} what a job has cost, if it tells that */
+export function jobCosts(line) {
+  const found = /^job done job=(\w+) queries=(\d+) read=(\d+) written=(\d+)/.exec(line);
+  return found ? [{ job: found[1], queries: Number(found[2]), read: Number(found[3]), written: Number(found[4]) }] : [];
+}

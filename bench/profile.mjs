@@ -1,6 +1,6 @@
 /**
- * Where the Worker's own CPU goes: the runtime's profiler looks at its isolate while a request is repeated. Unlike the figures of the whole
- * process this is what the platform counts: no HTTP, no database.
+ * Where the Worker's own CPU goes: the runtime's profiler looks at its isolate while a request is repeated. It is as near
+ * as can be seen to what the platform counts; but what the database of the same process does meanwhile is told as the isolate's.
  */
 import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';

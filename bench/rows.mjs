@@ -5,7 +5,7 @@ import { gzipSync } from 'node:zlib';
 import { askAt } from '../tests/support/marzban-bearer.mjs';
 import { now } from '../tests/support/wire.mjs';
 import { authKeyOf, reportOf, send, tokenOf } from '../tests/support/xpert.mjs';
-import { panelWithUsers, settledAgent, signIn, subscriptionPath } from './panels.mjs';
+import { jobCosts, panelWithUsers, settledAgent, signIn, subscriptionPath } from './panels.mjs';
 import { verdict } from './report.mjs';
 
 const USERS = 10_000;
@@ -182,11 +182,6 @@ async function sweep(panel, jobs) {
   while (!own() && performance.now() < deadline) await sleep(20);
   if (!own()) throw new Error(`the sweep did not log its price:\n${panel.log()}`);
   return own();
-}
-
-function jobCosts(line) {
-  const found = /^job done job=(\w+) queries=(\d+) read=(\d+) written=(\d+)/.exec(line);
-  return found ? [{ job: found[1], queries: Number(found[2]), read: Number(found[3]), written: Number(found[4]) }] : [];
 }
 
 /** How many of the periods that were ended still wait. */
