@@ -253,13 +253,10 @@ struct Head {
     head: String,
 }
 
-/// A row as the runtime's own object, whose texts stay where they are.
-#[derive(Deserialize)]
-struct Raw(#[serde(with = "worker::d1::serde_wasm_bindgen::preserve")] JsValue);
-
+/// A row as the runtime's own object: the texts of a part never come into the Worker's memory.
 fn row(outcome: &Outcome) -> Result<JsValue, Failure> {
-    let row = outcome.rows::<Raw>()?.pop();
-    row.map(|Raw(row)| row).ok_or_else(|| Failure::Broken("a statement of a backup gave no row".into()))
+    let row = outcome.raw().iter().last();
+    row.ok_or_else(|| Failure::Broken("a statement of a backup gave no row".into()))
 }
 
 fn get(row: &JsValue, column: &str) -> JsValue {
