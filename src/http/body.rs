@@ -18,17 +18,23 @@ const MAX_FORM: usize = 4 << 10;
 
 /// Reads at most `limit` bytes. The declared length is checked first, so that a large body is refused unread.
 pub(crate) async fn read(request: &mut Request, limit: usize) -> Result<Vec<u8>, Failure> {
+    let broke_off = |error: worker::Error| Failure::Malformed(format!("the body broke off: {error}"));
     let declared = request.headers().get("content-length")?.and_then(|length| length.parse::<usize>().ok());
     if declared.is_some_and(|length| length > limit) {
         return Err(Failure::TooLarge(limit));
+    }
+    // What has a length has no more than that, and comes in one call; a stream takes a dozen for each chunk.
+    if declared.is_some() {
+        let body = request.bytes().await.map_err(broke_off)?;
+        return if body.len() > limit { Err(Failure::TooLarge(limit)) } else { Ok(body) };
     }
     if request.inner().body().is_none() {
         return Ok(Vec::new());
     }
     let mut stream = request.stream()?;
-    let mut body = Vec::with_capacity(declared.unwrap_or_default());
+    let mut body = Vec::new();
     while let Some(chunk) = stream.next().await {
-        let chunk = chunk.map_err(|error| Failure::Malformed(format!("the body broke off: {error}")))?;
+        let chunk = chunk.map_err(broke_off)?;
         if body.len().saturating_add(chunk.len()) > limit {
             return Err(Failure::TooLarge(limit));
         }
