@@ -3,13 +3,12 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
-use weir::store::epochs::{self, Guard, Seen, Sums};
+use weir::store::epochs::{self, Guard, Sums};
 use weir::store::history::{self, Flow};
 use weir::store::rollup::{self, Found, Old};
-use weir_wire::sync::Report;
 use weir_wire::{Bytes, Epoch, NodeId, Second};
 
-use crate::scene::{DAY, NOW};
+use crate::scene::{DAY, NOW, message, seen};
 use crate::sqlite::Sqlite;
 
 const HOUR: i64 = 3_600;
@@ -29,19 +28,10 @@ fn report(sqlite: &Sqlite, user: i64, node: u32, at: Second, up: u64, down: u64)
     let last_seq: u64 = sqlite.value(&format!("SELECT coalesce((SELECT last_seq FROM epochs WHERE node = {node}), 0)"));
     let guard = Guard { node: NodeId(node), epoch: Epoch::from_random(1), last_seq };
     let [up, down] = [up, down].map(Bytes::saturating);
-    let message = Report {
-        seq: last_seq + 1,
-        from: at,
-        to: at.plus(1),
-        users: Vec::new(),
-        unattributed: Bytes::ZERO,
-        foreign: Bytes::ZERO,
-        leaves: None,
-        digest: (last_seq + 1).to_string(),
-    };
-    let seen = Seen { now: NOW, clock_off: 0, agent: "1".into(), held: 1, loaded: 1, status: None };
     let add = history::add(&[Flow(user, up, down)], &guard, at);
-    let moved = epochs::advance(&message, &guard, at.plus(1), Sums { up, down, unknown: Bytes::ZERO }, &seen);
+    let to = at.plus(1);
+    let sums = Sums { up, down, unknown: Bytes::ZERO };
+    let moved = epochs::advance(&message(last_seq + 1, to), &guard, to, sums, &seen(NOW));
     // The same batch again finds that the epoch has moved.
     for _ in 0..2 {
         sqlite.batch(&[add.clone(), moved.clone()]).unwrap();

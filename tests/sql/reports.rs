@@ -1,6 +1,6 @@
 //! What one report does beside the usage rows: gates, roster versions, digests, vacant slots.
 
-use weir::store::epochs::{self, Caller, Guard, Seen, Sums};
+use weir::store::epochs::{self, Caller, Guard, Sums};
 use weir::store::slots::{self, EntryRow, Movable};
 use weir::store::usage::{self, Charge, Landing};
 use weir::store::{Statement, nodes};
@@ -9,6 +9,7 @@ use weir_wire::roster::RosterVersion;
 use weir_wire::sync::Report;
 use weir_wire::{Bytes, Epoch, NodeId, Second};
 
+use crate::scene::{message, seen};
 use crate::sqlite::Sqlite;
 
 const NOW: Second = Second::clamped(1_800_000_000);
@@ -23,25 +24,12 @@ fn guard(last_seq: u64) -> Guard {
 }
 
 fn report(seq: u64, digest: &str) -> Report {
-    Report {
-        seq,
-        from: NOW,
-        to: NOW,
-        users: Vec::new(),
-        unattributed: Bytes::ZERO,
-        foreign: Bytes::ZERO,
-        leaves: None,
-        digest: digest.into(),
-    }
-}
-
-fn seen() -> Seen {
-    Seen { now: NOW, clock_off: 0, agent: "1".into(), held: 1, loaded: 1, status: None }
+    Report { digest: digest.into(), ..message(seq, NOW) }
 }
 
 fn advance(last_seq: u64, seq: u64, digest: &str) -> Statement {
     let sums = Sums { up: Bytes::saturating(1), down: Bytes::saturating(2), unknown: Bytes::saturating(3) };
-    epochs::advance(&report(seq, digest), &guard(last_seq), NOW, sums, &seen())
+    epochs::advance(&report(seq, digest), &guard(last_seq), NOW, sums, &seen(NOW))
 }
 
 /// Two users with a monthly quota of 1,000 each, and a vacant slot.

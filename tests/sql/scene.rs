@@ -230,7 +230,8 @@ fn epoch() -> Epoch {
     Epoch::from_random(5)
 }
 
-fn message(seq: u64, to: Second) -> Report {
+/// The report of this number, which ends before `to`. What it leads to stands beside it.
+pub(crate) fn message(seq: u64, to: Second) -> Report {
     Report {
         seq,
         from: to,
@@ -243,6 +244,7 @@ fn message(seq: u64, to: Second) -> Report {
     }
 }
 
-fn seen(now: Second) -> Seen {
+/// A node as it is heard at `now`.
+pub(crate) fn seen(now: Second) -> Seen {
     Seen { now, clock_off: 0, agent: "1".into(), held: 1, loaded: 1, status: None }
 }

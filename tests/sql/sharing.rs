@@ -10,7 +10,7 @@ use weir::store::{epochs, gates};
 use weir_wire::address::{AddressKey, AddressSet, LEASE};
 use weir_wire::{Epoch, NodeId, Second, SlotName};
 
-use crate::scene::Scene;
+use crate::scene::{Scene, seen};
 
 const TODAY: u32 = 20_772;
 
@@ -114,7 +114,7 @@ fn a_node_that_went_away_counts_for_a_quarter_of_an_hour_and_not_longer() {
 /// The node is heard, `uptime` seconds after its process began.
 fn hear(scene: &Scene, node: u32, uptime: i64) {
     let status = Some(json!({ "uptime": uptime }).to_string());
-    let seen = epochs::Seen { now: scene.now.get(), clock_off: 0, agent: "1".into(), held: 1, loaded: 1, status };
+    let seen = epochs::Seen { status, ..seen(scene.now.get()) };
     scene.sqlite.run(&epochs::see(NodeId(node), Epoch::from_random(u64::from(node)), &seen)).unwrap();
 }
 

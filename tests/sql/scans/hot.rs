@@ -1,7 +1,7 @@
 //! The paths that everybody's clients, nodes and programs take all day, with their statements as the panel makes them.
 
 use weir::domain::history::{Range, Span};
-use weir::store::epochs::{Guard, Seen, Sums};
+use weir::store::epochs::{Guard, Sums};
 use weir::store::sessions::From;
 use weir::store::sign_ins::{Bucket, Counts};
 use weir::store::usage::Landing;
@@ -15,10 +15,9 @@ use weir::store::{
 };
 use weir_wire::grant::{COEFFICIENT_ONE, Rules};
 use weir_wire::roster::RosterVersion;
-use weir_wire::sync::Report;
 use weir_wire::{Bytes, Epoch, NodeId, Second};
 
-use crate::scene::{NOW, Scene};
+use crate::scene::{NOW, Scene, message, seen};
 
 const NODE: NodeId = NodeId(3);
 
@@ -35,17 +34,7 @@ pub(crate) fn paths(scene: &Scene) -> Vec<Path> {
 fn agents(user: &User) -> Vec<Path> {
     let epoch = Epoch::from_random(5);
     let guard = Guard { node: NODE, epoch, last_seq: 0 };
-    let seen = Seen { now: NOW, clock_off: 0, agent: "1".into(), held: 1, loaded: 1, status: None };
-    let report = Report {
-        seq: 1,
-        from: NOW,
-        to: NOW,
-        users: Vec::new(),
-        unattributed: Bytes::ZERO,
-        foreign: Bytes::ZERO,
-        leaves: None,
-        digest: "digest".into(),
-    };
+    let seen = seen(NOW);
     let version = RosterVersion { number: 1, salt: 0 };
     let every_landing = [Landing::Current, Landing::Roll, Landing::Late].map(|landing| {
         let key = usage::entry_key(NODE, epoch, &user.slot);
@@ -68,7 +57,7 @@ fn agents(user: &User) -> Vec<Path> {
         gates::schedule(&[user.id], NOW),
         events::warn(&[], &guard, NOW),
         epochs::note(&guard, NOW, "gap", ""),
-        epochs::advance(&report, &guard, NOW, Sums::default(), &seen),
+        epochs::advance(&message(1, NOW), &guard, NOW, Sums::default(), &seen),
     ];
     let telling = addresses::tell(NODE, &[], NOW);
     let noting = addresses::note(&[], NOW, Some(NOW), NOW);
