@@ -187,7 +187,7 @@ export class Panel {
   async cron(...jobs) {
     const names = JSON.stringify(jobs.length > 0 ? jobs : ['pool', 'sweep']);
     const put = (sql) => this.db.prepare(sql).bind(names).run();
-    const never = 9e15;
+    const never = Number.MAX_SAFE_INTEGER;
     await put(`UPDATE jobs SET next_at = CASE WHEN name IN (SELECT value FROM json_each(?1)) THEN 0 ELSE ${never} END`);
     const outcome = await this.trigger();
     const { results } = await this.db.prepare('SELECT name, error FROM jobs WHERE failures > 0 AND name IN (SELECT value FROM json_each(?1))').bind(names).all();
