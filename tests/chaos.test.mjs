@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 
+import { Copies } from './support/chaos/copies.mjs';
 import { planned, ROUND } from './support/chaos/plan.mjs';
 import { Run } from './support/chaos/run.mjs';
 import { Dice, SEED } from './support/dice.mjs';
@@ -41,4 +42,25 @@ test(`after each 50 of ${FAULTS} faults every user, hour, period and node has wh
   assert.ok(checks >= faults / ROUND);
   assert.equal(Object.values(kinds).reduce((sum, count) => sum + count, 0), faults, 'every fault that was drawn was met');
   context.diagnostic(`seed ${SEED}: ${faults} faults (${run.digest}), ${checks} checks: ${JSON.stringify(kinds)}`);
+});
+
+test('a ledger that was put back replays to a restored panel what it still holds, before any fork has come of it', { timeout }, async () => {
+  const copies = new Copies(run);
+  const slots = [...(await run.fleet.slots()).values()];
+  const [ledger] = run.ledgers;
+  const report = async () => {
+    // Among them is a witness, who is never shut.
+    assert.ok(slots.reduce((sum, slot) => sum + ledger.spend(slot, 1000, 20_000), 0) > 0);
+    await ledger.settle();
+  };
+  await report();
+  await copies.backup();
+  await report();
+  const putBack = ledger.kept();
+  const { forks } = ledger;
+  await report();
+  putBack();
+  // The account is made up: what only the newest report had told is nowhere any more, everything else is where it was.
+  await copies.restore(new Dice(SEED));
+  assert.equal(ledger.forks, forks);
 });
