@@ -6,12 +6,11 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 
 import { ROOT } from '../tests/support/panel.mjs';
-import { authKeyOf, BASE, reportOf, tokenOf } from '../tests/support/xpert.mjs';
-import { askAt } from '../tests/support/marzban-bearer.mjs';
 import { Connection } from './client.mjs';
 import { FLOORS, startFloor } from './floor.mjs';
-import { panelWithUsers, settledAgent, signIn, subscriptionPath } from './panels.mjs';
+import { panelWithUsers, settledAgent, subscriptionPath } from './panels.mjs';
 import { figure } from './report.mjs';
+import { requestsOf, syncOf } from './requests.mjs';
 
 const USERS = 10_000;
 /** Microseconds between two looks. Each costs time that is counted too. */
@@ -61,47 +60,19 @@ async function profiled(server, worker, every, say) {
 }
 
 async function requests(panel, users) {
-  const agent = await settledAgent(panel);
-  const bearer = { authorization: `Bearer ${agent.key}`, 'content-type': 'application/json' };
-  let seq = 0;
-  const sync = (reported) => () => {
-    const lines = users.slice(0, reported).map(({ slot }) => [slot, 1, 2]);
-    const fields = reported > 0 ? { report: agent.report({ seq: (seq += 1), users: lines }) } : {};
-    return { method: 'POST', path: '/agent/v1/sync', headers: bearer, body: JSON.stringify(agent.message(fields)) };
-  };
-  const cookie = await signIn(panel);
-  const page = (path) => () => ({ path, headers: { cookie } });
-  const { username, password } = panel.operator;
-  const { body } = await askAt(panel, { username, password });
-  const marzban = { authorization: `Bearer ${body.access_token}` };
-  const authKey = await authKeyOf(panel);
+  await settledAgent(panel);
+  // One that offers nothing, for each size of a report: links are those of one node, and numbers of reports go on.
+  const sync = async (reported) => syncOf(await settledAgent(panel, []), users.slice(0, reported));
   const link = await subscriptionPath(panel, users[0].name);
-  let told = 0;
   return {
-    'subscription, forged token': () => ({ path: `/sub/${'A'.repeat(32)}`, expect: 404 }),
-    'health: one query': () => ({ path: '/health' }),
-    'sync, nothing to say': sync(0),
-    'sync with a report of 1 user': sync(1),
-    'sync with a report of 100 users': sync(100),
-    'sync with a report of 1,000 users': sync(1000),
+    'sync, nothing to say': await sync(0),
+    'sync with a report of 1 user': await sync(1),
+    'sync with a report of 100 users': await sync(100),
+    'sync with a report of 1,000 users': await sync(1000),
     'subscription, base64': () => ({ path: link }),
     'subscription, mihomo': () => ({ path: `${link}/mihomo` }),
     'subscription, sing-box': () => ({ path: `${link}/sing-box` }),
-    'webhook of a client': () => ({
-      method: 'POST',
-      path: `${BASE}/traffic-webhook`,
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify(reportOf(tokenOf(authKey, users[(told += 1) % users.length]))),
-    }),
-    dashboard: page('/'),
-    'users page, 50 of 10,000': page('/users'),
-    'users, a search': page('/users?q=user'),
-    'users, the most used': page('/users?sort=used'),
-    'page of one user': page(`/users/${users[1].name}`),
-    settings: page('/settings'),
-    'API: list of 50': () => ({ path: '/api/v1/users?limit=50', headers: { authorization: `Bearer ${panel.apiKey}` } }),
-    'Marzban: list of 50': () => ({ path: '/api/users?limit=50', headers: marzban }),
-    'Marzban: one user': () => ({ path: `/api/user/${users[0].name}`, headers: marzban }),
+    ...(await requestsOf(panel, users)),
   };
 }
 

@@ -2,12 +2,11 @@
  * What a request costs the Worker, as a ratio to Workers that do next to nothing, measured in the same seconds: all of them change with the
  * machine and with whatever else runs on it, the ratio hardly does.
  */
-import { authKeyOf, BASE, reportOf, tokenOf } from '../tests/support/xpert.mjs';
-import { askAt } from '../tests/support/marzban-bearer.mjs';
 import { CONNECTIONS, connections, floors, gets, measure, SLICE_MS } from './cpu.mjs';
 import { startFloor } from './floor.mjs';
-import { panelWithUsers, settledAgent, signIn, subscriptionPath } from './panels.mjs';
+import { panelWithUsers, settledAgent, subscriptionPath } from './panels.mjs';
 import { figure, verdict } from './report.mjs';
+import { another, requestsOf, syncOf } from './requests.mjs';
 
 const USERS = 10_000;
 const FORM = 'application/x-www-form-urlencoded';
@@ -37,76 +36,42 @@ export async function run({ say, rounds = 9 }) {
 
 /** @returns {Promise<import('./cpu.mjs').Load[]>} */
 async function prepare(panel, users, floor) {
-  const syncs = async (what, reported) => ({
-    what,
-    pid: panel.pid,
-    sessions: await Promise.all(connections(panel.url).map((connection, index) => syncing(panel, connection, reported, index, users))),
-  });
-  const posts = (what, request) => ({
-    what,
-    pid: panel.pid,
-    sessions: connections(panel.url).map((connection) => () => connection.send({ method: 'POST', ...request() })),
-  });
+  const load = (what, sessions) => ({ what, pid: panel.pid, sessions });
+  const asks = (what, next) => load(what, connections(panel.url).map((connection) => () => connection.send(next())));
+  // Nodes of their own that tell of users of their own: two that report the same users at once would repeat each other. They offer nothing, so that
+  // links are those of one node.
+  const syncs = async (what, reported) => {
+    const nexts = connections(panel.url).map(async (connection, index) => {
+      const next = syncOf(await settledAgent(panel, []), users.slice(index * reported, (index + 1) * reported));
+      return () => connection.send(next());
+    });
+    return load(what, await Promise.all(nexts));
+  };
   await settledAgent(panel);
-  const cookie = await signIn(panel);
   const { username, password } = panel.operator;
-  const { body } = await askAt(panel, { username, password });
-  const bearer = { authorization: `Bearer ${body.access_token}` };
-  const key = { authorization: `Bearer ${panel.apiKey}` };
-  const authKey = await authKeyOf(panel);
-  const [user] = users;
+  const requests = await requestsOf(panel, users);
+  const common = (...names) => names.map((name) => asks(name, requests[name]));
   return [
     ...floors(floor),
-    // What the panel costs without the database, and what one small query adds: the simulated database is most of the rest.
-    gets('subscription, forged token: no query', panel, { path: `/sub/${'A'.repeat(32)}`, expect: 404 }),
-    gets('health: one query', panel, { path: '/health' }),
+    ...common('subscription, forged token: no query', 'health: one query'),
     await syncs('sync, nothing to say', 0),
     await syncs('sync with a report of 1 user', 1),
     await syncs('sync with a report of 100 users', 100),
     await syncs('sync with a report of 1,000 users', 1000),
-    gets('subscription of five links', panel, { path: await subscriptionPath(panel, user.name) }),
-    posts('webhook of a client', () => report(users, authKey)),
-    posts('webhook with an Idempotency-Key', () => report(users, authKey, { 'idempotency-key': String(next()) })),
-    posts('sign-in', () => signingIn('/login', { name: username, password }, { origin: panel.url, expect: 303 })),
-    gets('users page, 50 of 10,000', panel, { path: '/users', headers: { cookie } }),
-    gets('API: list of 50 of 10,000', panel, { path: '/api/v1/users?limit=50', headers: key }),
-    gets('API: one user', panel, { path: `/api/v1/users/${user.name}`, headers: key }),
-    posts('Marzban: token', () => signingIn('/api/admin/token', { username, password })),
-    gets('Marzban: list of 50 with 5 links each', panel, { path: '/api/users?limit=50', headers: bearer }),
-    gets('Marzban: one user', panel, { path: `/api/user/${user.name}`, headers: bearer }),
+    gets('subscription of five links', panel, { path: await subscriptionPath(panel, users[0].name) }),
+    ...common('webhook of a client', 'webhook with an Idempotency-Key'),
+    asks('sign-in', () => signingIn('/login', { name: username, password }, { origin: panel.url, expect: 303 })),
+    ...common('users page, 50 of 10,000', 'API: list of 50 of 10,000', 'API: one user'),
+    asks('Marzban: token', () => signingIn('/api/admin/token', { username, password })),
+    ...common('Marzban: list of 50 with 5 links each', 'Marzban: one user'),
   ];
-}
-
-let counter = 0;
-const next = () => (counter += 1);
-
-/** What a client tells of another server's traffic, each time another user's. */
-function report(users, authKey, headers = {}) {
-  const body = JSON.stringify(reportOf(tokenOf(authKey, users[next() % users.length])));
-  return { path: `${BASE}/traffic-webhook`, headers: { 'content-type': 'application/json', ...headers }, body };
 }
 
 /** From an address of its own: attempts are counted by address. */
 function signingIn(path, fields, { origin, expect } = {}) {
-  const address = `10.${[16, 8, 0].map((bits) => (next() >> bits) & 255).join('.')}`;
+  const address = `10.${[16, 8, 0].map((bits) => (another() >> bits) & 255).join('.')}`;
   const headers = { 'content-type': FORM, 'cf-connecting-ip': address, ...(origin && { origin }) };
-  return { path, headers, body: new URLSearchParams(fields).toString(), expect };
-}
-
-/**
- * A node of its own that syncs, about users of its own: two nodes that report the same users at once would repeat each other. It offers nothing, so
- * that links are those of one node.
- */
-async function syncing(panel, connection, reported, index, users) {
-  const agent = await settledAgent(panel, []);
-  const headers = { authorization: `Bearer ${agent.key}`, 'content-type': 'application/json' };
-  const lines = users.slice(index * reported, (index + 1) * reported).map(({ slot }) => [slot, 1, 2]);
-  let seq = 0;
-  return () => {
-    seq += 1;
-    const fields = reported > 0 ? { report: agent.report({ seq, users: lines }) } : {};
-    return connection.send({ method: 'POST', path: '/agent/v1/sync', headers, body: JSON.stringify(agent.message(fields)) });
-  };
+  return { method: 'POST', path, headers, body: new URLSearchParams(fields).toString(), expect };
 }
 
 function section(measured) {
