@@ -169,7 +169,7 @@ function assertEntries(run, usage) {
         const entry = known[`${node.id}:${node.epoch}:${slot}`];
         if (!entry) continue;
         assert.ok(entry[0] >= n, `${name} on ${node.name}: the panel knows of ask ${entry[0]} and has answered ${n}`);
-        assert.ok(entry[3] >= node.limitOf(slot), `${name} on ${node.name}: it may pass ${node.limitOf(slot)}, and the panel thinks ${entry[3]}`);
+        assert.ok(entry[3] >= node.grantOf(slot), `${name} on ${node.name}: it may pass ${node.grantOf(slot)}, and the panel thinks ${entry[3]}`);
       }
     }
   }

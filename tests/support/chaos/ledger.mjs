@@ -84,9 +84,14 @@ export class LedgerNode extends ScriptedAgent {
     return this.#hasHeard && this.#parcel.size === 0 && this.#panelHas === this.#reports.length && !this.#leaves && !this.#cursor;
   }
 
-  /** @returns {number} the limit that this node holds for a slot; 0 without one */
-  limitOf(slot) {
-    return this.#limits.get(slot)?.limit ?? 0;
+  /** @returns {number} the limit that this node was granted for a slot and holds; 0 without one, and when its day is over */
+  grantOf(slot) {
+    const held = this.#limits.get(slot);
+    return held?.grantedAt === undefined || this.#hasEnded(held) ? 0 : held.limit;
+  }
+
+  #hasEnded({ grantedAt }) {
+    return grantedAt !== undefined && grantedAt + GRANT_LASTS <= this.#clock.now;
   }
 
   /** A user moves bytes, as far as gate and limit let him. @returns {number} bytes that passed */
@@ -113,8 +118,7 @@ export class LedgerNode extends ScriptedAgent {
   /** The limit in force. Without one, and when one has ended, it is the floor beyond what was counted. */
   #limit(slot, count) {
     const held = this.#limits.get(slot);
-    const isOver = held?.grantedAt !== undefined && held.grantedAt + GRANT_LASTS <= this.#clock.now;
-    if (held && !isOver) return held.limit;
+    if (held && !this.#hasEnded(held)) return held.limit;
     this.#limits.set(slot, { limit: count + FLOOR });
     this.account.floors.set(slot, (this.account.floors.get(slot) ?? 0) + 1);
     return count + FLOOR;
