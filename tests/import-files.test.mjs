@@ -77,11 +77,31 @@ test('the clients of a 3x-ui come over, those of one subscription as one user', 
   assert.deepEqual(only(await secrets('ann'), { vless_uuid: 1, trojan_password: 1, by_hand: 1 }), { vless_uuid: UUID(1), trojan_password: 'of ann', by_hand: ['vless_uuid', 'trojan_password'] });
   assert.deepEqual(only(await here('bob'), { status: 1, hold_seconds: 1, expires_at: 1 }), { status: 'on_hold', hold_seconds: 30 * DAY, expires_at: null });
   assert.deepEqual(only(await here('x_y__'), { status: 1, reason: 1, monthly_used: 1 }), { status: 'disabled', reason: 'person', monthly_used: 11 });
+  const link = await panel.request('GET', '/sub/sub-ann/info');
+  assert.deepEqual([link.status, link.body?.username], [200, 'ann'], 'his old link opens his list');
   assert.equal((await secrets('ss-new')).shadowsocks_key_32, KEY);
   assert.equal((await secrets('ss-old')).shadowsocks_password, 'old word');
 
   assert.deepEqual(report.lost.map(({ name, field }) => `${name} ${field}`).sort(), ['ann device_limit', 'renewed reset', 'twin credentials.vless_uuid', 'x_y__ name']);
   for (const pattern of [/wireguard on port 51820/, /vmess on port 1 \("broken"\) has settings that cannot be read/]) assert.ok(report.todo.some((line) => pattern.test(line)), String(pattern));
+});
+
+test('a run that was cut off before a link is taken up by the next', async () => {
+  assert.equal((await panel.api('DELETE', '/api/v1/users/ann/aliases')).status, 204);
+  const file = path.join(panel.folder, 'x-ui.db');
+  const dry = await run('3x-ui', file);
+  assert.deepEqual(dry.report.differing, [{ name: 'ann', fields: [{ field: 'alias', old: '(secret)', here: null }], overwritten: ['alias'] }]);
+  assert.equal((await panel.request('GET', '/sub/sub-ann/info')).status, 404);
+  await run('3x-ui', file, '--apply');
+  assert.equal((await panel.request('GET', '/sub/sub-ann/info')).status, 200);
+  // Somebody else has it meanwhile: it is told, and everything else goes on.
+  await panel.api('DELETE', '/api/v1/users/ann/aliases');
+  await panel.api('POST', '/api/v1/users/bob/aliases', { alias: 'sub-ann' });
+  const { report } = await run('3x-ui', file, '--apply');
+  assert.deepEqual(report.lost.filter(({ field }) => field === 'alias').map(({ name, why }) => [name, why]), [['ann', "the alias is another user's"]]);
+  assert.deepEqual(report.differing.map(({ name, overwritten }) => [name, overwritten]), [['ann', []]]);
+  await panel.api('DELETE', '/api/v1/users/bob/aliases');
+  await panel.api('POST', '/api/v1/users/ann/aliases', { alias: 'sub-ann' });
 });
 
 test('a second run from the same file changes nothing', async () => {

@@ -196,10 +196,26 @@ class Run {
     if (!this.#operators.has(wish.owner?.toLowerCase())) wish.owner = null;
     const user = this.#existing.get(wish.name.toLowerCase());
     if (user) return this.#compare(wish, user);
-    if (this.#options.apply) await this.#create(wish);
+    if (this.#options.apply) {
+      await this.#create(wish);
+      if (wish.alias !== null) await this.#addAlias(wish);
+    }
     const { name, credentials, ...fields } = creation(wish);
     const ofCredentials = Object.keys(credentials ?? {}).map((field) => [`credentials.${field}`, hidden()]);
-    this.#created.push({ name, fields: [...Object.entries(fields), ...ofCredentials] });
+    const ofAlias = wish.alias === null ? [] : [['alias', hidden()]];
+    this.#created.push({ name, fields: [...Object.entries(fields), ...ofCredentials, ...ofAlias] });
+  }
+
+  /** His old link goes on to work, unless it is another user's here or none that the panel takes. @returns {Promise<boolean>} whether it does */
+  async #addAlias(wish) {
+    try {
+      await this.#panel.call('POST', this.#panel.user(wish.name, '/aliases'), { alias: wish.alias });
+      return true;
+    } catch (error) {
+      if (![409, 422].includes(error.status)) throw error;
+      wish.lost.push({ field: 'alias', value: hidden(), why: error.message });
+      return false;
+    }
   }
 
   /** Creates a user; of a credential that somebody here has already he gets another one. */
@@ -219,17 +235,21 @@ class Run {
   async #compare(wish, user) {
     const hasSecrets = Object.keys(wish.credentials).length > 0;
     const credentials = hasSecrets ? await this.#panel.call('GET', this.#panel.user(user.name, '/credentials')) : {};
+    const aliases = wish.alias === null ? [] : (await this.#panel.call('GET', this.#panel.user(user.name, '/aliases'))).items.map(({ alias }) => alias);
     const owner = [...this.#operators.values()].find(({ id }) => id !== undefined && id === user.owner_id)?.name ?? null;
-    const fields = differences(wish, { user, credentials, owner }, this.#hasOwners);
+    const fields = differences(wish, { user, credentials, owner, aliases }, this.#hasOwners);
     if (fields.length === 0) {
       this.#unchanged += 1;
       return;
     }
-    const overwritten = this.#options.overwrite ? fields.map(({ field }) => field).filter(isChangeable) : [];
-    if (this.#options.apply && overwritten.length > 0) await this.#overwrite(wish, user, overwritten);
+    // An alias takes nothing's place: a run that was cut off before it is taken up by the next.
+    const isTaken = ({ field }) => field === 'alias' || (this.#options.overwrite && isChangeable(field));
+    let overwritten = fields.filter(isTaken).map(({ field }) => field);
+    if (this.#options.apply && overwritten.length > 0) overwritten = await this.#overwrite(wish, user, overwritten);
     this.#differing.push({ name: user.name, fields, overwritten });
   }
 
+  /** @returns {Promise<string[]>} the fields that he has now */
   async #overwrite(wish, user, fields) {
     const at = (rest) => this.#panel.user(user.name, rest);
     const change = Object.fromEntries(fields.filter((field) => field in wish.account).map((field) => [field, wish.account[field]]));
@@ -237,6 +257,8 @@ class Run {
     if (fields.some((field) => field.startsWith('credentials.'))) await this.#panel.call('PUT', at('/credentials'), wish.credentials);
     if (fields.includes('disabled')) await this.#panel.call('POST', at(wish.disabled ? '/disable' : '/enable'));
     if (fields.includes('owner')) await this.#panel.call('PUT', at('/owner'), { operator: wish.owner });
+    const isLinked = fields.includes('alias') && (await this.#addAlias(wish));
+    return fields.filter((field) => field !== 'alias' || isLinked);
   }
 
   report() {

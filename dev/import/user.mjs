@@ -9,6 +9,7 @@
  * @property {Record<string, number>} brought what is set at his creation alone
  * @property {boolean} disabled a person has shut him out
  * @property {string|null} owner an operator's name
+ * @property {string|null} alias what stands in his old link where a token does here
  * @property {string} [status] what the old panel says
  * @property {Array<{field: string, value: unknown, why: string}>} lost what cannot be carried
  */
@@ -18,7 +19,7 @@ const TOLD = ['created_at', 'monthly_used', 'total_used'];
 
 /** @param {string} was @returns {Wish} one of whom nothing is known but the name */
 export function wishOf(was) {
-  return { name: was, was, account: {}, credentials: {}, brought: {}, disabled: false, owner: null, lost: [] };
+  return { name: was, was, account: {}, credentials: {}, brought: {}, disabled: false, owner: null, alias: null, lost: [] };
 }
 
 /** @param {Wish} wish @returns {object} the body that creates him */
@@ -42,11 +43,11 @@ function without(fields) {
  * What differs between a user who exists and what the old panel says of him.
  *
  * @param {Wish} wish
- * @param {{user: object, credentials: object, owner: string|null}} found
+ * @param {{user: object, credentials: object, owner: string|null, aliases: string[]}} found
  * @param {boolean} knowsOwners whether owners were read at all
  * @returns {Array<{field: string, old: unknown, here: unknown}>}
  */
-export function differences(wish, { user, credentials, owner }, knowsOwners) {
+export function differences(wish, { user, credentials, owner, aliases }, knowsOwners) {
   const found = [];
   const compare = (field, old, here) => {
     if (JSON.stringify(old ?? null) !== JSON.stringify(here ?? null)) found.push({ field, old: old ?? null, here: here ?? null });
@@ -55,6 +56,7 @@ export function differences(wish, { user, credentials, owner }, knowsOwners) {
   for (const field of TOLD) if (field in wish.brought) compare(field, wish.brought[field], user[field]);
   compare('disabled', wish.disabled, user.reason === 'person');
   for (const [field, value] of Object.entries(wish.credentials)) compare(`credentials.${field}`, value, credentials[field]);
+  if (wish.alias !== null && !aliases.includes(wish.alias)) found.push({ field: 'alias', old: hidden(), here: null });
   if (knowsOwners) compare('owner', wish.owner?.toLowerCase() ?? null, owner?.toLowerCase() ?? null);
   return found;
 }

@@ -49,6 +49,7 @@ function add(users, inbound, settings, client, row) {
     users.set(key, wish);
     wish.account = account;
     wish.disabled = client.enable === false;
+    wish.alias = client.subId || null;
     wish.brought = { monthly_used: 0, total_used: 0 };
     const created = Math.floor((client.created_at ?? 0) / 1_000);
     if (created > 0) wish.brought.created_at = created;
