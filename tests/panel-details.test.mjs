@@ -126,6 +126,28 @@ test('credentials are shown when they are asked for, set by hand, refused beside
   await page.context().close();
 });
 
+test('links of an old panel are given, refused beside their field, and removed', async () => {
+  await add('eve');
+  const page = await visit('/users/eve/details');
+  const section = page.locator('section', { has: page.getByRole('heading', { name: 'Old links' }) });
+  const given = async () => (await panel.api('GET', '/api/v1/users/eve/aliases')).body.items.map(({ alias }) => alias);
+  await section.getByText('There is none.').waitFor();
+  await section.getByLabel('Alias').fill('a b');
+  await section.getByRole('button', { name: 'Add' }).click();
+  await section.locator('[data-error="alias"]:visible').waitFor();
+  for (const alias of ['user123', 'old@example:1+~=']) {
+    await section.getByLabel('Alias').fill(alias);
+    await section.getByRole('button', { name: 'Add' }).click();
+    await section.getByRole('button', { name: `Remove: ${alias}` }).waitFor();
+  }
+  assert.deepEqual(await given(), ['old@example:1+~=', 'user123']);
+  await section.getByRole('button', { name: 'Remove: old@example:1+~=' }).click();
+  await section.getByRole('button', { name: 'Remove: old@example:1+~=' }).waitFor({ state: 'detached' });
+  assert.deepEqual(await given(), ['user123']);
+  assert.deepEqual(page.complaints, ['console: Failed to load resource: the server responded with a status of 422 (Unprocessable Entity)']);
+  await page.context().close();
+});
+
 test('what a user is rarely given is given too: his own period, a hold, and the plan that follows', async () => {
   assert.equal((await panel.api('POST', '/api/v1/plans', { name: 'later', monthly_quota: GB })).status, 201);
   const page = await visit('/new/user');
@@ -183,7 +205,7 @@ test('what is refused is told in the language of the page, and to programs in En
   const wrong = [
     ['POST', 'users', { name: 'fay', monthly_quota: -1 }], ['POST', 'users', { name: 'fay', reset_day: 32 }], ['POST', 'users', { name: 'fay', email: 'x' }],
     ['POST', 'users', { name: 'fay', plan: 'no-such-plan' }], ['POST', 'users', { name: 'fay', time_zone: 'x' }], ['POST', 'users', { name: 'gil' }],
-    ['POST', 'users', { name: 'fay', credentials: { vless_uuid: 'x' } }], ['POST', 'users', {}], ['GET', 'users/nobody'],
+    ['POST', 'users/gil/aliases', { alias: 'x y' }], ['POST', 'users', { name: 'fay', credentials: { vless_uuid: 'x' } }], ['POST', 'users', {}], ['GET', 'users/nobody'],
     ['POST', 'nodes', { name: ' ', address: 'x.example' }], ['POST', 'nodes', { name: 'n', address: 'http://x' }], ['POST', 'nodes', { name: 'n', address: 'x.example', coefficient: -1 }],
     ['POST', 'channels', { name: 'c', webhook: { url: 'x' } }], ['POST', 'keys', { name: 'k', scopes: [] }], ['POST', 'operators', { name: 'o', role: 'viewer', user_allowance: 5 }],
     ['PUT', 'settings/subscriptions', { title: '' }], ['PUT', 'settings/alerts', { keep_days: 1 }], ['PUT', 'settings/sharing', { limit: -1 }],

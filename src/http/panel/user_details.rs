@@ -14,6 +14,7 @@ use crate::http::failure::Failure;
 use crate::http::fetch_log::fetches;
 use crate::http::history;
 use crate::store::addresses::{self, Whereabouts};
+use crate::store::aliases::{self, Alias};
 use crate::store::fetch_log;
 use crate::store::user_page::{self, Name};
 use crate::views::panel::{DetailsFacts, HOURS, Holding, NodeSum, Section, Seen, UserDetails};
@@ -24,7 +25,7 @@ const FETCHES: u32 = 100;
 
 /// `GET /users/{name}/details`, also HEAD
 ///
-/// Queries: 16 in 4 batches. Rows read: 4, what the API's explanation reads, 200 hours, 100 hours of the fetch log and 3 for each of 31 days, 2 of his addresses and 1
+/// Queries: 17 in 4 batches. Rows read: 4, 2 per alias, what the API's explanation reads, 200 hours, 100 hours of the fetch log and 3 for each of 31 days, 2 of his addresses and 1
 /// per node, at most.
 pub(super) async fn show(request: &Request, call: &Call, name: &str) -> Result<Response, Failure> {
     let Some(visit) = Visit::of(request, call).await? else { return go_to("/login") };
@@ -34,11 +35,11 @@ pub(super) async fn show(request: &Request, call: &Call, name: &str) -> Result<R
         .map_err(|(field, rule)| Failure::Broken(format!("the hours: {field}: {rule}")))?;
     let [hours, _] = user_page::usage(user.id, range);
     let fetched = fetch_log::since_of_user(user.id, call.now.plus(-FETCHED_WITHIN), call.now, FETCHES);
-    let batch = [hours, fetched, addresses::of_user(user.id, call.now)];
+    let batch = [hours, fetched, addresses::of_user(user.id, call.now), aliases::of_user(user.id)];
     let why = explanation(call, user.id).await?;
     let outcomes = call.db.batch(&batch).await?;
-    let [hours, fetched, seen] = outcomes.as_slice() else {
-        return Err(Failure::Broken("a batch of three gave other".into()));
+    let [hours, fetched, seen, aliases] = outcomes.as_slice() else {
+        return Err(Failure::Broken("a batch of four gave other".into()));
     };
     let hours = history::rows(core::slice::from_ref(hours))?;
     let seen = seen.rows::<Whereabouts>()?.pop().filter(|seen| seen.count > 0).as_ref().map(read_seen).transpose()?;
@@ -50,6 +51,7 @@ pub(super) async fn show(request: &Request, call: &Call, name: &str) -> Result<R
         hours: &hours,
         fetches: read_fetches(&fetched.rows::<fetch_log::Row>()?)?,
         seen,
+        aliases: aliases.rows::<Alias>()?.into_iter().map(|alias| alias.alias).collect(),
         names: &names,
         ..facts(why)
     };
@@ -83,6 +85,7 @@ fn facts<'a>(why: ExplanationJson) -> DetailsFacts<'a> {
         hours: &[],
         fetches: Vec::new(),
         seen: None,
+        aliases: Vec::new(),
         names: &[],
     }
 }

@@ -85,6 +85,8 @@ pub(crate) struct DetailsFacts<'a> {
     /// The newest first.
     pub(crate) fetches: Vec<Fetch>,
     pub(crate) seen: Option<Seen>,
+    /// Texts that stand for his link's token.
+    pub(crate) aliases: Vec<String>,
     /// Numbers of nodes and their names.
     pub(crate) names: &'a [(u32, String)],
 }
@@ -120,6 +122,7 @@ pub(crate) struct UserDetails<'a> {
     hours: Option<Hours>,
     fetches: Vec<(Moment, String, String)>,
     seen: Option<SeenLines>,
+    aliases: Vec<String>,
     /// Whether the audit log is open to the reader.
     audits: bool,
 }
@@ -174,6 +177,7 @@ impl<'a> UserDetails<'a> {
                 .into_iter()
                 .map(|Fetch(client, format, at)| (say.moment(Second::clamped(at)), client, format))
                 .collect(),
+            aliases: facts.aliases,
             seen: facts.seen.map(|seen| {
                 let nodes = seen.nodes.iter().map(|(node, count)| (named(*node), say.count((*count).into()))).collect();
                 SeenLines { count: counted(seen.count), told: say.timed(words.told, seen.last_at), nodes }

@@ -72,7 +72,9 @@ pub(crate) fn action(code: &str, language: Language) -> String {
 }
 
 /// Every action that is recorded, for the filter.
-pub(crate) const ACTIONS: [&str; 70] = [
+pub(crate) const ACTIONS: [&str; 72] = [
+    "alias.add",
+    "alias.delete",
     "audit.unsealed",
     "backup.make",
     "bulk.start",
@@ -146,7 +148,8 @@ pub(crate) const ACTIONS: [&str; 70] = [
 ];
 
 #[rustfmt::skip]
-const NOUNS: [(&str, [&str; 4]); 21] = [
+const NOUNS: [(&str, [&str; 4]); 22] = [
+    ("alias",         ["Alias of a link", "链接别名", "Псевдоним ссылки",  "نام دیگر پیوند"]),
     ("audit",         ["Audit log",      "审计日志",   "Журнал аудита",     "گزارش کارها"]),
     ("backup",        ["Backup",         "备份",       "Резервная копия",   "پشتیبان"]),
     ("bulk",          ["Many users",     "批量操作",   "Много пользователей", "کار گروهی"]),

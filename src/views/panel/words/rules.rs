@@ -7,7 +7,7 @@ use crate::domain::notice::texts::Language;
 type Rule = (&'static str, [&'static str; 3]);
 
 /// The first that fits counts: the longer ones of the same beginning come before the shorter.
-const RULES: [Rule; 88] = [
+const RULES: [Rule; 91] = [
     // Types, as every field has one.
     ("it is missing", ["缺少此项", "не указано", "نیامده است"]),
     ("a string", ["一段文本", "текст", "یک متن"]),
@@ -76,6 +76,26 @@ const RULES: [Rule; 88] = [
         ["将来的时刻（Unix 秒）", "момент в будущем, в секундах unix", "زمانی در آینده، به ثانیهٔ یونیکس"],
     ),
     // Names and texts.
+    (
+        "the alias is another user's",
+        ["该别名属于其他用户", "псевдоним у другого пользователя", "این نام از آن کاربر دیگری است"],
+    ),
+    (
+        "the user has {} aliases, which is as many as may be",
+        [
+            "该用户已有 {} 个别名，不能再多",
+            "у пользователя {} псевдонимов, больше нельзя",
+            "این کاربر {} نام دیگر دارد و بیش از این نمی‌شود",
+        ],
+    ),
+    (
+        "{} to {} of A-Z a-z 0-9 . _ ~ - @ : + =, not {} that could be a token, not global, server, database or cleanup",
+        [
+            "{} 至 {} 个字符：A-Z a-z 0-9 . _ ~ - @ : + =，不能是 {} 个可能是令牌的字符，也不能是 global、server、database、cleanup",
+            "от {} до {} знаков из A-Z a-z 0-9 . _ ~ - @ : + =; не {} знака, похожих на токен, и не global, server, database, cleanup",
+            "{} تا {} نویسه از A-Z a-z 0-9 . _ ~ - @ : + =؛ نه {} نویسه که شبیه توکن باشد، و نه global، server، database یا cleanup",
+        ],
+    ),
     ("the name is taken", ["该名称已被使用", "имя занято", "این نام گرفته شده است"]),
     (
         "{} to {} of A-Z a-z 0-9 {}",
