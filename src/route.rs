@@ -1,12 +1,14 @@
 //! Every URL of the product in one table: (method, path) -> [`Route`].
 
 mod accounts;
+mod aliases;
 mod marzban;
 mod nodes;
 mod operators;
 mod pages;
 mod xpert;
 
+pub use aliases::Aliases;
 pub use marzban::{Admins, Core, Marzban, MarzbanNodes, MarzbanUser, MarzbanUsers, Templates};
 pub use nodes::Nodes;
 pub use operators::{Me, Operators};
@@ -89,6 +91,8 @@ pub enum Route<'a> {
     SetCredentials(&'a str),
     /// `DELETE /api/v1/users/{name}/credentials`
     ForgetCredentials(&'a str),
+    /// `/api/v1/users/{name}/aliases...`
+    Aliases(Aliases<'a>),
     /// `GET /api/v1/users/{name}/devices`
     Devices(&'a str),
     /// `DELETE /api/v1/users/{name}/devices`

@@ -69,7 +69,7 @@ test('users: created, changed, read in every way, deleted', async () => {
   await node.sync({ report: node.report({ seq: 1, users: results.map(({ slot }, place) => [slot, place * MB, 20 * MB]) }) });
   for (const query of ['', '?sort=-used&limit=1&offset=1', '?status=limited', '?search=hall&plan=basic', '?owner=1']) await key(200, 'GET', at + query);
   for (const name of ['ann', 'bea', 'cleo', 'dan']) {
-    for (const what of ['', '/resets', '/packages', '/usage', '/usage?by=hour&split=node', '/periods', '/explain', '/addresses', '/subscription', '/credentials', '/devices']) await key(200, 'GET', `${at}/${name}${what}`);
+    for (const what of ['', '/resets', '/packages', '/usage', '/usage?by=hour&split=node', '/periods', '/explain', '/addresses', '/subscription', '/credentials', '/aliases', '/devices']) await key(200, 'GET', `${at}/${name}${what}`);
   }
   await key(422, 'GET', `${at}/ann/usage?by=week`);
   await key(422, 'GET', `${at}/ann/resets?reset_day=32`);
@@ -77,6 +77,13 @@ test('users: created, changed, read in every way, deleted', async () => {
   await key(200, 'PATCH', `${at}/dan`, { expires_at: null, hold_seconds: 60 });
   await key(409, 'PATCH', `${at}/dan`, { name: 'Bea' });
   for (const verb of ['disable', 'enable', 'reset', 'revoke']) await key(200, 'POST', `${at}/bea/${verb}`);
+  for (const alias of ['old-1', 'old-2']) await key(201, 'POST', `${at}/dan/aliases`, { alias });
+  await key(200, 'GET', `${at}/dan/aliases`);
+  await key(409, 'POST', `${at}/ann/aliases`, { alias: 'old-1' });
+  await key(422, 'POST', `${at}/ann/aliases`, { alias: 'global' });
+  await key(204, 'DELETE', `${at}/dan/aliases/old-1`);
+  await key(404, 'DELETE', `${at}/dan/aliases/old-1`);
+  await key(204, 'DELETE', `${at}/dan/aliases`);
   const sale = { order: 'shop-1', bytes: 5 * MB, price: '5 EUR', expires_at: now() + 86_400 };
   await key(201, 'POST', `${at}/bea/packages`, sale);
   await key(200, 'POST', `${at}/bea/packages`, sale);

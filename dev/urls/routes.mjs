@@ -8,6 +8,7 @@ export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 /** Files of the table, and where the paths in the comments of their enums begin. Enums that only divide what is below have no path. */
 const TABLE = {
   'src/route.rs': [''],
+  'src/route/aliases.rs': ['/api/v1/users/{name}/aliases'],
   'src/route/marzban.rs': [''],
   'src/route/nodes.rs': ['/api/v1/nodes'],
   'src/route/operators.rs': ['/api/v1/operators', '/api/v1/me'],

@@ -1,4 +1,4 @@
-/** Users, their packages, credentials, devices, and what is known of their traffic. */
+/** Users, their packages, credentials, aliases, devices, and what is known of their traffic. */
 import { as, bool, form, has, int, list, nul, one, op, page, record, ref, text, whole } from '../dsl.mjs';
 import { bytes, count, credentialFields, id, limit, optional, paging, protocols, second, STATUSES, strings, userFields, when, words } from './common.mjs';
 import { schemas as trafficSchemas, traffic } from './traffic.mjs';
@@ -111,6 +111,12 @@ const schemas = {
     'price?': nul(words(64, 'What was paid, in the words of who sold it')),
     'expires_at?': nul(second('When what is left of it ends; never without it')),
   }),
+  Alias: record({ alias: ref('AliasText'), created_at: second() }),
+  AliasText: text("What stands in the link in the token's place", {
+    pattern: '^[A-Za-z0-9._~@:+=-]{1,256}$',
+    not: { anyOf: [{ pattern: '^[A-Za-z0-9_-]{32}$' }, one(['global', 'server', 'database', 'cleanup'])] },
+    examples: ['user123'],
+  }),
   Device: record({
     id: text(),
     name: text(),
@@ -125,7 +131,7 @@ const schemas = {
 
 export const usersArea = {
   name: 'Users',
-  description: 'Accounts: limits, periods, packages, credentials, devices. A reseller reaches his own users alone.',
+  description: 'Accounts: limits, periods, packages, credentials, aliases, devices. A reseller reaches his own users alone.',
   schemas,
   operations: [
     op(`GET ${AT}`, 'listUsers', 'List users', {
@@ -250,6 +256,25 @@ export const usersArea = {
     op(`DELETE ${NAME}/credentials`, 'forgetCredentials', 'Derive all credentials again', {
       may: 'users:write',
       gives: { 200: ['All of them', ref('Credentials')] },
+    }),
+    op(`GET ${NAME}/aliases`, 'listAliases', "Aliases of a user's link", {
+      may: 'users:links',
+      text: 'Links of an old panel that go on to work: `/sub/{alias}`, and `user_token` of the Xpert API. Each is as good as the link.',
+      gives: { 200: ['In their order', record({ total: count(undefined, 16), items: list(ref('Alias')), next: { type: 'null' } })] },
+    }),
+    op(`POST ${NAME}/aliases`, 'addAlias', 'Give a user an alias', {
+      may: 'users:write',
+      text: 'At most 16. One that he has is no error. Whoever revokes his link ends them.',
+      body: form({ alias: ref('AliasText') }),
+      examples: { 'Of an old panel': { alias: 'user123' } },
+      gives: { 201: ['The alias', ref('Alias')] },
+      refuses: { 409: 'It is another user\'s (`taken`), or he has 16 (`too_many`)' },
+    }),
+    op(`DELETE ${NAME}/aliases`, 'removeAliases', 'End all aliases', { may: 'users:write', gives: { 204: ['They have ended'] } }),
+    op(`DELETE ${NAME}/aliases/{alias}`, 'removeAlias', 'End an alias', {
+      may: 'users:write',
+      path: { alias: text('The alias') },
+      gives: { 204: ['It has ended'] },
     }),
     op(`GET ${NAME}/devices`, 'listDevices', 'Devices that fetched with an id', {
       may: 'users:read',

@@ -2,6 +2,9 @@
 
 use super::name::Breaks;
 
+/// Aliases of one user at most.
+pub const MOST: usize = 16;
+
 /// Words that stand in a token's place in a path.
 const RESERVED: [&str; 4] = ["global", "server", "database", "cleanup"];
 /// Letters of the panel's own tokens: a text of this form is one, or forged.

@@ -124,6 +124,7 @@ async fn dispatch(request: Request, path: &str, speaks: Face, call: &Call) -> Re
         Ok(Route::Credentials(name)) => api::credentials::show(&request, call, name).await,
         Ok(Route::SetCredentials(name)) => api::credentials::set(request, call, name).await,
         Ok(Route::ForgetCredentials(name)) => api::credentials::forget(&request, call, name).await,
+        Ok(Route::Aliases(route)) => api::aliases::answer(request, call, route).await,
         Ok(Route::Devices(name)) => api::devices::list(&request, call, name).await,
         Ok(Route::ForgetDevices(name)) => api::devices::forget(&request, call, name, None).await,
         Ok(Route::RenameDevice(name, id)) => api::devices::rename(request, call, name, id).await,

@@ -1,7 +1,7 @@
 //! `/api/v1/users`, `/api/v1/plans` and `/api/v1/bulk`.
 
 use super::NoRoute::{self, Method, Path};
-use super::{Route, UserAction};
+use super::{Route, UserAction, aliases};
 
 /// `/api/v1/users...`
 pub(super) fn users<'a>(method: &str, rest: &[&'a str]) -> Result<Route<'a>, NoRoute> {
@@ -23,6 +23,7 @@ pub(super) fn users<'a>(method: &str, rest: &[&'a str]) -> Result<Route<'a>, NoR
         ([_, "credentials"], _) => Err(Method("GET, PUT, DELETE")),
         ([name, "owner"], "PUT") => Ok(Route::OwnUser(name)),
         ([_, "owner"], _) => Err(Method("PUT")),
+        ([name, "aliases", rest @ ..], method) => aliases::route(method, name, rest).map(Route::Aliases),
         ([name, "devices", rest @ ..], method) => devices(method, name, rest),
         ([name, verb], method) => of_user(method, name, verb),
         _ => Err(Path),

@@ -30,6 +30,8 @@ WHERE ",
 const OPEN: &str = open!("", "users.id = ?1");
 // The same.
 const OPEN_BY_NAME: &str = open!(", users.links_since", "users.name = ?1 COLLATE NOCASE");
+// 1 more; of an alias that nobody has no more than that.
+const OPEN_BY_ALIAS: &str = open!("", "users.id = (SELECT user FROM aliases WHERE alias = ?1)");
 
 macro_rules! list {
     ($user:literal) => {
@@ -108,6 +110,12 @@ pub fn open(user: i64, has_id: bool, now: Second) -> Statement {
 #[must_use]
 pub fn open_by_name(name: &str, has_id: bool, now: Second) -> Statement {
     Statement::new(OPEN_BY_NAME).bind(name).bind(now.hour()).bind(i64::from(has_id))
+}
+
+/// The same of the user of an alias.
+#[must_use]
+pub fn open_by_alias(alias: &str, has_id: bool, now: Second) -> Statement {
+    Statement::new(OPEN_BY_ALIAS).bind(alias).bind(now.hour()).bind(i64::from(has_id))
 }
 
 /// Reads what a fetch of a user's list needs; his devices too, if its client says which one it is on.

@@ -111,6 +111,10 @@ const DOORS = {
     GET /api/v1/users/{x}/credentials
     PUT /api/v1/users/{x}/credentials json
     DELETE /api/v1/users/{x}/credentials
+    GET /api/v1/users/{x}/aliases
+    POST /api/v1/users/{x}/aliases json
+    DELETE /api/v1/users/{x}/aliases
+    DELETE /api/v1/users/{x}/aliases/{x}
     GET /api/v1/users/{x}/devices
     DELETE /api/v1/users/{x}/devices
     PATCH /api/v1/users/{x}/devices/{x} json

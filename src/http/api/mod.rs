@@ -1,5 +1,6 @@
 //! The own API, `/api/v1/...`: bytes are integers, instants unix seconds, errors `{"error":{"code","message","field"}}`.
 
+pub(crate) mod aliases;
 pub(crate) mod audit;
 pub(crate) mod backups;
 pub(crate) mod bulk;

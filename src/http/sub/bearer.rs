@@ -1,7 +1,8 @@
-//! Who comes with a token: one of this panel's, or one that a Marzban made whose secret the operator has imported.
+//! Who comes with a token: one of this panel's, one that a Marzban made whose secret the operator has imported, or an alias.
 
 use worker::Request;
 
+use crate::domain::alias;
 use crate::domain::marzban::token::{self, Claim};
 use crate::domain::token::Subscription;
 use crate::http::call::Call;
@@ -14,19 +15,24 @@ use crate::store::fetch_log::{self, Opened};
 pub(super) enum Bearer {
     Own(Subscription),
     Marzban(Claim),
+    /// A text that an operator has given to a user.
+    Alias(String),
 }
 
 impl Bearer {
-    /// Reads a token. One of ours is recognised by its seal, so it costs no row; what looks like a Marzban's costs 1, forged or not.
+    /// Reads a token. One of ours is recognised by its seal, so it costs no row; what looks like a Marzban's costs 1, forged or not. Any other text may be
+    /// an alias.
     pub(super) async fn read(call: &Call, token: &str) -> Result<Option<Self>, Failure> {
         if let Some(own) = Subscription::read(token, &call.secret("AUTH_KEY")?) {
             return Ok(Some(Self::Own(own)));
         }
+        let alias = || alias::fits(token).then(|| Self::Alias(token.to_owned()));
         if !token::is_token(token) {
-            return Ok(None);
+            return Ok(alias());
         }
         let secret = secret_key(call).await?;
-        Ok(secret.and_then(|secret| token::read(token, &secret, call.now)).map(Self::Marzban))
+        let claim = secret.and_then(|secret| token::read(token, &secret, call.now));
+        Ok(claim.map(Self::Marzban).or_else(alias))
     }
 
     /// The user and what his fetch needs, unless the link was revoked. Rows read: those of [`fetch_log::open`].
@@ -35,11 +41,14 @@ impl Bearer {
         let read = match self {
             Self::Own(own) => fetch_log::open(i64::from(own.user), has_id, call.now),
             Self::Marzban(claim) => fetch_log::open_by_name(&claim.name, has_id, call.now),
+            Self::Alias(alias) => fetch_log::open_by_alias(alias, has_id, call.now),
         };
         let opened: Option<Opened> = call.db.first(read).await?;
         Ok(opened.filter(|opened| match self {
             Self::Own(own) => opened.user.generation == own.generation,
             Self::Marzban(claim) => claim.holds(opened.user.created_at, opened.links_since),
+            // It ends with the link, in the database.
+            Self::Alias(_) => true,
         }))
     }
 }

@@ -1,5 +1,5 @@
-//! Subscriptions, `/sub/...`: the token is the credential, and a forged one costs no query, or if it looks like one of another panel's the one
-//! that reads that panel's secret.
+//! Subscriptions, `/sub/...`: the token is the credential, and a forged one costs no query. What looks like one of another panel's costs the one that reads
+//! that panel's secret, and what may be an alias the one that looks for it.
 
 mod bearer;
 mod headers;
@@ -47,7 +47,7 @@ struct Visit {
 
 /// `GET /sub/{token}` and `GET /sub/{token}/{format}`, also HEAD
 ///
-/// Rows read: 4 (user, usage, state, the hour's log), and 1 more for a token of another panel; none for a forged token or an unknown format; of a page, also those of
+/// Rows read: 4 (user, usage, state, the hour's log), and 1 more for a token of another panel or an alias; 1 for an alias that nobody has; none for a forged token or an unknown format; of a page, also those of
 /// [`page::show`], and where devices are told apart, those of [`devices::admit`]. Rows written: 1 for the first fetch of a (user,
 /// hour, client family).
 pub(crate) async fn fetch(

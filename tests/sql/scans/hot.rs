@@ -100,6 +100,7 @@ fn subscriptions(user: &User) -> Vec<Path> {
             vec![
                 fetch_log::open(user.id, true, NOW),
                 fetch_log::open_by_name("ann", true, NOW),
+                fetch_log::open_by_alias("alias", true, NOW),
                 fetch_log::list(user.id, true, NOW),
                 fetch_log::list_by_alias("alias", true, NOW),
                 fetch_log::note(user.id, &fetch, NOW),
@@ -107,7 +108,7 @@ fn subscriptions(user: &User) -> Vec<Path> {
         ),
         ("a device that fetches", vec![devices::enter(user.id, &told, 3, NOW), devices::again(user.id, &told, NOW)]),
         ("the page behind a user's link", charts::read(charts::Whose::User(user.id, None), false, last_days)),
-        ("aliases of a link", vec![aliases::of_user("ann")]),
+        ("aliases of a link", vec![aliases::of_user(user.id), aliases::holder("alias")]),
     ]
 }
 

@@ -27,8 +27,8 @@ fn of_users(user: &User) -> Vec<Statement> {
     let slot = slots::ByHandSlot { name: user.slot.clone(), sealed: String::new(), marks: Vec::new() };
     let reset: &Action<'_, serde_json::Value> = &Action::Reset;
     let mut all = vec![
-        aliases::add("alias", "ann", NOW),
-        aliases::remove("alias", "ann"),
+        aliases::add(user.id, "alias", NOW),
+        aliases::remove(user.id, Some("alias")),
         devices::one(user.id, "id"),
         gates::settle_all(&[user.id], NOW),
         gates::schedule_new("ann", NOW),
