@@ -70,12 +70,13 @@ test('a forged one, one of nobody and one from before the user was are refused',
   for (const [what, token] of Object.entries(refused)) assert.equal((await fetched(token)).status, 404, what);
 });
 
-test('a forged one costs the row of the secret, and what is none costs nothing', async () => {
+test('a forged one costs the row of the secret, what may be an alias the look for it, and what is none nothing', async () => {
   const { cost: forged } = await fetched(marzbanToken(OTHER, 'alice', BORN));
   assert.deepEqual([forged.queries, forged.read, forged.written], [1, 1, 0]);
-  for (const token of ['AAAABwAAAAL0lExww6GA3L0fDPYznN0G', 'user123', 'x'.repeat(40)]) {
+  for (const [token, queries] of [['AAAABwAAAAL0lExww6GA3L0fDPYznN0G', 0], ['global', 0], ['user123', 1], ['x'.repeat(40), 1]]) {
     const { status, cost } = await fetched(token);
-    assert.deepEqual([status, cost.queries], [404, 0], token);
+    assert.deepEqual([status, cost.queries, cost.written], [404, queries, 0], token);
+    assert.ok(cost.read <= 2, token);
   }
 });
 
