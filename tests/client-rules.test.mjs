@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 
 import { startPanel } from './support/panel.mjs';
-import { seedAgent, seedUsers } from './support/seed.mjs';
+import { seedTrojan, seedUsers } from './support/seed.mjs';
 import { authKeyOf, tokenOf } from './support/xpert.mjs';
 
 const RULES = '/api/v1/client-rules';
@@ -22,8 +22,7 @@ let token;
 
 before(async () => {
   panel = await startPanel();
-  const node = await seedAgent(panel, { name: 'Wien' });
-  assert.equal((await node.sync({ inbounds: [{ tag: 'in', protocol: 'trojan', port: 20_000, tls: true }] })).status, 200);
+  await seedTrojan(panel, 'Wien');
   const [user] = await seedUsers(panel, 1);
   token = tokenOf(await authKeyOf(panel), user);
 });

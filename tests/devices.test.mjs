@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 
 import { startPanel } from './support/panel.mjs';
-import { seedAgent, seedUsers } from './support/seed.mjs';
+import { seedTrojan, seedUsers } from './support/seed.mjs';
 import { now } from './support/wire.mjs';
 import { authKeyOf, tokenOf } from './support/xpert.mjs';
 
@@ -17,8 +17,7 @@ let authKey;
 before(async () => {
   panel = await startPanel();
   authKey = await authKeyOf(panel);
-  const node = await seedAgent(panel, { name: 'Wien' });
-  assert.equal((await node.sync({ inbounds: [{ tag: 'in', protocol: 'trojan', port: 20_000, tls: true }] })).status, 200);
+  await seedTrojan(panel, 'Wien');
 });
 after(() => panel?.stop());
 

@@ -88,3 +88,15 @@ export async function seedUsers(panel, count, usage = {}) {
 export async function usageOf(panel, user) {
   return panel.db.prepare('SELECT * FROM usage WHERE user = ?1').bind(user).first();
 }
+
+/**
+ * A node whose agent offers one inbound, Trojan with TLS, as far as lists of links need one.
+ *
+ * @param {import('./panel.mjs').Panel} panel
+ * @param {string} name
+ */
+export async function seedTrojan(panel, name) {
+  const node = await seedAgent(panel, { name });
+  const { status, text } = await node.sync({ inbounds: [{ tag: 'in', protocol: 'trojan', port: 20_000, tls: true }] });
+  if (status !== 200) throw new Error(`sync failed: ${status} ${text}`);
+}
