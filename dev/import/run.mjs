@@ -196,13 +196,14 @@ class Run {
     if (!this.#operators.has(wish.owner?.toLowerCase())) wish.owner = null;
     const user = this.#existing.get(wish.name.toLowerCase());
     if (user) return this.#compare(wish, user);
+    let isLinked = wish.alias !== null;
     if (this.#options.apply) {
       await this.#create(wish);
-      if (wish.alias !== null) await this.#addAlias(wish);
+      isLinked &&= await this.#addAlias(wish);
     }
     const { name, credentials, ...fields } = creation(wish);
     const ofCredentials = Object.keys(credentials ?? {}).map((field) => [`credentials.${field}`, hidden()]);
-    const ofAlias = wish.alias === null ? [] : [['alias', hidden()]];
+    const ofAlias = isLinked ? [['alias', hidden()]] : [];
     this.#created.push({ name, fields: [...Object.entries(fields), ...ofCredentials, ...ofAlias] });
   }
 
