@@ -82,7 +82,7 @@ async function measure(host, { say, seconds, rate: wanted }) {
     say('until the agent has heard of every connection');
     // One of before 1.14 has no word for it.
     const core = relayed ? null : await settledStatus(node.api);
-    const last = await statusAfter(node, Date.now() + HEARD_MS);
+    const { node: last } = await node.statusAfter(Date.now() + HEARD_MS);
     say('until the panel has all of it');
     // The agent reports the last of it before it ends.
     await node.stopAgent();
@@ -108,17 +108,6 @@ async function loaded(node, count) {
     await sleep(200);
   }
   throw new Error('the core did not load the roster');
-}
-
-/** How the agent says that it is, written after a moment (unix milliseconds of this host). */
-async function statusAfter(node, moment) {
-  const deadline = performance.now() + HANG_LIMIT_MS;
-  while (performance.now() < deadline) {
-    const { written_at: at, node: status } = await node.status();
-    if (at > moment) return status;
-    await sleep(200);
-  }
-  throw new Error('the agent does not write its status any more');
 }
 
 /** @returns {Promise<Usage>} @typedef {{cpu: number, coreCpu: number, rss: number, anonymous: number, peak: number, wall: number}} Usage */

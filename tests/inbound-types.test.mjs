@@ -54,7 +54,7 @@ for (const release of RELEASES) {
       for (const user of [...types, BYSTANDER]) await scene.counted(user, user);
       const { unknown, unattributed, foreign } = await scene.site.booksOf(scene.id);
       assert.deepEqual({ unknown, unattributed, foreign }, { unknown: 0, unattributed: 0, foreign: 0 });
-      assert.equal((await scene.node.status()).node.reloads, 1);
+      assert.equal((await scene.node.statusAfter()).node.reloads, 1);
     });
   });
 }

@@ -217,7 +217,7 @@ test('an inbound that was not chosen for somebody refuses him, who has its link 
   const client = await runMihomo({ listenPort, proxies });
   const lab = await TrafficLab.start({ socksPort: listenPort });
   const pid = node.corePid;
-  const reloads = await until('the agent tells of the first loading', async () => (await node.status()).node.reloads);
+  const { reloads } = (await node.statusAfter()).node;
   const tries = (tag) => lab.tcp({ user: USER, protocol: tag, up: 0, down: 64 * 1024 * KIB });
   const { access_token: token } = (await askToken(panel)).body;
   /** As Marzban's clients choose: a protocol is his with the tags that are named, and others are not his at all. */
@@ -254,7 +254,7 @@ test('an inbound that was not chosen for somebody refuses him, who has its link 
     assert.equal(unnamed.broken, null, 'what Marzban cannot name is everybody’s');
     await choose({ proxies: { vmess: {}, vless: {}, trojan: {}, shadowsocks: {} }, inbounds: { trojan: [], vless: [] } });
     await until('everything is his again', async () => (await tries(other)).outcome === 'complete');
-    assert.deepEqual([node.corePid, (await node.status()).node.reloads], [pid, reloads], 'nobody was reloaded');
+    assert.deepEqual([node.corePid, (await node.statusAfter()).node.reloads], [pid, reloads], 'nobody was reloaded');
   } finally {
     await lab.stop();
     await client.stop();
@@ -270,8 +270,7 @@ test('an inbound for some plans lets in nobody else, who has its link all the sa
   const client = await runMihomo({ listenPort, proxies });
   const lab = await TrafficLab.start({ socksPort: listenPort });
   const pid = node.corePid;
-  // It writes its status once a second.
-  const reloads = await until('the agent tells of the first loading', async () => (await node.status()).node.reloads);
+  const { reloads } = (await node.statusAfter()).node;
   // So much takes many times as long as the agent needs to end a connection.
   const tries = () => lab.tcp({ user: USER, protocol: tag, up: 0, down: 64 * 1024 * KIB });
   try {
@@ -301,7 +300,7 @@ test('an inbound for some plans lets in nobody else, who has its link all the sa
     await until('he may come in again', async () => (await tries()).outcome === 'complete');
     await carried(lab, [tag], client.log);
     assert.equal(elsewhere.broken, null);
-    assert.deepEqual([node.corePid, (await node.status()).node.reloads], [pid, reloads]);
+    assert.deepEqual([node.corePid, (await node.statusAfter()).node.reloads], [pid, reloads]);
     await site.api('DELETE', `/api/v1/nodes/${id}/addresses/${address}`);
   } finally {
     await lab.stop();

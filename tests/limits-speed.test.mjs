@@ -94,7 +94,7 @@ test('datagrams of a limited user pass at his speed and no faster', { timeout: 1
 });
 
 test('a limit that changes counts at once in what is under way, and needs no reload', { timeout: 120_000 }, async () => {
-  const { reloads } = (await limits.node.status()).node;
+  const { reloads } = (await limits.node.statusAfter()).node;
   const [flood] = await floods('changing', 'down', 1);
   await until('it passes', () => flood.passed > 0);
   await limits.allow('changing', { speed_limit: 100_000 });
@@ -112,7 +112,7 @@ test('a limit that changes counts at once in what is under way, and needs no rel
     again.end();
     return passed.bytes[0] > 2 * SPEED;
   });
-  assert.equal((await limits.node.status()).node.reloads, reloads);
+  assert.equal((await limits.node.statusAfter()).node.reloads, reloads);
 });
 
 test('his bytes are counted once, and nothing is unattributed or foreign', { timeout: 120_000 }, async () => {

@@ -103,5 +103,5 @@ test('at least 2,000 connections ran, over every protocol by TCP and by UDP, in 
   for (const protocol of PROTOCOLS) {
     for (const network of ['tcp', 'udp']) assert.ok(account.sum({ protocol, network }).complete > 0, `${protocol} by ${network}`);
   }
-  assert.equal((await loop.node.status()).node.reloads, 1);
+  assert.equal((await loop.node.statusAfter()).node.reloads, 1);
 });

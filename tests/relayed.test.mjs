@@ -46,7 +46,7 @@ for (const release of chosen) {
       const { unknown, unattributed, foreign } = await scene.site.booksOf(scene.id);
       assert.deepEqual({ unknown, unattributed, foreign }, { unknown: 0, unattributed: 0, foreign: 0 });
     };
-    const reloads = async () => (await scene.node.status()).node.reloads;
+    const reloads = async () => (await scene.node.statusAfter()).node.reloads;
 
     test('the agent chooses by itself to count in the relay, and says in sentences what that means', async () => {
       const { output } = await scene.node.agent('doctor');
@@ -64,7 +64,7 @@ for (const release of chosen) {
       await scene.node.stopCore('SIGKILL');
       await download.ended;
       assert.ok(download.broken);
-      await until('the agent says that the core is down', async () => !(await scene.node.status()).core_up);
+      await until('the agent says that the core is down', async () => !(await scene.node.statusAfter()).core_up);
       await scene.node.startCore();
       await passes(ANN);
       await exact();

@@ -95,9 +95,9 @@ async function settled(users = USERS) {
   );
 }
 
-/** What the node says of itself. The panel keeps it with each report, and else once a minute. */
+/** What the node says of itself from now on. The panel keeps it with each report, and else once a minute. */
 async function status() {
-  return (await node.status()).node;
+  return (await node.statusAfter()).node;
 }
 
 /** How many bytes a user's clients have received that the panel does not have. */

@@ -1,10 +1,11 @@
 /** The real agent in a folder of its own, whatever core is beside it: its settings, its ledger, its process. */
 import { spawn } from 'node:child_process';
-import { closeSync, existsSync, openSync } from 'node:fs';
+import { closeSync, existsSync, openSync, statSync } from 'node:fs';
 import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 
 import { ROOT } from './panel.mjs';
+import { until } from './site.mjs';
 
 const AGENT = process.env.WEIR_AGENT_BIN ?? path.resolve(ROOT, process.env.CARGO_TARGET_DIR ?? 'target', 'release/weir-agent');
 /** Built with faults on demand (agent/src/faults.rs) and the scripted core. */
@@ -177,8 +178,24 @@ export class AgentHost {
     return `--- ${name}\n${(await readFile(this.in(name), 'utf8').catch(() => '')).split('\n').slice(-40).join('\n')}`;
   }
 
-  /** @returns {Promise<object>} what `weir-agent status --json` says, some seconds old */
+  /** @returns {Promise<object>} what `weir-agent status --json` says, some seconds old: for what is waited for, or can only grow */
   async status() {
-    return JSON.parse(await readFile(this.in('state/status.json'), 'utf8'));
+    return JSON.parse(await readFile(this.#statusFile, 'utf8'));
+  }
+
+  /**
+   * What the agent says after a moment. Takes as long as it leaves between two writings, which is seconds.
+   *
+   * @param {number} [moment] unix milliseconds by the clock of this machine, which need not be the agent's
+   * @returns {Promise<object>} like {@link status}
+   */
+  async statusAfter(moment = Date.now()) {
+    const isNew = () => statSync(this.#statusFile, { throwIfNoEntry: false })?.mtimeMs > moment;
+    await until('the agent writes its status', isNew);
+    return this.status();
+  }
+
+  get #statusFile() {
+    return this.in('state/status.json');
   }
 }
