@@ -30,7 +30,7 @@ pub use hysteria2::{Hysteria2, Obfs, ObfsKind, Ports};
 pub use naive::Naive;
 pub use of_node::{Bearer, NodeWays, notice, of_nodes, why_not};
 pub use realm::Realm;
-pub use shadowsocks::{Plugin, Shadowsocks, key_length};
+pub use shadowsocks::{Plugin, Shadowsocks, V2RAY, key_length};
 pub use socks::{Login, Socks};
 pub use stream::{Camouflage, Reality, Security, Stream, Transport, split_early_data};
 pub use tls::Tls;

@@ -40,7 +40,19 @@ pub fn key_length(method: &str) -> Option<usize> {
     }
 }
 
+/// The plugin that carries Shadowsocks over WebSocket or QUIC (github.com/shadowsocks/v2ray-plugin).
+pub const V2RAY: &str = "v2ray-plugin";
+
 impl Plugin {
+    /// A v2ray-plugin of the usual mode says so: mihomo knows none for it, and refuses the list.
+    fn spelled_out(mut self) -> Self {
+        if self.name == V2RAY && self.pairs().iter().all(|(key, _)| key != "mode") {
+            let options = [self.options.as_str(), "mode=websocket"];
+            self.options = options.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(";");
+        }
+        self
+    }
+
     /// The options one by one; a flag has an empty value.
     #[must_use]
     pub fn pairs(&self) -> Vec<(String, String)> {
@@ -83,7 +95,7 @@ impl Shadowsocks {
         let plugin = params.take(&["plugin"]).and_then(|plugin| {
             let (name, options) = plugin.split_once(';').unwrap_or((&plugin, ""));
             // Options of nothing name no program that a client could start.
-            (!name.is_empty()).then(|| Plugin { name: name.to_owned(), options: options.to_owned() })
+            (!name.is_empty()).then(|| Plugin { name: name.to_owned(), options: options.to_owned() }.spelled_out())
         });
         let udp_over_tcp = params.take_flag(&["uot", "udp-over-tcp"]);
         Self { method, password, plugin, udp_over_tcp }.checked()

@@ -8,6 +8,9 @@ use crate::domain::name::FINGERPRINTS;
 /// The flow that is left of all that Xray once had.
 pub(super) const VISION: &str = "xtls-rprx-vision";
 
+/// How XHTTP may send.
+pub(super) const XHTTP_MODES: [&str; 4] = ["auto", "packet-up", "stream-up", "stream-one"];
+
 /// A text of the uuid form; what else Xray takes for one, other clients do not.
 pub(super) fn uuid(text: &str) -> Result<&str, Unfit> {
     let is_uuid = text.len() == 36
@@ -44,6 +47,22 @@ pub(super) fn ech_config(tls: &Tls) -> Result<Option<&str>, Unfit> {
         Some(config) if lenient(config).is_some_and(|bytes| bytes.len() > 4) => Ok(Some(config)),
         Some(_) => Err(Unfit::Ech),
     }
+}
+
+/// The handshake and keys of VLESS' own encryption, if it has one: `mlkem768x25519plus`, how it looks, how many round trips, then lengths of
+/// padding and at least one key (XTLS/Xray-core pull request 5067).
+pub(super) fn encryption(vless: &Vless) -> Result<Option<&str>, Unfit> {
+    let text = vless.encryption.as_str();
+    if text == "none" {
+        return Ok(None);
+    }
+    let mut parts = text.split('.');
+    let is_known = parts.next() == Some("mlkem768x25519plus")
+        && parts.next().is_some_and(|look| matches!(look, "native" | "xorpub" | "random"))
+        && parts.next().is_some_and(|trips| matches!(trips, "0rtt" | "1rtt"));
+    // X25519 and ML-KEM-768.
+    let is_key = |part: &str| lenient(part).is_some_and(|key| matches!(key.len(), 32 | 1184));
+    if is_known && parts.any(is_key) { Ok(Some(text)) } else { Err(Unfit::Encryption) }
 }
 
 /// The flow of VLESS, where it may stand: on plain TCP inside TLS or REALITY, or with VLESS' own encryption.

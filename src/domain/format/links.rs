@@ -1,15 +1,43 @@
 //! One link a line, plain or in base64.
 
+use super::check::XHTTP_MODES;
 use super::{Clash, Rendered, Unfit, clash, fit};
-use crate::domain::endpoint::Endpoint;
+use crate::domain::endpoint::{Endpoint, Protocol, Transport};
 
 /// The lines. Each client skips a scheme that it does not know, so only what ends the whole list of a strict client is
-/// left out: mihomo reads a list of links as it reads its own file.
+/// left out.
 pub(super) fn write(endpoints: &[Endpoint]) -> Rendered {
-    let (lines, left_out) =
-        fit(endpoints, &[], str::to_owned, |name, endpoint| match clash::node(name, endpoint, Clash::Mihomo) {
-            Err(why @ (Unfit::Method | Unfit::Cipher | Unfit::Flow | Unfit::Pin)) => Err(why),
-            _ => Ok(Endpoint { name: name.to_owned(), ..endpoint.clone() }.link() + "\n"),
-        });
+    let (lines, left_out) = fit(endpoints, &[], str::to_owned, |name, endpoint| match refused(endpoint) {
+        Some(why) => Err(why),
+        None => Ok(Endpoint { name: name.to_owned(), ..endpoint.clone() }.link() + "\n"),
+    });
     Rendered { served: lines.len(), body: lines.into_iter().map(|(_, line)| line).collect(), left_out }
+}
+
+/// Why mihomo, the strictest reader of lists of links, refuses a whole list that holds this one: it reads each as an entry of its own file,
+/// and one bad entry ends them all. `tests/formats.test.mjs` asks it.
+#[must_use]
+pub fn refused(endpoint: &Endpoint) -> Option<Unfit> {
+    let why = clash::node("", endpoint, Clash::Mihomo).err()?;
+    let is_fatal = match why {
+        Unfit::Method | Unfit::Cipher | Unfit::Flow | Unfit::Pin | Unfit::Encryption => true,
+        // It reads the options of two plugins, and does without what else a link names.
+        Unfit::Plugin => plugin_is_read(endpoint),
+        Unfit::Transport => has_unknown_mode(endpoint),
+        _ => false,
+    };
+    is_fatal.then_some(why)
+}
+
+fn plugin_is_read(endpoint: &Endpoint) -> bool {
+    let Protocol::Shadowsocks(shadowsocks) = &endpoint.protocol else { return false };
+    shadowsocks.plugin.as_ref().is_some_and(|plugin| {
+        !plugin.options.is_empty() && (plugin.name.contains("obfs") || plugin.name.contains("v2ray-plugin"))
+    })
+}
+
+fn has_unknown_mode(endpoint: &Endpoint) -> bool {
+    let Protocol::Vless(vless) = &endpoint.protocol else { return false };
+    let Transport::Xhttp { mode, .. } = &vless.stream.transport else { return false };
+    mode.as_deref().is_some_and(|mode| !XHTTP_MODES.contains(&mode))
 }

@@ -55,6 +55,8 @@ pub enum Reason {
     WireguardKey(&'static str),
     /// `WireGuard`: the client's addresses are missing or wrong.
     WireguardAddress,
+    /// One of the strictest clients refuses a whole list for this part of it.
+    Strict(&'static str),
     /// A client's configuration: this setting has no place in a link, and without it the entry would promise something else.
     Setting(&'static str),
 }
@@ -89,6 +91,7 @@ impl Reason {
             Self::Json(_) => "json_invalid",
             Self::WireguardKey(_) => "wireguard_key_invalid",
             Self::WireguardAddress => "wireguard_address_invalid",
+            Self::Strict(_) => "refused_by_clients",
             Self::Setting(_) => "setting_unsupported",
         }
     }
@@ -124,6 +127,7 @@ impl fmt::Display for Reason {
             Self::Json(name) => write!(f, "the parameter {name} is not JSON"),
             Self::WireguardKey(name) => write!(f, "the {name} is not 32 bytes of base64"),
             Self::WireguardAddress => f.write_str("the client's addresses are missing or wrong"),
+            Self::Strict(part) => write!(f, "mihomo refuses a whole list for such a {part}"),
             Self::Setting(name) => write!(f, "the setting {name} cannot be carried in a link"),
         }
     }

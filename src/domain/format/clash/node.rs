@@ -1,7 +1,7 @@
 //! One entry of `proxies`.
 
 use super::super::Unfit;
-use super::super::check::{flow, no_mask, one_of, uuid};
+use super::super::check::{encryption, flow, no_mask, one_of, uuid};
 use super::super::tree::Map;
 use super::Clash;
 use super::stream::{Carrier, certificate, stream};
@@ -90,13 +90,15 @@ fn kind(protocol: &Protocol, dialect: Clash) -> Result<&'static str, Unfit> {
 }
 
 fn vless(head: Map, vless: &Vless, dialect: Clash) -> Result<Map, Unfit> {
-    if dialect != Clash::Mihomo && vless.encryption != "none" {
+    // What ends a whole list comes first: see `links::refused`.
+    let (encryption, flow) = (encryption(vless)?, flow(vless)?);
+    if dialect != Clash::Mihomo && encryption.is_some() {
         return Err(Unfit::Encryption);
     }
     let entry = head
         .with("uuid", uuid(&vless.uuid)?)
-        .some("flow", flow(vless)?)
-        .some("encryption", Some(vless.encryption.as_str()).filter(|encryption| *encryption != "none"))
+        .some("flow", flow)
+        .some("encryption", encryption)
         .some("packet-encoding", packet_encoding(vless.packet_encoding.as_deref()))
         .with("udp", true);
     Ok(entry.and(stream(no_mask(&vless.stream)?, Carrier::Vless, dialect)?))
@@ -104,10 +106,11 @@ fn vless(head: Map, vless: &Vless, dialect: Clash) -> Result<Map, Unfit> {
 
 fn vmess(head: Map, vmess: &Vmess, dialect: Clash) -> Result<Map, Unfit> {
     let ciphers = VMESS_CIPHERS.get(..if dialect == Clash::Legacy { 4 } else { 5 }).unwrap_or_default();
+    let cipher = one_of(&vmess.cipher, ciphers, Unfit::Cipher)?;
     let entry = head
         .with("uuid", uuid(&vmess.uuid)?)
         .with("alterId", vmess.alter_id)
-        .with("cipher", one_of(&vmess.cipher, ciphers, Unfit::Cipher)?)
+        .with("cipher", cipher)
         .some("packet-encoding", packet_encoding(vmess.packet_encoding.as_deref()))
         .with("udp", true);
     Ok(entry.and(stream(no_mask(&vmess.stream)?, Carrier::Vmess, dialect)?))
@@ -175,6 +178,7 @@ fn plugin(plugin: &Plugin, dialect: Clash) -> Result<Map, Unfit> {
 }
 
 fn hysteria2(head: Map, hysteria2: &Hysteria2, dialect: Clash) -> Result<Map, Unfit> {
+    let certificate = certificate(&without_fingerprint(&hysteria2.tls), "sni", dialect)?;
     let obfs = hysteria2.obfs.as_ref();
     if obfs.is_some_and(|obfs| obfs.kind != ObfsKind::Salamander) {
         return Err(Unfit::Obfs);
@@ -190,7 +194,7 @@ fn hysteria2(head: Map, hysteria2: &Hysteria2, dialect: Clash) -> Result<Map, Un
         .some("obfs-password", obfs.map(|obfs| obfs.password.as_str()))
         .some("up", rate(hysteria2.up))
         .some("down", rate(hysteria2.down));
-    Ok(entry.and(certificate(&without_fingerprint(&hysteria2.tls), "sni", dialect)?))
+    Ok(entry.and(certificate))
 }
 
 fn tuic(head: Map, tuic: &Tuic, dialect: Clash) -> Result<Map, Unfit> {

@@ -1,7 +1,7 @@
 //! Transport and security of vless, vmess and trojan in Clash's words.
 
 use super::super::Unfit;
-use super::super::check::{ech_config, fingerprint, pin, plain_tls};
+use super::super::check::{XHTTP_MODES, ech_config, fingerprint, one_of, pin, plain_tls};
 use super::super::tree::{Map, Tree};
 use super::Clash;
 use crate::domain::endpoint::{Camouflage, Reality, Security, Stream, Tls, Transport, split_early_data};
@@ -37,13 +37,15 @@ pub(super) fn certificate(tls: &Tls, server_name: &'static str, dialect: Clash) 
     if dialect != Clash::Mihomo {
         plain_tls(tls)?;
     }
+    // What ends a whole list comes first: see `links::refused`.
+    let pin = pin(tls)?;
     let ech = ech_config(tls)?.map(|config| Map::new().with("enable", true).with("config", config));
     Ok(Map::new()
         .some(server_name, tls.server_name.as_deref())
         .some("alpn", Some(tls.alpn.clone()).filter(|alpn| !alpn.is_empty()))
         .some("client-fingerprint", fingerprint(tls.fingerprint.as_deref())?)
         .flag("skip-cert-verify", tls.insecure)
-        .some("fingerprint", pin(tls)?)
+        .some("fingerprint", pin)
         .some("name-cert-verify", tls.verify_name.as_deref())
         .some("ech-opts", ech))
 }
@@ -89,10 +91,11 @@ fn transport(transport: &Transport, carrier: Carrier, dialect: Clash, has_tls: b
             Ok(network("h2").with("h2-opts", options))
         }
         Transport::Xhttp { host, path, mode, extra: None } if carrier == Carrier::Vless && dialect == Clash::Mihomo => {
+            let mode = mode.as_deref().map(|mode| one_of(mode, &XHTTP_MODES, Unfit::Transport)).transpose()?;
             let options = Map::new()
                 .with("path", path.as_deref().unwrap_or("/"))
                 .some("host", host.as_deref())
-                .some("mode", mode.as_deref());
+                .some("mode", mode);
             Ok(network("xhttp").with("xhttp-opts", options))
         }
         _ => Err(Unfit::Transport),
