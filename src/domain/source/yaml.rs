@@ -10,6 +10,9 @@ use super::tree::Tree;
 /// otherwise grow without bound.
 const DEPTH: usize = 32;
 const VALUES: usize = 200_000;
+/// Most bytes of its texts, counted as the values are. A body has two million; a list that repeats one by an alias may come to have more, and an
+/// isolate has 128 million.
+const BYTES: usize = 8 << 20;
 
 /// The entries of `proxies:`, if the text is a document that has them at its top.
 pub(super) fn proxies(text: &str) -> Option<Tree> {
@@ -48,7 +51,7 @@ enum Open {
 pub(super) fn read(text: &str) -> Option<Tree> {
     let mut stack: Vec<(Open, usize)> = Vec::new();
     let mut anchors: HashMap<usize, Tree> = HashMap::new();
-    let mut values = 0_usize;
+    let mut spent = Size::default();
     for event in Parser::new_from_str(text) {
         let (event, _) = event.ok()?;
         let (value, anchor) = match event {
@@ -70,20 +73,21 @@ pub(super) fn read(text: &str) -> Option<Tree> {
                 (Open::List(items), anchor) => (Tree::List(items), anchor),
                 (Open::Map(pairs, _), anchor) => (Tree::Map(merged(pairs)), anchor),
             },
-            Event::Scalar(text, style, anchor, _) => (scalar(text.into_owned(), style), anchor),
+            Event::Scalar(text, style, anchor, _) => {
+                spent.add(Size { values: 0, bytes: text.len() })?;
+                (scalar(text.into_owned(), style), anchor)
+            }
             Event::Alias(id) => {
-                let value = anchors.get(&id)?.clone();
-                values = values.saturating_add(size(&value));
-                (value, 0)
+                // Before it is copied: what is too large must not be there even for a moment.
+                let value = anchors.get(&id)?;
+                spent.add(size(value))?;
+                (value.clone(), 0)
             }
             _ => continue,
         };
-        values = values.saturating_add(1);
-        if values > VALUES {
-            return None;
-        }
+        spent.add(Size { values: 1, bytes: 0 })?;
         if anchor > 0 {
-            values = values.saturating_add(size(&value));
+            spent.add(size(&value))?;
             anchors.insert(anchor, value.clone());
         }
         match stack.last_mut() {
@@ -119,11 +123,35 @@ fn merged(pairs: Vec<(String, Tree)>) -> Vec<(String, Tree)> {
     own
 }
 
-fn size(tree: &Tree) -> usize {
+/// How much of memory values take.
+#[derive(Clone, Copy, Default)]
+struct Size {
+    values: usize,
+    /// Of texts and keys.
+    bytes: usize,
+}
+
+impl Size {
+    /// None when it is too much.
+    fn add(&mut self, more: Self) -> Option<()> {
+        *self = self.plus(more);
+        (self.values <= VALUES && self.bytes <= BYTES).then_some(())
+    }
+
+    const fn plus(self, more: Self) -> Self {
+        Self { values: self.values.saturating_add(more.values), bytes: self.bytes.saturating_add(more.bytes) }
+    }
+}
+
+fn size(tree: &Tree) -> Size {
     match tree {
-        Tree::Null | Tree::Text(_) => 1,
-        Tree::List(items) => items.iter().map(size).fold(1, usize::saturating_add),
-        Tree::Map(pairs) => pairs.iter().map(|(_, value)| size(value)).fold(1, usize::saturating_add),
+        Tree::Null => Size { values: 1, bytes: 0 },
+        Tree::Text(text) => Size { values: 1, bytes: text.len() },
+        Tree::List(items) => items.iter().map(size).fold(Size { values: 1, bytes: 0 }, Size::plus),
+        Tree::Map(pairs) => pairs
+            .iter()
+            .map(|(key, value)| size(value).plus(Size { values: 0, bytes: key.len() }))
+            .fold(Size { values: 1, bytes: 0 }, Size::plus),
     }
 }
 
@@ -188,6 +216,15 @@ mod tests {
         assert_eq!(read(&text), None);
         assert_eq!(read("a: *nothing"), None);
         assert_eq!(read(&"[".repeat(100_000)), None);
+    }
+
+    #[test]
+    fn aliases_of_one_long_text_do_not_fill_the_memory() {
+        let list =
+            |length: usize, times: usize| format!("proxies:\n- &a {}\n{}", "x".repeat(length), "- *a\n".repeat(times));
+        assert_eq!(proxies(&list(1 << 20, 300)), None);
+        assert_eq!(read(&format!("- &a {{{}: 1}}\n{}", "x".repeat(1_000), "- *a\n".repeat(10_000))), None);
+        assert_eq!(proxies(&list(1_000, 300)).unwrap().items().len(), 301);
     }
 
     proptest! {
