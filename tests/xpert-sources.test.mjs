@@ -199,13 +199,14 @@ test('a foreign server is told nothing of users, and gets the user agent that wa
 
 test('what has not changed is not sent again', async () => {
   source.answer('/list', (request, response) => {
-    if (request.headers['if-none-match'] === '"v1"') return response.writeHead(304).end();
-    response.writeHead(200, { etag: '"v1"' }).end(GOOD.join('\n'));
+    if (request.headers['if-none-match'] === '"v1"') return response.writeHead(304, { 'subscription-userinfo': 'upload=0; download=5; total=9' }).end();
+    response.writeHead(200, { etag: '"v1"', 'subscription-userinfo': 'upload=0; download=1; total=9' }).end(GOOD.join('\n'));
   });
   const id = await add(`${source.url}/list`);
-  await updated(id);
+  assert.equal((await updated(id)).userinfo.download, 1);
   const again = await updated(id);
   assert.deepEqual([again.config_count, again.error, again.successes], [2, null, 2]);
+  assert.equal(again.userinfo.download, 5, 'what it says of usage is new all the same');
   assert.equal(source.asked[1].headers['if-none-match'], '"v1"');
   await sources('PUT', `/${id}`, { rules: { exclude: ['Two'] } });
   assert.equal((await updated(id)).config_count, 1, 'with other rules it is fetched whole');

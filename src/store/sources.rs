@@ -221,13 +221,13 @@ pub fn keep(source: &Source, good: &Good<'_>, next: Second) -> Statement {
 // Rows: 1 read, 1 written.
 const SAME: &str = "
 UPDATE xpert_sources SET good_at = tried_at, next_at = CAST(?3 AS INTEGER), error = NULL, failures = 0,
-  successes = successes + 1
+  successes = successes + 1, userinfo = coalesce(?4, userinfo)
 WHERE id = ?1 AND ticket = CAST(?2 AS INTEGER)";
 
-/// The copy is still what the provider has.
+/// The copy is still what the provider has; what it says of usage stays where it says nothing.
 #[must_use]
-pub fn same(source: &Source, next: Second) -> Statement {
-    Statement::new(SAME).bind(source.id).bind(source.ticket).bind(next)
+pub fn same(source: &Source, userinfo: Option<&str>, next: Second) -> Statement {
+    Statement::new(SAME).bind(source.id).bind(source.ticket).bind(next).bind(userinfo)
 }
 
 // Rows: 1 read, 1 written.

@@ -70,7 +70,7 @@ fn only_the_newest_fetch_of_what_is_set_now_writes() {
     keep(&sqlite, &new, r#"[["N","n","k"]]"#);
     keep(&sqlite, &old, r#"[["O","o","k"]]"#);
     sqlite.run(&store::fail(&old, "late", "{}", NOW)).unwrap();
-    sqlite.run(&store::same(&old, NOW)).unwrap();
+    sqlite.run(&store::same(&old, None, NOW)).unwrap();
     let stands = one(&sqlite, id);
     assert_eq!((stands.error, stands.failures, stands.successes, stands.config_count), (None, 0, 1, 1));
     assert_eq!(sqlite.value::<String>("SELECT links FROM xpert_sources"), r#"[["N","n","k"]]"#);
@@ -101,10 +101,13 @@ fn a_fetch_that_fails_leaves_the_copy_and_says_why() {
         (1, NOW.get() + 310, r#"{"unsupported":2}"#)
     );
     assert_eq!(state(&sqlite).version, state(&sqlite).published, "nothing is published for it");
-    sqlite.run(&store::same(&claim(&sqlite, Some(id), NOW.plus(400)).unwrap(), NOW.plus(900))).unwrap();
+    sqlite.run(&store::same(&claim(&sqlite, Some(id), NOW.plus(400)).unwrap(), None, NOW.plus(900))).unwrap();
     let stands = one(&sqlite, id);
     assert_eq!((stands.error, stands.failures, stands.good_at), (None, 0, Some(NOW.get() + 400)));
-    assert_eq!(stands.etag.as_deref(), Some("\"1\""));
+    assert_eq!((stands.etag.as_deref(), stands.userinfo.as_deref()), (Some("\"1\""), Some("upload=1")));
+    let again = claim(&sqlite, Some(id), NOW.plus(1_000)).unwrap();
+    sqlite.run(&store::same(&again, Some("upload=2"), NOW.plus(1_600))).unwrap();
+    assert_eq!(one(&sqlite, id).userinfo.as_deref(), Some("upload=2"));
 }
 
 #[test]

@@ -85,7 +85,7 @@ async fn hops(url: &str, plan: &Plan<'_>, signal: &AbortSignal) -> Result<Answer
             }
             (508, _) => return Err("it leads back to this panel".into()),
             (304, _) if plan.known.0.is_some() || plan.known.1.is_some() => {
-                return Ok(Answer { body: None, userinfo: None, etag: None, last_modified: None });
+                return Ok(Answer { body: None, userinfo: told(&response), etag: None, last_modified: None });
             }
             (200, _) => {
                 let (etag, last_modified) = (header("etag"), header("last-modified"));

@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use worker::{Request, Response};
 
+use super::update::Fetched;
 use super::{JOB, NONE, check_rules, own, publish, shown, update as fetching};
 use crate::domain::audit::Entry;
 use crate::domain::source::gather::Stored;
@@ -86,7 +87,8 @@ pub(crate) async fn test(mut request: Request, call: &Call) -> Result<Response, 
     let own = own::authorities(call, Some(&request)).await?;
     let taken = fetching::take(call, &test.url, &test.rules, "test", (None, None), &own).await;
     Ok(Response::from_json(&match taken {
-        Ok(Some(fetching::Taken { gathered, .. })) => {
+        Ok(Fetched::New(taken)) => {
+            let gathered = &taken.gathered;
             let samples: Vec<&str> =
                 gathered.links.iter().take(SAMPLES).map(|Stored(_, link, _)| link.as_str()).collect();
             json!({
@@ -98,7 +100,9 @@ pub(crate) async fn test(mut request: Request, call: &Call) -> Result<Response, 
             })
         }
         // Without anything to compare with there is no "not modified".
-        Ok(None) => json!({ "success": false, "config_count": 0, "sample_configs": [], "error": "it answered 304" }),
+        Ok(Fetched::Same(_)) => {
+            json!({ "success": false, "config_count": 0, "sample_configs": [], "error": "it answered 304" })
+        }
         Err(refused) => json!({
             "success": false,
             "config_count": 0,

@@ -28,6 +28,14 @@ pub(super) struct Taken {
     last_modified: Option<String>,
 }
 
+/// What came of a fetch that went well.
+pub(super) enum Fetched {
+    /// Something to keep.
+    New(Box<Taken>),
+    /// What is there already. The provider may say anew how much of it is used.
+    Same(Option<String>),
+}
+
 /// Why an answer is not kept.
 pub(super) struct Refused {
     pub(super) why: String,
@@ -40,7 +48,7 @@ impl From<String> for Refused {
     }
 }
 
-/// Fetches an address and keeps what the rules say. `None`: it is what is there already.
+/// Fetches an address and keeps what the rules say.
 pub(super) async fn take(
     call: &Call,
     url: &str,
@@ -48,19 +56,20 @@ pub(super) async fn take(
     name: &str,
     known: (Option<&str>, Option<&str>),
     own: &[String],
-) -> Result<Option<Taken>, Refused> {
+) -> Result<Fetched, Refused> {
     let allowed = variables::sources_allowed(&call.env);
     let resolver = variables::resolver(&call.env);
     let mark = own::mark(call).map_err(|failure| failure.describe().2)?;
     let plan = Plan { allowed: &allowed, own, resolver: &resolver, mark: &mark, agent: &rules.user_agent, known };
     let answer = fetch(url, &plan).await?;
-    let Some(bytes) = answer.body else { return Ok(None) };
+    let Some(bytes) = answer.body else { return Ok(Fetched::Same(answer.userinfo)) };
     let body = Body::read(&bytes).map_err(|trouble| trouble.to_string())?;
     let gathered = gather(&body, rules, name);
     if gathered.links.is_empty() {
         return Err(Refused { why: nothing(&gathered.left_out), left_out: gathered.left_out });
     }
-    Ok(Some(Taken { gathered, userinfo: answer.userinfo, etag: answer.etag, last_modified: answer.last_modified }))
+    let (userinfo, etag, last_modified) = (answer.userinfo, answer.etag, answer.last_modified);
+    Ok(Fetched::New(Box::new(Taken { gathered, userinfo, etag, last_modified })))
 }
 
 /// Fetches source `id`, or the one that is due the longest; returns it as it was before, none if there is nothing to fetch.
@@ -79,15 +88,10 @@ pub(super) async fn one(call: &Call, id: Option<i64>, own: &[String]) -> Result<
 }
 
 /// What is written at the end of a fetch; `interval` in seconds.
-fn end(
-    source: &Source,
-    outcome: &Result<Option<Taken>, Refused>,
-    interval: i64,
-    now: Second,
-) -> Result<Statement, Failure> {
+fn end(source: &Source, outcome: &Result<Fetched, Refused>, interval: i64, now: Second) -> Result<Statement, Failure> {
     let regular = now.plus(interval);
     Ok(match outcome {
-        Ok(Some(taken)) => {
+        Ok(Fetched::New(taken)) => {
             let links = json(&taken.gathered.links)?;
             let left_out = json(&taken.gathered.left_out)?;
             let good = Good {
@@ -101,7 +105,7 @@ fn end(
             };
             store::keep(source, &good, regular)
         }
-        Ok(None) => store::same(source, regular),
+        Ok(Fetched::Same(userinfo)) => store::same(source, userinfo.as_deref(), regular),
         Err(refused) => {
             store::fail(source, &refused.why, &json(&refused.left_out)?, retry(source.failures, interval, now))
         }
