@@ -8,6 +8,7 @@ import { addOperator, signInOwner } from './support/operators.mjs';
 import { ROOT, startPanel } from './support/panel.mjs';
 import { assertRefused, dump } from './support/refusals.mjs';
 import { CHANGES, READS } from './support/role-tables.mjs';
+import { until } from './support/site.mjs';
 
 const GIB = 2 ** 30;
 const LOWER = ['admin', 'reseller', 'viewer'];
@@ -202,6 +203,27 @@ test('a reseller hands out as many bytes as he may, and finds no way round it', 
   const simple = await shop.api('POST', '/api/add_user', { username: 'b-simple', monthly_quota: 2 });
   assert.equal(simple.status, 409);
   assert.equal(typeof simple.body.error, 'string');
+});
+
+test('whatever period a user was made with, whoever deletes him has handed out his bytes for 31 days', async () => {
+  const shop = await addOperator(panel, owner, { name: 'quick', role: 'reseller', byte_allowance: 10 * GIB });
+  const make = (name, more) => shop.api('POST', '/api/v1/users', { name, monthly_quota: 10 * GIB, ...more });
+  const ending = { reset_strategy: 'month', period_start: Math.floor(Date.now() / 1000) - 30 * 86_400 + 3 };
+  assert.equal((await make('q-one', ending)).status, 201);
+  assert.equal((await shop.api('DELETE', '/api/v1/users/q-one')).status, 204);
+  const ended = async () => (await panel.db.prepare("SELECT period_end <= unixepoch() AS ended FROM usage JOIN users ON users.id = usage.user WHERE name = 'q-one'").first()).ended;
+  await until('his period has ended', ended);
+  assertRefused(await make('q-two', ending), 409, 'byte_allowance');
+  assert.deepEqual((await shop.api('GET', '/api/v1/me')).body.handed_out, { users: 0, bytes: 10 * GIB });
+  await panel.db.prepare("UPDATE users SET deleted_at = deleted_at - 31 * 86400 WHERE name = 'q-one'").run();
+  assert.equal((await make('q-two', ending)).status, 201);
+});
+
+test('a period that has ended unnoticed is no way to a sooner one', async () => {
+  const shop = await addOperator(panel, owner, { name: 'idle', role: 'reseller', byte_allowance: 10 * GIB });
+  assert.equal((await shop.api('POST', '/api/v1/users', { name: 'i-one', monthly_quota: GIB, reset_day: dayIn(10) })).status, 201);
+  await panel.db.prepare("UPDATE usage SET period_start = period_start - 40 * 86400, period_end = unixepoch() - 86400 WHERE user = (SELECT id FROM users WHERE name = 'i-one')").run();
+  assertRefused(await shop.api('PATCH', '/api/v1/users/i-one', { reset_day: dayIn(3) }), 409, 'byte_allowance');
 });
 
 test('a user is handed to a reseller within his allowance, and taken back', async () => {

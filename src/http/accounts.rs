@@ -108,7 +108,7 @@ pub(crate) async fn act<'a, T: Serialize + 'a>(
         }
         let mut batch = users::act(&user, &action, random::salt()?, call.now);
         if let Some(operator) = actor.only
-            && begins_sooner(&user, &action)
+            && begins_sooner(&user, &action, call.now)
         {
             batch.insert(0, allowances::no_new_period(operator));
         }
@@ -122,10 +122,10 @@ pub(crate) async fn act<'a, T: Serialize + 'a>(
 }
 
 /// Whether a period begins before its time, and with it the quota anew.
-fn begins_sooner<T>(user: &User, action: &Action<'_, T>) -> bool {
+fn begins_sooner<T>(user: &User, action: &Action<'_, T>, now: Second) -> bool {
     match action {
         Action::Reset => true,
-        Action::Change(_, Some(end)) => end.get() < user.period_end,
+        Action::Change(_, Some(end)) => *end < user.period(now).end,
         _ => false,
     }
 }

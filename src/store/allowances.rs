@@ -20,21 +20,32 @@ macro_rules! month_of_user {
   FROM users JOIN usage ON usage.user = users.id WHERE owner = ?1 AND "
     };
 }
-pub(super) use month_of_user;
 
-// A deleted user counts until his period ends, at most 31 days: otherwise whoever deletes and creates has no bound at all.
-// Rows read: 1, and 2 per user of his. Rows written: none, unless it fails.
+/// That of all users of an operator (`?1`), by `?2` seconds. A deleted user counts for 31 days, whatever period he was created with: otherwise
+/// whoever deletes and creates has no bound at all.
+macro_rules! month_of_users {
+    () => {
+        concat!(
+            "
+  SELECT 1 AS there, ",
+            $crate::store::allowances::month_of_user!(),
+            "deleted_at IS NULL
+  UNION ALL
+  SELECT 0, ",
+            $crate::store::allowances::month_of_user!(),
+            "deleted_at > CAST(?2 AS INTEGER) - 2678400"
+        )
+    };
+}
+pub(super) use {month_of_user, month_of_users};
+
+// Rows read: 1, and 2 per user of his, those that he had and deleted in 31 days among them. Rows written: none, unless it fails.
 const BYTES: &str = concat!(
     "
 UPDATE operators SET over_bytes = 1
-WHERE id = ?1 AND byte_allowance < (SELECT total(bytes) FROM (
-  SELECT ",
-    month_of_user!(),
-    "deleted_at IS NULL
-  UNION ALL
-  SELECT ",
-    month_of_user!(),
-    "deleted_at > CAST(?2 AS INTEGER) - 2678400 AND period_end > CAST(?2 AS INTEGER)))"
+WHERE id = ?1 AND byte_allowance < (SELECT total(bytes) FROM (",
+    month_of_users!(),
+    "))"
 );
 
 /// Fails the batch if a reseller's users are more, or may use more, than he may hand out.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use weir_wire::{Bytes, Second};
 
 use super::Statement;
-use super::allowances::month_of_user;
+use super::allowances::month_of_users;
 use crate::domain::role::Role;
 
 /// An operator.
@@ -77,12 +77,12 @@ pub const fn all() -> Statement {
     Statement::new(ALL)
 }
 
-// Rows read: 2 per user of his.
+// Rows read: 2 per user of his, those that he had and deleted in 31 days among them.
 const HANDED_OUT: &str = concat!(
     "
-SELECT count(*) AS users, iif(total(bytes) > 9007199254740991, NULL, CAST(total(bytes) AS INTEGER)) AS bytes FROM (SELECT ",
-    month_of_user!(),
-    "deleted_at IS NULL)"
+SELECT CAST(total(there) AS INTEGER) AS users, iif(total(bytes) > 9007199254740991, NULL, CAST(total(bytes) AS INTEGER)) AS bytes FROM (",
+    month_of_users!(),
+    ")"
 );
 
 /// What a reseller has handed out.
@@ -90,14 +90,14 @@ SELECT count(*) AS users, iif(total(bytes) > 9007199254740991, NULL, CAST(total(
 pub struct HandedOut {
     /// Users of his.
     pub users: u32,
-    /// Bytes that they may use in a month; none = without bound.
+    /// Bytes that they, and those whom he deleted in the last 31 days, may use in a month; none = without bound.
     pub bytes: Option<u64>,
 }
 
 /// What an operator has handed out to users of his own.
 #[must_use]
-pub fn handed_out(operator: i64) -> Statement {
-    Statement::new(HANDED_OUT).bind(operator)
+pub fn handed_out(operator: i64, now: Second) -> Statement {
+    Statement::new(HANDED_OUT).bind(operator).bind(now)
 }
 
 // Rows read: 1 per user who has an owner, of the index.

@@ -108,20 +108,22 @@ fn bytes_are_what_his_users_may_use_in_a_month() {
 }
 
 #[test]
-fn what_was_handed_out_once_counts_until_it_ends() {
+fn what_a_deleted_user_might_have_used_counts_for_31_days_whatever_his_period() {
     let scene = Scene::new();
     let shop = scene.reseller(None, Some(10));
     scene.give("one", &json!({ "monthly_quota": 6 * GIB }), shop).unwrap();
-    let handed: Vec<HandedOut> = scene.sqlite.all(&operators::handed_out(shop)).unwrap();
+    let handed: Vec<HandedOut> = scene.sqlite.all(&operators::handed_out(shop, scene.now.get())).unwrap();
     assert_eq!(handed, [HandedOut { users: 1, bytes: Some(6 * GIB) }]);
     let one: i64 = scene.sqlite.value("SELECT id FROM users WHERE name = 'one'");
     let month = 31 * 86_400;
-    scene
-        .sqlite
-        .execute(&format!("UPDATE usage SET period_end = {} WHERE user = {one}", scene.now.get().get() + month));
+    scene.sqlite.execute(&format!("UPDATE usage SET period_end = {} WHERE user = {one}", scene.now.get().get() + 1));
     scene.sqlite.batch(&weir::store::users::delete(one, scene.salt(), scene.now.get())).unwrap();
     assert_eq!(scene.give("two", &json!({ "monthly_quota": 5 * GIB }), shop), BYTES);
-    // Once the period of the deleted one is over he counts no more.
+    scene.now.set(scene.now.get().plus(3_600));
+    assert_eq!(scene.hold_to_allowance(shop), BYTES, "the period that he was made with has ended");
+    scene.sqlite.execute("DELETE FROM users WHERE name = 'two'");
+    let handed: Vec<HandedOut> = scene.sqlite.all(&operators::handed_out(shop, scene.now.get())).unwrap();
+    assert_eq!(handed, [HandedOut { users: 0, bytes: Some(6 * GIB) }]);
     let over = scene.now.get().plus(month + 1);
     for statement in allowances::hold(shop, over) {
         scene.sqlite.run(&statement).unwrap();

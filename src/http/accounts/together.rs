@@ -55,7 +55,7 @@ pub(crate) async fn change_together<T: Serialize>(
         }
         let mut batch = users::act_together(&user, &actions, random::salt()?, call.now);
         if let Some(operator) = actor.only
-            && (resets || begins_sooner(&user, &change))
+            && (resets || begins_sooner(&user, &change, call.now))
         {
             batch.insert(0, allowances::no_new_period(operator));
         }

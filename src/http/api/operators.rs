@@ -75,7 +75,7 @@ impl From<Operator> for OperatorJson {
 
 /// An operator with what he has handed out to users of his own.
 pub(super) async fn whole(call: &Call, operator: Operator) -> Result<serde_json::Value, Failure> {
-    let handed: Option<HandedOut> = call.db.first(store::handed_out(operator.id)).await?;
+    let handed: Option<HandedOut> = call.db.first(store::handed_out(operator.id, call.now)).await?;
     let mut shown = serde_json::to_value(OperatorJson::from(operator))
         .map_err(|error| Failure::Broken(format!("operator: {error}")))?;
     if let Some(shown) = shown.as_object_mut() {

@@ -51,7 +51,7 @@ pub(super) async fn show(request: &Request, call: &Call, name: &str) -> Result<R
     if visit.wants_part {
         return page(&live, 200);
     }
-    let handed: Option<HandedOut> = call.db.first(store::handed_out(operator.id)).await?;
+    let handed: Option<HandedOut> = call.db.first(store::handed_out(operator.id, call.now)).await?;
     let facts = facts(&operator, &visit).of(handed.map_or(0, |handed| handed.users));
     let bytes = handed.and_then(|handed| handed.bytes);
     page(&OperatorPage::new(visit.shell(Section::Operators), &facts, bytes, live, &visit.say), 200)
