@@ -67,7 +67,7 @@ test('an alias is one user’s: his again is no error, of two at the same instan
 
 test('what cannot be one is refused with the rule, and a user has sixteen at most', async () => {
   const one = await user();
-  for (const alias of ['', 'global', 'a b', 'a/b', 'x'.repeat(32), 'x'.repeat(257), 7, null]) {
+  for (const alias of ['', '.', '..', 'global', 'a b', 'a/b', 'x'.repeat(32), 'x'.repeat(257), 7, null]) {
     const { status, body } = await give(one, alias);
     assert.deepEqual([status, body.error.field], [422, 'alias'], String(alias));
   }
@@ -75,6 +75,15 @@ test('what cannot be one is refused with the rule, and a user has sixteen at mos
   const { status, body } = await give(one, 'many-16');
   assert.deepEqual([status, body.error.code], [409, 'too_many']);
   assert.equal((await aliasesOf(one)).length, 16);
+});
+
+test('letters that a client escapes are the same letters', async () => {
+  const one = await user();
+  await give(one, 'ann+1@example.org');
+  assert.equal(await opens('ann+1@example.org'), one.name);
+  assert.equal(await opens('ann%2B1%40example.org'), one.name);
+  assert.equal((await panel.request('GET', '/sub/ann%2B1%40example.org/links')).status, 200);
+  assert.equal((await panel.request('GET', '/sub/ann%401')).status, 404);
 });
 
 test('one ends alone, or all of them; with his link, and with him', async () => {

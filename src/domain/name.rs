@@ -68,9 +68,10 @@ text!(
 text!(
     /// An operator's name, unique without case. It needs no escaping in a path but for `@`.
     OperatorName,
-    "1 to 32 of A-Z a-z 0-9 _ . @ -",
+    "1 to 32 of A-Z a-z 0-9 _ . @ -, not . or ..",
     |text| {
         (1..=32).contains(&text.len())
+            && !is_dots(text)
             && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'@' | b'-'))
     }
 );
@@ -105,9 +106,10 @@ text!(
 text!(
     /// A shop's own number of an order. Its letters need no escaping in a path but `:` and `#`.
     OrderId,
-    "1 to 64 of A-Z a-z 0-9 _ . : # -",
+    "1 to 64 of A-Z a-z 0-9 _ . : # -, not . or ..",
     |text| {
         (1..=64).contains(&text.len())
+            && !is_dots(text)
             && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b':' | b'#' | b'-'))
     }
 );
@@ -124,9 +126,10 @@ text!(
 text!(
     /// A plan's name, unique without case. It needs no escaping in a path.
     PlanName,
-    "1 to 32 of A-Z a-z 0-9 _ . -",
+    "1 to 32 of A-Z a-z 0-9 _ . -, not . or ..",
     |text| {
         (1..=32).contains(&text.len())
+            && !is_dots(text)
             && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-'))
     }
 );
@@ -211,6 +214,12 @@ impl From<IpAddr> for NodeAddress {
 
 /// RFC 1123 host names that a URL can hold: in one, a last label that is a number in any notation makes the whole an IPv4 address
 /// (WHATWG URL 3.5), and a label that begins with `xn--` must be punycode.
+/// Whether a text in a path means the path itself or the one above: clients take such a part away, percent-encoded or not, before they ask, and what they
+/// ask then is something else (WHATWG URL, double-dot path segment).
+pub(super) fn is_dots(text: &str) -> bool {
+    matches!(text, "." | "..")
+}
+
 fn is_host_name(text: &str) -> bool {
     let label = |label: &str| {
         (1..=63).contains(&label.len())
@@ -238,6 +247,21 @@ mod tests {
         }
         for bad in ["", "ab", "a b", "änn", "a/b", "ann\n", "<b>", &"x".repeat(33)] {
             assert!(!fits::<UserName>(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_name_in_a_path_is_not_what_clients_take_for_the_path_itself() {
+        for (fits, name) in [
+            (fits::<OperatorName> as fn(&str) -> bool, "an operator"),
+            (fits::<PlanName>, "a plan"),
+            (fits::<OrderId>, "an order"),
+            (fits::<UserName>, "a user"),
+        ] {
+            for bad in [".", ".."] {
+                assert!(!fits(bad), "{name} {bad}");
+            }
+            assert!(fits("a.."), "{name}");
         }
     }
 

@@ -4,6 +4,7 @@ use worker::Request;
 
 use crate::domain::alias;
 use crate::domain::marzban::token::{self, Claim};
+use crate::domain::percent;
 use crate::domain::token::Subscription;
 use crate::http::call::Call;
 use crate::http::devices;
@@ -32,7 +33,8 @@ impl Bearer {
         {
             return Ok(token::read(token, &secret, call.now).map(Self::Marzban));
         }
-        Ok(alias::fits(token).then(|| Self::Alias(token.to_owned())))
+        // Clients may escape some of the letters that an alias can have.
+        Ok(percent::decode(token).filter(|alias| alias::fits(alias)).map(Self::Alias))
     }
 
     /// The user and what his fetch needs, unless the link was revoked. Rows read: those of [`fetch_log::open`].

@@ -7,7 +7,7 @@ use crate::domain::notice::texts::Language;
 type Rule = (&'static str, [&'static str; 3]);
 
 /// The first that fits counts: the longer ones of the same beginning come before the shorter.
-const RULES: [Rule; 91] = [
+const RULES: [Rule; 92] = [
     // Types, as every field has one.
     ("it is missing", ["缺少此项", "не указано", "نیامده است"]),
     ("a string", ["一段文本", "текст", "یک متن"]),
@@ -89,14 +89,22 @@ const RULES: [Rule; 91] = [
         ],
     ),
     (
-        "{} to {} of A-Z a-z 0-9 . _ ~ - @ : + =, not {} that could be a token, not global, server, database or cleanup",
+        "{} to {} of A-Z a-z 0-9 . _ ~ - @ : + =, not . or .., not {} that could be a token, not global, server, database or cleanup",
         [
-            "{} 至 {} 个字符：A-Z a-z 0-9 . _ ~ - @ : + =，不能是 {} 个可能是令牌的字符，也不能是 global、server、database、cleanup",
-            "от {} до {} знаков из A-Z a-z 0-9 . _ ~ - @ : + =; не {} знака, похожих на токен, и не global, server, database, cleanup",
-            "{} تا {} نویسه از A-Z a-z 0-9 . _ ~ - @ : + =؛ نه {} نویسه که شبیه توکن باشد، و نه global، server، database یا cleanup",
+            "{} 至 {} 个字符：A-Z a-z 0-9 . _ ~ - @ : + =，不能是 . 或 ..，不能是 {} 个可能是令牌的字符，也不能是 global、server、database、cleanup",
+            "от {} до {} знаков из A-Z a-z 0-9 . _ ~ - @ : + =; не . и не .., не {} знака, похожих на токен, и не global, server, database, cleanup",
+            "{} تا {} نویسه از A-Z a-z 0-9 . _ ~ - @ : + =؛ نه . و نه ..، نه {} نویسه که شبیه توکن باشد، و نه global، server، database یا cleanup",
         ],
     ),
     ("the name is taken", ["该名称已被使用", "имя занято", "این نام گرفته شده است"]),
+    (
+        "{} to {} of A-Z a-z 0-9 {}, not . or ..",
+        [
+            "{} 至 {} 个字符：A-Z a-z 0-9 {}，不能是 . 或 ..",
+            "от {} до {} знаков из A-Z a-z 0-9 {}, не . и не ..",
+            "{} تا {} نویسه از A-Z a-z 0-9 {}، نه . و نه ..",
+        ],
+    ),
     (
         "{} to {} of A-Z a-z 0-9 {}",
         ["{} 至 {} 个字符：A-Z a-z 0-9 {}", "от {} до {} знаков из A-Z a-z 0-9 {}", "{} تا {} نویسه از A-Z a-z 0-9 {}"],
