@@ -11,8 +11,9 @@ use body::{ChannelChange, Entered, NewChannel};
 use super::segment;
 use crate::clock;
 use crate::domain::audit::{Actor, Entry, Facts, Secret};
-use crate::domain::notice::channel::{Audience, Rules, Target};
+use crate::domain::notice::channel::{Audience, Rules, Target, WebhookForm};
 use crate::domain::notice::{Event, Kind};
+use crate::domain::role::scope;
 use crate::http::address;
 use crate::http::audit::{Deed, recorded};
 use crate::http::auth::authorize;
@@ -106,6 +107,7 @@ pub(crate) async fn create(mut request: Request, call: &Call) -> Result<Response
     let new: NewChannel = request_body::json(&mut request).await?;
     let made = format!("whsec_{}", hex::encode(random::bytes::<24>()?));
     let entered = new.enter(&made, settings::zone(&call.env), &address::origin(&request))?;
+    may_tell_links(&actor, &entered)?;
     let sealed = Sealed::new(call, &entered)?;
     let prepare = async || {
         let entry = Entry::new("channel.create", format!("channels/{}", entered.name)).after(entered.facts());
@@ -128,6 +130,12 @@ pub(crate) async fn create(mut request: Request, call: &Call) -> Result<Response
     let mut response = Response::from_json(&channel)?.with_status(201);
     response.headers_mut().set("location", &format!("/api/v1/channels/{id}"))?;
     Ok(response)
+}
+
+/// What Marzban tells of a user has his link and his credentials in it: only who may see them may have them sent.
+fn may_tell_links(actor: &Actor, entered: &Entered) -> Result<(), Failure> {
+    let tells = matches!(&entered.target, Target::Webhook(webhook) if webhook.form == WebhookForm::Marzban);
+    if tells && !actor.reaches("users:links") { Err(Failure::Forbidden(scope("users:links"))) } else { Ok(()) }
 }
 
 fn too_many() -> Failure {
@@ -226,6 +234,7 @@ pub(crate) async fn change(mut request: Request, call: &Call, id: &str) -> Resul
             Err(failure) => return Err(failure),
         };
         let entered = change.clone().over(&channel, rules(&channel)?, target, &panel)?;
+        may_tell_links(&actor, &entered)?;
         let sealed = Sealed::new(call, &entered)?;
         let batch = [store::change(channel.id, &sealed.fields(&entered)), jobs::call("outbox", call.now)];
         Ok(Deed::new(entry("channel.change", &channel).after(entered.facts()), batch, channel.id))
