@@ -82,6 +82,47 @@ test('a real mihomo loads the whole list', async () => {
   assert.deepEqual(subscriptionInfo, { Upload: 0, Download: 3 * GB, Total: 50 * GB, Expire: 0 });
 });
 
+test('no link is taken for which mihomo refuses all the others, and what it would misread is written so that it loads', async () => {
+  await clear();
+  const bad = {
+    method: 'ss://YmYtY2ZiOnRlc3Q@198.51.100.7:8888#x',
+    flow: `vless://${UUID}@h.example.com:443?flow=xtls-rprx-direct&security=tls#x`,
+    'pinned certificate': 'hysteria2://x@h.example.com/?pinSHA256=short#x',
+    encryption: `vless://${UUID}@h.example.com:443?encryption=auto&security=tls#x`,
+    plugin: 'ss://YWVzLTI1Ni1nY206eA@h.example.com:443?plugin=v2ray-plugin%3Bmode%3Dquic%3Bhost%3Dh#x',
+    transport: `vless://${UUID}@h.example.com:443?type=xhttp&mode=weird&security=tls#x`,
+  };
+  for (const [part, raw] of Object.entries(bad)) refused(await direct('POST', '', { raw }), 422, new RegExp(`mihomo refuses a whole list for such a ${part}`));
+  const misread = ['hysteria2://p@h.example.com:443/?obfs=none#Hy', 'ss://YWVzLTI1Ni1nY206eA@h.example.com:443?plugin=v2ray-plugin%3Btls%3Bhost%3Dh#Ss'];
+  const { body } = await direct('POST', '/batch', { configs: [...Object.values(bad), ...misread, TROJAN] });
+  assert.deepEqual([body.successful_added, body.failed], [3, Object.keys(bad).length]);
+  const one = await user();
+  const { proxies, log } = await loadWithMihomo(`${panel.url}${BASE}/sub?user_token=${one.token}`);
+  assert.deepEqual(proxies.map(({ name }) => name).sort(), ['Home trojan', 'Home vmess', 'Hy', 'Paris', 'Ss'], log);
+  // It does refuse each of them.
+  for (const [part, raw] of Object.entries(bad)) {
+    await panel.db.prepare('UPDATE xpert_state SET direct = ?1').bind(JSON.stringify([['x', raw]])).run();
+    assert.deepEqual((await loadWithMihomo(`${panel.url}${BASE}/sub?user_token=${one.token}`)).proxies, [], part);
+  }
+});
+
+test('direct configs have so much room, and what does not fit is refused and changes nothing', async () => {
+  await clear();
+  const long = (number) => `trojan://${'x'.repeat(6_000)}@h${number}.example.com:1#${number}`;
+  const configs = Array.from({ length: 80 }, (_, number) => long(number));
+  assert.equal((await direct('POST', '/batch', { configs })).body.successful_added, 80);
+  const more = await direct('POST', '/batch', { configs: [long(80), long(81), long(82), long(83)] });
+  refused(more, 409, /500,000 bytes/);
+  assert.equal((await direct('GET')).body.total, 80);
+  const [{ id }] = (await direct('GET')).body.configs;
+  assert.equal((await direct('PUT', `/${id}/toggle`)).status, 200);
+  assert.equal((await direct('POST', '', { raw: long(80) })).status, 200);
+  assert.equal((await direct('POST', '', { raw: long(81) })).status, 200);
+  assert.equal((await direct('POST', '', { raw: long(82) })).status, 200);
+  refused(await direct('PUT', `/${id}/toggle`), 409, /switch them off/);
+  await clear();
+});
+
 test('our own node gives way to a direct config of the same name', async () => {
   await clear();
   const one = await user();

@@ -142,6 +142,12 @@ impl From<StoreError> for Failure {
             StoreError::LastOwner => {
                 Self::Conflict { code: "last_owner", message: "no owner would be left who is not disabled".into() }
             }
+            StoreError::NoRoom => Self::Conflict {
+                code: "too_many",
+                message:
+                    "the direct configs that are on would have more than 500,000 bytes: delete some, or switch them off"
+                        .into(),
+            },
             StoreError::Busy(text) => Self::Busy(text),
             StoreError::Broken(text) => Self::Broken(text),
         }

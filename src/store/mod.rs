@@ -81,6 +81,8 @@ pub enum StoreError {
     Allowance(&'static str),
     /// No owner would be left among the operators.
     LastOwner,
+    /// The direct configs that are switched on would be more than the published list has room for.
+    NoRoom,
     /// The database is busy or was moved; the same call may work in a moment.
     Busy(String),
     /// Anything else; for the log only.
@@ -94,6 +96,7 @@ impl fmt::Display for StoreError {
             Self::Taken => f.write_str("a unique value is taken"),
             Self::Allowance(what) => write!(f, "a reseller's allowance of {what} would be broken"),
             Self::LastOwner => f.write_str("no owner would be left"),
+            Self::NoRoom => f.write_str("no room for direct configs"),
             Self::Busy(why) => write!(f, "the database is busy: {why}"),
             Self::Broken(why) => write!(f, "the database failed: {why}"),
         }
@@ -131,6 +134,8 @@ impl StoreError {
             Self::Allowance("bytes")
         } else if text.contains("no owner would be left") {
             Self::LastOwner
+        } else if text.contains("no room for direct configs") {
+            Self::NoRoom
         } else if PASSING.iter().any(|passing| text.contains(passing)) {
             Self::Busy(text.to_owned())
         } else {

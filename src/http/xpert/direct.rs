@@ -207,7 +207,7 @@ pub(super) async fn change(mut request: Request, call: &Call, id: &str) -> Resul
         Act("direct_config.change", Some(after), store::change(config.id, link.as_ref(), change.remarks.as_deref()))
     };
     let config = match act(call, &actor, id, choose).await {
-        Err(Failure::Conflict { .. }) => return Err(taken()),
+        Err(Failure::Conflict { code: "taken", .. }) => return Err(taken()),
         other => other?,
     };
     let message = "Direct config updated successfully";
