@@ -114,6 +114,34 @@ test("an app asks how its user stands, and is told nothing that is his operator'
   assert.equal((await fetched(token, '/info', 'HEAD')).text, '');
 });
 
+test('an app is told the newest fetch of a week, whichever hour it was in, for six rows at most', async () => {
+  const token = marzbanToken(SECRET, 'alice', BORN);
+  const { id } = await panel.db.prepare("SELECT id FROM users WHERE name = 'Alice'").first();
+  const forget = () => panel.db.prepare('DELETE FROM fetch_log WHERE user = ?1').bind(id).run();
+  const put = async (family, ago) => {
+    const at = now() - ago;
+    const hour = at - (at % 3_600);
+    await panel.db.prepare('INSERT INTO fetch_log (day, user, hour, entries) VALUES (CAST(?2 AS INTEGER) / 86400, ?1, CAST(?2 AS INTEGER), ?3)').bind(id, hour, JSON.stringify([[family, 'links', at]])).run();
+    return new Date(at * 1_000).toISOString().slice(0, 19);
+  };
+  const told = async () => {
+    const { body, cost } = await fetched(token, '/info');
+    return { at: body.sub_updated_at, by: body.sub_last_user_agent, cost };
+  };
+  await forget();
+  const never = await told();
+  assert.deepEqual([never.at, never.by], [null, null]);
+  await put('happ', 8 * 86_400 + 3_600);
+  assert.equal((await told()).at, null, 'of more than a week ago');
+  for (const [family, ago] of [['streisand', 3 * 86_400], ['v2rayng', 2 * 3_600]]) {
+    const at = await put(family, ago);
+    const { cost, ...newest } = await told();
+    assert.deepEqual(newest, { at, by: family });
+    assert.ok(cost.read <= 6 && cost.queries <= 3 && cost.written === 0, JSON.stringify(cost));
+  }
+  await forget();
+});
+
 test('and on which nodes he moved his bytes, "Master" first, those without any too', async () => {
   const agent = await seedAgent(panel, { name: 'fra' });
   await seedAgent(panel, { name: 'idle' });

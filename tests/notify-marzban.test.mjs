@@ -5,6 +5,7 @@ import { after, before, test } from 'node:test';
 
 import { Endpoint } from './support/endpoint.mjs';
 import { addChannel, waiting } from './support/notices.mjs';
+import { askToken } from './support/operators.mjs';
 import { startPanel } from './support/panel.mjs';
 import { assertRefused } from './support/refusals.mjs';
 
@@ -65,6 +66,37 @@ test('a shop is told of a life in the words of Marzban, each message with the se
   await does('DELETE', '/api/v1/users/ann');
   const [deleted] = await told();
   assert.deepEqual([deleted.json[0].action, deleted.json[0].username, deleted.json[0].user], ['user_deleted', 'ann', undefined]);
+});
+
+test('what was queued for a user begins his usage anew under a name of its own, by the clock and by hand, and no other reset does', async () => {
+  const before = Math.floor(Date.now() / 1000) - 60;
+  const resets = async (user) => {
+    const items = (await told()).flatMap(({ json }) => json).filter(({ username }) => username === user);
+    return items.filter(({ action }) => action.startsWith('data_'));
+  };
+  const next = { monthly_quota: 7 * GB, expires_at: null, add_remaining_traffic: false, fire_on_either: true };
+  const make = (name) => does('POST', '/api/v1/users', { name, monthly_quota: 5 * GB, reset_strategy: 'no_reset', created_at: before, period_start: before, next_plan: next });
+  const key = (await askToken(panel)).body.access_token;
+
+  await make('queue');
+  await panel.db.prepare("UPDATE usage SET month = ?1, lifetime = ?1 WHERE user = (SELECT id FROM users WHERE name = 'queue')").bind(5 * GB).run();
+  await panel.db.prepare("UPDATE users SET due_at = 0 WHERE name = 'queue'").run();
+  assert.equal(await panel.cron('sweep'), 'ok');
+  const [fired, ...others] = await resets('queue');
+  assert.deepEqual([fired.action, others, 'by' in fired], ['data_reset_by_next', [], false]);
+  assert.deepEqual([fired.user.status, fired.user.data_limit, fired.user.used_traffic, fired.user.next_plan], ['active', 7 * GB, 0, null]);
+
+  await make('early');
+  const begun = await panel.request('POST', '/api/user/early/active-next', { key });
+  assert.equal(begun.status, 200, begun.text);
+  assert.deepEqual((await resets('early')).map(({ action, by }) => [action, by]), [['data_reset_by_next', undefined]]);
+
+  await make('plain');
+  await does('POST', '/api/v1/users/plain/reset');
+  const [plain] = await resets('plain');
+  assert.deepEqual([plain.action, typeof plain.by.username], ['data_usage_reset', 'string']);
+  for (const name of ['queue', 'early', 'plain']) await does('DELETE', `/api/v1/users/${name}`);
+  await told();
 });
 
 test('many users are told of in one list, and nodes are none of its business', async () => {

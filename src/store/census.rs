@@ -1,11 +1,11 @@
-//! How many users there are of each status, counted now and then: a dashboard that asks every few seconds must not read every user
+//! How many users there are of each status that Marzban's API shows, counted now and then: a dashboard that asks every few seconds must not read every user
 //! each time. The count stands in the table of settings under a name that no area of the API has.
 
 use serde::{Deserialize, Serialize};
 use weir_wire::Second;
 
+use super::marzban_users::status_at_marzban;
 use super::overview::Totals;
-use super::user_list::status_of_user;
 use super::{Statement, settings};
 
 /// Seconds that count as "online a moment ago" for Marzban's clients.
@@ -24,9 +24,9 @@ pub struct Census {
     pub on_hold: u32,
     /// Whom a person or sharing has shut out.
     pub disabled: u32,
-    /// Whose time is over.
+    /// Whose time is over, and whose bytes are not used up.
     pub expired: u32,
-    /// Whose bytes are used up.
+    /// Whose bytes are used up, whether his time is over or not.
     pub limited: u32,
     /// Who used something within a day.
     pub online: u32,
@@ -77,7 +77,7 @@ macro_rules! count {
   count(*) FILTER (WHERE status = 'expired') AS expired, count(*) FILTER (WHERE status = 'limited') AS limited,
   count(*) FILTER (WHERE last_at > CAST(?1 AS INTEGER) - CAST(?2 AS INTEGER)) AS online
 FROM (SELECT u.last_at, ",
-            status_of_user!(),
+            status_at_marzban!(),
             " AS status
   FROM users JOIN usage AS u ON u.user = users.id WHERE ",
             $own,

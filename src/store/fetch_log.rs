@@ -1,5 +1,7 @@
 //! Fetches of subscriptions: what a fetch reads, in one query, and the log of who fetched what.
 
+use std::sync::LazyLock;
+
 use serde::{Deserialize, Serialize};
 use weir_wire::Second;
 use weir_wire::address::day;
@@ -145,6 +147,24 @@ pub(super) fn newest_of_user(now: &str) -> String {
         )
     };
     format!("coalesce({})", (0..LOOKED_AT).map(of_day).collect::<Vec<_>>().join(", "))
+}
+
+// Rows read: 1 of who has fetched.
+static NEWEST: LazyLock<String> = LazyLock::new(|| {
+    format!("SELECT {} AS entries FROM (SELECT CAST(?1 AS INTEGER) AS id) AS users", newest_of_user("?2"))
+});
+
+/// What [`newest`] returns.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Newest {
+    /// JSON list of [`Fetch`]; none if he has not fetched for a week.
+    pub entries: Option<String>,
+}
+
+/// The newest hour of the last week in which a user has fetched.
+#[must_use]
+pub fn newest(user: i64, now: Second) -> Statement {
+    Statement::new(&NEWEST).bind(user).bind(now)
 }
 
 // Two fetches at the same instant enter a family once. Rows: 1 written.

@@ -4,8 +4,7 @@ use serde::Deserialize;
 use weir_wire::Second;
 
 use super::fetch_log::newest_of_user;
-use super::marzban_users::seen;
-use super::user_list::status_of_user;
+use super::marzban_users::{seen, status_at_marzban};
 use super::{Statement, Value};
 use crate::domain::user::Status;
 
@@ -101,7 +100,7 @@ impl Filter {
             filter.add(sql, json(&query.admins));
         }
         if let Some(status) = query.status {
-            filter.add(concat!("# = ", status_of_user!()), status.name());
+            filter.add(concat!("# = ", status_at_marzban!()), status.name());
         }
         if !query.search.is_empty() {
             // `instr`, because D1 refuses LIKE patterns beyond 50 bytes; as SQLite's `lower` does it.
@@ -217,7 +216,7 @@ macro_rules! expired {
             $own,
             "users.deleted_at IS NULL AND users.expires_at BETWEEN CAST(?2 AS INTEGER) AND CAST(?3 AS INTEGER) AND u.hold = 0
   AND ",
-            status_of_user!(),
+            status_at_marzban!(),
             " IN ('limited', 'expired') ORDER BY users.name COLLATE NOCASE"
         )
     };

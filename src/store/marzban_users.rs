@@ -44,6 +44,20 @@ FROM users JOIN usage AS u ON u.user = users.id
 
 pub(super) use seen;
 
+/// What a row of `users` with its usage row `u` is shown as at second `?1`, as an SQL expression; the rule of
+/// [`crate::domain::marzban::status::status`].
+macro_rules! status_at_marzban {
+    () => {
+        $crate::store::user_list::status_of_user!(concat!(
+            "iif(",
+            $crate::store::slots::gate_of_usage!("iif(u.period_end <= CAST(?1 AS INTEGER), 0, u.month)"),
+            " = 'open', 'expired', 'limited')"
+        ))
+    };
+}
+
+pub(super) use status_at_marzban;
+
 // Rows read: 5 (user, usage, owner, state, log of fetches).
 static BY_NAME: LazyLock<String> = LazyLock::new(|| {
     let fetched = newest_of_user("?2");

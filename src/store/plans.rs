@@ -209,7 +209,8 @@ FROM (SELECT value AS gift, u.user AS of_user FROM json_each(?1) JOIN usage AS u
   ON u.user = value ->> 'user' AND u.revision = value ->> 'revision' AND u.lifetime = value ->> 'lifetime')
 WHERE users.id = of_user AND users.deleted_at IS NULL";
 
-// Rows per user: 1 read (json_each), 1 written, and 1 per period that ends (by trigger).
+// `next_start` tells the trigger of events that what was queued begins this period. Rows per user: 1 read (json_each), 1 written, and 1 per period
+// that ends (by trigger).
 const GIVE_USAGE: &str = "
 INSERT INTO usage (user, job) SELECT value ->> 'user', value FROM json_each(?1) WHERE true
 ON CONFLICT (user) DO UPDATE SET revision = revision + 1,
@@ -219,6 +220,7 @@ ON CONFLICT (user) DO UPDATE SET revision = revision + 1,
   month = CASE WHEN period_start = excluded.job ->> 'period_start' AND json_type(excluded.job, '$.bonus') IS NULL
     THEN month ELSE 0 END,
   period_start = excluded.job ->> 'period_start', period_end = excluded.job ->> 'period_end',
+  next_start = CASE WHEN json_type(excluded.job, '$.bonus') IS NULL THEN next_start ELSE excluded.job ->> 'period_start' END,
   bonus_left = min(bonus_left + coalesce(excluded.job ->> 'bonus', 0), 9007199254740991),
   hold = CASE WHEN json_type(excluded.job, '$.bonus') IS NULL THEN hold ELSE 0 END
 WHERE revision = excluded.job ->> 'revision' AND lifetime = excluded.job ->> 'lifetime'";

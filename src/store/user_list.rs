@@ -59,14 +59,19 @@ impl Query {
 }
 
 /// What a row of `users` with its usage row `u` is shown as at second `?1`, as an SQL expression; the rule of [`crate::domain::user::status`]. A
-/// period that has ended unnoticed shuts nobody.
+/// period that has ended unnoticed shuts nobody. What an expired one is shown as may be another expression.
 macro_rules! status_of_user {
     () => {
+        $crate::store::user_list::status_of_user!("'expired'")
+    };
+    ($($expired:tt)+) => {
         concat!(
             "CASE ",
             $crate::store::gates::gate_of_user!("iif(u.period_end <= CAST(?1 AS INTEGER), 0, u.month)"),
             " WHEN 'open' THEN iif(u.hold > 0 AND coalesce(u.hold_until > CAST(?1 AS INTEGER), 1), 'on_hold', 'active')
-    WHEN 'month' THEN 'limited' WHEN 'total' THEN 'limited' WHEN 'expired' THEN 'expired' ELSE 'disabled' END"
+    WHEN 'month' THEN 'limited' WHEN 'total' THEN 'limited' WHEN 'expired' THEN ",
+            $($expired)+,
+            " ELSE 'disabled' END"
         )
     };
 }

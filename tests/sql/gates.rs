@@ -3,11 +3,13 @@
 use proptest::prelude::*;
 use serde_json::json;
 use weir::domain::due::{Account, Next};
+use weir::domain::marzban::status as marzban;
 use weir::domain::user::{Gate, Hold, Standing, Status, gate, status};
 use weir::store::due::Event;
+use weir::store::marzban_users::Seen;
 use weir::store::user_list::{self, Query};
 use weir::store::users::User;
-use weir::store::{gates, slots};
+use weir::store::{gates, marzban_list, slots};
 use weir_wire::{Bytes, Second};
 
 use crate::scene::{DAY, NOW, Scene};
@@ -105,6 +107,12 @@ proptest! {
             let query = Query { status: Some(one), limit: 9, ..Query::default() };
             let found: Vec<User> = scene.sqlite.all(&user_list::list(&query, NOW)).unwrap();
             prop_assert_eq!(found.len(), usize::from(one == shown), "{:?} of {:?}", one, shown);
+        }
+        let shown = marzban::status(&standing, NOW);
+        for one in Status::ALL {
+            let query = marzban_list::Query { status: Some(one), ..marzban_list::Query::default() };
+            let found: Vec<Seen> = scene.sqlite.all(&marzban_list::list(&query, NOW)).unwrap();
+            prop_assert_eq!(found.len(), usize::from(one == shown), "{:?} of {:?} at Marzban", one, shown);
         }
     }
 

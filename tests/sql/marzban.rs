@@ -7,6 +7,7 @@ use weir::domain::role::Role;
 use weir::store::admins::{self, Admin};
 use weir::store::bulk::{self, Selection};
 use weir::store::census::{self, Census};
+use weir::store::fetch_log::Newest;
 use weir::store::hosts::{self, New};
 use weir::store::marzban_nodes::{self, Usage};
 use weir::store::marzban_users::{self, Found, Seen};
@@ -79,9 +80,12 @@ fn the_newest_fetch_of_a_week_stands_beside_its_user() {
     assert_eq!(fetched("ann"), None);
     note(ann, "older", 8 * 24);
     assert_eq!(fetched("ann"), None, "of more than a week ago");
+    let newest = |user: i64| -> Newest { scene.sqlite.all(&fetch_log::newest(user, NOW)).unwrap().pop().unwrap() };
+    assert_eq!(newest(ann).entries, None);
     for (family, hours) in [("old", 7 * 24), ("half", 90), ("new", 27)] {
         note(ann, family, hours);
         assert!(fetched("ann").unwrap().contains(family), "{family}");
+        assert_eq!(newest(ann).entries, fetched("ann"), "he is told the same");
     }
     note(bob, "his", 3);
     let list = marzban_list::list(&marzban_list::Query::default(), NOW);
@@ -167,13 +171,17 @@ fn users_are_counted_by_how_they_stand() {
     set(users[5], &format!("UPDATE users SET suspended_until = {} WHERE id = ?1", now.get() + 1));
     set(users[0], &format!("UPDATE usage SET last_at = {} WHERE user = ?1", now.get() - DAY + 1));
     set(users[1], &format!("UPDATE usage SET last_at = {} WHERE user = ?1", now.get() - DAY));
+    // Marzban counts who is both among those who are used up.
+    let both = owned(&scene, "both", shop);
+    set(both, &format!("UPDATE users SET expires_at = {} WHERE id = ?1", now.get()));
+    set(both, "UPDATE usage SET monthly_quota = 5, month = 5 WHERE user = ?1");
     scene.create("nobodys", &json!({}));
     let gone = scene.create("gone", &json!({})).id;
     scene.delete(gone);
     let count = |owner| scene.sqlite.all::<Census>(&census::count(owner, now)).unwrap()[0];
-    let his = Census { total: 6, active: 1, on_hold: 1, disabled: 2, expired: 1, limited: 1, online: 1 };
+    let his = Census { total: 7, active: 1, on_hold: 1, disabled: 2, expired: 1, limited: 2, online: 1 };
     assert_eq!(count(Some(shop)), his);
-    assert_eq!(count(None), Census { total: 7, active: 2, ..his });
+    assert_eq!(count(None), Census { total: 8, active: 2, ..his });
     assert_eq!(count(Some(99)), Census::default());
 }
 

@@ -8,5 +8,6 @@ pub mod instant;
 pub mod log;
 pub mod node;
 pub mod offered;
+pub mod status;
 pub mod token;
 pub mod username;

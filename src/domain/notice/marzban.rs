@@ -21,7 +21,7 @@ pub const KINDS: [Kind; 11] = [
     Kind::Expiring,
 ];
 
-/// What Marzban calls it; none for what it does not tell.
+/// What Marzban calls it; none for what it does not tell. Of some events more is told ([`action_of`]).
 #[must_use]
 pub const fn action(kind: Kind) -> Option<&'static str> {
     match kind {
@@ -40,6 +40,23 @@ pub const fn action(kind: Kind) -> Option<&'static str> {
     }
 }
 
+/// What Marzban calls an event about a user as he is now. A reset by what was queued has a name of its own, and who is used up is limited there though
+/// his time is over too: the word must fit his `status` beside it.
+fn action_of(event: &Event, user: Option<&Value>) -> Option<&'static str> {
+    match event.kind {
+        Kind::Reset if is_by_next(event) => Some("data_reset_by_next"),
+        Kind::Expired if user.and_then(|user| user.get("status")).is_some_and(|status| status == "limited") => {
+            action(Kind::Limited)
+        }
+        kind => action(kind),
+    }
+}
+
+/// Whether the usage began anew because what was queued did.
+fn is_by_next(event: &Event) -> bool {
+    event.data.get("next_plan").and_then(Value::as_bool).unwrap_or_default()
+}
+
 /// The number of the user whom an event is about.
 #[must_use]
 pub fn user_of(event: &Event) -> Option<i64> {
@@ -50,7 +67,7 @@ pub fn user_of(event: &Event) -> Option<i64> {
 /// deleted; `owner` is the admin whose user he is. Instants are unix seconds with a fraction, as Marzban writes them.
 #[must_use]
 pub fn item(event: &Event, user: Option<&Value>, owner: &Value, now: Second) -> Option<Value> {
-    let action = action(event.kind)?;
+    let action = action_of(event, user)?;
     let username = user.and_then(|user| user.get("username")).or_else(|| event.data.get("user"));
     let mut item = Map::new();
     item.insert("username".into(), username.cloned().unwrap_or_default());
@@ -61,7 +78,7 @@ pub fn item(event: &Event, user: Option<&Value>, owner: &Value, now: Second) -> 
     if event.kind != Kind::Deleted {
         item.insert("user".into(), user.cloned().unwrap_or_default());
     }
-    if is_by_somebody(event.kind) {
+    if is_by_somebody(event.kind) && !is_by_next(event) {
         item.insert("by".into(), owner.clone());
     }
     match event.kind {
@@ -122,6 +139,32 @@ mod tests {
         assert_eq!((&warned["used_percent"], warned.get("by")), (&json!(80.0), None));
         let expiring = item(&event(Kind::Expiring, json!({ "days": 3 })), Some(&user), &owner, now).unwrap();
         assert_eq!(expiring["days_left"], 3);
+    }
+
+    #[test]
+    fn a_reset_by_what_was_queued_is_by_nobody_and_has_a_name_of_its_own() {
+        let (now, owner) = (Second::clamped(1_794_744_030), json!({ "username": "boss" }));
+        let user = json!({ "username": "ann", "status": "active" });
+        for (data, named, by) in [
+            (json!({ "next_plan": true }), "data_reset_by_next", None),
+            (json!({ "next_plan": false }), "data_usage_reset", Some(&owner)),
+            // From before the event told it.
+            (json!({}), "data_usage_reset", Some(&owner)),
+        ] {
+            let told = item(&event(Kind::Reset, data), Some(&user), &owner, now).unwrap();
+            assert_eq!((&told["action"], &told["user"], told.get("by")), (&json!(named), &user, by));
+        }
+    }
+
+    #[test]
+    fn who_expires_and_is_used_up_is_told_of_by_the_status_that_he_is_shown_with() {
+        let (now, owner) = (Second::clamped(1_794_744_030), json!({ "username": "boss" }));
+        let expired = event(Kind::Expired, json!({ "user": "ann" }));
+        for (status, named) in [("expired", "user_expired"), ("limited", "user_limited"), ("active", "user_expired")] {
+            let user = json!({ "username": "ann", "status": status });
+            assert_eq!(item(&expired, Some(&user), &owner, now).unwrap()["action"], named, "{status}");
+        }
+        assert_eq!(item(&expired, None, &owner, now).unwrap()["action"], "user_expired");
     }
 
     #[test]

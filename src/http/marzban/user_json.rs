@@ -13,9 +13,10 @@ use crate::domain::fetch::Fetch;
 use crate::domain::marzban::choice::{Choice, Chosen};
 use crate::domain::marzban::inbounds::{Inbounds, Protocol};
 use crate::domain::marzban::instant::naive;
+use crate::domain::marzban::status::status;
 use crate::domain::period::Strategy;
 use crate::domain::plan::NextValues;
-use crate::domain::user::{Status, status};
+use crate::domain::user::Status;
 use crate::http::accounts::subscription_at;
 use crate::http::call::Call;
 use crate::http::failure::Failure;
@@ -64,7 +65,7 @@ pub(crate) struct UserResponse {
     data_limit_reset_strategy: &'static str,
     inbounds: BTreeMap<Protocol, Vec<String>>,
     note: Option<String>,
-    /// The log of fetches has these, and it is not read here.
+    /// Of the newest fetch that the log has of the last week; client by its family.
     sub_updated_at: Option<String>,
     sub_last_user_agent: Option<String>,
     online_at: Option<String>,

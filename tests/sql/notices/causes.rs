@@ -223,6 +223,29 @@ fn programs_may_follow_every_user_and_pay_only_when_they_do() {
 }
 
 #[test]
+fn a_period_that_what_was_queued_begins_is_told_apart_from_every_other() {
+    let scene = Scene::new();
+    channel(&scene, "hook", &["user.reset"], "operator");
+    let told = || -> Vec<Json> { events(&scene).into_iter().map(|(_, _, data)| data["next_plan"].clone()).collect() };
+    let next = json!({ "plan": "basic", "add_remaining_traffic": false, "fire_on_either": true });
+    let ann = scene.create("ann", &json!({ "monthly_quota": 100, "next_plan": next }));
+    scene.wait(5);
+    scene.act(ann.id, &Action::Reset);
+    assert_eq!(told(), [json!(false)], "what is queued stays queued");
+    scene.wait(5);
+    scene.report(&ann.slot, 100, scene.now.get());
+    scene.sweep();
+    assert_eq!(told(), [json!(false), json!(true)]);
+    assert_eq!(events(&scene)[1].2["used"], json!(100));
+    scene.wait(5);
+    scene.act(ann.id, &Action::Reset);
+    assert_eq!(told(), [json!(false), json!(true), json!(false)]);
+    scene.wait(40 * DAY);
+    scene.sweep();
+    assert_eq!(told().last(), Some(&json!(false)), "the clock began it");
+}
+
+#[test]
 fn a_link_that_is_replaced_is_told_once_for_each_time() {
     let scene = Scene::new();
     channel(&scene, "hook", &["user.revoked"], "operator");

@@ -104,6 +104,7 @@ fn subscriptions(user: &User) -> Vec<Path> {
                 fetch_log::list(user.id, true, NOW),
                 fetch_log::list_by_alias("alias", true, NOW),
                 fetch_log::note(user.id, &fetch, NOW),
+                fetch_log::newest(user.id, NOW),
             ],
         ),
         ("a device that fetches", vec![devices::enter(user.id, &told, 3, NOW), devices::again(user.id, &told, NOW)]),
