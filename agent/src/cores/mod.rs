@@ -60,6 +60,9 @@ pub struct Traits {
     pub kind: &'static str,
     /// Users come and go in the running core ([`Core::bring`]); only the template needs a reload.
     pub users_live: bool,
+    /// A core that starts may go on with counters of an earlier run. So when it was down before a new ledger saw it first, they are a
+    /// baseline all the same.
+    pub counters_outlive: bool,
     /// How often it must be read at rest.
     pub read_every: Duration,
     /// What it cannot do, in sentences.
@@ -123,7 +126,8 @@ pub trait Core: Send + Sync {
 
     /// What it is and what it can.
     fn traits(&self) -> Traits {
-        Traits { kind: self.kind(), users_live: false, read_every: READ_EVERY, limits: Vec::new() }
+        let kind = self.kind();
+        Traits { kind, users_live: false, counters_outlive: false, read_every: READ_EVERY, limits: Vec::new() }
     }
 
     /// The incarnation that the ledger knows. Called before [`Core::watch`]. A core that works its start out from how long it

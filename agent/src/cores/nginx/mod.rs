@@ -176,7 +176,8 @@ impl Core for Nginx {
     }
 
     fn traits(&self) -> Traits {
-        Traits { kind: self.kind(), users_live: true, read_every: READ_EVERY, limits: LIMITS.to_vec() }
+        let (kind, limits) = (self.kind(), LIMITS.to_vec());
+        Traits { kind, users_live: true, counters_outlive: true, read_every: READ_EVERY, limits }
     }
 
     fn watch(&self, events: mpsc::UnboundedSender<CoreEvent>) -> Boxed<'_, ()> {
