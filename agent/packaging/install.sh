@@ -239,6 +239,9 @@ put_new() {
   run mv -f "$BIN.new" "$BIN"
 }
 
+# Whether the agent of this host is for a sing-box. The settings do not say it: by default the agent finds out. The rule does: only where
+# there is a sing-box one is installed, and an operator's own rule for another core may have its name.
+is_for_sing_box() { grep -qsF sing-box.service "$RULE"; }
 is_healthy() { as_weir "$BIN" health >/dev/null 2>&1; }
 runs() { [ -s "$STATE/status.json" ] && systemctl is-active --quiet weir-agent; }
 
@@ -295,7 +298,7 @@ upgrade_agent() {
     return
   fi
   # A program that cannot read the settings is found out while the old one still runs.
-  grep -q '^kind = "sing-box"' "$SETTINGS" && { as_weir "$new" --check >/dev/null || die "the new version finds that wrong; nothing was changed"; }
+  if is_for_sing_box; then as_weir "$new" --check >/dev/null || die "the new version finds that wrong; nothing was changed"; fi
   condition=runs
   if is_healthy; then condition=is_healthy; fi
   if cmp -s "$BIN" "$new"; then rm -rf "$KEPT/last"; fi
@@ -306,7 +309,7 @@ upgrade_agent() {
   fi
   systemctl stop weir-agent
   put_new
-  [ -f "$RULE" ] || core=none
+  is_for_sing_box || core=none
   put_service
   if start "$condition" "$PATIENCE"; then
     say "upgraded. The version before is kept: --rollback"

@@ -89,13 +89,13 @@ export class HostRoot {
     const { services, ...template } = serverTemplate({ ports: { trojan: port }, certificate, apiPort, apiSecret: 'unused' });
     host.config = JSON.stringify(template);
     await writeFile(host.in('etc/sing-box/config.json'), host.config);
-    // The operator's own settings, which are kept: here with the paths of this folder.
+    // The operator's own settings, which are kept: here with the paths of this folder, and the kind of core as it is shipped.
     await writeFile(
       host.in('etc/weir/agent.toml'),
       [
         `state_dir = "${host.in('var/lib/weir')}"`,
         '[core]',
-        'kind = "sing-box"',
+        'kind = "auto"',
         `binary = "${enginePath('sing-box')}"`,
         `template = "${host.in('etc/weir/template.json')}"`,
         `output = "${host.in('etc/sing-box/config.json')}"`,

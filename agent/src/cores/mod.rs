@@ -60,6 +60,9 @@ pub struct Traits {
     pub kind: &'static str,
     /// Users come and go in the running core ([`Core::bring`]); only the template needs a reload.
     pub users_live: bool,
+    /// A core that starts may go on with counters of an earlier run. So when it was down before a new ledger saw it first, they are a
+    /// baseline all the same.
+    pub counters_outlive: bool,
     /// How often it must be read at rest.
     pub read_every: Duration,
     /// What it cannot do, in sentences.
@@ -123,7 +126,8 @@ pub trait Core: Send + Sync {
 
     /// What it is and what it can.
     fn traits(&self) -> Traits {
-        Traits { kind: self.kind(), users_live: false, read_every: READ_EVERY, limits: Vec::new() }
+        let kind = self.kind();
+        Traits { kind, users_live: false, counters_outlive: false, read_every: READ_EVERY, limits: Vec::new() }
     }
 
     /// The incarnation that the ledger knows. Called before [`Core::watch`]. A core that works its start out from how long it
@@ -229,4 +233,63 @@ pub trait Core: Send + Sync {
 
     /// Tags of the inbounds whose [`Origin::source`] is what a header of the request names, which anybody can write.
     fn by_header(&self) -> Vec<String>;
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt as _;
+    use std::path::Path;
+
+    use super::*;
+    use crate::testing::block_on;
+
+    #[test]
+    fn a_look_at_the_template_beside_a_running_agent_leaves_alone_what_that_one_has_staged() {
+        let cases = [
+            (
+                "sing-box",
+                "sing-box version 1.14.4",
+                r#"{"tag": "in", "type": "trojan", "listen_port": 1, "users": []}"#,
+            ),
+            (
+                "sing-box-relayed",
+                "sing-box version 1.13.9",
+                r#"{"tag": "in", "type": "trojan", "listen_port": 1, "users": []}"#,
+            ),
+            ("v2ray", "V2Ray 4.34.0", r#"{"tag": "in", "protocol": "vless", "port": 1}"#),
+            ("xray", "Xray 25.1.30", r#"{"tag": "in", "protocol": "vless", "port": 1}"#),
+        ];
+        for (kind, says, inbound) in cases {
+            let dir = tempfile::tempdir().unwrap();
+            let path = |name: &str| dir.path().join(name);
+            let outbound = r#"{"tag": "out", "type": "direct", "protocol": "freedom"}"#;
+            fs::write(path("template.json"), format!(r#"{{"inbounds": [{inbound}], "outbounds": [{outbound}]}}"#))
+                .unwrap();
+            // It notes what is beside the output while it checks.
+            let program = format!("#!/bin/sh\necho '{says}'\nls -A {0}/core >{0}/seen\n", dir.path().display());
+            fs::write(path("program"), program).unwrap();
+            fs::set_permissions(path("program"), fs::Permissions::from_mode(0o755)).unwrap();
+            fs::create_dir(path("core")).unwrap();
+            let staged = files::Staged::write(&path("core/config.json"), None, b"the agent's", 0o640).unwrap();
+            let named = |name: &str| path(name).display().to_string();
+            let text = format!(
+                "state_dir = {:?}\n[core]\nkind = {kind:?}\nbinary = {:?}\ntemplate = {:?}\noutput = {:?}\nworking_dir = {:?}\n",
+                named("state"),
+                named("program"),
+                named("template.json"),
+                named("core/config.json"),
+                named("")
+            );
+            let core = for_a_look(&Config::parse(&text).unwrap()).unwrap();
+            block_on(core.try_out()).unwrap();
+            let seen = fs::read_to_string(path("seen")).unwrap();
+            assert_eq!(seen.lines().count(), 2, "{kind}: {seen}");
+            let is_json = |name: &str| Path::new(name).extension().is_some_and(|end| end == "json");
+            assert!(!seen.lines().any(is_json), "sing-box would read it with the other: {seen}");
+            staged.commit().unwrap();
+            assert_eq!(fs::read(path("core/config.json")).unwrap(), b"the agent's", "{kind}");
+            assert_eq!(fs::read_dir(path("core")).unwrap().count(), 1, "{kind}");
+        }
+    }
 }

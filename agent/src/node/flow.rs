@@ -52,7 +52,9 @@ impl Node {
                 self.tally.totals(up, down, now);
             }
             CoreEvent::Down { reason } => {
-                self.tally.down();
+                if !self.rules.core.counters_outlive {
+                    self.tally.down();
+                }
                 self.addresses.core_down(now);
                 if matches!(self.core, CoreSeen::Up { .. }) {
                     // Now: rates fall while the core is away.

@@ -31,8 +31,8 @@ impl Tally {
         self.changed.whole = true;
     }
 
-    /// The core is known to be down, or is about to be started anew by the agent. In a new ledger this means that all
-    /// its counters will begin after the ledger, so none of them is a baseline.
+    /// A core whose counters end with it is known to be down. In a new ledger this means that all its counters will begin after the
+    /// ledger, so none of them is a baseline.
     pub(crate) const fn down(&mut self) {
         if self.whole.incarnation.is_none() {
             self.whole.incarnation = Some(0);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use weir_wire::SlotName;
 
 use super::Inner;
@@ -36,6 +36,18 @@ fn map_of<'a>(open: impl Iterator<Item = &'a SlotName>) -> String {
     map
 }
 
+/// What nginx has of it.
+#[derive(Default)]
+pub(super) struct Loaded {
+    /// The map that is on the disk and that nginx has read. `None` while it may have another one: anybody may reload or restart
+    /// nginx at any moment, which then reads what is there, and a reload that failed may have come about all the same.
+    map: Option<String>,
+    /// The change up to which that map tells them.
+    changes: u64,
+    /// When a reload was tried last, and why it failed, if it did.
+    failed: Option<(Instant, CoreError)>,
+}
+
 impl Inner {
     /// Writes the map. Returns whether it is another one than was there.
     async fn write(&self, map: String) -> Result<bool, CoreError> {
@@ -49,28 +61,49 @@ impl Inner {
         .await
     }
 
-    /// Writes the map of these slots. Returns whether it is another one than was there.
-    pub(super) async fn write_of(&self, slots: &[ConfiguredSlot]) -> Result<bool, CoreError> {
-        self.write(map_of(slots.iter().filter(|slot| slot.open).map(|slot| &slot.slot))).await
+    /// Writes the map of these slots, which nginx reads at its next start, or when it is reloaded the next time.
+    pub(super) async fn write_of(&self, slots: &[ConfiguredSlot]) -> Result<(), CoreError> {
+        let map = map_of(slots.iter().filter(|slot| slot.open).map(|slot| &slot.slot));
+        // While nginx is being reloaded, nobody could say which of the two maps it has read.
+        let mut loaded = self.loaded.lock().await;
+        if loaded.map.as_ref() != Some(&map) {
+            loaded.map = None;
+        }
+        self.write(map).await.map(drop)
     }
 
     /// Makes nginx know all changes up to now. Changes that come at once share one reload.
     async fn apply(&self) -> Result<(), CoreError> {
-        let wanted = lock(&self.users).changes;
+        let (wanted, asked) = (lock(&self.users).changes, Instant::now());
         sleep(BATCH).await;
-        let mut applied = self.applied.lock().await;
-        if *applied >= wanted {
+        let mut loaded = self.loaded.lock().await;
+        if loaded.map.is_some() && loaded.changes >= wanted {
             return Ok(());
         }
-        let (map, now) = {
+        // It was tried with this change among others.
+        if let Some((_, why)) = loaded.failed.as_ref().filter(|(tried, _)| *tried >= asked) {
+            return Err(why.clone());
+        }
+        let tried = Instant::now();
+        let outcome = self.load(&mut loaded).await;
+        loaded.failed = outcome.as_ref().err().map(|why| (tried, why.clone()));
+        outcome
+    }
+
+    /// Makes nginx read the map of this moment, if it has not. Whatever keeps it from doing so, it is tried anew the next time.
+    async fn load(&self, loaded: &mut Loaded) -> Result<(), CoreError> {
+        let (map, changes) = {
             let users = lock(&self.users);
             (map_of(users.gates.iter().filter(|(_, open)| **open).map(|(slot, _)| slot)), users.changes)
         };
-        if self.write(map).await? || *applied == 0 {
+        let known = loaded.map.take();
+        let is_new = self.write(map.clone()).await?;
+        if is_new || known.as_ref() != Some(&map) {
             let reloaded = command::run(&self.settings.reload, None, None).await;
             reloaded.map_err(|why| CoreError::Unreachable(format!("nginx was not reloaded: {why}")))?;
         }
-        *applied = now;
+        loaded.map = Some(map);
+        loaded.changes = changes;
         Ok(())
     }
 

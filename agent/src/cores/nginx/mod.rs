@@ -28,7 +28,7 @@ use weir_wire::sync::Inbound;
 use super::silence::Silence;
 use super::{Boxed, ConfiguredSlot, Core, CoreError, CoreEvent, Fallen, Reload, Traits, Written, command};
 use crate::lock::lock;
-use gates::{BATCH, Users};
+use gates::{BATCH, Loaded, Users};
 use status::Document;
 
 /// Where the module shows its figures.
@@ -72,8 +72,8 @@ struct Inner {
     settings: Settings,
     tick: latest::Sender<Duration>,
     users: Mutex<Users>,
-    /// The change up to which nginx has read the map. Held while it is being written.
-    applied: tokio::sync::Mutex<u64>,
+    /// Held while the map is being written, and while nginx is made to read it.
+    loaded: tokio::sync::Mutex<Loaded>,
 }
 
 /// An nginx on this host.
@@ -157,7 +157,7 @@ impl Nginx {
             settings,
             tick: latest::Sender::new(READ_EVERY),
             users: Mutex::default(),
-            applied: tokio::sync::Mutex::default(),
+            loaded: tokio::sync::Mutex::default(),
         }))
     }
 
@@ -176,7 +176,8 @@ impl Core for Nginx {
     }
 
     fn traits(&self) -> Traits {
-        Traits { kind: self.kind(), users_live: true, read_every: READ_EVERY, limits: LIMITS.to_vec() }
+        let (kind, limits) = (self.kind(), LIMITS.to_vec());
+        Traits { kind, users_live: true, counters_outlive: true, read_every: READ_EVERY, limits }
     }
 
     fn watch(&self, events: mpsc::UnboundedSender<CoreEvent>) -> Boxed<'_, ()> {
@@ -197,7 +198,7 @@ impl Core for Nginx {
     }
 
     fn write<'a>(&'a self, slots: &'a [ConfiguredSlot], _forget: bool) -> Boxed<'a, Result<Written, CoreError>> {
-        Box::pin(async move { self.0.write_of(slots).await.map(|_| Written::Whole) })
+        Box::pin(async move { self.0.write_of(slots).await.map(|()| Written::Whole) })
     }
 
     fn reload<'a>(&'a self, slots: &'a [ConfiguredSlot], _kept: Boxed<'a, ()>) -> Boxed<'a, Result<Reload, CoreError>> {

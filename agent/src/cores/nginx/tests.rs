@@ -49,24 +49,43 @@ struct Rig {
 impl Rig {
     fn new(port: u16) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let log = dir.path().join("reloads");
+        // It fails while there is a file `broken`; while there is one `slow`, nginx reads the map after a while only.
+        let reload = "echo . >>tries; if test -e broken; then exit 1; fi; if test -e slow; then sleep 0.3; fi; \
+                      cp users.map loaded; echo . >>reloads";
+        let reload = format!("cd {} && {{ {reload}; }}", dir.path().display());
         let nginx = Nginx::new(Settings {
             output: dir.path().join("users.map"),
             port,
-            reload: ["sh", "-c", &format!("echo . >>{}", log.display())].map(str::to_owned).to_vec(),
+            reload: ["sh", "-c", &reload].map(str::to_owned).to_vec(),
             start: vec!["true".to_owned()],
             start_limit: Duration::from_secs(1),
         });
         Self { dir, nginx }
     }
 
-    fn map(&self) -> Vec<String> {
-        let text = fs::read_to_string(self.dir.path().join("users.map")).unwrap();
+    fn lines(&self, name: &str) -> Vec<String> {
+        let text = fs::read_to_string(self.dir.path().join(name)).unwrap_or_default();
         text.lines().filter(|line| !line.starts_with('#')).map(str::to_owned).collect()
     }
 
+    /// What is on the disk.
+    fn map(&self) -> Vec<String> {
+        self.lines("users.map")
+    }
+
+    /// What nginx has read.
+    fn loaded(&self) -> Vec<String> {
+        self.lines("loaded")
+    }
+
+    /// Reloads that have succeeded.
     fn reloads(&self) -> usize {
-        fs::read_to_string(self.dir.path().join("reloads")).unwrap_or_default().lines().count()
+        self.lines("reloads").len()
+    }
+
+    fn mark(&self, name: &str, there: bool) {
+        let path = self.dir.path().join(name);
+        if there { fs::write(path, "").unwrap() } else { fs::remove_file(path).unwrap() }
     }
 }
 
@@ -96,6 +115,91 @@ fn changes_that_come_at_once_share_a_reload() {
             outcome.unwrap();
         }
         assert_eq!((rig.map().len(), rig.reloads()), (50, 2));
+    });
+}
+
+#[test]
+fn a_map_whose_reload_failed_is_loaded_when_it_is_tried_again() {
+    block_on(async {
+        let rig = Rig::new(1);
+        let alice = slot("alice", true);
+        rig.nginx.bring(std::slice::from_ref(&alice)).await.unwrap();
+        rig.mark("broken", true);
+        let why = rig.nginx.set_gate(&alice.slot, false).await.unwrap_err();
+        assert!(matches!(&why, CoreError::Unreachable(why) if why.contains("not reloaded")), "{why:?}");
+        assert_eq!((rig.map().len(), rig.loaded().len()), (0, 1));
+        rig.mark("broken", false);
+        rig.nginx.set_gate(&alice.slot, false).await.unwrap();
+        assert_eq!((rig.loaded().len(), rig.reloads()), (0, 2), "it is on the disk already, and nginx has not read it");
+    });
+}
+
+#[test]
+fn a_gate_that_moves_back_after_a_failed_reload_is_loaded_anew() {
+    block_on(async {
+        let rig = Rig::new(1);
+        let alice = slot("alice", true);
+        rig.nginx.bring(std::slice::from_ref(&alice)).await.unwrap();
+        rig.mark("broken", true);
+        rig.nginx.set_gate(&alice.slot, false).await.unwrap_err();
+        rig.mark("broken", false);
+        rig.nginx.set_gate(&alice.slot, true).await.unwrap();
+        assert_eq!(rig.reloads(), 2, "what failed may have been read all the same, or at a start since then");
+    });
+}
+
+#[test]
+fn changes_that_come_at_once_share_a_reload_that_fails() {
+    block_on(async {
+        let rig = Rig::new(1);
+        let slots: Vec<_> = (0..50).map(|number| slot(&format!("user{number}"), false)).collect();
+        rig.mark("broken", true);
+        let all = slots.iter().map(|slot| rig.nginx.set_gate(&slot.slot, true));
+        for outcome in futures_util::future::join_all(all).await {
+            outcome.unwrap_err();
+        }
+        assert_eq!(rig.lines("tries").len(), 1);
+        rig.mark("broken", false);
+        rig.nginx.set_gate(&slots[0].slot, true).await.unwrap();
+        assert_eq!((rig.lines("tries").len(), rig.loaded().len()), (2, 50), "whoever comes later tries again");
+    });
+}
+
+#[test]
+fn a_change_that_was_written_without_a_reload_is_loaded_by_the_next_one() {
+    block_on(async {
+        let rig = Rig::new(1);
+        let (open, shut) = ([slot("alice", true)], [slot("alice", false)]);
+        rig.nginx.bring(&open).await.unwrap();
+        let writing = async {
+            sleep(BATCH / 4).await;
+            rig.nginx.write(&shut, false).await.unwrap();
+            assert_eq!((rig.map().len(), rig.reloads()), (0, 1));
+        };
+        let (cut, ()) = tokio::join!(rig.nginx.set_gate(&shut[0].slot, false), writing);
+        cut.unwrap();
+        assert_eq!((rig.loaded().len(), rig.reloads()), (0, 2));
+        // nginx may be restarted by anybody, and then has what was written last.
+        rig.nginx.write(&open, false).await.unwrap();
+        rig.nginx.bring(&shut).await.unwrap();
+        assert_eq!((rig.map().len(), rig.reloads()), (0, 3));
+    });
+}
+
+#[test]
+fn nothing_is_written_while_nginx_reads_the_map() {
+    block_on(async {
+        let rig = Rig::new(1);
+        let (open, shut) = ([slot("alice", true)], [slot("alice", false)]);
+        rig.nginx.bring(&open).await.unwrap();
+        rig.mark("slow", true);
+        let writing = async {
+            sleep(BATCH + Duration::from_millis(100)).await;
+            rig.nginx.write(&open, false).await.unwrap();
+        };
+        let (cut, ()) = tokio::join!(rig.nginx.set_gate(&shut[0].slot, false), writing);
+        cut.unwrap();
+        assert_eq!((rig.loaded().len(), rig.map().len()), (0, 1));
     });
 }
 

@@ -152,7 +152,8 @@ impl Core for Relayed {
     }
 
     fn traits(&self) -> Traits {
-        Traits { kind: self.kind(), users_live: false, read_every: READ_EVERY, limits: LIMITS.to_vec() }
+        let (kind, limits) = (self.kind(), LIMITS.to_vec());
+        Traits { kind, users_live: false, counters_outlive: false, read_every: READ_EVERY, limits }
     }
 
     fn resume(&self, incarnation: Option<i64>) {

@@ -1,6 +1,7 @@
 //! How a new configuration reaches the disk and the core.
 
 use core::time::Duration;
+use std::path::Path;
 use std::sync::Arc;
 
 use tokio::time::timeout;
@@ -11,7 +12,7 @@ use super::render::{self, Rendered};
 use super::watch::{ask, tell_up};
 use crate::cores::aside::{self, aside};
 use crate::cores::coming_up::comes_up;
-use crate::cores::files::Staged;
+use crate::cores::files::{self, Staged, Trial};
 use crate::cores::last_good::{self, MODE};
 use crate::cores::singbox::digest::template_part;
 use crate::cores::singbox::reload::check;
@@ -23,23 +24,28 @@ use crate::lock::lock;
 const DRAIN: Duration = Duration::from_secs(2);
 
 /// A configuration that passed every check and waits on disk.
-struct Ready {
-    staged: Staged,
+struct Ready<F = Staged> {
+    file: F,
     digest: String,
 }
 
-async fn prepare(core: &Arc<Inner>, slots: &[ConfiguredSlot], passed: &mut Option<String>) -> Result<Ready, CoreError> {
+async fn prepare<F: AsRef<Path> + Send + 'static>(
+    core: &Arc<Inner>,
+    slots: &[ConfiguredSlot],
+    passed: &mut Option<String>,
+    stage: files::Stage<F>,
+) -> Result<Ready<F>, CoreError> {
     let (inner, slots) = (Arc::clone(core), slots.to_vec());
     let ready = aside(move || {
         let settings = &inner.settings;
         let template = Template::read(&settings.template)?;
         let Rendered { json, digest } = render::render(&template, &slots, &inner.secret, inner.ports)?;
-        let staged = Staged::write(&settings.output, settings.staging_dir.as_deref(), &json, MODE)?;
-        Ok(Ready { staged, digest })
+        let file = stage(&settings.output, settings.staging_dir.as_deref(), &json, MODE)?;
+        Ok(Ready { file, digest })
     })
     .await?;
     if passed.as_ref() != Some(&ready.digest) {
-        check(&core.settings, &ready.staged).await?;
+        check(&core.settings, ready.file.as_ref()).await?;
         *passed = Some(ready.digest.clone());
     }
     Ok(ready)
@@ -53,7 +59,7 @@ async fn commit(core: &Arc<Inner>, ready: Ready) -> Result<(), CoreError> {
         let settings = &inner.settings;
         let digest_of = |file: &[u8]| render::of_file(file).map(|(digest, _)| digest);
         last_good::keep(&settings.state_dir, &settings.output, digest_of, proven.as_ref(), &ready.digest)?;
-        ready.staged.commit()
+        ready.file.commit()
     })
     .await
 }
@@ -61,7 +67,7 @@ async fn commit(core: &Arc<Inner>, ready: Ready) -> Result<(), CoreError> {
 /// [`crate::cores::Core::try_out`].
 pub(super) async fn try_out(core: &Arc<Inner>) -> Result<(), CoreError> {
     let mut passed = core.output.lock().await;
-    prepare(core, &[], &mut passed).await.map(drop)
+    prepare(core, &[], &mut passed, Trial::write).await.map(drop)
 }
 
 /// [`crate::cores::Core::write`]. Gates are not in the file.
@@ -69,7 +75,7 @@ pub(super) async fn write(core: &Arc<Inner>, slots: &[ConfiguredSlot]) -> Result
     let mut passed = core.output.lock().await;
     let there = aside::read(&core.settings.output).await?;
     let old = render::of_file(&there).map(|(digest, _)| digest);
-    match prepare(core, slots, &mut passed).await {
+    match prepare(core, slots, &mut passed, Staged::write).await {
         Ok(ready) if old.as_ref() == Some(&ready.digest) => Ok(Written::Whole),
         Ok(ready) if there.is_empty() || old.is_some_and(|old| template_part(&old) == template_part(&ready.digest)) => {
             commit(core, ready).await.map(|()| Written::Whole)
@@ -87,7 +93,7 @@ pub(super) async fn reload(
     kept: Boxed<'_, ()>,
 ) -> Result<Reload, CoreError> {
     let mut passed = core.output.lock().await;
-    let ready = prepare(core, slots, &mut passed).await?;
+    let ready = prepare(core, slots, &mut passed, Staged::write).await?;
     let digest = ready.digest.clone();
     let running = lock(&core.state).running.clone();
     let is_up = match &running {

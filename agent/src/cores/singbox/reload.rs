@@ -2,7 +2,7 @@
 
 use core::sync::atomic::Ordering;
 use core::time::Duration;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::time::timeout;
@@ -15,7 +15,7 @@ use super::settings::Settings;
 use super::{render, written};
 use crate::cores::aside::{self, aside};
 use crate::cores::coming_up::comes_up;
-use crate::cores::files::{self, Staged};
+use crate::cores::files::{self, Staged, Trial};
 use crate::cores::last_good::{self, MODE};
 use crate::cores::{Boxed, ConfiguredSlot, CoreError, Reload, Written, command, relayed};
 use crate::faults::{self, Point};
@@ -29,27 +29,32 @@ const LIST: Duration = Duration::from_secs(1);
 const SWEEP: Duration = Duration::from_millis(100);
 
 /// A configuration that passed every check and waits on disk.
-struct Ready {
-    staged: Staged,
+struct Ready<F = Staged> {
+    file: F,
     digest: String,
     target: super::api::Target,
     cache_file: PathBuf,
 }
 
 /// Renders, validates, writes beside the output, and has the core check it.
-async fn prepare(core: &Arc<Inner>, slots: &[ConfiguredSlot], passed: &mut Option<String>) -> Result<Ready, CoreError> {
+async fn prepare<F: AsRef<Path> + Send + 'static>(
+    core: &Arc<Inner>,
+    slots: &[ConfiguredSlot],
+    passed: &mut Option<String>,
+    stage: files::Stage<F>,
+) -> Result<Ready<F>, CoreError> {
     let (inner, slots) = (Arc::clone(core), slots.to_vec());
     let ready = aside(move || {
         let settings = &inner.settings;
         let made = render::of_settings(settings, &inner.secret, &slots, inner.kernel.load(Ordering::Relaxed))?;
-        let staged = Staged::write(&settings.output, settings.staging_dir.as_deref(), &made.json, MODE)?;
-        Ok(Ready { staged, digest: made.digest, target: made.target, cache_file: made.cache_file })
+        let file = stage(&settings.output, settings.staging_dir.as_deref(), &made.json, MODE)?;
+        Ok(Ready { file, digest: made.digest, target: made.target, cache_file: made.cache_file })
     })
     .await?;
     faults::pass(Point::ReloadStaged);
     // States of gates cannot fail the check, and it costs a second of processor time for 10,000 slots.
     if passed.as_ref() != Some(&ready.digest) {
-        check(&core.settings, &ready.staged).await?;
+        check(&core.settings, ready.file.as_ref()).await?;
         *passed = Some(ready.digest.clone());
     }
     faults::pass(Point::ReloadChecked);
@@ -60,11 +65,11 @@ async fn prepare(core: &Arc<Inner>, slots: &[ConfiguredSlot], passed: &mut Optio
 ///
 /// # Errors
 /// [`CoreError::Config`] with what it says.
-pub(in crate::cores) async fn check(settings: &Settings, staged: &Staged) -> Result<(), CoreError> {
-    let text = |path: &std::path::Path| path.to_string_lossy().into_owned();
+pub(in crate::cores) async fn check(settings: &Settings, file: &Path) -> Result<(), CoreError> {
+    let text = |path: &Path| path.to_string_lossy().into_owned();
     let mut argv = vec![text(&settings.binary), "check".into(), "--disable-color".into(), "-c".into()];
     // Absolute, because the core changes into its working directory before it reads.
-    let path = std::path::absolute(staged.path()).map_err(|why| CoreError::Disk(why.to_string()))?;
+    let path = std::path::absolute(file).map_err(|why| CoreError::Disk(why.to_string()))?;
     argv.push(text(&path));
     if let Some(dir) = &settings.working_dir {
         argv.extend(["-D".into(), text(dir)]);
@@ -81,7 +86,7 @@ async fn commit(core: &Arc<Inner>, ready: Ready) -> Result<(), CoreError> {
     aside(move || {
         let settings = &inner.settings;
         last_good::keep(&settings.state_dir, &settings.output, written::digest, proven.as_ref(), &ready.digest)?;
-        ready.staged.commit()
+        ready.file.commit()
     })
     .await?;
     faults::pass(Point::ReloadReplaced);
@@ -97,7 +102,7 @@ pub(super) async fn write(
 ) -> Result<Written, CoreError> {
     let mut passed = core.output.lock().await;
     let there = aside::read(&core.settings.output).await?;
-    let (written, cache_file) = match prepare(core, slots, &mut passed).await {
+    let (written, cache_file) = match prepare(core, slots, &mut passed, Staged::write).await {
         Ok(ready) if may_replace(&ready.digest, &there) => {
             let cache_file = ready.cache_file.clone();
             commit(core, ready).await?;
@@ -145,7 +150,7 @@ async fn write_gates(
 /// What [`reload`] would do with the template, without users and without touching anything that is there.
 pub(super) async fn try_out(core: &Arc<Inner>) -> Result<(), CoreError> {
     let mut passed = core.output.lock().await;
-    prepare(core, &[], &mut passed).await.map(drop)
+    prepare(core, &[], &mut passed, Trial::write).await.map(drop)
 }
 
 /// [`crate::cores::Core::reload`].
@@ -155,7 +160,7 @@ pub(super) async fn reload(
     kept: Boxed<'_, ()>,
 ) -> Result<Reload, CoreError> {
     let mut passed = core.output.lock().await;
-    let ready = prepare(core, slots, &mut passed).await?;
+    let ready = prepare(core, slots, &mut passed, Staged::write).await?;
     let cache_file = ready.cache_file.clone();
     let before = core.api.started_at().await.ok();
     let running = running(core).await;

@@ -194,7 +194,8 @@ impl Core for V2Ray {
     }
 
     fn traits(&self) -> Traits {
-        Traits { kind: self.kind(), users_live: true, read_every: AT_REST, limits: LIMITS.to_vec() }
+        let (kind, limits) = (self.kind(), LIMITS.to_vec());
+        Traits { kind, users_live: true, counters_outlive: false, read_every: AT_REST, limits }
     }
 
     fn resume(&self, incarnation: Option<i64>) {

@@ -15,9 +15,10 @@ use super::template::Template;
 use crate::clock;
 use crate::cores::aside::{self, aside};
 use crate::cores::coming_up::comes_up;
+use crate::cores::files::{self, Staged, Trial};
 use crate::cores::incarnation::since;
 use crate::cores::last_good::{self, MODE};
-use crate::cores::{Boxed, ConfiguredSlot, CoreError, Reload, Written, command, files, program, stats};
+use crate::cores::{Boxed, ConfiguredSlot, CoreError, Reload, Written, command, program, stats};
 
 /// A check takes a second with 10,000 users.
 const CHECK: Duration = Duration::from_mins(1);
@@ -30,15 +31,19 @@ fn rendered(core: &Inner, slots: &[ConfiguredSlot]) -> Result<Rendered, CoreErro
 }
 
 /// Renders, writes beside the output, and has the core check it.
-async fn prepare(core: &Arc<Inner>, slots: &[ConfiguredSlot]) -> Result<(files::Staged, String), CoreError> {
+async fn prepare<F: AsRef<Path> + Send + 'static>(
+    core: &Arc<Inner>,
+    slots: &[ConfiguredSlot],
+    stage: files::Stage<F>,
+) -> Result<(F, String), CoreError> {
     let (inner, slots) = (Arc::clone(core), slots.to_vec());
-    let (staged, digest) = aside(move || {
+    let (file, digest) = aside(move || {
         let made = rendered(&inner, &slots)?;
-        Ok((files::Staged::write(&inner.settings.output, None, &made.json, MODE)?, made.digest))
+        Ok((stage(&inner.settings.output, None, &made.json, MODE)?, made.digest))
     })
     .await?;
-    check(core, staged.path()).await?;
-    Ok((staged, digest))
+    check(core, file.as_ref()).await?;
+    Ok((file, digest))
 }
 
 async fn check(core: &Inner, file: &Path) -> Result<(), CoreError> {
@@ -97,7 +102,7 @@ pub(super) async fn write(core: &Arc<Inner>, slots: &[ConfiguredSlot]) -> Result
 
 /// What [`reload`] would do with the template, without users and without touching anything that is there.
 pub(super) async fn try_out(core: &Arc<Inner>) -> Result<(), CoreError> {
-    prepare(core, &[]).await.map(drop)
+    prepare(core, &[], Trial::write).await.map(drop)
 }
 
 /// [`crate::cores::Core::reload`].
@@ -107,7 +112,7 @@ pub(super) async fn reload(
     kept: Boxed<'_, ()>,
 ) -> Result<Reload, CoreError> {
     let _turn = core.output.lock().await;
-    let (staged, digest) = prepare(core, slots).await?;
+    let (staged, digest) = prepare(core, slots, Staged::write).await?;
     let old = aside::read(&core.settings.output).await?;
     let ran = Ours::read(&old, core.settings.family);
     let running = start(core).await.is_ok();

@@ -63,6 +63,8 @@ struct State {
     /// It counts users, not connections, and takes them live.
     live: bool,
     counters: BTreeMap<String, (u64, u64)>,
+    /// Its counters outlive it.
+    dumps: bool,
     /// Of each that was brought, the inbounds that are for other plans.
     closed: BTreeMap<SlotName, Vec<String>>,
 }
@@ -104,7 +106,9 @@ impl State {
         self.starts += 1;
         self.incarnation = Some(self.starts * 1_000);
         self.connections.clear();
-        self.counters.clear();
+        if !self.dumps {
+            self.counters.clear();
+        }
         self.gates.clone_from(&self.file);
         self.slow.clone_from(&self.slow_in_file);
         self.lacks_relay.0 = self.lacks_relay.1;
@@ -148,6 +152,11 @@ impl ScriptedCore {
     /// A core that counts users and takes them live.
     pub(super) fn live() -> Self {
         Self(Mutex::new(State { live: true, ..State::default() }))
+    }
+
+    /// From now on its counters outlive it.
+    pub(super) fn dump(&self) {
+        self.with(|state| state.dumps = true);
     }
 
     /// Moves bytes of a user, whether his gate is open or not: on a connection that was open before, for all that is known.
@@ -312,9 +321,10 @@ impl Core for ScriptedCore {
     }
 
     fn traits(&self) -> Traits {
-        let live = self.with(|state| state.live);
+        let (live, dumps) = self.with(|state| (state.live, state.dumps));
         let limits = if live { vec!["What is open goes on."] } else { Vec::new() };
-        Traits { kind: self.kind(), users_live: live, read_every: Duration::from_millis(100), limits }
+        let read_every = Duration::from_millis(100);
+        Traits { kind: self.kind(), users_live: live, counters_outlive: dumps, read_every, limits }
     }
 
     fn bring<'a>(&'a self, slots: &'a [ConfiguredSlot]) -> Boxed<'a, Result<Vec<(SlotName, bool)>, CoreError>> {

@@ -4,6 +4,7 @@ use weir_wire::roster::Gate;
 
 use super::core::Call;
 use super::rig::{ALICE, BOBBY, Rig, total};
+use crate::cores::Core as _;
 use crate::testing::slot;
 
 #[test]
@@ -108,4 +109,37 @@ fn the_first_reading_beside_a_core_that_ran_before_is_where_it_begins() {
     rig.moved(ALICE, 9, 0);
     let reported: u64 = rig.sync_all().iter().filter_map(|request| request.report.as_ref()).map(total).sum();
     assert_eq!((rig.count(ALICE), reported), (9, 9));
+}
+
+#[test]
+fn counters_that_outlive_their_core_begin_at_the_first_reading_though_it_was_down_before() {
+    let mut rig = Rig::live();
+    rig.moved(ALICE, 5_000, 0);
+    rig.core.dump();
+    let traits = rig.core.traits();
+    rig.rules(|rules| rules.core = traits);
+    rig.core.kill();
+    rig.new_ledger();
+    // Its users are known before it is up: the node starts it.
+    rig.sync();
+    rig.pass_answered(2_000);
+    assert!(rig.core.is_open(ALICE));
+    assert_eq!(rig.count(ALICE), 0);
+    rig.moved(ALICE, 9, 0);
+    let reported: u64 = rig.sync_all().iter().filter_map(|request| request.report.as_ref()).map(total).sum();
+    assert_eq!((rig.count(ALICE), reported), (9, 9));
+}
+
+#[test]
+fn counters_that_end_with_their_core_are_counted_from_zero_when_it_was_down_before() {
+    let mut rig = Rig::live();
+    rig.moved(ALICE, 5_000, 0);
+    rig.core.kill();
+    rig.new_ledger();
+    rig.sync();
+    rig.core.start();
+    rig.core.move_bytes(ALICE, 30, 0);
+    rig.core.tell_all();
+    rig.settle();
+    assert_eq!(rig.count(ALICE), 30);
 }
