@@ -214,6 +214,24 @@ fn counters_are_told_as_they_are_and_one_start_has_one_name() {
 }
 
 #[test]
+fn a_host_that_stands_still_during_the_answer_makes_no_running_core_new() {
+    block_on(async {
+        let rig = Rig::new().await;
+        rig.server.with(|state| state.uptime = 100);
+        let first = incarnation(&mut rig.watch()).await;
+        rig.server.with(|state| state.late = vec![Duration::from_millis(3_200)]);
+        let (mut events, mut asked) = (rig.watch(), false);
+        // By the time it is asked again it has run for longer.
+        while !asked {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            asked = rig.server.with(|state| state.late.is_empty());
+        }
+        rig.server.with(|state| state.uptime = 103);
+        assert_eq!(incarnation(&mut events).await, first);
+    });
+}
+
+#[test]
 fn a_reading_that_is_wanted_now_is_told_before_whoever_wants_it_goes_on() {
     block_on(async {
         let rig = Rig::new().await;
