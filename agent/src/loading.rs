@@ -156,6 +156,13 @@ impl Loading {
         self.template.is_some() && self.books.template.is_some() && self.template != self.books.template
     }
 
+    /// The core has all that there is, and no load is due or under way.
+    #[must_use]
+    pub(crate) fn is_settled(&self, seen: Seen) -> bool {
+        let complete = matches!(seen, Seen::Up(pending) if pending.open + pending.others == 0);
+        complete && !self.is_running() && !self.is_template_new() && !self.books.stale
+    }
+
     /// The core runs with the template as it looks now.
     #[must_use]
     pub(crate) fn has_loaded_template(&self) -> bool {

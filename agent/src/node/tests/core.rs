@@ -60,6 +60,8 @@ struct State {
     lacks_relay: (bool, bool),
     calls: Vec<Call>,
     refuses: Option<CoreError>,
+    /// How much of its file is written from now on, if not all of it.
+    written: Option<Written>,
     /// It counts users, not connections, and takes them live.
     live: bool,
     counters: BTreeMap<String, (u64, u64)>,
@@ -277,6 +279,11 @@ impl ScriptedCore {
         self.with(|state| state.refuses = error);
     }
 
+    /// From now on so much of its file is written.
+    pub(super) fn writes(&self, written: Written) {
+        self.with(|state| state.written = Some(written));
+    }
+
     /// The inbounds that it was told to keep a user out of, when he was brought last.
     pub(super) fn closed(&self, user: &str) -> Vec<String> {
         self.with(|state| state.closed[&slot(user)].clone())
@@ -408,7 +415,7 @@ impl Core for ScriptedCore {
             if forget && state.incarnation.is_none() {
                 state.choices.clear();
             }
-            Ok(Written::Whole)
+            Ok(state.written.clone().unwrap_or(Written::Whole))
         }))
     }
 
