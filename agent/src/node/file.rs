@@ -56,6 +56,11 @@ impl Node {
         if self.file.writing || self.loading.is_running() || self.roster.is_empty() {
             return;
         }
+        // Whoever mends the template of a core that cannot start waits for no reload, which needs a core that runs.
+        let renew = seen == Seen::Down && !self.deleted && self.loading.may_renew();
+        if renew && !self.loading.is_renewed() {
+            self.file.unwritten = self.file.unwritten.or(Some(now));
+        }
         let live = self.tally.live().max(self.active.len());
         let due = self.loading.due(seen, live, now).filter(|_| !self.deleted);
         if let Some(why) = due {
@@ -70,7 +75,13 @@ impl Node {
         } else if self.file.unwritten.is_some_and(|since| now.since(since) >= WRITE_AFTER || self.leaving.is_some()) {
             self.file.writing = true;
             self.file.unwritten = None;
-            self.commands.push(Command::Write { slots: self.configured(), forget: self.file.forget });
+            if renew {
+                tracing::info!("the core's file is given the new template, for its next start");
+                self.loading.renew();
+            }
+            // The new template may keep the core's memory elsewhere, where there may be an old one.
+            let forget = self.file.forget || renew;
+            self.commands.push(Command::Write { slots: self.configured(), forget, renew });
         }
     }
 

@@ -72,13 +72,20 @@ async fn place(core: &Arc<Inner>, json: Vec<u8>) -> Result<(), CoreError> {
     aside(move || files::place(&inner.settings.output, &json, MODE)).await
 }
 
-/// [`crate::cores::Core::write`].
-pub(super) async fn write(core: &Arc<Inner>, slots: &[ConfiguredSlot]) -> Result<Written, CoreError> {
+/// [`crate::cores::Core::write`], and [`crate::cores::Core::renew`] when the template may be new.
+pub(super) async fn write(core: &Arc<Inner>, slots: &[ConfiguredSlot], renew: bool) -> Result<Written, CoreError> {
     let _turn = core.output.lock().await;
     let there = aside::read(&core.settings.output).await?;
     let ours = Ours::read(&there, core.settings.family);
-    let (inner, copy) = (Arc::clone(core), slots.to_vec());
-    let made = aside(move || rendered(&inner, &copy)).await;
+    let made = if renew && ours.is_some() && stats::connect(core.address()).await.is_err() {
+        match prepare(core, slots).await {
+            Ok((staged, _)) => return aside(move || staged.commit()).await.map(|()| Written::Whole),
+            Err(why) => Err(why),
+        }
+    } else {
+        let (inner, copy) = (Arc::clone(core), slots.to_vec());
+        aside(move || rendered(&inner, &copy)).await
+    };
     let (json, written) = match (made, ours) {
         (Ok(made), None) if there.is_empty() => (Some(made.json), Written::Whole),
         (Ok(made), Some(ours)) if made.digest == ours.digest => (Some(made.json), Written::Whole),

@@ -26,6 +26,8 @@ pub(super) enum Call {
     Write {
         forget: bool,
     },
+    /// A writing that may bring the template.
+    Renew,
     Reload,
     Bring,
 }
@@ -417,6 +419,11 @@ impl Core for ScriptedCore {
             }
             Ok(state.written.clone().unwrap_or(Written::Whole))
         }))
+    }
+
+    fn renew<'a>(&'a self, slots: &'a [ConfiguredSlot], forget: bool) -> Boxed<'a, Result<Written, CoreError>> {
+        self.with(|state| state.calls.push(Call::Renew));
+        self.write(slots, forget)
     }
 
     fn reload<'a>(&'a self, slots: &'a [ConfiguredSlot], _kept: Boxed<'a, ()>) -> Boxed<'a, Result<Reload, CoreError>> {
