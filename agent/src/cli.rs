@@ -1,6 +1,7 @@
 //! The command line.
 
 use core::fmt::Write as _;
+use core::time::Duration;
 use std::ffi::OsString;
 use std::io::{self, Write as _};
 use std::path::PathBuf;
@@ -36,6 +37,9 @@ weir-agent counts and gates every user of a proxy core, for the Weir panel.
   --config FILE   the settings, instead of /etc/weir/agent.toml
   --version, --help
 ";
+
+/// How long the agent's end waits for what is under way in other threads.
+const END_WITHIN: Duration = Duration::from_secs(2);
 
 /// What the command line wants.
 #[derive(Debug, PartialEq, Eq)]
@@ -141,7 +145,11 @@ fn obey(wanted: &Wanted, config: Option<&std::path::Path>) -> Result<String, Str
 /// One thread for everything: the agent is idle most of the time, and shares its host with the core.
 fn block_on<T>(work: impl Future<Output = T>) -> Result<T, String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(4).build();
-    Ok(runtime.map_err(|error| format!("the agent cannot start: {error}"))?.block_on(work))
+    let runtime = runtime.map_err(|error| format!("the agent cannot start: {error}"))?;
+    let outcome = runtime.block_on(work);
+    // What a disk that hangs keeps from ending does not keep the agent from it.
+    runtime.shutdown_timeout(END_WITHIN);
+    Ok(outcome)
 }
 
 fn log(level: Log) {

@@ -94,6 +94,12 @@ impl Gates {
         self.core.as_ref().is_none_or(|core| core.contains_key(slot))
     }
 
+    /// Whether the core is known to have every gate as it is wanted, as [`Gates::moves`] found last.
+    #[must_use]
+    pub(crate) fn are_set(&self) -> bool {
+        self.core.is_some() && self.differing.is_empty() && self.moving.is_empty()
+    }
+
     /// What to change in the core now.
     pub(crate) fn moves(&mut self, now: Moment) -> Vec<(SlotName, Way)> {
         let Some(core) = &self.core else { return Vec::new() };

@@ -101,6 +101,8 @@ pub(crate) struct Loading {
     /// What came of this template was refused; until then it is not tried again.
     refused: Option<(Option<Template>, Moment)>,
     quiet_since: Option<Moment>,
+    /// The core's file was given this template while the core was down, without a reload.
+    renewed: Option<Template>,
     /// The core did not take this template, so many times in a row; until then it is not tried again for its own sake.
     failed: Option<(Option<Template>, u32, Moment)>,
 }
@@ -117,6 +119,7 @@ impl Loading {
             not_before: Moment::default(),
             refused: None,
             quiet_since: None,
+            renewed: None,
             failed: None,
         })
     }
@@ -151,15 +154,42 @@ impl Loading {
         }
     }
 
-    /// The template was saved since the core loaded it.
+    /// The template was saved since the core loaded it, or its file was given another one.
     fn is_template_new(&self) -> bool {
-        self.template.is_some() && self.books.template.is_some() && self.template != self.books.template
+        let there = self.template.is_some() && self.books.template.is_some();
+        there && (self.template != self.books.template || self.renewed.is_some_and(|of| self.template != Some(of)))
+    }
+
+    /// Whether the file of a core that is down may be given the new template as it looks now. Once it runs, what it then has
+    /// is loaded by a reload that cuts nobody. A template that it did not take is not put back into a file that it did.
+    #[must_use]
+    pub(crate) fn may_renew(&self) -> bool {
+        let failed = self.failed.is_some_and(|(template, ..)| template == self.template);
+        !self.first && !failed && !self.is_running() && self.is_template_new()
+    }
+
+    /// Whether it was given another template last than the one that there is.
+    #[must_use]
+    pub(crate) fn is_renewed(&self) -> bool {
+        self.renewed.is_some() && self.renewed == self.template
+    }
+
+    /// The core's file is given the template as it looks now.
+    pub(crate) const fn renew(&mut self) {
+        self.renewed = self.template;
+    }
+
+    /// The core has all that there is, and no load is due or under way.
+    #[must_use]
+    pub(crate) fn is_settled(&self, seen: Seen) -> bool {
+        let complete = matches!(seen, Seen::Up(pending) if pending.open + pending.others == 0);
+        complete && !self.is_running() && !self.is_template_new() && !self.books.stale
     }
 
     /// The core runs with the template as it looks now.
     #[must_use]
     pub(crate) fn has_loaded_template(&self) -> bool {
-        self.template.is_some() && self.template == self.books.template
+        self.template.is_some() && self.template == self.books.template && !self.is_template_new()
     }
 
     /// Notes how the template looks. The first look beside a core that was loaded without us is taken as loaded.
@@ -191,6 +221,7 @@ impl Loading {
                 self.first = false;
                 self.refused = None;
                 self.failed = None;
+                self.renewed = None;
                 self.books.template = template;
                 self.books.stale = false;
                 if let Ended::Done { cut } = ended {

@@ -7,6 +7,7 @@ mod begun;
 mod ended;
 mod files;
 mod speed;
+mod status;
 
 use core::time::Duration;
 use std::path::Path;
@@ -17,6 +18,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
 
 use self::ended::Done;
+use self::status::StatusFile;
 use crate::client::PanelClient;
 use crate::clock;
 use crate::config::Config;
@@ -66,6 +68,7 @@ struct Running {
     saved: Instant,
     looked: Option<Instant>,
     leaving: Option<Instant>,
+    status: StatusFile,
     /// What monitors are told.
     reports: watch::Sender<Option<Report>>,
 }
@@ -111,6 +114,7 @@ pub(crate) async fn run(config: &Config) -> Result<(), String> {
         ends: Arc::new(Semaphore::new(MOST_ENDS)),
         speeds: Speeds::default(),
         police: None,
+        status: StatusFile::new(config.status_file(), done.clone()),
         done,
         saving: false,
         drained: None,
@@ -172,7 +176,7 @@ impl Running {
         if let Some(police) = self.police.take() {
             police.end().await;
         }
-        self.finish(config).await;
+        Box::pin(self.finish()).await;
     }
 
     /// What ends with the agent is counted before: the ledger keeps it for the next run.
@@ -206,7 +210,7 @@ impl Running {
         if self.looked.is_none_or(|looked| looked.elapsed() >= LOOK_EVERY) {
             self.looked = Some(Instant::now());
             self.look_at_template(&config.core.template);
-            self.write_status(&config.status_file());
+            self.tell_status();
         }
         self.node.tick(clock::read());
         if !self.saving && self.saved.elapsed() >= SAVE_EVERY && self.node.is_unsaved() {
@@ -229,11 +233,14 @@ impl Running {
         }
     }
 
-    fn write_status(&mut self, path: &Path) {
-        let report = self.node.report(clock::read(), &self.identity.panel.to_string(), &self.identity.name);
-        let written = files::write_json(path, &report);
-        self.node.status_written(written.map_err(|error| format!("{}: {error}", path.display())), clock::now());
+    fn tell_status(&mut self) {
+        let report = self.report();
+        self.status.write(&report);
         self.reports.send_replace(Some(report));
+    }
+
+    fn report(&self) -> Report {
+        self.node.report(clock::read(), &self.identity.panel.to_string(), &self.identity.name)
     }
 
     fn leave(&mut self) {
@@ -252,13 +259,16 @@ impl Running {
     }
 
     /// The last save, and the last word to `weir-agent status`.
-    async fn finish(mut self, config: &Config) {
+    async fn finish(mut self) {
         while self.node.is_unsaved() {
             if let Err((error, _)) = self.ledger.commit(self.node.take_batch(clock::now())).await {
                 tracing::error!(%error, "the ledger cannot be written");
                 break;
             }
         }
-        self.write_status(&config.status_file());
+        let report = self.report();
+        if let Err(why) = self.status.write_last(report).await {
+            tracing::warn!(%why, "the status file cannot be written");
+        }
     }
 }

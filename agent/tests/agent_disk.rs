@@ -4,11 +4,14 @@
 mod agent_rig;
 mod singbox_rig;
 
+use std::time::Duration;
+
 use agent_rig::Agent;
 use agent_rig::crew::{
     ALICE, BOB, LEDGER, ends, in_file, is_exact, is_shut, is_up, is_well, passes, running, running_on_small_disk,
     secret, tells,
 };
+use rustix::fs::{CWD, Mode, mkfifoat};
 use singbox_rig::{HANG, eventually, exchange};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -214,4 +217,17 @@ async fn an_agent_that_is_killed_while_its_ledger_cannot_be_written_states_to_th
     is_exact(&mut agent).await;
     let applied = agent.with(|heard| heard.panel.applied(BOB));
     assert!(applied >= 2 * 60_000, "{applied}: the connection that outlived it is exact");
+}
+
+#[tokio::test]
+async fn a_disk_that_hangs_under_the_status_file_holds_up_no_gate_and_not_the_end() {
+    let mut agent = running().await;
+    // Whoever opens it to write waits for a reader, and there is none.
+    mkfifoat(CWD, agent.path("state/status.new"), Mode::RUSR | Mode::WUSR).unwrap();
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    agent.with(|heard| heard.panel.user(ALICE, Gate::Disabled, None));
+    is_shut(&agent, ALICE).await;
+    agent.hears("it goes on telling", is_well).await;
+    agent.stop().await;
+    assert!(agent.log().contains("the disk took longer than"), "{}", agent.log());
 }

@@ -7,7 +7,7 @@ use std::net::TcpListener;
 use std::process::Command;
 
 use serde_json::json;
-use singbox_rig::{Rig, Watcher, alice_and_bob, at_once, binary, exchange, free_port, slot};
+use singbox_rig::{Rig, Watcher, alice_and_bob, at_once, binary, exchange, free_port, slot, socks};
 use weir_agent::cores::{Core as _, CoreError, Written};
 
 #[tokio::test]
@@ -125,6 +125,33 @@ async fn a_file_that_passes_the_check_and_fails_at_the_start_is_rolled_back_and_
     drop(taken);
     rig.core.reload(&alice_and_bob(), at_once()).await.unwrap();
     assert!(!rig.core.outdated(&alice_and_bob()).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_core_that_is_down_gets_a_saved_template_with_its_next_start_and_is_not_started() {
+    let rig = Rig::running().await;
+    let mut watcher = Watcher::new(&rig.core);
+    watcher.until("up", |seen| !seen.incarnations.is_empty()).await;
+    let (old, slots) = (rig.output(), alice_and_bob());
+    let port = free_port();
+    rig.change_template(|template| template["inbounds"][0]["listen_port"] = port.into());
+    assert_eq!(rig.core.renew(&slots, false).await, Ok(Written::GatesAlone(None)), "the core answers");
+    rig.kill();
+    watcher.until("down", |seen| !seen.downs.is_empty()).await;
+    rig.change_template(|template| template["no_such_key"] = json!(1));
+    let refused = rig.core.renew(&slots, true).await.unwrap();
+    assert!(matches!(&refused, Written::GatesAlone(Some(CoreError::Config(why))) if why.contains("no_such_key")));
+    assert_eq!(rig.output(), old);
+    rig.change_template(|template| drop(template.as_object_mut().unwrap().remove("no_such_key")));
+    assert_eq!(rig.core.renew(&slots, true).await, Ok(Written::Whole));
+    assert!(rig.core.gates().await.is_err(), "nobody has started it");
+    rig.start().await;
+    watcher.until("up again", |seen| seen.incarnations.len() == 2).await;
+    let mut hers = socks(port, slots[0].slot.as_str(), &slots[0].credentials.proxy_password(), rig.echo).await.unwrap();
+    // The template is new to the agent still; the reload for it finds that the core has it.
+    let reload = rig.core.reload(&slots, at_once()).await.unwrap();
+    assert_eq!((reload.incarnation, reload.cut), (watcher.incarnations[1], 0));
+    exchange(&mut hers, 10).await.unwrap();
 }
 
 #[tokio::test]

@@ -12,7 +12,8 @@ use crate::clock::BootId;
 const OF_A_BOOT: i64 = 1 << 62;
 /// Bits of the milliseconds since the boot: 139 years.
 const MILLIS: u32 = 42;
-/// Two looks at one start differ by the second that the core cuts its answer to, and by how long it took to answer.
+/// Two looks at one start differ by the second that the core cuts its answer to, and by how long it took to answer: a second at
+/// most, because a later answer counts for nothing.
 const TOLERANCE: i64 = 3_000;
 
 /// The name of a start, `millis` after the boot by `CLOCK_MONOTONIC`.

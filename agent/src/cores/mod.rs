@@ -155,6 +155,13 @@ pub trait Core: Send + Sync {
     /// file), which only works while the core is down.
     fn write<'a>(&'a self, slots: &'a [ConfiguredSlot], forget_choices: bool) -> Boxed<'a, Result<Written, CoreError>>;
 
+    /// Like [`Core::write`], once the template was saved while the core was down: its next start has all of the new file, if
+    /// the core's program takes it. Nothing is started, and nothing is put back: the file that was there brings no core up
+    /// that could be lost. Changes no more than [`Core::write`] where a core answers, or the file is not the agent's.
+    fn renew<'a>(&'a self, slots: &'a [ConfiguredSlot], forget_choices: bool) -> Boxed<'a, Result<Written, CoreError>> {
+        self.write(slots, forget_choices)
+    }
+
     /// Writes the file and makes the core load it: stage, validate, check, rename, drain, reload, expect a new
     /// incarnation, otherwise put the last good file back. Starts the core when it does not run, without what it
     /// remembers of earlier gate changes.

@@ -127,6 +127,61 @@ fn a_template_that_the_core_does_not_take_is_tried_ever_more_rarely_until_it_is_
     assert_eq!(loading.due(up(0, 0), 1, at(now + 600)), Some(Why::Template));
 }
 
+/// One that was loaded, whose template was saved since.
+fn saved_since(batch: &mut Batch) -> Loading {
+    let mut loading = loading();
+    loading.look_at_template(Some(TEMPLATE), batch);
+    end(&mut loading, DONE, 0);
+    assert!(!loading.may_renew());
+    loading.look_at_template(Some(Template { length: 11, ..TEMPLATE }), batch);
+    loading
+}
+
+#[test]
+fn the_file_of_a_core_that_is_down_is_given_a_saved_template_once_and_the_core_is_not_started() {
+    let mut batch = Batch::default();
+    let mut loading = saved_since(&mut batch);
+    assert!(loading.may_renew() && !loading.is_renewed());
+    loading.renew();
+    assert!(loading.is_renewed());
+    assert_eq!(loading.due(Seen::Down, 0, at(10_000)), None, "it may have been stopped on purpose");
+    assert_eq!(loading.due(up(0, 0), 1, at(10_000)), Some(Why::Template), "which finds it loaded");
+    end(&mut loading, Ended::Needless, 10_000);
+    assert_eq!(loading.due(up(0, 0), 1, at(20_000)), None);
+}
+
+#[test]
+fn the_loaded_template_that_is_put_back_goes_into_a_file_that_was_given_another_one() {
+    let mut batch = Batch::default();
+    let mut loading = saved_since(&mut batch);
+    loading.renew();
+    loading.look_at_template(Some(TEMPLATE), &mut batch);
+    assert!(loading.may_renew() && !loading.is_renewed() && !loading.has_loaded_template());
+    assert_eq!(loading.due(up(0, 0), 1, at(10_000)), Some(Why::Template), "whatever it was started with");
+}
+
+#[test]
+fn a_template_that_the_core_did_not_take_is_not_given_to_its_file_when_it_is_down() {
+    let mut batch = Batch::default();
+    let mut loading = saved_since(&mut batch);
+    loading.begin(Why::Template);
+    assert!(!loading.may_renew(), "the reload itself writes the file");
+    loading.end(Ended::Failed, at(1_000), Second::clamped(1_000), &mut batch);
+    assert!(!loading.may_renew());
+    loading.look_at_template(Some(Template { length: 12, ..TEMPLATE }), &mut batch);
+    assert!(loading.may_renew());
+}
+
+#[test]
+fn a_core_that_the_agent_has_not_brought_up_yet_gets_its_file_by_the_first_load() {
+    let mut loading = loading();
+    let mut batch = Batch::default();
+    loading.look_at_template(Some(TEMPLATE), &mut batch);
+    loading.look_at_template(Some(Template { length: 11, ..TEMPLATE }), &mut batch);
+    assert!(!loading.may_renew());
+    assert_eq!(loading.due(Seen::Down, 0, at(1)), Some(Why::First));
+}
+
 #[test]
 fn a_refused_template_is_tried_again_when_it_is_saved_and_nobody_waits_for_that() {
     let mut loading = loading();

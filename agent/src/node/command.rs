@@ -49,6 +49,8 @@ pub(crate) enum Command {
         slots: Vec<ConfiguredSlot>,
         /// The core's memory of its gates goes as well.
         forget: bool,
+        /// All of the file may be new: the template was saved, and no core runs.
+        renew: bool,
     },
     /// [`super::Node::reloaded`]
     Reload {

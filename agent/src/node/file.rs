@@ -42,9 +42,6 @@ impl Node {
     /// Writes the core's file or makes the core load it, when it is time.
     pub(super) fn look_at_file(&mut self, now: Moment) {
         self.look_at_users(now);
-        if self.file.writing || self.loading.is_running() || self.roster.is_empty() {
-            return;
-        }
         let seen = match self.core {
             // Users who are on their way into the core need no reload.
             CoreSeen::Up { .. } if !matches!(self.bringing, Bringing::Rest | Bringing::Refused) => Seen::Unknown,
@@ -52,6 +49,18 @@ impl Node {
             CoreSeen::Down(_) => Seen::Down,
             _ => Seen::Unknown,
         };
+        // The service manager may have started it anew with the file that the agent's own start did not bring up.
+        if self.file.whole && self.loading.is_settled(seen) {
+            self.troubles.end(Source::Load);
+        }
+        if self.file.writing || self.loading.is_running() || self.roster.is_empty() {
+            return;
+        }
+        // Whoever mends the template of a core that cannot start waits for no reload, which needs a core that runs.
+        let renew = seen == Seen::Down && !self.deleted && self.loading.may_renew();
+        if renew && !self.loading.is_renewed() {
+            self.file.unwritten = self.file.unwritten.or(Some(now));
+        }
         let live = self.tally.live().max(self.active.len());
         let due = self.loading.due(seen, live, now).filter(|_| !self.deleted);
         if let Some(why) = due {
@@ -66,7 +75,13 @@ impl Node {
         } else if self.file.unwritten.is_some_and(|since| now.since(since) >= WRITE_AFTER || self.leaving.is_some()) {
             self.file.writing = true;
             self.file.unwritten = None;
-            self.commands.push(Command::Write { slots: self.configured(), forget: self.file.forget });
+            if renew {
+                tracing::info!("the core's file is given the new template, for its next start");
+                self.loading.renew();
+            }
+            // The new template may keep the core's memory elsewhere, where there may be an old one.
+            let forget = self.file.forget || renew;
+            self.commands.push(Command::Write { slots: self.configured(), forget, renew });
         }
     }
 
@@ -96,8 +111,10 @@ impl Node {
             Ok(written) => {
                 self.file.forget &= !forget;
                 self.troubles.end(Source::File);
-                if let Written::GatesAlone(Some(why)) = written {
-                    self.troubles.meet(Source::Load, why.to_string(), now);
+                self.file.whole = written == Written::Whole;
+                match written {
+                    Written::GatesAlone(Some(why)) => self.troubles.meet(Source::GatesAlone, why.to_string(), now),
+                    Written::Whole | Written::GatesAlone(None) => self.troubles.end(Source::GatesAlone),
                 }
             }
             Err(error) => {
@@ -119,11 +136,13 @@ impl Node {
         self.loading.end(ended, now, self.clock.second(now), &mut self.books.batch);
         match outcome {
             Ok(_) => {
-                self.troubles.end(Source::Load);
-                self.troubles.end(Source::File);
+                for source in [Source::Load, Source::File, Source::GatesAlone] {
+                    self.troubles.end(source);
+                }
             }
             Err(error) => {
                 self.troubles.meet(Source::Load, error.to_string(), now);
+                self.file.whole = false;
                 if let CoreSeen::Down(reason) = &self.core {
                     self.troubles.meet(Source::Core, reason.clone(), now);
                     self.file.forget = true;

@@ -3,7 +3,7 @@
 use weir_wire::SlotName;
 
 use super::trouble::Source;
-use super::{Command, CoreSeen, Node, POLICE};
+use super::{Bringing, Command, CoreSeen, Node, POLICE};
 use crate::clock::Moment;
 use crate::config::OnPanelLoss;
 use crate::cores::{CoreError, Way};
@@ -96,6 +96,10 @@ impl Node {
     pub(super) fn move_gates(&mut self, now: Moment) {
         for (slot, way) in self.gates.moves(now) {
             self.commands.push(Command::SetGate { slot, way });
+        }
+        // Whoever's gate could not be moved may be wanted as he is meanwhile, or be gone.
+        if self.gates.are_set() && self.bringing == Bringing::Rest {
+            self.troubles.end(Source::Gate);
         }
     }
 

@@ -84,6 +84,8 @@ pub(super) struct CoreFile {
     /// What the core remembers of its gates may be older, and outranks it.
     pub(super) forget: bool,
     pub(super) writing: bool,
+    /// It was found to be what the template and the roster make since the last load that failed.
+    pub(super) whole: bool,
     /// The incarnation before the reload that was begun last.
     pub(super) reloading: Option<i64>,
 }

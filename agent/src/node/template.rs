@@ -17,6 +17,7 @@ impl Node {
         // The old one was put back as it was, modification time and all: no reload will come to take the word back.
         if new && self.loading.has_loaded_template() {
             self.troubles.end(Source::Load);
+            self.troubles.end(Source::GatesAlone);
         }
         // What kept it from being read may be mended without a trace in the file.
         new || self.troubles.has(Source::Template)

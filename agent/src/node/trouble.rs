@@ -25,6 +25,8 @@ pub(super) enum Source {
     File,
     /// The core has not loaded its file.
     Load,
+    /// Only the gates in the core's file could be written: the rest of the new one is wrong.
+    GatesAlone,
     /// The operator's template cannot be used.
     Template,
     /// The panel does not answer, or refuses.

@@ -99,8 +99,9 @@ impl Running {
             Command::Bring { slots } => {
                 drop(tokio::spawn(async move { done.send(Done::Gates(core.bring(&slots).await.map(ways_of))) }));
             }
-            Command::Write { slots, forget } => drop(tokio::spawn(async move {
-                let outcome = core.write(&slots, forget).await;
+            Command::Write { slots, forget, renew } => drop(tokio::spawn(async move {
+                let writing = if renew { core.renew(&slots, forget) } else { core.write(&slots, forget) };
+                let outcome = writing.await;
                 done.send(Done::Written(forget, outcome))
             })),
             Command::Reload { slots } => drop(tokio::spawn(async move {

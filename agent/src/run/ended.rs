@@ -24,6 +24,8 @@ pub(super) enum Done {
     /// Every connection was ended for a reload. Told back when their bytes are in the ledger.
     Drained(oneshot::Sender<()>),
     Reloaded(Result<Reload, CoreError>),
+    /// What `weir-agent status` shows.
+    StatusWritten(Result<(), String>),
 }
 
 impl Running {
@@ -43,6 +45,7 @@ impl Running {
             Done::GateSet(slot, way, outcome) => self.node.gate_set(&slot, way, &outcome, now),
             Done::Relay(outcome) => self.node.relay_told(outcome, now),
             Done::Police(outcome) => self.policed(outcome),
+            Done::StatusWritten(outcome) => self.node.status_written(outcome, now),
             Done::Gates(outcome) => self.node.gates_told(outcome, now),
             Done::Written(forget, outcome) => {
                 self.node.written(forget, outcome, now);

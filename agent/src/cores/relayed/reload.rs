@@ -70,14 +70,19 @@ pub(super) async fn try_out(core: &Arc<Inner>) -> Result<(), CoreError> {
     prepare(core, &[], &mut passed, Trial::write).await.map(drop)
 }
 
-/// [`crate::cores::Core::write`]. Gates are not in the file.
-pub(super) async fn write(core: &Arc<Inner>, slots: &[ConfiguredSlot]) -> Result<Written, CoreError> {
+/// [`crate::cores::Core::write`], and [`crate::cores::Core::renew`] when the template may be new. Gates are not in the file.
+pub(super) async fn write(core: &Arc<Inner>, slots: &[ConfiguredSlot], renew: bool) -> Result<Written, CoreError> {
     let mut passed = core.output.lock().await;
     let there = aside::read(&core.settings.output).await?;
     let old = render::of_file(&there).map(|(digest, _)| digest);
+    let renew = renew && old.is_some() && !is_up(core).await;
     match prepare(core, slots, &mut passed, Staged::write).await {
         Ok(ready) if old.as_ref() == Some(&ready.digest) => Ok(Written::Whole),
-        Ok(ready) if there.is_empty() || old.is_some_and(|old| template_part(&old) == template_part(&ready.digest)) => {
+        Ok(ready)
+            if renew
+                || there.is_empty()
+                || old.is_some_and(|old| template_part(&old) == template_part(&ready.digest)) =>
+        {
             commit(core, ready).await.map(|()| Written::Whole)
         }
         Ok(_) => Ok(Written::GatesAlone(None)),
@@ -96,10 +101,7 @@ pub(super) async fn reload(
     let ready = prepare(core, slots, &mut passed, Staged::write).await?;
     let digest = ready.digest.clone();
     let running = lock(&core.state).running.clone();
-    let is_up = match &running {
-        Some(running) => ask(core, running).await.is_ok(),
-        None => false,
-    };
+    let is_up = is_up(core).await;
     commit(core, ready).await?;
     if is_up && running.as_ref() == Some(&digest) {
         return Ok(Reload { incarnation: lock(&core.state).incarnation, cut: 0 });
@@ -130,6 +132,15 @@ pub(super) async fn reload(
     core.meter.release();
     core.look.notify_one();
     outcome
+}
+
+/// Whether the core runs the file that it was seen to run last.
+async fn is_up(core: &Inner) -> bool {
+    let running = lock(&core.state).running.clone();
+    match running {
+        Some(running) => ask(core, &running).await.is_ok(),
+        None => false,
+    }
 }
 
 /// Lets nobody in any more, ends every connection and tells what it has moved.
@@ -170,4 +181,55 @@ async fn roll_back(core: &Arc<Inner>, was_up: bool, why: String) -> CoreError {
         Err(failed) => Err(failed),
     };
     last_good::rolled_back(why, started)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use super::*;
+    use crate::cores::relayed::Relayed;
+    use crate::cores::singbox::Settings;
+    use crate::cores::testing::slot;
+    use crate::cores::{Core as _, RelayPorts};
+    use crate::testing::block_on;
+
+    const TEMPLATE: &str = r#"{"inbounds": [{"type": "mixed", "tag": "in", "listen": "127.0.0.1", "listen_port": 10001}],
+        "outbounds": [{"type": "direct", "tag": "direct"}]}"#;
+
+    fn settings(dir: &Path) -> Settings {
+        Settings {
+            binary: "true".into(),
+            template: dir.join("template.json"),
+            output: dir.join("config.json"),
+            staging_dir: None,
+            state_dir: dir.join("state"),
+            cache_file: dir.join("cache.db"),
+            working_dir: None,
+            api_port: 1,
+            relay: None,
+            marks: false,
+            reload: vec!["false".to_owned()],
+            start: vec!["false".to_owned()],
+            pid_file: None,
+            start_limit: Duration::from_millis(300),
+        }
+    }
+
+    #[test]
+    fn a_saved_template_goes_into_the_file_of_a_core_that_is_down() {
+        block_on(async {
+            let dir = tempfile::tempdir().unwrap();
+            let settings = settings(dir.path());
+            fs::write(&settings.template, TEMPLATE).unwrap();
+            let core = Relayed::new(settings.clone(), RelayPorts { relay: 1, back: 1 }).unwrap();
+            let slots = [slot("alice234", true)];
+            assert_eq!(core.write(&slots, false).await, Ok(Written::Whole));
+            fs::write(&settings.template, TEMPLATE.replace("10001", "10003")).unwrap();
+            assert_eq!(core.write(&slots, false).await, Ok(Written::GatesAlone(None)));
+            assert_eq!(core.renew(&slots, false).await, Ok(Written::Whole));
+            assert!(fs::read_to_string(&settings.output).unwrap().contains("10003"));
+        });
+    }
 }

@@ -95,7 +95,11 @@ impl Core for SingBox {
     }
 
     fn write<'a>(&'a self, slots: &'a [ConfiguredSlot], forget_choices: bool) -> Boxed<'a, Result<Written, CoreError>> {
-        Box::pin(reload::write(&self.0, slots, forget_choices))
+        Box::pin(reload::write(&self.0, slots, forget_choices, false))
+    }
+
+    fn renew<'a>(&'a self, slots: &'a [ConfiguredSlot], forget_choices: bool) -> Boxed<'a, Result<Written, CoreError>> {
+        Box::pin(reload::write(&self.0, slots, forget_choices, true))
     }
 
     fn reload<'a>(&'a self, slots: &'a [ConfiguredSlot], kept: Boxed<'a, ()>) -> Boxed<'a, Result<Reload, CoreError>> {

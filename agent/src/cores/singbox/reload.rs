@@ -94,16 +94,18 @@ async fn commit(core: &Arc<Inner>, ready: Ready) -> Result<(), CoreError> {
     Ok(())
 }
 
-/// [`crate::cores::Core::write`].
+/// [`crate::cores::Core::write`], and [`crate::cores::Core::renew`] when the template may be new.
 pub(super) async fn write(
     core: &Arc<Inner>,
     slots: &[ConfiguredSlot],
     forget_choices: bool,
+    renew: bool,
 ) -> Result<Written, CoreError> {
     let mut passed = core.output.lock().await;
     let there = aside::read(&core.settings.output).await?;
+    let renew = renew && written::digest(&there).is_some() && core.api.started_at().await.is_err();
     let (written, cache_file) = match prepare(core, slots, &mut passed, Staged::write).await {
-        Ok(ready) if may_replace(&ready.digest, &there) => {
+        Ok(ready) if renew || may_replace(&ready.digest, &there) => {
             let cache_file = ready.cache_file.clone();
             commit(core, ready).await?;
             (Written::Whole, Some(cache_file))

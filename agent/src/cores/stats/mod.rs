@@ -8,17 +8,24 @@ mod messages;
 #[cfg(test)]
 pub(crate) mod server;
 
+use core::time::Duration;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
+use link::CallFailed;
 pub(crate) use link::Link;
 pub(crate) use messages::{AddUser, AlterInbound, Altered, RemoveUser, TypedMessage, User};
 use messages::{GetStatsRequest, IpList, Nothing, QueryStatsRequest, QueryStatsResponse, SysStats};
 
 use super::{CoreError, Counter};
+use crate::clock;
 
 /// What every name of a user's counter begins with.
 const OF_USERS: &str = "user>>>";
+/// The core cuts how long it has run to the second, so an answer that takes longer says too little of when it began.
+const PROMPT: Duration = Duration::from_secs(1);
+/// How often a core is asked that does not answer promptly.
+const ASKED: usize = 3;
 
 /// Whose names the services have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,20 +55,39 @@ impl Dialect {
 pub(crate) struct Connection {
     pub(crate) link: Link,
     pub(crate) dialect: Dialect,
+    /// As the core told it at once, if it did.
+    start: Option<Start>,
+}
+
+/// When a core began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Start {
+    /// Milliseconds after the boot by the clock that stands while the host is suspended: up to two seconds later than it was,
+    /// never sooner.
+    pub(crate) millis: u64,
     /// Whole seconds for which the core had run when it answered.
     pub(crate) uptime: u32,
 }
 
-/// Connects, finds out whose dialect it is, and for how long the core has run.
+/// Asks for how long the core has run. No start when the answer was late: whatever stood still between the core's clock and
+/// ours would make a running core look new, which would credit everything that it has counted a second time.
+async fn ask_start(link: &Link, dialect: Dialect) -> Result<Option<Start>, CallFailed> {
+    let asked = clock::read().awake();
+    let SysStats { uptime } = link.call(dialect.stats("GetSysStats"), Nothing {}).await?;
+    let answered = clock::read().awake();
+    let prompt = u128::from(answered.saturating_sub(asked)) <= PROMPT.as_millis();
+    Ok(prompt.then(|| Start { millis: answered.saturating_sub(u64::from(uptime) * 1_000), uptime }))
+}
+
+/// Connects, and finds out whose dialect it is.
 ///
 /// # Errors
 /// [`CoreError::Unreachable`] when nothing answers there, [`CoreError::Config`] when what answers has no `StatsService`.
 pub(crate) async fn connect(address: SocketAddr) -> Result<Connection, CoreError> {
     let link = Link::open(address).await?;
     for dialect in [Dialect::V2Ray, Dialect::Xray] {
-        let answer: Result<SysStats, _> = link.call(dialect.stats("GetSysStats"), Nothing {}).await;
-        match answer {
-            Ok(stats) => return Ok(Connection { link, dialect, uptime: stats.uptime }),
+        match ask_start(&link, dialect).await {
+            Ok(start) => return Ok(Connection { link, dialect, start }),
             Err(error) if error.is_unknown_method() => {}
             Err(error) => return Err(error.into()),
         }
@@ -70,6 +96,22 @@ pub(crate) async fn connect(address: SocketAddr) -> Result<Connection, CoreError
 }
 
 impl Connection {
+    /// When the core began. It is asked again when it did not answer promptly.
+    ///
+    /// # Errors
+    /// [`CoreError::Unreachable`] when it never does; and see [`connect`].
+    pub(crate) async fn start(&self) -> Result<Start, CoreError> {
+        if let Some(start) = self.start {
+            return Ok(start);
+        }
+        for _ in 1..ASKED {
+            if let Some(start) = ask_start(&self.link, self.dialect).await? {
+                return Ok(start);
+            }
+        }
+        Err(CoreError::Unreachable("it takes more than a second to say for how long it has run".to_owned()))
+    }
+
     /// What every user has moved, by name.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! A core's api for tests, true to the protocol of V2Ray, Xray and sing-box: gRPC over HTTP/2 on loopback, with the services and
 //! the names of each.
 
+use core::time::Duration;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -33,6 +34,8 @@ pub(crate) struct State {
     /// Counters of other things.
     pub(crate) others: BTreeMap<String, i64>,
     pub(crate) uptime: u32,
+    /// How late the next answers are sent that say for how long it has run, the last one first.
+    pub(crate) late: Vec<Duration>,
     /// By inbound and name.
     pub(crate) users: BTreeMap<(String, String), TypedMessage>,
     pub(crate) inbounds: Vec<String>,
@@ -112,6 +115,10 @@ async fn serve(
     }
     assert_eq!(sent[0], 0, "not compressed");
     let answer = answer(plays, &mut state.lock().unwrap(), &path, &sent[5..]);
+    if answer.is_ok() && path.ends_with("GetSysStats") {
+        let late = state.lock().unwrap().late.pop().unwrap_or_default();
+        tokio::time::sleep(late).await;
+    }
     let head = Response::builder().header("content-type", "application/grpc");
     match answer {
         Ok(message) => {

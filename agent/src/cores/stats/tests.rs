@@ -26,7 +26,7 @@ fn each_core_is_read_in_its_own_dialect_and_never_asked_to_reset() {
         {
             let server = counting(plays).await;
             let connection = connect(server.address).await.unwrap();
-            assert_eq!((connection.dialect, connection.uptime), (dialect, 77), "{plays:?}");
+            assert_eq!((connection.dialect, connection.start().await.unwrap().uptime), (dialect, 77), "{plays:?}");
             let users = connection.users().await.unwrap();
             assert_eq!(users, [counter("alice", 5, 7_000_000_000), counter("bobby", 0, 1)], "{plays:?}");
             assert_eq!(server.with(|state| state.resets), 0);
@@ -56,6 +56,22 @@ fn a_connection_is_never_made_anew_by_itself() {
         let why = connection.users().await.unwrap_err();
         assert!(matches!(why, CoreError::Unreachable(_)), "{why:?}");
         assert_eq!(connect(again.address).await.unwrap().users().await.unwrap(), []);
+    });
+}
+
+#[test]
+fn a_core_whose_answer_was_late_is_asked_again_when_it_began() {
+    block_on(async {
+        let server = counting(Plays::Xray).await;
+        let start = connect(server.address).await.unwrap().start().await.unwrap();
+        let late = Duration::from_millis(1_100);
+        server.with(|state| state.late = vec![late; 2]);
+        let again = connect(server.address).await.unwrap().start().await.unwrap();
+        // It is played without a clock: 2,200 ms later it says the same of how long it has run.
+        assert!((2_200..3_000).contains(&(again.millis - start.millis)), "{again:?} after {start:?}");
+        server.with(|state| state.late = vec![late; 3]);
+        let why = connect(server.address).await.unwrap().start().await.unwrap_err();
+        assert!(matches!(why, CoreError::Unreachable(_)), "{why:?}");
     });
 }
 

@@ -220,7 +220,11 @@ impl Core for V2Ray {
     }
 
     fn write<'a>(&'a self, slots: &'a [ConfiguredSlot], _forget: bool) -> Boxed<'a, Result<Written, CoreError>> {
-        Box::pin(reload::write(&self.0, slots))
+        Box::pin(reload::write(&self.0, slots, false))
+    }
+
+    fn renew<'a>(&'a self, slots: &'a [ConfiguredSlot], _forget: bool) -> Boxed<'a, Result<Written, CoreError>> {
+        Box::pin(reload::write(&self.0, slots, true))
     }
 
     fn reload<'a>(&'a self, slots: &'a [ConfiguredSlot], kept: Boxed<'a, ()>) -> Boxed<'a, Result<Reload, CoreError>> {

@@ -77,13 +77,20 @@ async fn place(core: &Arc<Inner>, json: Vec<u8>) -> Result<(), CoreError> {
     aside(move || files::place(&inner.settings.output, &json, MODE)).await
 }
 
-/// [`crate::cores::Core::write`].
-pub(super) async fn write(core: &Arc<Inner>, slots: &[ConfiguredSlot]) -> Result<Written, CoreError> {
+/// [`crate::cores::Core::write`], and [`crate::cores::Core::renew`] when the template may be new.
+pub(super) async fn write(core: &Arc<Inner>, slots: &[ConfiguredSlot], renew: bool) -> Result<Written, CoreError> {
     let _turn = core.output.lock().await;
     let there = aside::read(&core.settings.output).await?;
     let ours = Ours::read(&there, core.settings.family);
-    let (inner, copy) = (Arc::clone(core), slots.to_vec());
-    let made = aside(move || rendered(&inner, &copy)).await;
+    let made = if renew && ours.is_some() && stats::connect(core.address()).await.is_err() {
+        match prepare(core, slots, Staged::write).await {
+            Ok((staged, _)) => return aside(move || staged.commit()).await.map(|()| Written::Whole),
+            Err(why) => Err(why),
+        }
+    } else {
+        let (inner, copy) = (Arc::clone(core), slots.to_vec());
+        aside(move || rendered(&inner, &copy)).await
+    };
     let (json, written) = match (made, ours) {
         (Ok(made), None) if there.is_empty() => (Some(made.json), Written::Whole),
         (Ok(made), Some(ours)) if made.digest == ours.digest => (Some(made.json), Written::Whole),
@@ -115,7 +122,8 @@ pub(super) async fn reload(
     let (staged, digest) = prepare(core, slots, Staged::write).await?;
     let old = aside::read(&core.settings.output).await?;
     let ran = Ours::read(&old, core.settings.family);
-    let running = start(core).await.is_ok();
+    // One that is slow to say since when it runs does run.
+    let running = stats::connect(core.address()).await.is_ok();
     if running && ran.as_ref().is_some_and(|ran| ran.digest == digest) && core.is_brought() {
         // Users are there already, and nothing else is new.
         aside(move || staged.commit()).await?;
@@ -151,12 +159,11 @@ pub(super) async fn reload(
 
 /// When the core that answers was started, in milliseconds after the boot.
 async fn start(core: &Inner) -> Result<u64, CoreError> {
-    let uptime = stats::connect(core.address()).await?.uptime;
-    Ok(clock::read().awake().saturating_sub(u64::from(uptime) * 1_000))
+    Ok(stats::connect(core.address()).await?.start().await?.millis)
 }
 
-/// Waits until a core answers, and stays, that was started no sooner than `asked`, when that is given. A start seems up to a
-/// second later than it was, never sooner; an old core that has run for less than a second may be taken for the new one.
+/// Waits until a core answers, and stays, that was started no sooner than `asked`, when that is given. A start seems up to two
+/// seconds later than it was, never sooner; an old core that has run for less than that may be taken for the new one.
 async fn another_start(core: &Inner, asked: Option<u64>) -> Result<i64, String> {
     let is_another = |now: &u64| asked.is_none_or(|asked| *now >= asked);
     // What it says of its start differs by a second from one answer to the next, so whoever answers is the same.

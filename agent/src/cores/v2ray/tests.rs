@@ -1,6 +1,7 @@
 //! Beside an Xray that is played true to its wire format.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 
 use tokio::sync::mpsc::UnboundedReceiver;
 use weir_wire::credential::SlotSecret;
@@ -214,6 +215,24 @@ fn counters_are_told_as_they_are_and_one_start_has_one_name() {
 }
 
 #[test]
+fn a_host_that_stands_still_during_the_answer_makes_no_running_core_new() {
+    block_on(async {
+        let rig = Rig::new().await;
+        rig.server.with(|state| state.uptime = 100);
+        let first = incarnation(&mut rig.watch()).await;
+        rig.server.with(|state| state.late = vec![Duration::from_millis(3_200)]);
+        let (mut events, mut asked) = (rig.watch(), false);
+        // By the time it is asked again it has run for longer.
+        while !asked {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            asked = rig.server.with(|state| state.late.is_empty());
+        }
+        rig.server.with(|state| state.uptime = 103);
+        assert_eq!(incarnation(&mut events).await, first);
+    });
+}
+
+#[test]
 fn a_reading_that_is_wanted_now_is_told_before_whoever_wants_it_goes_on() {
     block_on(async {
         let rig = Rig::new().await;
@@ -226,6 +245,38 @@ fn a_reading_that_is_wanted_now_is_told_before_whoever_wants_it_goes_on() {
         rig.core.0.read_once_more().await;
         let users = vec![Counter { user: "alice".to_owned(), up: 9, down: 9 }];
         assert_eq!(events.try_recv(), Ok(CoreEvent::Counters { users, fallen: Fallen::Zero }));
+    });
+}
+
+#[test]
+fn a_saved_template_goes_into_the_file_of_a_core_that_is_down_once_its_program_takes_it() {
+    block_on(async {
+        let Rig { _dir, core, server } = Rig::new().await;
+        let settings = &core.0.settings;
+        let program = |ends: &str| {
+            let new = settings.binary.with_extension("new");
+            let script = format!("#!/bin/sh\n[ \"$1\" = -version ] && echo 'Xray 25.1.1 (Xray)' && exit\n{ends}\n");
+            fs::write(&new, script).unwrap();
+            fs::set_permissions(&new, fs::Permissions::from_mode(0o755)).unwrap();
+            fs::rename(&new, &settings.binary).unwrap();
+        };
+        let slots = [slot("alice", true)];
+        core.write(&slots, false).await.unwrap();
+        let old = fs::read(&settings.output).unwrap();
+        fs::write(&settings.template, TEMPLATE.replace("10001", "10003")).unwrap();
+        program("exit 0");
+        assert_eq!(core.renew(&slots, false).await, Ok(Written::GatesAlone(None)), "the core answers");
+        server.kill().await;
+        assert_eq!(core.write(&slots, false).await, Ok(Written::GatesAlone(None)));
+        program("echo 'unknown field'; exit 1");
+        let refused = core.renew(&slots, false).await.unwrap();
+        assert!(matches!(&refused, Written::GatesAlone(Some(CoreError::Config(why))) if why.contains("unknown field")));
+        assert_eq!(fs::read(&settings.output).unwrap(), old);
+        program("exit 0");
+        assert_eq!(core.renew(&slots, false).await, Ok(Written::Whole));
+        assert!(fs::read_to_string(&settings.output).unwrap().contains("10003"));
+        fs::write(&settings.output, "{}").unwrap();
+        assert_eq!(core.renew(&slots, false).await, Ok(Written::GatesAlone(None)), "it is the operator's");
     });
 }
 

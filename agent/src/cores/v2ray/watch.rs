@@ -9,10 +9,9 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::Inner;
-use crate::clock;
 use crate::cores::incarnation::{is_near, since};
 use crate::cores::silence::Silence;
-use crate::cores::stats::{self, Connection, Dialect};
+use crate::cores::stats::{self, Connection, Dialect, Start};
 use crate::cores::{CoreError, CoreEvent, Counter, Fallen, program};
 use crate::lock::lock;
 
@@ -47,9 +46,7 @@ pub(super) async fn watch(core: &Arc<Inner>, events: &UnboundedSender<CoreEvent>
 /// One connection, which is one incarnation. Ends well when nobody listens any more.
 async fn session(core: &Arc<Inner>, events: &UnboundedSender<CoreEvent>, up: &mut bool) -> Result<(), CoreError> {
     let connection = stats::connect(core.address()).await?;
-    let reading = clock::read();
-    let start = reading.awake().saturating_sub(u64::from(connection.uptime) * 1_000);
-    let incarnation = core.name_start(start, connection.uptime);
+    let incarnation = core.name_start(connection.start().await?);
     let version = program::ask(&core.settings.binary).await.map(|program| program.version).unwrap_or_default();
     *up = true;
     if events.send(CoreEvent::Up { incarnation, version }).is_err() {
@@ -134,10 +131,9 @@ impl Online {
 }
 
 impl Inner {
-    /// The name of the start that was `start` milliseconds after the boot by the clock that stands while the host is
-    /// suspended, of a core that has run for `uptime` seconds.
-    fn name_start(&self, start: u64, uptime: u32) -> i64 {
-        let name = since(&self.boot, start);
+    /// The name of a start.
+    fn name_start(&self, Start { millis, uptime }: Start) -> i64 {
+        let name = since(&self.boot, millis);
         let mut started = lock(&self.started);
         if let Some((known, last)) = &mut *started
             && *last <= uptime

@@ -26,6 +26,8 @@ pub(super) enum Call {
     Write {
         forget: bool,
     },
+    /// A writing that may bring the template.
+    Renew,
     Reload,
     Bring,
 }
@@ -60,6 +62,8 @@ struct State {
     lacks_relay: (bool, bool),
     calls: Vec<Call>,
     refuses: Option<CoreError>,
+    /// How much of its file is written from now on, if not all of it.
+    written: Option<Written>,
     /// It counts users, not connections, and takes them live.
     live: bool,
     counters: BTreeMap<String, (u64, u64)>,
@@ -286,6 +290,11 @@ impl ScriptedCore {
         self.with(|state| state.refuses = error);
     }
 
+    /// From now on so much of its file is written.
+    pub(super) fn writes(&self, written: Written) {
+        self.with(|state| state.written = Some(written));
+    }
+
     /// The inbounds that it was told to keep a user out of, when he was brought last.
     pub(super) fn closed(&self, user: &str) -> Vec<String> {
         self.with(|state| state.closed[&slot(user)].clone())
@@ -418,8 +427,13 @@ impl Core for ScriptedCore {
             if forget && state.incarnation.is_none() {
                 state.choices.clear();
             }
-            Ok(Written::Whole)
+            Ok(state.written.clone().unwrap_or(Written::Whole))
         }))
+    }
+
+    fn renew<'a>(&'a self, slots: &'a [ConfiguredSlot], forget: bool) -> Boxed<'a, Result<Written, CoreError>> {
+        self.with(|state| state.calls.push(Call::Renew));
+        self.write(slots, forget)
     }
 
     fn reload<'a>(&'a self, slots: &'a [ConfiguredSlot], _kept: Boxed<'a, ()>) -> Boxed<'a, Result<Reload, CoreError>> {

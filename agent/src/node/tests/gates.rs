@@ -243,6 +243,30 @@ fn a_template_that_cannot_be_used_is_said_until_it_can() {
 }
 
 #[test]
+fn a_core_that_is_down_has_a_saved_template_from_its_next_start_on_and_is_not_started_for_it() {
+    let mut rig = Rig::new();
+    let seen = |length| Some(Template { modified: (1, 0), length });
+    rig.node.template_seen(seen(5));
+    rig.pass(600_000);
+    rig.core.kill();
+    rig.pass(60_000);
+    rig.core.calls();
+    rig.node.template_seen(seen(6));
+    rig.core.refuse(Some(CoreError::Disk("no space left on device".to_owned())));
+    rig.pass(3_000);
+    rig.core.refuse(None);
+    rig.pass(600_000);
+    assert_eq!(rig.core.calls(), [Call::Renew, Call::Renew, Call::Write { forget: true }]);
+    rig.core.start();
+    rig.pass(2_000);
+    assert!(rig.core.calls().contains(&Call::Reload), "which finds that it runs with it");
+    rig.core.kill();
+    rig.pass(600_000);
+    assert!(!rig.core.calls().contains(&Call::Renew));
+    assert!(rig.trouble().starts_with("the core does not answer"), "{}", rig.trouble());
+}
+
+#[test]
 fn a_refused_template_is_loaded_as_soon_as_it_is_mended() {
     let mut rig = Rig::new();
     let seen = |length| Some(Template { modified: (1, 0), length });

@@ -18,3 +18,4 @@ mod rig;
 mod speeds;
 mod status;
 mod talk;
+mod troubles;

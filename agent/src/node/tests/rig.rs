@@ -249,8 +249,9 @@ impl Rig {
                 let outcome = core.bring(&slots).now_or_never().expect(told);
                 self.node.gates_told(outcome.map(ways_of), now);
             }
-            Command::Write { slots, forget } => {
-                let outcome = core.write(&slots, forget).now_or_never().expect(told);
+            Command::Write { slots, forget, renew } => {
+                let writing = if renew { core.renew(&slots, forget) } else { core.write(&slots, forget) };
+                let outcome = writing.now_or_never().expect(told);
                 self.node.written(forget, outcome, now);
             }
             Command::Reload { slots } => {
