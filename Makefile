@@ -81,7 +81,7 @@ backup: ## a backup of a panel into a folder: docs/backup.md. TO=, NAME= or LOCA
 restore: ## a panel's database from a backup: docs/backup.md. FROM=, NAME= or LOCAL=
 	@$(ENV) NODE_USE_ENV_PROXY=1 node --disable-warning=UNDICI-EHPA dev/restore.mjs
 
-import: ## users of another panel into this one: docs/import.md. FROM=marzban|3x-ui|sqlite, ARGS='--to ... --apply', WEIR_KEY=, OLD_PASSWORD=
+import: ## users of another panel into this one: docs/import.md. FROM=marzban|3x-ui|sqlite, ARGS='--to ... --apply', WEIR_KEY=, OLD_PASSWORD=, OLD_SECRET=
 	@$(ENV) node --disable-warning=ExperimentalWarning dev/weir.mjs import $(FROM) $(ARGS)
 
 bench: build ## measure what docs/ and bench/ quote

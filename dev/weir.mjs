@@ -5,7 +5,8 @@
  *   import 3x-ui   --file x-ui.db                              from the database file of a 3x-ui
  *   import sqlite  --file old.db                               from a home-made database: users, monthly_stats, traffic_logs
  *
- *   --to URL, --key weir_...   the panel, and a key of it; also WEIR_URL, WEIR_KEY. The password also as OLD_PASSWORD
+ *   --to URL, --key weir_...   the panel, and a key of it; also WEIR_URL, WEIR_KEY. The password also as OLD_PASSWORD,
+ *                              the secret as OLD_SECRET: what stands in a command line is told to everybody on the machine
  *   --apply                    writes; without it nothing is changed
  *   --overwrite                gives users who exist the old panel's values
  *   --secret HEX               of Marzban: jwt.secret_key of its database, with which its links go on to work
@@ -16,7 +17,7 @@
  *
  * --help prints this. Exit code: 0 all went well, 2 something was not carried or differs, 1 it could not be done at all.
  */
-import { readFile, writeFile } from 'node:fs/promises';
+import { open, readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
@@ -35,7 +36,8 @@ const OPTIONS = {
   key: { type: 'string', default: process.env.WEIR_KEY },
   apply: { type: 'boolean', default: false },
   overwrite: { type: 'boolean', default: false },
-  secret: { type: 'string' },
+  // One that is set to nothing is none.
+  secret: { type: 'string', default: process.env.OLD_SECRET || undefined },
   revoked: { type: 'string' },
   quotas: { type: 'string', default: 'gb' },
   report: { type: 'string' },
@@ -68,8 +70,10 @@ function wishes(argv) {
   const atOnce = Number(values['at-once']);
   if (!Number.isInteger(atOnce) || atOnce < 1 || atOnce > 32) throw new Trouble('--at-once: a number from 1 to 32');
   if (!['gb', 'bytes'].includes(values.quotas)) throw new Trouble('--quotas: gb or bytes');
-  if (values.secret !== undefined && !/^[0-9a-f]{64}$/i.test(values.secret)) throw new Trouble('--secret: 64 hexadecimal digits, as in the table jwt of its database');
-  return { ...values, from, source, atOnce };
+  // What stands in the environment for a Marzban is nothing to the others.
+  const secret = from === 'marzban' ? values.secret : undefined;
+  if (secret !== undefined && !/^[0-9a-f]{64}$/i.test(secret)) throw new Trouble('--secret: 64 hexadecimal digits, as in the table jwt of its database');
+  return { ...values, secret, from, source, atOnce };
 }
 
 /** What stands at the head of this file. */
@@ -77,6 +81,18 @@ async function help() {
   const [, head] = /^\/\*\*\n([^]*?) \*\//.exec(await readFile(fileURLToPath(import.meta.url), 'utf8'));
   process.stdout.write(head.replaceAll(/^ \* ?/gm, ''));
   return 0;
+}
+
+/** Writes what is for nobody else: it holds the passwords of new operators. */
+async function writePrivately(file, text) {
+  const opened = await open(file, 'w', 0o600);
+  try {
+    // The mode is that of a file that is made; one that was there may be open to everybody. What is no file (`/dev/stdout`) stays as it is.
+    if ((await opened.stat()).isFile()) await opened.chmod(0o600);
+    await opened.writeFile(text);
+  } finally {
+    await opened.close();
+  }
 }
 
 async function run() {
@@ -87,7 +103,7 @@ async function run() {
   const old = await read({ ...options, say });
   const report = await importInto(panel, old, { ...options, say });
   process.stdout.write(printed(report));
-  if (options.report) await writeFile(options.report, `${JSON.stringify(report, undefined, 1)}\n`, { mode: 0o600 });
+  if (options.report) await writePrivately(options.report, `${JSON.stringify(report, undefined, 1)}\n`);
   return report.allWell ? 0 : 2;
 }
 

@@ -1,6 +1,6 @@
 /** What differs between an old panel and this one, what collides and what cannot be done: told, and never more changed than was asked for. */
 import assert from 'node:assert/strict';
-import { writeFile } from 'node:fs/promises';
+import { chmod, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 
@@ -54,6 +54,23 @@ test('a user who exists with other values is told field by field, and stays unle
   assert.equal((await run('--apply')).report.counts.unchanged, USERS);
 });
 
+test('no report holds a credential, of the old panel or of this one', async () => {
+  const [first] = old.users;
+  const at = `/api/v1/users/${encodeURIComponent(first.username)}/credentials`;
+  await panel.api('DELETE', at);
+  const derived = Object.values((await panel.api('GET', at)).body).filter((value) => typeof value === 'string');
+  const given = Object.values(first.proxies).flatMap(({ id, password }) => [id, password]).filter(Boolean);
+  assert.ok(derived.length > 0 && given.length > 0);
+  for (const wishes of [[], ['--overwrite'], ['--apply', '--overwrite']]) {
+    const { report, out } = await run(...wishes);
+    const told = report.differing.flatMap(({ fields }) => fields).filter(({ field }) => field.startsWith('credentials.'));
+    assert.deepEqual([told.length > 0, told.filter(({ old: was, here: is }) => was !== '(secret)' || is !== '(secret)')], [true, []]);
+    for (const secret of [...derived, ...given]) assert.ok(!`${JSON.stringify(report)}${out}`.includes(secret), `${wishes.join(' ')}: ${secret}`);
+  }
+  const { body } = await panel.api('GET', at);
+  assert.deepEqual(given.filter((secret) => !Object.values(body).includes(secret)), [], 'what is hidden is written all the same');
+});
+
 test('what was used here since is told and never overwritten', async () => {
   const [, , , user] = old.users;
   await panel.db.prepare('UPDATE usage SET month = month + 5, lifetime = lifetime + 5 WHERE user = (SELECT id FROM users WHERE name = ?1)').bind(user.username).run();
@@ -102,11 +119,33 @@ test('what cannot be done at all is one sentence and code 1', async () => {
   await sentence(from, /does not let root in: Incorrect username or password/, { OLD_PASSWORD: 'wrong' });
   await sentence(from, /a valid credential is needed/, { WEIR_KEY: 'weir_0123456789abcdef0123456789abcdef' });
   await sentence([...from, '--secret', 'short'], /--secret: 64 hexadecimal digits/);
+  await sentence(from, /--secret: 64 hexadecimal digits/, { OLD_SECRET: 'short' });
   await sentence(['import', 'marzban', '--to', panel.url], /needs --url, --username/);
   await sentence(['import', 'pasarguard'], /usage:/);
   const { code, out } = await weirTool(['--help']);
   assert.deepEqual([code, /--overwrite +gives users/.test(out)], [0, true], 'the options are told');
   await sentence([...from, '--revoked', '/nowhere'], /--revoked/);
+});
+
+test('the secret of a Marzban comes from the environment too, where no list of processes shows it', async () => {
+  const from = ['import', 'marzban', '--url', old.url, '--username', SUDO.username, '--to', panel.url, '--overwrite'];
+  const done = async (secret) => {
+    const { report, err } = await weirTool(from, { WEIR_KEY: key, OLD_PASSWORD: SUDO.password, OLD_SECRET: secret });
+    assert.ok(report, err);
+    return report.done;
+  };
+  const isSet = (line) => line === 'the secret with which the old links were signed: set';
+  assert.deepEqual([(await done(SECRET)).some(isSet), (await done('')).some(isSet)], [true, false]);
+});
+
+test('a report is for nobody else, even where a file that all could read was there before', async () => {
+  const file = path.join(panel.folder, 'report.json');
+  await writeFile(file, 'of an earlier run'.padEnd(1_000_000));
+  await chmod(file, 0o644);
+  const from = ['import', 'marzban', '--url', old.url, '--username', SUDO.username, '--to', panel.url];
+  const { report, err } = await weirTool(from, { WEIR_KEY: key, OLD_PASSWORD: SUDO.password }, file);
+  assert.equal(report?.counts.found, old.users.length, err);
+  assert.equal((await stat(file)).mode & 0o777, 0o600);
 });
 
 test('an import that a panel ended in the middle is taken up by the next one', async () => {

@@ -40,7 +40,7 @@ function without(fields) {
 }
 
 /**
- * What differs between a user who exists and what the old panel says of him.
+ * What differs between a user who exists and what the old panel says of him; of a credential, that it does.
  *
  * @param {Wish} wish
  * @param {{user: object, credentials: object, owner: string|null, aliases: string[]}} found
@@ -49,13 +49,13 @@ function without(fields) {
  */
 export function differences(wish, { user, credentials, owner, aliases }, knowsOwners) {
   const found = [];
-  const compare = (field, old, here) => {
-    if (JSON.stringify(old ?? null) !== JSON.stringify(here ?? null)) found.push({ field, old: old ?? null, here: here ?? null });
+  const compare = (field, old, here, told = (value) => value) => {
+    if (JSON.stringify(old ?? null) !== JSON.stringify(here ?? null)) found.push({ field, old: told(old ?? null), here: told(here ?? null) });
   };
   for (const [field, value] of Object.entries(wish.account)) compare(field, plain(field, value), plain(field, user[field]));
   for (const field of TOLD) if (field in wish.brought) compare(field, wish.brought[field], user[field]);
   compare('disabled', wish.disabled, user.reason === 'person');
-  for (const [field, value] of Object.entries(wish.credentials)) compare(`credentials.${field}`, value, credentials[field]);
+  for (const [field, value] of Object.entries(wish.credentials)) compare(`credentials.${field}`, value, credentials[field], (one) => one && hidden());
   if (wish.alias !== null && !aliases.includes(wish.alias)) found.push({ field: 'alias', old: hidden(), here: null });
   if (knowsOwners) compare('owner', wish.owner?.toLowerCase() ?? null, owner?.toLowerCase() ?? null);
   return found;

@@ -12,11 +12,12 @@ const HANG_LIMIT_MS = 900_000;
 /**
  * @param {string[]} args
  * @param {Record<string, string>} [env]
+ * @param {string} [place] where the report is to stay; without it, it is read and goes
  * @returns {Promise<{code: number, out: string, err: string, report: object|undefined}>} `report` is the JSON of `--report`
  */
-export async function weirTool(args, env = {}) {
+export async function weirTool(args, env = {}, place = undefined) {
   const folder = await mkdtemp(path.join(tmpdir(), 'weir-tool-'));
-  const file = path.join(folder, 'report.json');
+  const file = place ?? path.join(folder, 'report.json');
   try {
     const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', path.join(ROOT, 'dev/weir.mjs'), ...args, '--report', file], {
       env: { PATH: process.env.PATH, ...env },
