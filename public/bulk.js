@@ -89,15 +89,16 @@ async function preview() {
   dialog.showModal();
 }
 
-/** One at a time, and what goes wrong is said where it was asked for. */
+/** One at a time, and what goes wrong is said where it was asked for. Where `work` says that another page follows, it was the last. */
 async function busy(button, place, work) {
   button.disabled = true;
+  let isLeft = false;
   try {
-    await work();
+    isLeft = Boolean(await work());
   } catch (error) {
     complain(place, error.name === 'TimeoutError' || error instanceof TypeError ? document.getElementById('pulse').dataset.failed : error.message);
   }
-  button.disabled = false;
+  button.disabled = isLeft;
 }
 
 document.addEventListener('change', ({ target }) => {
@@ -126,5 +127,8 @@ document.getElementById('bulk-do').addEventListener('click', ({ target }) =>
   busy(target, 'bulk-refused', async () => {
     await ask('/api/v1/bulk', shown);
     location.assign('/bulk');
+    return true;
   }),
 );
+// Whoever comes back to the page as the browser has kept it has done what the preview shows: another one can be asked for.
+addEventListener('pageshow', ({ persisted }) => persisted && dialog.close());

@@ -90,13 +90,16 @@ form?.addEventListener('submit', async (event) => {
   const sets = [...form.querySelectorAll('[data-condition]')].map((set) => [set.dataset.condition, condition(set)]).filter(([, one]) => one);
   const pairs = lines(headers.value).map((line) => [line.split(':')[0].trim(), line.split(':').slice(1).join(':').trim()]);
   const rule = { name: name.value.trim(), when: sets.map(([, one]) => one), format: format.value, headers: Object.fromEntries(pairs) };
+  let isLeft = false;
   try {
     const { index } = form.dataset;
     // A new one stands before all, where it counts.
     await change(form, form.dataset.moved, (rules) => (index === undefined ? rules.unshift(rule) : rules.splice(Number(index), 1, rule)));
     location.assign('/settings/clients');
+    isLeft = true;
   } catch (error) {
     complain(form, error, sets.map(([at]) => at));
   }
-  form.ariaBusy = 'false';
+  // Until the next page is there this one can be clicked. Whoever comes back finds it free: public/panel.js.
+  form.ariaBusy = String(isLeft);
 });

@@ -144,7 +144,7 @@ function show(place, said) {
   }
 }
 
-/** What follows when the API has done it. */
+/** What follows when the API has done it. @returns {boolean} whether another page does */
 function follow(form, said, then = form.dataset.then) {
   form.closest('dialog')?.close();
   if (then === 'keep') keep(form);
@@ -163,7 +163,13 @@ function follow(form, said, then = form.dataset.then) {
     if (isFinal) place.querySelector('button')?.focus();
     if ('clears' in form.dataset) form.reset();
     document.dispatchEvent(new Event('weir:done'));
-  } else location.assign(fill(then, said));
+  } else {
+    const next = new URL(fill(then, said), location.href);
+    location.assign(next);
+    // A place on the page that is there brings no other one.
+    return next.hash === '' || next.href.split('#')[0] !== location.href.split('#')[0];
+  }
+  return false;
 }
 
 /** Sets what a dotted name means: `telegram.token` lies in an object of its own. */
@@ -174,7 +180,8 @@ function put(body, [name, ...rest], value) {
 
 /**
  * What a form says. Of a group that the API replaces as one (`data-whole`) all is said if any of it was changed, and `null` if all of it was
- * emptied, or the one field that the others belong to (`data-if`).
+ * emptied, or the one field that the others belong to (`data-if`). Where that field is empty because something else stands in its place, the
+ * fields of that (`data-instead`) are said with the others.
  */
 function collect(form) {
   const body = {};
@@ -182,7 +189,9 @@ function collect(form) {
     const fields = [...group.querySelectorAll('[name]')];
     if (form.hasAttribute('data-changes') && fields.every((field) => read(field) === undefined && field.value.trim() === begun(field).trim())) continue;
     const isEmptied = group.dataset.if && !form.elements[group.dataset.if].value;
-    const values = isEmptied ? [] : fields.map((field) => [field.name.split('.'), read(field, true)]).filter(([, value]) => value !== undefined);
+    const isInstead = (field) => 'instead' in field.dataset;
+    const said = fields.filter((field) => (isEmptied ? fields.some(isInstead) : !isInstead(field)));
+    const values = said.map((field) => [field.name.split('.'), read(field, true)]).filter(([, value]) => value !== undefined);
     for (const [name, value] of values) put(body, name, value);
     if (values.length === 0 && form.hasAttribute('data-changes')) body[group.dataset.whole] = null;
   }
@@ -216,11 +225,12 @@ document.addEventListener('submit', async (event) => {
   // A second button may ask something about what was entered before it is sent.
   const { asks, about = '', answers } = event.submitter?.dataset ?? {};
   const body = asks ? partly(form, about.split(' ')) : collect(form);
+  let isLeft = false;
   try {
     const { ok, said } = await call(asks ?? form.dataset.api, Object.keys(body).length || form.elements.length > 2 ? body : undefined);
     if (ok) {
       for (const field of form.querySelectorAll('[data-draws]')) field.value = '';
-      follow(form, said, answers);
+      isLeft = follow(form, said, answers);
     } else {
       const { field, message } = said.error;
       complain(form, field, field ? message.replace(`${field}: `, '') : message);
@@ -228,7 +238,13 @@ document.addEventListener('submit', async (event) => {
   } catch {
     complain(form, '', pulse.dataset.failed);
   }
-  form.ariaBusy = 'false';
+  // Until the next page is there this one can be clicked: what was done is not done twice.
+  form.ariaBusy = String(isLeft);
+});
+
+// Whoever comes back to a page as the browser has kept it can use its forms again.
+addEventListener('pageshow', ({ persisted }) => {
+  if (persisted) for (const form of document.forms) form.ariaBusy = 'false';
 });
 
 /** What cannot be undone asks once more, on the button itself. */

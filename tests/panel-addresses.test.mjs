@@ -6,7 +6,7 @@ import { startBrowser } from './support/browser.mjs';
 import { addOperator, signInOwner } from './support/operators.mjs';
 import { startPanel } from './support/panel.mjs';
 import { seedAgent } from './support/seed.mjs';
-import { MARKUP, text, visitAs } from './support/visits.mjs';
+import { clickTwice, MARKUP, text, visitAs } from './support/visits.mjs';
 
 const NEWS_LIMIT_MS = 50_000; // the page asks for news every 5 s
 
@@ -111,6 +111,19 @@ test('what the API refuses of an address stands beside the field', async () => {
   await page.getByRole('button', { name: 'Save' }).click();
   await page.locator('#port-error').waitFor();
   assert.match(await text(page.locator('#port-error')), /65535/);
+  await page.context().close();
+});
+
+test('a form that leads on is sent once, however often it is clicked on the way, and is free for whoever comes back', async () => {
+  const page = await visit(`/nodes/${node.node}/addresses/new`);
+  await page.getByLabel('Inbounds').selectOption('vless-in');
+  await page.getByLabel('Address', { exact: true }).fill('once.example');
+  const { posts, states } = await clickTwice(page, `${panel.url}/nodes/${node.node}/edit`, 'form.form button.main', ['form.form', 'ariaBusy']);
+  assert.deepEqual([posts, states], [[`/api/v1/nodes/${node.node}/addresses`], ['true', 'false']]);
+  const made = (await addresses()).filter(({ address }) => address === 'once.example');
+  assert.equal(made.length, 1);
+  assert.equal((await panel.api('DELETE', `/api/v1/nodes/${node.node}/addresses/${made[0].id}`)).status, 204);
+  assert.deepEqual(page.complaints, []);
   await page.context().close();
 });
 

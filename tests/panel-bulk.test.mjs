@@ -5,7 +5,7 @@ import { after, before, test } from 'node:test';
 import { startBrowser } from './support/browser.mjs';
 import { addOperator, signInOwner } from './support/operators.mjs';
 import { startPanel } from './support/panel.mjs';
-import { MARKUP, text, visitAs } from './support/visits.mjs';
+import { clickTwice, MARKUP, text, visitAs } from './support/visits.mjs';
 
 const GB = 2 ** 30;
 const NEWS_LIMIT_MS = 50_000; // the page asks for news every 5 s
@@ -114,6 +114,20 @@ test('what the API refuses is said in the bar, and a change of nothing cannot be
   await page.getByRole('button', { name: 'Preview' }).click();
   await page.getByText('Nothing would change for anybody.').waitFor();
   assert.equal(await page.getByRole('button', { name: 'Do it' }).isDisabled(), true);
+  await page.context().close();
+});
+
+test('a second click while the next page is on its way does nothing more, and whoever comes back is not offered it again', async () => {
+  await add('twice-1');
+  const page = await visit('/users?q=twice-');
+  await pick(page, 'twice-1').check();
+  await page.getByLabel('What to do').selectOption('Disable');
+  await page.getByRole('button', { name: 'Preview' }).click();
+  await page.getByRole('dialog').waitFor();
+  const { posts, states } = await clickTwice(page, `${panel.url}/bulk`, '#bulk-do', ['#bulk-preview', 'open']);
+  assert.deepEqual([posts, states], [['/api/v1/bulk'], [true, false]]);
+  assert.equal(await page.locator('#live li', { hasText: 'twice-1' }).count(), 1);
+  assert.deepEqual(page.complaints, []);
   await page.context().close();
 });
 

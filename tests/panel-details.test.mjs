@@ -193,6 +193,37 @@ test('what a user is rarely given is given too: his own period, a hold, and the 
   await page.context().close();
 });
 
+test('values that are queued instead of a plan stay when it is changed when they begin, and go when a plan takes their place', async () => {
+  const end = Math.floor(Date.now() / 1000) + 90 * 86_400;
+  const page = await visit('/users');
+  const edit = async (name) => {
+    await page.goto(`${panel.url}/users/${name}/edit`);
+    await page.getByText('More', { exact: true }).click();
+  };
+  const save = async (name) => {
+    await page.getByRole('button', { name: 'Save' }).click();
+    await page.waitForURL(`${panel.url}/users/${name}`);
+    return (await userOf(name)).next_plan;
+  };
+  const follows = page.getByLabel('Plan that follows');
+  for (const [name, values] of [['hal', { monthly_quota: 3 * GB + 1, expires_at: end }], ['ida', { monthly_quota: 7 }], ['jon', { expires_at: end }]]) {
+    await add(name, { next_plan: values });
+    const queued = (await userOf(name)).next_plan;
+    await edit(name);
+    assert.equal(await follows.evaluate((select) => select.selectedOptions[0].text), 'values that were queued by the API');
+    await page.getByLabel('It begins', { exact: true }).selectOption({ label: 'when used up and expired' });
+    assert.deepEqual(await save(name), { ...queued, fire_on_either: false });
+    await edit(name);
+    await page.getByLabel('What is left of the quota').selectOption({ label: 'becomes a bonus' });
+    assert.deepEqual(await save(name), { ...queued, fire_on_either: false, add_remaining_traffic: true });
+  }
+  await edit('hal');
+  await follows.selectOption('free');
+  assert.deepEqual(await save('hal'), { plan: 'free', add_remaining_traffic: true, fire_on_either: false });
+  assert.deepEqual(page.complaints, []);
+  await page.context().close();
+});
+
 test('what is refused is told in the language of the page, and to programs in English', async () => {
   await add('gil');
   const page = await visit('/new/user', owner, 'fa');

@@ -145,6 +145,33 @@ test('a user is changed by what was changed in the form and by nothing else', as
   await page.context().close();
 });
 
+test('a note of several lines is written as it is, and keeps its lines when something else is changed', async () => {
+  const page = await visit('/new/user');
+  await page.getByLabel('Name').fill('una');
+  await page.getByLabel('Note').fill('Hall 3\nsecond floor');
+  await page.getByRole('button', { name: 'Add user' }).click();
+  await page.waitForURL(`${panel.url}/users/una`);
+  assert.equal((await userOf('una')).note, 'Hall 3\nsecond floor');
+
+  await page.goto(`${panel.url}/users/una/edit`);
+  assert.equal(await page.getByLabel('Note').inputValue(), 'Hall 3\nsecond floor');
+  await page.getByLabel('Quota per period, GB').fill('2');
+  const sent = page.waitForRequest((request) => request.method() === 'PATCH');
+  await page.getByRole('button', { name: 'Save' }).click();
+  assert.deepEqual((await sent).postDataJSON(), { monthly_quota: 2 * GB });
+  await page.waitForURL(`${panel.url}/users/una`);
+  const { note, monthly_quota: quota } = await userOf('una');
+  assert.deepEqual([note, quota], ['Hall 3\nsecond floor', 2 * GB]);
+
+  await page.goto(`${panel.url}/users/una/edit`);
+  await page.getByLabel('Note').fill('Hall 3\nsecond floor\nleft');
+  await page.getByRole('button', { name: 'Save' }).click();
+  await page.waitForURL(`${panel.url}/users/una`);
+  assert.equal((await userOf('una')).note, 'Hall 3\nsecond floor\nleft');
+  assert.deepEqual(page.complaints, []);
+  await page.context().close();
+});
+
 test('a node is added, its one command is shown once, and it is seen to come', async () => {
   const page = await visit('/new/node');
   await page.getByLabel('Name').fill('Oslo');

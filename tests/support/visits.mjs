@@ -32,6 +32,43 @@ export async function visitAs(panel, browser, session, where, { language, ...loo
   return page;
 }
 
+/**
+ * Clicks a button that leads to another page, and once more while that page is on its way, as on a slow network; then the first page is told that
+ * somebody came back to it as the browser had kept it. All of it from within: Playwright's own calls wait until the next page is there.
+ *
+ * @param {import('playwright-core').Page} page
+ * @param {string} url of the next page
+ * @param {string} button its selector
+ * @param {[string, string]} state a selector and the property that is read
+ * @returns {Promise<{posts: string[], states: unknown[]}>} the paths of what was sent; the property after the second click, and after the return
+ */
+export async function clickTwice(page, url, button, state) {
+  let release;
+  const released = new Promise((resolve) => (release = resolve));
+  await page.route(url, async (route) => {
+    await released;
+    await route.continue();
+  }, { times: 1 });
+  const posts = [];
+  page.on('request', (request) => request.method() === 'POST' && posts.push(new URL(request.url()).pathname));
+  await page.evaluate(([again, place, property]) => {
+    const read = () => document.querySelector(place)[property];
+    navigation.addEventListener('navigate', () => setTimeout(() => {
+      document.querySelector(again).click();
+      const states = [read()];
+      dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }));
+      console.debug(JSON.stringify([...states, read()]));
+    }), { once: true });
+  }, [button, ...state]);
+  const told = page.waitForEvent('console', (message) => message.type() === 'debug');
+  const clicked = page.click(button);
+  const states = JSON.parse((await told).text());
+  release();
+  await clicked;
+  await page.waitForURL(url);
+  return { posts, states };
+}
+
 /** @returns {Promise<string>} the text of a place as a reader sees it */
 export const text = async (locator) => (await locator.innerText()).replace(/\s+/g, ' ').trim();
 

@@ -5,6 +5,7 @@ use super::plans::{STRATEGIES, strategies};
 use super::say::Say;
 use super::words::plans::{self, PlanWords};
 use super::words::user_more::{self, UserMore as Words};
+use crate::domain::plan::NextValues;
 use crate::store::plans::Plan;
 use crate::store::users::User;
 
@@ -30,6 +31,8 @@ pub(crate) struct More<'a> {
     pub(crate) delete_after: String,
     pub(crate) next: &'a str,
     pub(crate) nexts: Options<'a>,
+    /// What is queued instead of a plan. Nobody enters it here; whoever changes when it begins says it again.
+    pub(crate) values: Option<NextValues>,
     pub(crate) either: &'static str,
     pub(crate) eithers: Options<'static>,
     pub(crate) rest: &'static str,
@@ -56,6 +59,7 @@ impl<'a> More<'a> {
             delete_after: String::new(),
             next: "",
             nexts: nexts.chain(plans.iter().map(|plan| (plan.name.as_str(), plan.name.as_str()))).collect(),
+            values: None,
             either: "true",
             eithers: vec![("true", words.on_either), ("false", words.on_both)],
             rest: "false",
@@ -79,7 +83,8 @@ impl<'a> More<'a> {
         more.hold = if user.hold > 0 { days(user.hold) } else { String::new() };
         more.delete_after = number(user.delete_after_days);
         more.next = user.next_plan.as_deref().unwrap_or_default();
-        if let (Some(_), Some(first)) = (&user.next_values, more.nexts.first_mut()) {
+        more.values = NextValues::stored(user.next_values.as_deref());
+        if let (Some(_), Some(first)) = (more.values, more.nexts.first_mut()) {
             first.1 = more.words.next_values;
         }
         more.either = if user.next_plan.is_some() && user.next_on_either == 0 { "false" } else { "true" };
