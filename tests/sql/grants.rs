@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 use weir::store::epochs::Guard;
+use weir::store::node_list;
 use weir::store::usage::{self, AnswerRow, AskRow, Charge, Landing, Late};
 use weir_wire::grant::{Account, Asked, COEFFICIENT_ONE, Entry, Rules, kept};
 use weir_wire::{Bytes, Epoch, NodeId, Second, SlotName};
@@ -269,6 +270,25 @@ fn late_bytes_of_two_slots_of_one_user_are_all_added_to_the_period_in_which_they
     assert_eq!((account.month, account.lifetime), (0, 1_125));
     assert_eq!((account.bonus_left, account.bonus_spent), (375, 125));
     assert_eq!(panel.sqlite.value::<String>("SELECT json_group_array(bytes) FROM periods"), "[1000]");
+}
+
+#[test]
+fn a_node_is_deleted_together_with_what_it_holds_and_what_it_has_counted_stays_known() {
+    let (panel, rules) = (Panel::new(), Rules::default());
+    panel.sqlite.execute(
+        "UPDATE usage SET monthly_quota = 1000000000;
+         INSERT INTO nodes (id, name, address, created_at) VALUES (1, 'a', 'a', 0), (2, 'b', 'b', 0)",
+    );
+    panel.ask(1, Asked { n: 1, count: 300, held: 300, gives_back: false }, rules).unwrap();
+    panel.ask(2, Asked { n: 1, count: 0, held: 500, gives_back: false }, rules).unwrap();
+    let before = panel.account();
+    // Nothing follows: whoever deletes it again finds no node.
+    panel.sqlite.batch(&node_list::delete(NodeId(1), Second::clamped(NOW))).unwrap();
+    assert_eq!(panel.sqlite.value::<String>("SELECT group_concat(id) FROM nodes WHERE deleted_at IS NULL"), "2");
+    let account = panel.account();
+    assert!(account.entries[&panel.key(1)].spendable == 0 && before.entries[&panel.key(1)].spendable > 0);
+    assert_eq!(account.entries[&panel.key(2)], before.entries[&panel.key(2)]);
+    assert_eq!((account.out, account.known), (account.entries[&panel.key(2)].spendable, before.known));
 }
 
 /// A user whose last floor is held by a node at which he does nothing, and the node where he is, by turns: the first is called
