@@ -72,6 +72,25 @@ test('a user is created whole or not at all, wherever the panel died', async () 
   }
 });
 
+test('a node is deleted together with what it holds or not at all, wherever the panel died', async () => {
+  const panel = panels[''];
+  const [user] = await seedUsers(panel, 1, { monthlyQuota: 100 * MIB });
+  const agent = await seedAgent(panel);
+  await agent.sync();
+  await agent.sync({ asks: [[user.slot, 0, 0]] });
+  const { out } = await usageOf(panel, user.id);
+  assert.ok(out > 0, 'it holds something');
+  const isDeleted = async () => (await panel.db.prepare('SELECT deleted_at FROM nodes WHERE id = ?1').bind(agent.node).first()).deleted_at !== null;
+  for (let trips = 0; !(await isDeleted()); trips += 1) {
+    assert.ok(trips < 20);
+    assert.equal((await usageOf(panel, user.id)).out, out);
+    const answer = await panel.request('DELETE', `/api/v1/nodes/${agent.node}`, { key: panel.apiKey, headers: { 'weir-fault-crash': String(trips) } });
+    assert.ok([204, 500].includes(answer.status), answer.text);
+  }
+  // Whoever sends it again finds no node, so this must stand with the first that came through.
+  assert.equal((await usageOf(panel, user.id)).out, 0);
+});
+
 /** What one report does when it is sent twice at the same instant, again later, and with other contents. */
 async function doubled(panel) {
   const [user] = await seedUsers(panel, 1);

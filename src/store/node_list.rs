@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use weir_wire::{NodeId, Second};
 
-use super::Statement;
+use super::{Statement, usage};
 use crate::domain::ledgers;
 
 /// A node by its number.
@@ -180,10 +180,14 @@ const DELETE: &str = "
 UPDATE nodes SET deleted_at = ?2, token_hash = NULL, token_expires = NULL WHERE id = ?1 AND deleted_at IS NULL";
 const DELETE_KEYS: &str = "UPDATE node_keys SET deleted_at = ?2 WHERE node = ?1 AND deleted_at IS NULL";
 
-/// Deletes a node. Its key goes on to be heard for 25 h, so that what its agent holds is still reported.
+/// Deletes a node and frees what it holds. Its key goes on to be heard for 25 h, so that what its agent holds is still reported.
+///
+/// In one batch: a deleted node is not found again, so nobody could repeat a half of it, and users would miss for a day what it
+/// held of their quotas.
 #[must_use]
-pub fn delete(node: NodeId, now: Second) -> [Statement; 2] {
-    [Statement::new(DELETE).bind(node).bind(now), Statement::new(DELETE_KEYS).bind(node).bind(now)]
+pub fn delete(node: NodeId, now: Second) -> [Statement; 3] {
+    let deleted = Statement::new(DELETE).bind(node).bind(now);
+    [deleted, Statement::new(DELETE_KEYS).bind(node).bind(now), usage::free_node(node)]
 }
 
 // Rows read: the nodes; there are 200 at most.

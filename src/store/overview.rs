@@ -27,7 +27,7 @@ pub struct Totals {
 const ALL_TIME: &str = "
 SELECT (SELECT value FROM counters WHERE name = 'users') AS users,
   (SELECT value FROM counters WHERE name = 'users_open') AS users_open,
-  (SELECT coalesce(sum(up + down), 0) FROM epochs) AS bytes";
+  (SELECT min(coalesce(sum(up + down), 0), 9007199254740991) FROM epochs) AS bytes";
 
 /// What the panel has seen since it exists.
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]

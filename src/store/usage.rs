@@ -21,7 +21,8 @@ pub enum Landing {
     Late,
 }
 
-/// One user's share of a report, ready to apply: `[user, key, bytes, revision, landing, period start, period end, begins]`.
+/// One user's share of a report, ready to apply: `[user, key, bytes, revision, landing, period start, period end, begins,
+/// again]`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Charge(
     /// User.
@@ -40,6 +41,8 @@ pub struct Charge(
     pub Second,
     /// Whether the account's time begins with these bytes.
     pub bool,
+    /// Whether an earlier line of the same report charges him too: his credentials were replaced, so he has two slots.
+    pub bool,
 );
 
 /// The name of a grant entry. Slots and epochs hold nothing that a JSON path would have to escape.
@@ -52,6 +55,8 @@ pub fn entry_key(node: NodeId, epoch: Epoch, slot: &SlotName) -> String {
 // Rows: n written (the usage row; + 1 per period that rolls over, by trigger), n read (json_each) + the guard's 1.
 // The nested SELECTs name each step once: what stands there, what is charged, where it lands. Sums stick at 2^53 - 1, as
 // Bytes do: a larger one could not be read back, and one user's row would break every list that he is in.
+// `last_charge` is what the report has charged him in all its lines: APPLY_LATE runs once behind them, so the row of an ended period
+// lacks until then what his earlier lines have taken of its quota.
 const APPLY: &str = "
 INSERT INTO usage (user, job)
 SELECT value ->> 0, value FROM json_each(?1)
@@ -73,7 +78,7 @@ ON CONFLICT (user) DO UPDATE SET
     CASE landing WHEN 'roll' THEN excluded.job ->> 5 ELSE usage.period_start END,
     CASE landing WHEN 'roll' THEN excluded.job ->> 6 ELSE usage.period_end END,
     max(usage.last_at, CAST(?6 AS INTEGER) + 1),
-    charged - bonus,
+    min(charged_before + charged - bonus, 9007199254740991),
     CASE WHEN usage.revision = excluded.job ->> 3 THEN usage.revision + (landing = 'roll') END,
     CASE WHEN excluded.job ->> 7 THEN 0 ELSE usage.hold END
   FROM (
@@ -88,7 +93,7 @@ ON CONFLICT (user) DO UPDATE SET
         max(held - count_now, 0) AS unspent,
         CASE
           WHEN landing = 'late' THEN coalesce((
-            SELECT CASE WHEN quota = 0 THEN 9007199254740991 ELSE max(quota - bytes, 0) END FROM periods
+            SELECT CASE WHEN quota = 0 THEN 9007199254740991 ELSE max(quota - bytes - charged_before, 0) END FROM periods
             WHERE periods.user = usage.user AND start <= CAST(?6 AS INTEGER) ORDER BY start DESC LIMIT 1), 9007199254740991)
           WHEN usage.monthly_quota = 0 THEN 9007199254740991
           WHEN landing = 'roll' THEN usage.monthly_quota
@@ -98,6 +103,7 @@ ON CONFLICT (user) DO UPDATE SET
       FROM (
         SELECT *, max(count, reported_now) AS count_now FROM (SELECT *, min(reported + bytes, 9007199254740991) AS reported_now FROM (
           SELECT CAST(?5 AS INTEGER) AS coefficient, excluded.job ->> 2 AS bytes, excluded.job ->> 4 AS landing, path,
+            CASE WHEN excluded.job ->> 8 THEN usage.last_charge ELSE 0 END AS charged_before,
             coalesce(entry ->> 0, 0) AS n, coalesce(entry ->> 1, 0) AS count, coalesce(entry ->> 2, 0) AS reported,
             coalesce(entry ->> 3, 0) AS held, coalesce(entry ->> 4, 0) AS known, coalesce(entry ->> 5, 0) AS spendable,
             coalesce(entry ->> 6, 0) AS answered_at
@@ -145,7 +151,7 @@ pub fn open_late(late: &[Late], guard: &epochs::Guard, at: Second) -> Statement 
     guard.bind(Statement::new(OPEN_LATE).bind_json(&late)).bind(at)
 }
 
-// Adds what APPLY has just charged to the ended period in which it flowed. Only sent when a report is late.
+// Adds what APPLY has just charged, in all lines, to the ended period in which it flowed. Only sent when a report is late.
 // Rows: 1 written and <= 4 read per late user. Runs after APPLY in the same batch.
 const APPLY_LATE: &str = "
 UPDATE periods SET bytes = min(bytes + charge, 9007199254740991)
@@ -276,7 +282,7 @@ pub fn leave_node(node: NodeId) -> Statement {
 
 /// Frees what a deleted node holds. What it counted and still has to report stays known.
 #[must_use]
-pub fn free_node(node: NodeId) -> Statement {
+pub(super) fn free_node(node: NodeId) -> Statement {
     unguarded(free(format!("{node}:"), false))
 }
 

@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 use weir::store::epochs::Guard;
+use weir::store::node_list;
 use weir::store::usage::{self, AnswerRow, AskRow, Charge, Landing, Late};
 use weir_wire::grant::{Account, Asked, COEFFICIENT_ONE, Entry, Rules, kept};
 use weir_wire::{Bytes, Epoch, NodeId, Second, SlotName};
@@ -112,7 +113,8 @@ impl Panel {
     fn report(&self, node: u8, bytes: u64) {
         let revision = self.sqlite.value("SELECT revision FROM usage");
         let at = Second::clamped(NOW);
-        let charge = Charge(USER, self.key(node), Bytes::saturating(bytes), revision, Landing::Current, at, at, false);
+        let charge =
+            Charge(USER, self.key(node), Bytes::saturating(bytes), revision, Landing::Current, at, at, false, false);
         self.sqlite.run(&usage::apply(&[charge], &self.guard(node), coefficient(node), at)).unwrap();
     }
 
@@ -199,7 +201,7 @@ fn a_report_prepared_on_an_older_revision_changes_nothing() {
     let panel = Panel::new();
     let before = panel.account();
     let at = Second::clamped(NOW);
-    let charge = Charge(USER, panel.key(0), Bytes::mib(5), 3, Landing::Current, at, at, false);
+    let charge = Charge(USER, panel.key(0), Bytes::mib(5), 3, Landing::Current, at, at, false, false);
     let outcome = panel.sqlite.run(&usage::apply(&[charge], &panel.guard(0), COEFFICIENT_ONE, at));
     assert_eq!(outcome, Err(weir::store::StoreError::Stale));
     assert_eq!(panel.account(), before);
@@ -210,7 +212,7 @@ fn a_report_behind_or_ahead_of_its_epoch_changes_nothing() {
     let panel = Panel::new();
     let before = panel.account();
     let at = Second::clamped(NOW);
-    let charge = Charge(USER, panel.key(0), Bytes::mib(5), 0, Landing::Current, at, at, false);
+    let charge = Charge(USER, panel.key(0), Bytes::mib(5), 0, Landing::Current, at, at, false, false);
     let guard = Guard { last_seq: 1, ..panel.guard(0) };
     panel.sqlite.run(&usage::apply(&[charge], &guard, COEFFICIENT_ONE, at)).unwrap();
     assert_eq!(panel.account(), before);
@@ -222,9 +224,9 @@ fn a_month_that_ends_is_kept_and_late_bytes_are_added_to_it() {
     panel.sqlite.execute("UPDATE usage SET monthly_quota = 1000");
     panel.report(0, 600);
     let (next, end) = (Second::clamped(NOW + 1_000), Second::clamped(NOW + 5_000));
-    let roll = Charge(USER, panel.key(0), Bytes::saturating(40), 0, Landing::Roll, next, end, false);
+    let roll = Charge(USER, panel.key(0), Bytes::saturating(40), 0, Landing::Roll, next, end, false, false);
     panel.sqlite.run(&usage::apply(&[roll], &panel.guard(0), COEFFICIENT_ONE, next)).unwrap();
-    let late = Charge(USER, panel.key(1), Bytes::saturating(25), 1, Landing::Late, next, end, false);
+    let late = Charge(USER, panel.key(1), Bytes::saturating(25), 1, Landing::Late, next, end, false, false);
     let at = Second::clamped(NOW);
     panel
         .sqlite
@@ -237,6 +239,56 @@ fn a_month_that_ends_is_kept_and_late_bytes_are_added_to_it() {
     assert_eq!((account.month, account.lifetime), (40, 665));
     let kept: String = panel.sqlite.value("SELECT json_array(start, end, quota, bytes) FROM periods");
     assert_eq!(kept, format!("[{},{},1000,625]", NOW - 1_000, NOW + 1_000));
+}
+
+#[test]
+fn late_bytes_of_two_slots_of_one_user_are_all_added_to_the_period_in_which_they_flowed() {
+    let panel = Panel::new();
+    panel.sqlite.execute("UPDATE usage SET monthly_quota = 1000, bonus_left = 500");
+    panel.report(0, 600);
+    // The sweep begins the next period before the report comes.
+    let (next, end) = (NOW + 1_000, NOW + 5_000);
+    panel.sqlite.execute(&format!(
+        "UPDATE usage SET month = 0, period_start = {next}, period_end = {end}, revision = revision + 1"
+    ));
+    let at = Second::clamped(NOW);
+    let (start, until) = (Second::clamped(NOW - 1_000), Second::clamped(next));
+    let line = |slot: &str, bytes, again| {
+        let key = usage::entry_key(NodeId(0), panel.epoch, &slot.parse().unwrap());
+        Charge(USER, key, Bytes::saturating(bytes), 1, Landing::Late, start, until, false, again)
+    };
+    // His credentials were replaced just before the period's end; of the third line 100 bytes fit under its quota.
+    let lines = [line("slot7", 250, false), line("slot8", 50, true), line("slot9", 225, true)];
+    panel
+        .sqlite
+        .batch(&[
+            usage::apply(&lines, &panel.guard(0), COEFFICIENT_ONE, at),
+            usage::apply_late(&[Late(USER, start, until)], &panel.guard(0), at),
+        ])
+        .unwrap();
+    let account = panel.account();
+    assert_eq!((account.month, account.lifetime), (0, 1_125));
+    assert_eq!((account.bonus_left, account.bonus_spent), (375, 125));
+    assert_eq!(panel.sqlite.value::<String>("SELECT json_group_array(bytes) FROM periods"), "[1000]");
+}
+
+#[test]
+fn a_node_is_deleted_together_with_what_it_holds_and_what_it_has_counted_stays_known() {
+    let (panel, rules) = (Panel::new(), Rules::default());
+    panel.sqlite.execute(
+        "UPDATE usage SET monthly_quota = 1000000000;
+         INSERT INTO nodes (id, name, address, created_at) VALUES (1, 'a', 'a', 0), (2, 'b', 'b', 0)",
+    );
+    panel.ask(1, Asked { n: 1, count: 300, held: 300, gives_back: false }, rules).unwrap();
+    panel.ask(2, Asked { n: 1, count: 0, held: 500, gives_back: false }, rules).unwrap();
+    let before = panel.account();
+    // Nothing follows: whoever deletes it again finds no node.
+    panel.sqlite.batch(&node_list::delete(NodeId(1), Second::clamped(NOW))).unwrap();
+    assert_eq!(panel.sqlite.value::<String>("SELECT group_concat(id) FROM nodes WHERE deleted_at IS NULL"), "2");
+    let account = panel.account();
+    assert!(account.entries[&panel.key(1)].spendable == 0 && before.entries[&panel.key(1)].spendable > 0);
+    assert_eq!(account.entries[&panel.key(2)], before.entries[&panel.key(2)]);
+    assert_eq!((account.out, account.known), (account.entries[&panel.key(2)].spendable, before.known));
 }
 
 /// A user whose last floor is held by a node at which he does nothing, and the node where he is, by turns: the first is called

@@ -2,7 +2,7 @@
 
 use weir::domain::history::{Range, Row, Span};
 use weir::store::charts::Rows;
-use weir::store::overview::{self, Bare, Ledgers, Node};
+use weir::store::overview::{self, AllTime, Bare, Directions, Ledgers, Node};
 use weir::store::summary::{self, Most, Summary, Top};
 use weir::store::user_page::{self, DAYS, HOURS};
 use weir_wire::{Bytes, NodeId, Second};
@@ -73,6 +73,23 @@ fn a_glance_at_the_nodes_says_what_the_whole_says() {
     let one: Vec<Node> = sqlite.all(&overview::node(NodeId(1))).unwrap();
     assert_eq!(one, [whole[0].clone()]);
     assert!(sqlite.all::<Node>(&overview::node(NodeId(2))).unwrap().is_empty(), "a deleted one has no page");
+}
+
+#[test]
+fn totals_of_all_time_stick_at_the_largest_number_that_can_be_read_back() {
+    let sqlite = Sqlite::new();
+    let all_time = || sqlite.all::<AllTime>(&overview::all_time()).unwrap()[0].bytes;
+    assert_eq!(all_time(), Bytes::ZERO);
+    // Three ledgers, each of which alone is as full as a ledger can be.
+    for epoch in ["x", "y", "z"] {
+        sqlite.execute(&format!(
+            "INSERT INTO epochs (node, epoch, up, down, created_at) VALUES (1, '{epoch}', {0}, {0}, 0)",
+            Bytes::MAX.get()
+        ));
+    }
+    assert_eq!(all_time(), Bytes::MAX);
+    let directions: Vec<Directions> = sqlite.all(&overview::directions()).unwrap();
+    assert_eq!((directions[0].up, directions[0].down), (Bytes::MAX, Bytes::MAX));
 }
 
 #[test]

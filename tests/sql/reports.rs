@@ -51,7 +51,7 @@ fn charge(sqlite: &Sqlite, user: i64, bytes: u64, last_seq: u64) -> [Statement; 
     let revision = sqlite.value(&format!("SELECT revision FROM usage WHERE user = {user}"));
     let gate = sqlite.value(&format!("SELECT gate FROM slots WHERE user = {user}"));
     let key = usage::entry_key(NODE, epoch(), &slot);
-    let charge = Charge(user, key, Bytes::saturating(bytes), revision, Landing::Current, NOW, NOW, false);
+    let charge = Charge(user, key, Bytes::saturating(bytes), revision, Landing::Current, NOW, NOW, false, false);
     [
         usage::apply(&[charge], &guard(last_seq), COEFFICIENT_ONE, NOW),
         slots::decide(&[Movable(slot, gate, user, None)], &guard(last_seq), NOW),

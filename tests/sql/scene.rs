@@ -135,7 +135,7 @@ impl Scene {
         let key = usage::entry_key(NODE, epoch(), slot);
         let (start, end) = (period.start, period.end);
         let charge =
-            Charge(user, key, Bytes::saturating(bytes), holder.revision, landing, start, end, begins.is_some());
+            Charge(user, key, Bytes::saturating(bytes), holder.revision, landing, start, end, begins.is_some(), false);
         let mut batch = Vec::new();
         if begins.is_some() {
             batch.push(holds::begin(&[user], &guard, at));

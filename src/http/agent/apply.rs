@@ -177,8 +177,8 @@ fn plan(report: &Report, holders: Vec<Holder>, guard: &Guard, window: Window, wa
     let mut growth: HashMap<i64, Use> = HashMap::new();
     let mut holders: HashMap<SlotName, Holder> =
         holders.into_iter().map(|holder| (holder.name.clone(), holder)).collect();
-    // A user with two slots (his credentials were replaced) rolls over with the first of them only.
-    let mut rolled: HashMap<i64, i64> = HashMap::new();
+    // A user with two slots (his credentials were replaced) rolls over with the first of them only, and is late once.
+    let mut earlier: HashMap<i64, usage::Landing> = HashMap::new();
     for line in &report.users {
         let bytes = line.up.plus(line.down);
         let Some((holder, user)) = holders.remove(&line.slot).and_then(|h| h.user.map(|user| (h, user))) else {
@@ -187,22 +187,23 @@ fn plan(report: &Report, holders: Vec<Holder>, guard: &Guard, window: Window, wa
             plan.leaked.push(line.slot.clone());
             continue;
         };
-        let (landing, period) = match rolled.get(&user) {
-            Some(_) => (usage::Landing::Current, period_of(&holder)),
-            None => landing(&holder, window.at),
-        };
-        let revision = holder.revision + rolled.get(&user).copied().unwrap_or_default();
-        match landing {
-            usage::Landing::Roll => {
-                rolled.insert(user, 1);
+        let before = earlier.get(&user).copied();
+        let has_rolled = before == Some(usage::Landing::Roll);
+        let (landing, period) =
+            if has_rolled { (usage::Landing::Current, period_of(&holder)) } else { landing(&holder, window.at) };
+        let revision = holder.revision + i64::from(has_rolled);
+        if before.is_none() {
+            earlier.insert(user, landing);
+            if landing == usage::Landing::Late {
+                plan.late.push(Late(user, period.start, period.end));
             }
-            usage::Landing::Late => plan.late.push(Late(user, period.start, period.end)),
-            usage::Landing::Current => {}
         }
         let key = usage::entry_key(guard.node, guard.epoch, &line.slot);
         let begins = holder.begins(bytes, window.at);
         plan.begun.extend(begins.map(|_| user));
-        plan.charges.push(Charge(user, key, bytes, revision, landing, period.start, period.end, begins.is_some()));
+        let (start, end) = (period.start, period.end);
+        let charge = Charge(user, key, bytes, revision, landing, start, end, begins.is_some(), before.is_some());
+        plan.charges.push(charge);
         plan.flows.push(Flow(user, line.up, line.down));
         plan.sums.up = plan.sums.up.plus(line.up);
         plan.sums.down = plan.sums.down.plus(line.down);
@@ -253,4 +254,67 @@ pub(super) fn validate(report: &Report, sync: &SyncRequest) -> Result<(), Failur
         return Err(Failure::invalid("report.digest", "the digest of this report"));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use weir_wire::Epoch;
+    use weir_wire::sync::SlotUsage;
+
+    use super::*;
+    use crate::domain::period::Cycle;
+
+    /// A slot of user 7, whose present period is 1000 to 2000.
+    fn holder(name: &str) -> Holder {
+        Holder {
+            name: name.parse().unwrap(),
+            user: Some(7),
+            current: Some("newer".parse().unwrap()),
+            gate: "open".into(),
+            revision: 3,
+            period_start: 1_000,
+            period_end: 2_000,
+            hold: 0,
+            hold_since: 0,
+            hold_until: None,
+            queued: 0,
+            cycle: serde_json::from_value::<Cycle>(
+                serde_json::json!({ "reset_strategy": "calendar_month", "reset_day": 1, "time_zone": "UTC" }),
+            )
+            .unwrap(),
+            month: Bytes::ZERO,
+            monthly_quota: Bytes::ZERO,
+            percents: None,
+        }
+    }
+
+    /// What a report of two of his slots until `to` leads to: `[revision, landing, again]` of each line, and how often he is late.
+    fn lines(to: i64) -> (Vec<(i64, usage::Landing, bool)>, usize) {
+        let to = Second::clamped(to);
+        let line = |slot: &str| SlotUsage { slot: slot.parse().unwrap(), up: Bytes::mib(1), down: Bytes::ZERO };
+        let report = Report {
+            seq: 1,
+            from: to,
+            to,
+            users: vec![line("older"), line("newer")],
+            unattributed: Bytes::ZERO,
+            foreign: Bytes::ZERO,
+            leaves: None,
+            digest: String::new(),
+        };
+        let guard = Guard { node: NodeId(1), epoch: Epoch::from_random(1), last_seq: 0 };
+        let window = report::window(&report, Second::EPOCH, to);
+        let warned = Warned { percents: Vec::new(), coefficient: 1_000 };
+        let plan = plan(&report, vec![holder("older"), holder("newer")], &guard, window, &warned);
+        let charges = plan.charges.iter().map(|charge| (charge.3, charge.4, charge.8));
+        (charges.collect(), plan.late.len())
+    }
+
+    #[test]
+    fn two_slots_of_one_user_are_two_lines_of_one_period() {
+        use usage::Landing::{Current, Late, Roll};
+        assert_eq!(lines(1_500), (vec![(3, Current, false), (3, Current, true)], 0));
+        assert_eq!(lines(900), (vec![(3, Late, false), (3, Late, true)], 1));
+        assert_eq!(lines(2_500), (vec![(3, Roll, false), (4, Current, true)], 0));
+    }
 }

@@ -23,7 +23,6 @@ use crate::route::Nodes;
 use crate::store::Statement;
 use crate::store::d1::Outcome;
 use crate::store::node_list::{self, Created, NodeRow, Sums, TOKEN_LASTS};
-use crate::store::usage;
 
 /// The body of a creation. `coefficient` is in per mille, 0..=[`COEFFICIENT_MAX`].
 #[derive(Deserialize)]
@@ -282,7 +281,6 @@ pub(crate) async fn remove(call: &Call, actor: &Actor, id: NodeId) -> Result<(),
         Ok(Deed::new(entry("node.delete", &node), node_list::delete(id, call.now), ()))
     };
     recorded(call, actor, prepare).await?;
-    call.db.run(usage::free_node(id)).await?;
     bell::ring_node(&call.env, id).await;
     Ok(())
 }

@@ -157,10 +157,11 @@ fn all_addresses() -> Vec<Vec<Statement>> {
 
 fn keys() -> Vec<Vec<Statement>> {
     let [_, _, _, tell] = hosts::replace(&[], &[], &[]);
+    let [deleted, key_deleted, _] = node_list::delete(NODE, NOW);
     vec![
         nodes::settle_key("key", NODE).to_vec(),
         nodes::enroll(NODE, "key", NOW).to_vec(),
-        node_list::delete(NODE, NOW).to_vec(),
+        vec![deleted, key_deleted],
         marzban_nodes::set_coefficient(NODE, 1_000).to_vec(),
         node_addresses::remove(NODE, 1, &[]).to_vec(),
         vec![tell],
@@ -178,7 +179,8 @@ fn restoration() -> Vec<Vec<Statement>> {
 fn grants() -> Vec<Vec<Statement>> {
     let epoch = Epoch::from_random(5);
     let left = usage::leave_epoch(epoch, &Guard { node: NODE, epoch, last_seq: 0 });
-    [left, usage::leave_node(NODE), usage::free_node(NODE)].map(|one| vec![one]).to_vec()
+    let [_, _, freed] = node_list::delete(NODE, NOW);
+    [left, usage::leave_node(NODE), freed].map(|one| vec![one]).to_vec()
 }
 
 fn users() -> Vec<Vec<Statement>> {

@@ -39,7 +39,7 @@ fn agents(user: &User) -> Vec<Path> {
     let every_landing = [Landing::Current, Landing::Roll, Landing::Late].map(|landing| {
         let key = usage::entry_key(NODE, epoch, &user.slot);
         usage::apply(
-            &[usage::Charge(user.id, key, Bytes::ZERO, 0, landing, NOW, NOW, false)],
+            &[usage::Charge(user.id, key, Bytes::ZERO, 0, landing, NOW, NOW, false, false)],
             &guard,
             COEFFICIENT_ONE,
             NOW,

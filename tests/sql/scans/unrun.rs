@@ -73,7 +73,6 @@ fn of_nodes() -> Vec<Statement> {
         node_log::look(None, 0),
         node_log::look(Some(NODE), 0),
         usage::leave_node(NODE),
-        usage::free_node(NODE),
     ];
     all.extend(restored::begin(NODE, Epoch::from_random(5), 1, 1, 1, NOW));
     all.extend(restored::replayed(NODE, NOW));
