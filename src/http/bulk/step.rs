@@ -16,7 +16,8 @@ const DAY: i64 = 86_400;
 /// Set with a hold and not read with a user: it neither tells a change nor needs to be taken back.
 const HOLD_SINCE: &str = "hold_since";
 
-/// What was done to a user: the fields that it was about, before and after. A deletion has none.
+/// What was done to a user: the fields that it was about, before and after. A deletion has none but his aliases, which the store keeps
+/// here ([`crate::store::bulk::keep_aliases`]).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Step {
     pub(crate) user: i64,
