@@ -103,12 +103,18 @@ test('whoever was deleted with many comes back with his link and his usage, unle
   const was = await users.get('del-a');
   const slot = await users.slotOf('del-a');
   await users.spend(slot, 123);
+  for (const alias of ['old-a', 'given-on']) await users.ok(201, 'POST', '/api/v1/users/del-a/aliases', { alias });
+  const ahead = await preview({ search: 'del-' }, 'delete');
+  assert.deepEqual(ahead.items[0].before, {}, 'a preview tells no alias');
   const bulk = await start({ search: 'del-' }, 'delete', 3);
   assert.deepEqual(counts(bulk), ['done', 3, 3, 0, 0, 0]);
   assert.equal((await panel.api('GET', '/api/v1/users/del-a')).status, 404);
   assert.equal(await users.subscription(was.subscription_url), 404);
   assert.equal((await users.changes())[slot], 'gone');
   await users.create('DEL-B');
+  const alias = (text) => users.subscription(was.subscription_url.replace(/[^/]+$/, text));
+  assert.equal(await alias('old-a'), 404);
+  await users.ok(201, 'POST', '/api/v1/users/DEL-B/aliases', { alias: 'given-on' });
   await undo(bulk.id);
   const undone = await finish(bulk.id);
   assert.deepEqual(counts(undone), ['undone', 3, 3, 0, 2, 1]);
@@ -118,6 +124,9 @@ test('whoever was deleted with many comes back with his link and his usage, unle
   assert.notEqual(await users.slotOf('del-a'), slot);
   assert.equal((await users.changes())[await users.slotOf('del-a')], 'open');
   assert.notEqual(await users.subscription(was.subscription_url), 404);
+  assert.notEqual(await alias('old-a'), 404);
+  const aliases = async (name) => (await users.ok(200, 'GET', `/api/v1/users/${name}/aliases`)).items.map((one) => one.alias);
+  assert.deepEqual([await aliases('del-a'), await aliases('DEL-B')], [['old-a'], ['given-on']], 'what was given on stays there');
 });
 
 test('who is disabled with many is opened again, and who was disabled before is not', async () => {

@@ -72,6 +72,22 @@ test('what was read can be sent back, and changes nothing', async () => {
   assert.equal((await get('dora')).status, 'active', 'no person has shut her out');
 });
 
+test('a quota that is no whole number of gigabytes stays when it is sent back as it was read', async () => {
+  const created = await panel.api('POST', '/api/v1/users', { name: 'half', monthly_quota: GIB / 2, total_quota: 3 * GIB / 2 });
+  assert.equal(created.status, 201, created.text);
+  const quotas = async () => {
+    const { monthly_quota: month, total_quota: total } = (await panel.api('GET', '/api/v1/users/half')).body;
+    return [month, total];
+  };
+  const read = await get('half');
+  assert.deepEqual([read.monthly_quota, read.total_quota], [1, 2], 'rounded up: 0 would be no limit');
+  assert.equal((await put('half', { ...read, email: 'half@example.org' })).status, 200);
+  assert.equal((await get('half')).email, 'half@example.org');
+  assert.deepEqual(await quotas(), [GIB / 2, 3 * GIB / 2]);
+  await put('half', { ...read, monthly_quota: 2 });
+  assert.deepEqual(await quotas(), [2 * GIB, 3 * GIB / 2], 'what was changed is written, and nothing beside it');
+});
+
 test('a reset clears the period and never the lifetime', async () => {
   await add({ username: 'emil' });
   await spend('emil', 10, 20);

@@ -85,6 +85,8 @@ function endOthers(username) {
     'DELETE FROM recovery_codes',
     'DELETE FROM passkeys',
     'DELETE FROM aliases',
+    // Those that an undone deletion would give back.
+    `UPDATE bulk_chunks SET steps = (SELECT json_group_array(json_remove(value, '$.before.aliases')) FROM json_each(steps)) WHERE steps LIKE '%"aliases":%'`,
     'UPDATE nodes SET token_expires = 0 WHERE token_hash IS NOT NULL',
   ];
 }

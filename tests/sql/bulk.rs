@@ -2,6 +2,7 @@
 
 use serde_json::{Value as Json, json};
 use weir::domain::user::Status;
+use weir::store::aliases::{self, Alias};
 use weir::store::bulk::{self, Bulk, Chosen, Chunk, Deleted, Selection, State, Sum, Unreset, Wish};
 use weir::store::user_list::Query;
 use weir::store::users::{self, Action, User};
@@ -225,6 +226,59 @@ fn whoever_was_deleted_comes_back_with_his_history_and_link_and_with_new_credent
     // Late bytes of the old credentials are his.
     scene.report(&was.slot, 7, NOW);
     assert_eq!(scene.user(ann.id).unwrap().lifetime.get(), 107);
+}
+
+/// A chunk of deletions as the engine does it.
+fn delete_chunk(scene: &Scene, bulk: &Bulk, chunk: &Chunk) {
+    let users = users(scene, chunk);
+    let steps: Vec<Json> =
+        users.iter().map(|user| json!({ "user": user.id, "name": user.name, "before": {}, "after": {} })).collect();
+    let sum = Sum { steps: Some(json!(steps).to_string()), ..sum(&users) };
+    let mut effects = vec![bulk::keep_aliases(bulk.id, chunk.number)];
+    effects.extend(users::delete_read(&sum.read, scene.salt(), scene.now.get()));
+    let claim = bulk::claim(bulk.id, chunk.number, bulk.state, &sum, effects, scene.now.get());
+    scene.sqlite.batch(&claim).unwrap();
+}
+
+#[test]
+fn whoever_comes_back_has_the_aliases_again_that_nobody_else_has_by_now() {
+    let scene = Scene::new();
+    let [ann, bob, carl] = ["ann", "bob", "carl"].map(|name| scene.create(name, &json!({})).id);
+    let add = |user: i64, alias: &str| scene.sqlite.run(&aliases::add(user, alias, NOW)).unwrap();
+    let of = |user: i64| -> Vec<String> {
+        let found: Vec<Alias> = scene.sqlite.all(&aliases::of_user(user)).unwrap();
+        found.into_iter().map(|alias| alias.alias).collect()
+    };
+    let bulk = start(&scene, &names(&["ann", "bob", "carl"]));
+    let chunk = next(&scene, bulk.id, bulk.state).unwrap();
+    // Given when the chunk stood already.
+    for (user, alias) in [(ann, "old\"one"), (ann, "old-two"), (bob, "bobs")] {
+        add(user, alias);
+    }
+    delete_chunk(&scene, &bulk, &chunk);
+    assert_eq!(scene.sqlite.value::<i64>("SELECT count(*) FROM aliases"), 0);
+    let dora = scene.create("dora", &json!({})).id;
+    add(dora, "old-two");
+    scene.sqlite.batch(&bulk::bring_back(&[ann, carl], scene.salt(), NOW)).unwrap();
+    scene.sqlite.run(&bulk::return_aliases(bulk.id, chunk.number, &[ann, carl])).unwrap();
+    assert_eq!([of(ann), of(carl), of(dora)], [vec!["old\"one".to_owned()], vec![], vec!["old-two".to_owned()]]);
+    assert_eq!(of(bob), Vec::<String>::new(), "he did not come back");
+    let since: i64 = scene.sqlite.value(&format!("SELECT created_at FROM aliases WHERE user = {ann}"));
+    assert_eq!(since, NOW.get());
+}
+
+#[test]
+fn a_deletion_of_users_without_aliases_keeps_its_steps_as_they_are() {
+    let scene = Scene::new();
+    let ann = scene.create("ann", &json!({})).id;
+    let bulk = start(&scene, &names(&["ann"]));
+    let chunk = next(&scene, bulk.id, bulk.state).unwrap();
+    delete_chunk(&scene, &bulk, &chunk);
+    let steps: Json = serde_json::from_str(&scene.sqlite.value::<String>("SELECT steps FROM bulk_chunks")).unwrap();
+    assert_eq!(steps, json!([{ "user": ann, "name": "ann", "before": {}, "after": {} }]));
+    scene.sqlite.batch(&bulk::bring_back(&[ann], scene.salt(), NOW)).unwrap();
+    scene.sqlite.run(&bulk::return_aliases(bulk.id, chunk.number, &[ann])).unwrap();
+    assert_eq!(scene.sqlite.value::<i64>("SELECT count(*) FROM aliases"), 0);
 }
 
 #[test]

@@ -139,7 +139,10 @@ async fn doing(call: &Call, bulk: &Bulk, chunk: &Chunk) -> Result<Vec<Statement>
         kept: count(kept + gone),
         read: work.read(),
     };
-    let effects = work.effects(random::salt()?, call)?;
+    let mut effects = work.effects(random::salt()?, call)?;
+    if matches!(deed, Deed::Delete) {
+        effects.insert(0, bulk::keep_aliases(bulk.id, chunk.number));
+    }
     Ok(bulk::claim(bulk.id, chunk.number, bulk.state, &sum, effects, call.now))
 }
 
@@ -185,6 +188,7 @@ async fn bringing_back(call: &Call, bulk: &Bulk, chunk: &Chunk, steps: &[Step]) 
             back.iter().map(|_| Ok(SlotName::from_random(random::bytes()?))).collect::<Result<Vec<_>, Failure>>()?;
         effects.extend([slots::add_vacant(&names), slots::number_change(random::salt()?)]);
         effects.extend(bulk::bring_back(&back, random::salt()?, call.now));
+        effects.push(bulk::return_aliases(bulk.id, chunk.number, &back));
     }
     let sum = Sum { steps: None, left: encode(&left)?, changed: count(back.len()), kept: count(left.len()), read };
     Ok(bulk::claim(bulk.id, chunk.number, bulk.state, &sum, effects, call.now))

@@ -16,7 +16,8 @@ const DAY: i64 = 86_400;
 /// Set with a hold and not read with a user: it neither tells a change nor needs to be taken back.
 const HOLD_SINCE: &str = "hold_since";
 
-/// What was done to a user: the fields that it was about, before and after. A deletion has none.
+/// What was done to a user: the fields that it was about, before and after. A deletion has none but his aliases, which the store keeps
+/// here ([`crate::store::bulk::keep_aliases`]).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Step {
     pub(crate) user: i64,
@@ -155,6 +156,10 @@ pub(crate) fn undo_step(step: &Step, user: Option<&User>, now: Second) -> Result
     {
         let (since, start, end) = (since.as_i64(), start.as_i64(), end.as_i64());
         return match (since, start, end) {
+            // A period that is over would shut his gate until the sweep, and then he would have a whole new quota.
+            (Some(since), _, Some(end)) if since == user.period_start && end <= now.get() => {
+                Err("the period that the reset ended would be over by now")
+            }
             (Some(since), Some(start), Some(end)) if since == user.period_start => {
                 Ok(Effect::Unreset(Unreset { user: user.id, since, start, end }))
             }
@@ -351,6 +356,10 @@ mod tests {
         assert_eq!(undo_step(&step, Some(&reset), NOW.plus(60)), Ok(Effect::Unreset(back)));
         let later = User { period_start: NOW.get() + 5, ..was };
         assert_eq!(undo_step(&step, Some(&later), NOW), Err("another period has begun since"));
+        let last = Second::clamped(DECEMBER - 1);
+        assert_eq!(undo_step(&step, Some(&reset), last), Ok(Effect::Unreset(back)));
+        let over = Err("the period that the reset ended would be over by now");
+        assert_eq!(undo_step(&step, Some(&reset), last.plus(1)), over);
         // One that ended unnoticed is over before the reset.
         let unnoticed = user(&json!({ "period_start": 1_790_812_800, "period_end": MONTH }));
         let (step, _) = plan_step(&unnoticed, &deed(&json!("reset")), None, NOW).unwrap();

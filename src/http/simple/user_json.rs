@@ -39,6 +39,11 @@ impl Serialize for Gigabytes {
     }
 }
 
+/// A quota as scripts read it: one that is no whole number of gigabytes is rounded up, for 0 would mean unlimited.
+const fn shown(quota: Bytes) -> u64 {
+    quota.get().div_ceil(GB)
+}
+
 /// A user as scripts read him.
 #[derive(Serialize)]
 pub(super) struct UserJson {
@@ -59,7 +64,7 @@ pub(super) struct UserJson {
 }
 
 impl UserJson {
-    /// The user at `now`, with his password of trojan. A quota that is no whole number of gigabytes is rounded up: 0 would mean unlimited.
+    /// The user at `now`, with his password of trojan.
     pub(super) fn new(user: User, password: String, now: Second) -> Self {
         let standing = user.standing_at(now);
         let gate = gate(&standing, now);
@@ -71,8 +76,8 @@ impl UserJson {
             created_at: created.format("%Y-%m-%d %H:%M:%S").to_string(),
             status: if gate == Gate::Open { "active" } else { "disabled" },
             reason: gate.reason(),
-            monthly_quota: user.monthly_quota.get().div_ceil(GB),
-            total_quota: user.total_quota.get().div_ceil(GB),
+            monthly_quota: shown(user.monthly_quota),
+            total_quota: shown(user.total_quota),
             reset_day: user.cycle.day,
             monthly_used: standing.month,
             total_used: user.lifetime,
@@ -130,7 +135,7 @@ pub(super) enum Wanted {
 
 /// The body of a change: fields that it lacks stay. What a script read and sends back unchanged changes nothing.
 #[expect(clippy::option_option, reason = "missing, null and a value are three different things here")]
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct UserChange {
     #[serde(default, rename(serialize = "name"), skip_serializing_if = "Option::is_none")]
@@ -159,6 +164,17 @@ pub(super) struct UserChange {
 }
 
 impl UserChange {
+    /// The change without quotas that `user` is shown with: written as they are shown, those that are no whole number of gigabytes would
+    /// grow.
+    pub(super) fn but_quotas_of(&self, user: &User) -> Self {
+        let differs = |quota: &Gigabytes, own: Bytes| quota.0.get() != shown(own).saturating_mul(GB);
+        Self {
+            monthly_quota: self.monthly_quota.filter(|quota| differs(quota, user.monthly_quota)),
+            total_quota: self.total_quota.filter(|quota| differs(quota, user.total_quota)),
+            ..self.clone()
+        }
+    }
+
     /// Whether a person shuts him out (`true`) or lets him in again. A user who is disabled for another reason and is sent
     /// back as he was read stays as he is.
     pub(super) fn shuts(&self) -> Option<bool> {
@@ -172,6 +188,8 @@ impl UserChange {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn shuts(body: &str) -> Option<bool> {
@@ -185,6 +203,29 @@ mod tests {
         assert_eq!(shuts(r#"{"status":"disabled","reason":"month"}"#), None);
         assert_eq!(shuts(r#"{"status":"active","reason":null}"#), Some(false));
         assert_eq!(shuts("{}"), None);
+    }
+
+    #[test]
+    fn a_quota_that_is_sent_back_as_it_was_shown_is_not_written() {
+        let half = GB / 2;
+        let user: User = serde_json::from_value(json!({
+            "id": 7, "name": "ann", "email": null, "note": "", "slot": "abcd2345", "generation": 1, "disabled_at": null,
+            "suspended_until": null, "expires_at": null, "created_at": 0, "plan": null, "plan_version": 0,
+            "speed_limit": 0, "device_limit": 0, "stream_limit": 0, "address_limit": null, "hwid_limit": null, "delete_after_days": null,
+            "next_plan": null, "next_keeps_rest": 0, "next_on_either": 1, "hold": 0, "hold_until": null,
+            "monthly_quota": half, "total_quota": 3 * half, "month": 0, "lifetime": 0, "bonus_left": 0, "bonus_spent": 0,
+            "reset_strategy": "calendar_month", "reset_day": 1, "time_zone": "UTC", "period_start": 0,
+            "period_end": 9, "last_at": 0, "revision": 3,
+        }))
+        .unwrap();
+        let written = |body: &str| {
+            let change: UserChange = serde_json::from_str(body).unwrap();
+            serde_json::to_value(change.but_quotas_of(&user)).unwrap()
+        };
+        assert_eq!((shown(user.monthly_quota), shown(user.total_quota)), (1, 2));
+        assert_eq!(written(r#"{"monthly_quota":1,"total_quota":2,"reset_day":4}"#), json!({ "reset_day": 4 }));
+        assert_eq!(written(r#"{"monthly_quota":2,"total_quota":2}"#), json!({ "monthly_quota": 2 * GB }));
+        assert_eq!(written(r#"{"monthly_quota":0,"total_quota":1}"#), json!({ "monthly_quota": 0, "total_quota": GB }));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use super::user_json::{NewUser, UserChange, UserJson};
 use super::{admit, success};
 use crate::domain::percent;
 use crate::domain::period::Cycle;
-use crate::http::accounts;
+use crate::http::accounts::{self, Together};
 use crate::http::body;
 use crate::http::call::Call;
 use crate::http::failure::Failure;
@@ -47,16 +47,16 @@ pub(crate) async fn change(mut request: Request, call: &Call, name: &str) -> Res
     let actor = admit(&request, call, "users:write").await?;
     let change: UserChange = body::json(&mut request).await?;
     let name = plain(name)?;
-    let choose = |user: &User| {
+    let choose = async |user: &User| {
         let present = credentials(call, user)?.trojan_password();
         if change.password.as_ref().is_some_and(|password| *password != present) {
             return Err(Failure::invalid("password", "the present one: it is derived from the user's slot"));
         }
         let day = change.reset_day.filter(|day| *day != user.cycle.day);
         let end = day.map(|day| user.moved_end(Cycle { day, ..user.cycle }, call.now));
-        Ok(Action::Change(&change, end))
+        Ok(Together { change: change.but_quotas_of(user), period_end: end, slot: None, resets: false })
     };
-    let user = accounts::act(call, &actor, &name, choose).await?;
+    let user = accounts::change_together(call, &actor, &name, choose).await?;
     match change.shuts() {
         Some(true) => drop(accounts::act(call, &actor, &user.name, |_| Ok(Action::<()>::Disable)).await?),
         Some(false) => drop(accounts::act(call, &actor, &user.name, |_| Ok(Action::<()>::Enable)).await?),

@@ -7,7 +7,7 @@ mod selection;
 mod undoing;
 
 pub use selection::{CREATED, Chosen, Created, Selection, Wish, count, create, page};
-pub use undoing::{Deleted, Unreset, bring_back, deleted_of, unreset};
+pub use undoing::{Deleted, Unreset, bring_back, deleted_of, keep_aliases, return_aliases, unreset};
 
 use serde::{Deserialize, Serialize};
 use weir_wire::Second;
