@@ -4,7 +4,7 @@ import { cp, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 
-import { Clocks, DAY } from './support/clocks.mjs';
+import { Clocks, DAY, HOUR } from './support/clocks.mjs';
 import { FaultProxy } from './support/fault-proxy.mjs';
 import { MIB, startFleet, until } from './support/fleet.mjs';
 import { FLOOR, TICK } from './support/pull.mjs';
@@ -324,10 +324,14 @@ test('a database that is put back is told everything again, and nobody gets more
   }
 });
 
-test('reports that were too old to be kept are named as lost, and everything later is exact', { timeout, skip: leftOut('too old', 40) }, async () => {
+test('reports that were too old to be kept are named as lost, everything later is exact, and what is lost blocks a quota for a day and not for ever', { timeout, skip: leftOut('too old', 40) }, async () => {
   const fleet = await startFleet();
   try {
     for (const name of USERS) await fleet.api('POST', '/api/v1/users', { name });
+    // Of a quota that no period renews.
+    const quota = 40 * MIB;
+    const { id: dora } = await fleet.api('POST', '/api/v1/users', { name: 'dora', total_quota: quota });
+    const usage = () => fleet.panel.db.prepare('SELECT lifetime, known FROM usage WHERE user = ?1').bind(dora).first();
     const clocks = new Clocks(fleet);
     const node = await clocks.addNode();
     const slots = await fleet.slots();
@@ -342,6 +346,9 @@ test('reports that were too old to be kept are named as lost, and everything lat
     const putBack = await databaseOf(fleet);
     const known = await last();
     await reports(3);
+    const blocking = 12 * MIB;
+    assert.ok(node.core.once(slots.get('dora'), 0, blocking), 'she may use a part of her quota');
+    await fleet.settled();
     const old = await last();
     node.proxy.isolate();
     await clocks.passUntil(clocks.now + 8 * DAY, { longest: DAY });
@@ -359,11 +366,33 @@ test('reports that were too old to be kept are named as lost, and everything lat
       return up + down === node.core.total - gone;
     };
     await fleet.explained(until('the panel has all that is kept', whole));
-    const { events } = await fleet.nodeInPanel(node.id);
-    const gap = events.filter(({ kind }) => kind !== 'restored');
-    assert.deepEqual(gap.map(({ kind, detail }) => [kind, detail]), [['gap', `reports ${known + 1} to ${old} are lost`]]);
+    const assertOneGap = async () => {
+      const { events } = await fleet.nodeInPanel(node.id);
+      const gap = events.filter(({ kind }) => kind !== 'restored');
+      assert.deepEqual(gap.map(({ kind, detail }) => [kind, detail]), [['gap', `reports ${known + 1} to ${old} are lost`]]);
+    };
+    await assertOneGap();
     once(slots, node.core, 99);
     await fleet.explained(until('what comes later is exact', whole));
+    await fleet.explained(until('what she used counts as used, although no report will tell it', async () => (await usage()).known >= blocking));
+
+    node.proxy.isolate();
+    await clocks.passUntil(clocks.now + 26 * HOUR, { longest: DAY });
+    node.proxy.restore();
+    const epochs = async () => (await fleet.panel.db.prepare('SELECT count(*) AS count FROM epochs WHERE last_seq > 0').first()).count;
+    await fleet.explained(until('a day later the node goes on in a new epoch, and says so although nobody is there', async () => (await epochs()) === 2));
+    assert.equal((await usage()).known, 0);
+    const rate = 4 * MIB;
+    const flow = node.core.flow(slots.get('dora'), { rate });
+    // The gate may be shut for a moment while more is asked for.
+    const isSpent = async () => !flow.passes && (await fleet.api('GET', '/api/v1/users/dora')).status === 'limited';
+    await fleet.explained(until('she has got all of her quota that the panel knows to be left', isSpent));
+    flow.stop();
+    await fleet.explained(until('what came after the gap is exact', whole));
+    const { lifetime } = await usage();
+    assert.ok(lifetime >= quota && lifetime <= quota + FLOOR + rate * TICK, `${lifetime} of ${quota}`);
+    await assertOneGap();
+    assert.equal((await fleet.nodeInPanel(node.id)).two_hosts, false);
   } finally {
     await fleet.stop();
   }

@@ -124,7 +124,8 @@ pub(crate) async fn run(config: &Config) -> Result<(), String> {
         leaving: None,
         reports: watch::Sender::new(None),
     };
-    running.live(config, egress, outcomes, signals).await;
+    // The whole node is in it: too large for the stack of whoever waits.
+    Box::pin(running.live(config, egress, outcomes, signals)).await;
     tracing::info!("ended");
     Ok(())
 }

@@ -204,6 +204,20 @@ const NOTE: &str = "INSERT INTO node_events (node, at, kind, detail)
 SELECT ?2, ?5, ?6, ?7
 WHERE coalesce((SELECT last_seq FROM epochs WHERE node = ?2 AND epoch = ?3), 0) = CAST(?4 AS INTEGER) AND ?1";
 
+// Rows: 2 written (the row and its index) if there is something to say, 1 read + the guard's 1.
+const NOTE_LOST: &str = "INSERT INTO node_events (node, at, kind, detail)
+SELECT ?2, ?5, 'gap', 'reports ' || (had + 1) || ' to ' || (CAST(?6 AS INTEGER) - 1) || ' of epoch ' || ?1 || ' are lost'
+FROM (SELECT coalesce((SELECT last_seq FROM epochs WHERE node = ?2 AND epoch = ?1), 0) AS had)
+WHERE had < CAST(?6 AS INTEGER) - 1
+  AND coalesce((SELECT last_seq FROM epochs WHERE node = ?2 AND epoch = ?3), 0) = CAST(?4 AS INTEGER)";
+
+/// Notes in the batch that applies a node's report which reports of an epoch `left` before report `seq` nobody will send any more. None when
+/// the panel has them all, which it has unless it was restored after the node left that epoch.
+#[must_use]
+pub fn note_lost(guard: &Guard, now: Second, left: Epoch, seq: u64) -> Statement {
+    guard.bind(Statement::new(NOTE_LOST).bind(left)).bind(now).bind(Bytes::saturating(seq))
+}
+
 /// Notes something about a node in the batch that applies its report.
 #[must_use]
 pub fn note(guard: &Guard, now: Second, kind: &str, detail: &str) -> Statement {

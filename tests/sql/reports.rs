@@ -2,9 +2,9 @@
 
 use weir::store::epochs::{self, Caller, Guard, Sums};
 use weir::store::slots::{self, EntryRow, Movable};
-use weir::store::usage::{self, Charge, Landing};
+use weir::store::usage::{self, AnswerRow, AskRow, Charge, Landing};
 use weir::store::{Statement, nodes};
-use weir_wire::grant::COEFFICIENT_ONE;
+use weir_wire::grant::{COEFFICIENT_ONE, Rules};
 use weir_wire::roster::RosterVersion;
 use weir_wire::sync::Report;
 use weir_wire::{Bytes, Epoch, NodeId, Second};
@@ -133,6 +133,56 @@ fn the_last_64_digests_are_kept_and_a_gap_starts_them_anew() {
     assert_eq!(sqlite.value::<String>("SELECT digests FROM epochs"), r#"["d75"]"#);
     sqlite.run(&advance(70, 76, "late")).unwrap();
     assert_eq!(sqlite.value::<i64>("SELECT last_seq FROM epochs"), 75, "it does not follow");
+}
+
+#[test]
+fn bytes_that_are_lost_in_a_gap_block_no_quota_once_their_epoch_is_left() {
+    let sqlite = scene();
+    let key = |epoch: Epoch| usage::entry_key(NODE, epoch, &"slot1".parse().unwrap());
+    let ask = |epoch, n, count| {
+        let bytes = Bytes::saturating;
+        let row = AskRow("slot1".parse().unwrap(), key(epoch), bytes(count), bytes(count), false);
+        let rules = Rules { floor: bytes(10), ..Rules::default() };
+        let answers: Vec<AnswerRow> = sqlite.all(&usage::ask(&[row], n, COEFFICIENT_ONE, rules, NOW)).unwrap();
+        serde_json::from_str::<(String, u64)>(&answers[0].answer).unwrap().1 - count
+    };
+    let known = || sqlite.value::<i64>("SELECT known FROM usage WHERE user = 1");
+    // Report 1 told 100 bytes, 2 to 4 told 900 and are gone, and 5 tells 50.
+    sqlite.batch(&charge(&sqlite, 1, 100, 0)).unwrap();
+    let [applied, ..] = charge(&sqlite, 1, 50, 1);
+    sqlite.batch(&[applied, advance(1, 5, "five")]).unwrap();
+    assert_eq!((ask(epoch(), 7, 1_050), known()), (0, 900));
+    sqlite.execute("UPDATE usage SET month = 0, revision = revision + 1 WHERE user = 1");
+    assert_eq!((ask(epoch(), 8, 1_050), known()), (50, 900), "no new period makes it better");
+    // The first report of the next epoch, with 20 bytes, says that this one was left.
+    let next = Epoch::from_random(6);
+    let guard = Guard { node: NODE, epoch: next, last_seq: 0 };
+    let charge = Charge(1, key(next), Bytes::saturating(20), 1, Landing::Current, NOW, NOW, false, false);
+    sqlite
+        .batch(&[
+            usage::apply(&[charge], &guard, COEFFICIENT_ONE, NOW),
+            epochs::note_lost(&guard, NOW, epoch(), 6),
+            usage::leave_epoch(epoch(), &guard),
+            epochs::advance(&report(1, "one"), &guard, NOW, Sums::default(), &seen(NOW)),
+        ])
+        .unwrap();
+    assert_eq!((known(), sqlite.value::<i64>("SELECT out FROM usage WHERE user = 1")), (0, 0));
+    assert_eq!(ask(next, 9, 20), 490, "half of all that is left");
+    assert_eq!(sqlite.value::<i64>("SELECT count(*) FROM node_events"), 0, "the gap was told when it happened");
+}
+
+#[test]
+fn a_panel_that_was_restored_to_before_an_epoch_was_left_says_what_nobody_will_send_any_more() {
+    let sqlite = scene();
+    sqlite.run(&advance(0, 3, "three")).unwrap();
+    let guard = Guard { node: NODE, epoch: Epoch::from_random(6), last_seq: 0 };
+    let detail =
+        || sqlite.value::<String>("SELECT json_group_array(json_array(node, at, kind, detail)) FROM node_events");
+    sqlite.run(&epochs::note_lost(&Guard { last_seq: 1, ..guard }, NOW, epoch(), 9)).unwrap();
+    assert_eq!(detail(), "[]", "another report was applied meanwhile");
+    sqlite.run(&epochs::note_lost(&guard, NOW, epoch(), 9)).unwrap();
+    let said = format!("reports 4 to 8 of epoch {} are lost", epoch());
+    assert_eq!(detail(), format!("[[3,{},\"gap\",\"{said}\"]]", NOW.get()));
 }
 
 #[test]

@@ -114,7 +114,7 @@ pub struct Report {
     pub unattributed: Bytes,
     /// Bytes of the epoch so far of inbounds or users outside the roster (absolute, latest wins).
     pub foreign: Bytes,
-    /// The first report after a fork names the epoch that it leaves.
+    /// The first report of an epoch that follows on another one names the one that it leaves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub leaves: Option<Leaves>,
     /// [`crate::digest::report_digest`] of this report.
@@ -145,15 +145,19 @@ impl From<SlotUsage> for (SlotName, Bytes, Bytes) {
     }
 }
 
-/// A fork or a rejected report ended an epoch; this is what the new one knows of it.
+/// A fork, a rejected report or a gap ended an epoch; this is what the new one knows of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Leaves {
     /// The epoch that ended.
     pub epoch: Epoch,
-    /// Its report that was refused.
+    /// Its report that was refused; after a gap the one that would have been next.
     pub seq: u64,
     /// Bytes that may have been reported before and are therefore not billed.
     pub ambiguous: Bytes,
+    /// Nothing was wrong with the ledger: reports of that epoch are lost, and what they told must not stay known for ever. The digest
+    /// leaves it out, so that a panel that does not know it takes the report.
+    #[serde(default, skip_serializing_if = "crate::inbound::is_false")]
+    pub gap: bool,
 }
 
 /// Reports `from..to` are lost; report `to` follows.

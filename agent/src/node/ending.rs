@@ -37,6 +37,11 @@ pub(super) enum Ending {
         /// The next epoch.
         fresh: Epoch,
     },
+    /// Reports of it are lost.
+    Gap {
+        /// The next epoch.
+        fresh: Epoch,
+    },
 }
 
 /// Until when the bytes that the core tells may be of a time that a copy of this ledger has lived through as well.
@@ -83,6 +88,13 @@ impl Node {
     pub(super) fn forked(&mut self, fresh: Epoch, refused: Option<u64>) {
         if !matches!(self.ending, Some(Ending::Fork { .. })) {
             self.ending = Some(Ending::Fork { fresh, refused });
+        }
+    }
+
+    /// Notes that reports of this epoch were lost long enough ago, if nothing else ends it.
+    pub(super) fn left_behind(&mut self, fresh: Epoch, now: Moment) {
+        if self.ending.is_none() && self.outbox.is_past_gap(self.clock.second(now)) {
+            self.ending = Some(Ending::Gap { fresh });
         }
     }
 
@@ -138,6 +150,9 @@ impl Node {
             Ending::Rejected { seq, why, fresh } => {
                 self.outbox.reject(tally, ledger, (*seq, why), *fresh, nobodys, batch)?
             }
+            // A panel that was restored again since wants to be told everything again first.
+            Ending::Gap { .. } if !self.outbox.is_past_gap(self.clock.second(now)) => None,
+            Ending::Gap { fresh } => self.outbox.leave_gap(tally, ledger, *fresh, nobodys, batch).map(Some)?,
         };
         self.ending = None;
         if let Some(left) = left {

@@ -157,6 +157,7 @@ impl Node {
         if !self.outbox.acknowledge(reply.ack, self.clock.second(now), &mut self.books.batch) {
             self.forked(dice.epoch, None);
         }
+        self.left_behind(dice.epoch, now);
         if request.report.is_some() {
             faults::pass(Point::Ack);
         }

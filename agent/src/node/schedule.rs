@@ -119,6 +119,9 @@ impl Node {
         let books = &mut self.books;
         self.outbox.seal(&books.ledger, &self.clock, nobodys, &mut books.batch)?;
         let next = self.outbox.next(&books.ledger, &books.batch)?;
+        if next.as_ref().is_some_and(|(_, skip)| skip.is_some()) {
+            self.outbox.leaves_out(self.clock.second(now), &mut books.batch);
+        }
         if next.is_some() {
             faults::pass(Point::Seal);
         }

@@ -1,4 +1,4 @@
-//! How an epoch ends: the ledger turned out to be a copy, or the panel refused a report for its form.
+//! How an epoch ends: the ledger turned out to be a copy, the panel refused a report for its form, or reports are lost.
 
 use std::collections::BTreeMap;
 
@@ -87,7 +87,8 @@ impl Outbox {
         });
         self.books.forks = self.books.forks.saturating_add(1);
         self.books.ambiguous = self.books.ambiguous.saturating_add(ambiguous);
-        Ok(self.begin(tally, &cut, (seq, ambiguous), fresh, nobodys, batch))
+        let leaves = self.leaves(seq, ambiguous, false);
+        Ok(self.begin(tally, &cut, leaves, fresh, nobodys, batch))
     }
 
     /// The panel refused report `seq` for its form: it is set aside, and all else goes on. When it was the one in flight,
@@ -113,7 +114,27 @@ impl Outbox {
         if let Some(report) = self.in_flight.take() {
             self.set_aside(&report, why, batch);
         }
-        Ok(Some(self.begin(tally, &cut, (seq, 0), fresh, nobodys, batch)))
+        let leaves = self.leaves(seq, 0, false);
+        Ok(Some(self.begin(tally, &cut, leaves, fresh, nobodys, batch)))
+    }
+
+    /// Reports of this epoch are lost, and [`Self::is_past_gap`]: everything that is still to be reported waits in parcels, and goes on
+    /// in the epoch `fresh`. When the ledger cannot be read, nothing is changed.
+    pub(crate) fn leave_gap(
+        &mut self,
+        tally: &mut Tally,
+        ledger: &Ledger,
+        fresh: Epoch,
+        nobodys: Nobodys,
+        batch: &mut Batch,
+    ) -> Result<Left, LedgerError> {
+        let cut = self.cut_bytes(ledger, batch, |_| true)?;
+        let leaves = self.leaves(self.books.seq, 0, true);
+        Ok(self.begin(tally, &cut, leaves, fresh, nobodys, batch))
+    }
+
+    fn leaves(&self, seq: u64, ambiguous: u64, gap: bool) -> Leaves {
+        Leaves { epoch: self.books.epoch, seq, ambiguous: Bytes::saturating(ambiguous), gap }
     }
 
     fn set_aside(&mut self, report: &Report, why: &str, batch: &mut Batch) {
@@ -136,7 +157,7 @@ impl Outbox {
         &mut self,
         tally: &mut Tally,
         cut: &Cut,
-        (seq, ambiguous): (u64, u64),
+        leaves: Leaves,
         fresh: Epoch,
         nobodys: Nobodys,
         batch: &mut Batch,
@@ -146,11 +167,12 @@ impl Outbox {
             let cut = cut.get(&slot).copied().unwrap_or_default();
             tally.change(&slot, |count| *count = Count::begin(cut, count.unreported()));
         }
-        let left = Left { epoch: self.books.epoch, ambiguous };
-        self.books.leaves = Some(Leaves { epoch: left.epoch, seq, ambiguous: Bytes::saturating(ambiguous) });
+        let left = Left { epoch: leaves.epoch, ambiguous: leaves.ambiguous.get() };
+        self.books.leaves = Some(leaves);
         self.books.epoch = fresh;
         self.books.seq = 1;
         self.books.acked = 0;
+        self.books.gap_at = None;
         self.books.base = (nobodys.unattributed, nobodys.foreign);
         self.books.told = self.books.base;
         self.replay = None;

@@ -67,6 +67,9 @@ struct Books {
     /// Reports that the panel lacks and this ledger no longer had.
     #[serde(default)]
     gaps: u32,
+    /// When a sync last left out reports of this epoch, by the panel's clock.
+    #[serde(default)]
+    gap_at: Option<Second>,
 }
 
 /// Bytes that belong to no user, since the ledger was made.
@@ -101,6 +104,7 @@ impl Outbox {
             rejected: 0,
             forks: 0,
             gaps: 0,
+            gap_at: None,
         });
         let mut parcels = VecDeque::new();
         let mut next = 0;
@@ -169,11 +173,14 @@ impl Outbox {
     }
 
     /// Cuts a parcel without users when nobody's bytes have changed since they were told, nothing else waits, and nothing
-    /// has been cut for `age` milliseconds: a node at which nobody is busy any more would never tell them.
+    /// has been cut for `age` milliseconds: a node at which nobody is busy any more would never tell them. Also, and at once, when
+    /// an epoch was left after a gap and no report has said so: what the panel still counts in it is missing elsewhere.
     pub(crate) fn cut_nobodys(&mut self, nobodys: Nobodys, now: Moment, age: u64, batch: &mut Batch) {
         let young =
             matches!(self.books.cut_to, Some(Stamp::Boot(last) | Stamp::Quarter(last, _)) if now.since(last) < age);
-        if young || self.is_waiting() || self.books.told == (nobodys.unattributed, nobodys.foreign) {
+        let leaves = self.books.seq == 1 && self.books.leaves.as_ref().is_some_and(|leaves| leaves.gap);
+        let nothing = young || self.books.told == (nobodys.unattributed, nobodys.foreign);
+        if self.is_waiting() || (nothing && !leaves) {
             return;
         }
         let to = Stamp::Boot(now);

@@ -184,6 +184,88 @@ fn reports_that_are_gone_are_skipped_and_said_so() {
     assert_eq!((report.seq, skip), (3, Some(Skip { from: 1, to: 3 })));
 }
 
+/// A ledger of which the panel lacks reports 1 and 2, which are gone, and has 3.
+fn with_a_gap() -> Bench {
+    let mut bench = Bench::new();
+    for second in 1..=3 {
+        bench.flow("alice", 1_000);
+        bench.cut(second);
+        bench.seal();
+        bench.ack(second);
+    }
+    let mut batch = Batch::default();
+    batch.delete(Table::Reports, &ordered(1));
+    batch.delete(Table::Reports, &ordered(2));
+    bench.ledger.commit_now(&batch).unwrap();
+    bench.reload();
+    bench.outbox.expect(1);
+    let (_, skip) = bench.outbox.next(&bench.ledger, &bench.batch).unwrap().unwrap();
+    bench.outbox.leaves_out(Second::clamped(900_000), &mut bench.batch);
+    bench.commit();
+    assert!(!bench.outbox.is_past_gap(Second::clamped(9_000_000)), "it is not even sent");
+    bench.outbox.skipped(skip.unwrap(), 3, &mut bench.batch);
+    bench.ack(3);
+    bench
+}
+
+#[test]
+fn an_epoch_of_which_reports_are_lost_is_left_a_day_later_and_nothing_that_waits_is() {
+    let mut bench = with_a_gap();
+    bench.flow("alice", 50);
+    bench.cut(60);
+    bench.flow("alice", 7);
+    bench.commit();
+    // Also by an agent that has died since.
+    bench.reload();
+    let day = 25 * 3_600;
+    assert!(!bench.outbox.is_past_gap(Second::clamped(900_000 + day - 1)));
+    assert!(bench.outbox.is_past_gap(Second::clamped(900_000 + day)));
+    let (tally, batch) = (&mut bench.tally, &mut bench.batch);
+    let left = bench.outbox.leave_gap(tally, &bench.ledger, Epoch::from_random(2), Nobodys::default(), batch).unwrap();
+    assert_eq!(left, Left { epoch: Epoch::from_random(1), ambiguous: 0 });
+    bench.commit();
+    bench.reload();
+    assert_eq!(bench.tally.count(&slot("alice")).total(), 57, "what was lost is in no count any more");
+    let (report, skip) = bench.seal().unwrap();
+    let leaves = Leaves { epoch: Epoch::from_random(1), seq: 4, ambiguous: Bytes::ZERO, gap: true };
+    assert_eq!((report.seq, total(&report), report.leaves.as_ref(), skip), (1, 50, Some(&leaves), None));
+    assert!(bench.ack(1));
+    assert!(!bench.outbox.is_past_gap(Second::clamped(9_000_000)), "the new epoch has no gap");
+    assert_eq!((bench.outbox.losses(), bench.outbox.gaps()), ((0, 0, 0), 2));
+    bench.cut(90);
+    let (report, _) = bench.seal().unwrap();
+    assert_eq!((report.seq, total(&report), report.leaves), (2, 7, None));
+}
+
+#[test]
+fn nothing_is_left_behind_while_the_panel_may_lack_what_can_still_be_told() {
+    let late = Second::clamped(9_000_000);
+    let mut bench = with_a_gap();
+    assert!(bench.outbox.is_past_gap(late));
+    bench.flow("alice", 5);
+    bench.cut(60);
+    bench.seal();
+    assert!(!bench.outbox.is_past_gap(late), "a report is in flight");
+    bench.ack(4);
+    assert!(bench.outbox.is_past_gap(late));
+    bench.outbox.expect(4);
+    assert!(!bench.outbox.is_past_gap(late), "the panel was restored again");
+}
+
+#[test]
+fn a_node_without_traffic_says_at_once_that_it_left_an_epoch_after_a_gap_and_once() {
+    let mut bench = with_a_gap();
+    let (tally, batch) = (&mut bench.tally, &mut bench.batch);
+    bench.outbox.leave_gap(tally, &bench.ledger, Epoch::from_random(2), Nobodys::default(), batch).unwrap();
+    bench.outbox.cut_nobodys(Nobodys::default(), at(70), 600_000, &mut bench.batch);
+    bench.commit();
+    let (report, _) = bench.seal().unwrap();
+    assert_eq!((report.seq, report.users.len(), report.leaves.is_some()), (1, 0, true));
+    bench.ack(1);
+    bench.outbox.cut_nobodys(Nobodys::default(), at(80), 600_000, &mut bench.batch);
+    assert!(!bench.outbox.is_waiting());
+}
+
 #[test]
 fn a_copied_ledger_gives_up_what_may_have_been_reported_and_keeps_the_rest() {
     let mut bench = Bench::new();

@@ -135,7 +135,12 @@ fn notes(sync: &SyncRequest, report: &Report, guard: &Guard, window: Window, now
     if let Some(leaves) = &report.leaves {
         let detail =
             format!("left epoch {} at report {}: {} bytes ambiguous", leaves.epoch, leaves.seq, leaves.ambiguous);
-        notes.push(epochs::note(guard, now, "fork", &detail));
+        // A gap was told when it happened, and is no copy.
+        notes.push(if leaves.gap {
+            epochs::note_lost(guard, now, leaves.epoch, leaves.seq)
+        } else {
+            epochs::note(guard, now, "fork", &detail)
+        });
         notes.push(usage::leave_epoch(leaves.epoch, guard));
     }
     if report.seq > guard.last_seq.saturating_add(1) {
@@ -259,7 +264,7 @@ pub(super) fn validate(report: &Report, sync: &SyncRequest) -> Result<(), Failur
 #[cfg(test)]
 mod tests {
     use weir_wire::Epoch;
-    use weir_wire::sync::SlotUsage;
+    use weir_wire::sync::{Leaves, SlotUsage};
 
     use super::*;
     use crate::domain::period::Cycle;
@@ -292,22 +297,39 @@ mod tests {
     fn lines(to: i64) -> (Vec<(i64, usage::Landing, bool)>, usize) {
         let to = Second::clamped(to);
         let line = |slot: &str| SlotUsage { slot: slot.parse().unwrap(), up: Bytes::mib(1), down: Bytes::ZERO };
-        let report = Report {
-            seq: 1,
-            from: to,
-            to,
-            users: vec![line("older"), line("newer")],
-            unattributed: Bytes::ZERO,
-            foreign: Bytes::ZERO,
-            leaves: None,
-            digest: String::new(),
-        };
+        let report = report_until(to, vec![line("older"), line("newer")], None);
         let guard = Guard { node: NodeId(1), epoch: Epoch::from_random(1), last_seq: 0 };
         let window = report::window(&report, Second::EPOCH, to);
         let warned = Warned { percents: Vec::new(), coefficient: 1_000 };
         let plan = plan(&report, vec![holder("older"), holder("newer")], &guard, window, &warned);
         let charges = plan.charges.iter().map(|charge| (charge.3, charge.4, charge.8));
         (charges.collect(), plan.late.len())
+    }
+
+    fn report_until(to: Second, users: Vec<SlotUsage>, leaves: Option<Leaves>) -> Report {
+        let (unattributed, foreign) = (Bytes::ZERO, Bytes::ZERO);
+        Report { seq: 1, from: to, to, users, unattributed, foreign, leaves, digest: String::new() }
+    }
+
+    #[test]
+    fn a_ledger_that_was_left_after_a_gap_is_freed_and_called_no_copy() {
+        let (to, epoch) = (Second::clamped(900), Epoch::from_random(2));
+        let guard = Guard { node: NodeId(1), epoch, last_seq: 0 };
+        let sync: SyncRequest = serde_json::from_value(serde_json::json!({
+            "protocol": 1, "agent": "1", "epoch": epoch, "n": 1, "clock": 900, "acked": 0, "held": [1, 1],
+            "loaded": [1, 1], "asks": [],
+        }))
+        .unwrap();
+        let left = Epoch::from_random(1);
+        for gap in [true, false] {
+            let leaves = Leaves { epoch: left, seq: 5, ambiguous: Bytes::ZERO, gap };
+            let report = report_until(to, Vec::new(), Some(leaves));
+            let window = report::window(&report, Second::EPOCH, to);
+            let notes: Vec<_> = notes(&sync, &report, &guard, window, to).into_iter().map(|one| one.sql).collect();
+            let lost = epochs::note_lost(&guard, to, left, 5);
+            let told = if gap { lost } else { epochs::note(&guard, to, "fork", "") };
+            assert_eq!(notes, [told.sql, usage::leave_epoch(left, &guard).sql]);
+        }
     }
 
     #[test]

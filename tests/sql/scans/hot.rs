@@ -57,6 +57,7 @@ fn agents(user: &User) -> Vec<Path> {
         gates::schedule(&[user.id], NOW),
         events::warn(&[], &guard, NOW),
         epochs::note(&guard, NOW, "gap", ""),
+        epochs::note_lost(&guard, NOW, epoch, 1),
         epochs::advance(&message(1, NOW), &guard, NOW, Sums::default(), &seen),
     ];
     let telling = addresses::tell(NODE, &[], NOW);

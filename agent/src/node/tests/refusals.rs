@@ -63,6 +63,52 @@ fn what_is_no_longer_kept_is_skipped_and_named() {
 }
 
 #[test]
+fn a_day_after_reports_were_skipped_the_counts_that_contain_them_are_left() {
+    let mut rig = Rig::generous();
+    for _ in 0..3 {
+        rig.flow(ALICE, 300 << 20);
+        rig.sync_all();
+    }
+    let old = rig.node.outbox.epoch();
+    let count = rig.panel.reports.len() as u64;
+    let mut batch = Batch::default();
+    for seq in 1..count {
+        batch.delete(Table::Reports, &ordered(seq));
+    }
+    rig.ledger().commit_now(&batch).unwrap();
+    rig.crash();
+    rig.panel.epochs.get_mut(&old).unwrap().digests.clear();
+    assert!(rig.sync_all().iter().any(|request| request.skip.is_some()));
+    // The agent dies once more: what it left out is no secret of the process.
+    rig.crash();
+    rig.sync_all();
+    let (billed, of_bobby) = (rig.panel.applied(ALICE), rig.panel.applied(BOBBY));
+    rig.flow(ALICE, 70);
+    assert!(rig.count(ALICE) > 900 << 20 && rig.node.limiter.held(&slot(ALICE)).is_some());
+    assert_eq!(rig.node.outbox.epoch(), old, "whoever restored the wrong copy may still restore another one");
+    let day = 26 * 3_600_000;
+    rig.clock.now = rig.clock.now.plus(day);
+    rig.clock.wall += i64::try_from(day).unwrap();
+    let requests = rig.sync_all();
+    assert_ne!(rig.node.outbox.epoch(), old);
+    assert_eq!(rig.panel.applied(ALICE), billed + 70, "and nothing is told twice");
+    assert_eq!(rig.node.limiter.held(&slot(ALICE)), None, "the panel does not count on it any more");
+    assert!(rig.core.is_open(ALICE));
+    let first = requests.iter().filter(|request| request.epoch != old).find_map(|request| request.report.clone());
+    let leaves = first.unwrap().leaves.unwrap();
+    assert_eq!((leaves.epoch, leaves.ambiguous, leaves.gap), (old, Bytes::ZERO, true));
+    rig.flow(ALICE, 5);
+    rig.flow(BOBBY, 6);
+    rig.until_sync();
+    let request = rig.sync();
+    assert!(request.asks.iter().any(|ask| ask.slot == slot(ALICE) && ask.count.get() < 100), "{:?}", request.asks);
+    rig.node.leave(rig.clock.now);
+    rig.sync_all();
+    assert_eq!((rig.panel.applied(ALICE), rig.panel.applied(BOBBY)), (billed + 75, of_bobby + 6));
+    assert_eq!(rig.node.outbox.losses(), (0, 0, 0), "it is no fork");
+}
+
+#[test]
 fn a_refused_report_is_set_aside_and_everything_else_goes_on_in_a_new_epoch() {
     let mut rig = Rig::generous();
     rig.flow(ALICE, 300 << 20);
