@@ -367,7 +367,7 @@ test('an answer that drips is left at the deadline', { timeout: 60_000 }, async 
 });
 
 test('a hundred thousand entries are cut, with a reason', async () => {
-  source.answer('/many', Array.from({ length: 100_000 }, (_, n) => `ss://YTpi@h${n.toString(36)}:1`).join('\n'));
+  source.answer('/many', Array.from({ length: 100_000 }, (_, n) => `trojan://x@h${n.toString(36)}:1`).join('\n'));
   const id = await add(`${source.url}/many`, { rules: { max_nodes: 2_000 } });
   const state = await updated(id);
   assert.deepEqual([state.error, state.config_count, state.left_out], [null, 2_000, { over_limit: 98_000 }]);
