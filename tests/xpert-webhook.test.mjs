@@ -29,6 +29,8 @@ const rowsOf = async (one) =>
   (await panel.db.prepare('SELECT * FROM xpert_fresh WHERE user = ?1 ORDER BY server, port, protocol').bind(one.id).all()).results;
 const sumOf = async (one) => (await rowsOf(one)).reduce((sum, row) => sum + row.up + row.down, 0);
 
+const gateOf = async (one) => (await panel.db.prepare('SELECT gate FROM slots WHERE name = ?1').bind(one.slot).first()).gate;
+
 function refused(answer, status, says) {
   assert.equal(answer.status, status, answer.text);
   assert.deepEqual(Object.keys(answer.body), ['detail']);
@@ -166,14 +168,64 @@ test('external bytes count towards the quota when the operator says so, and shut
     await send(panel, reportOf(one.token));
     const usage = await usageOf(panel, one.id);
     assert.deepEqual([usage.month, usage.lifetime], [6, 6]);
-    const gate = async () => (await panel.db.prepare('SELECT gate FROM slots WHERE name = ?1').bind(one.slot).first()).gate;
-    assert.equal(await gate(), 'open');
+    assert.equal(await gateOf(one), 'open');
     await send(panel, reportOf(one.token, { bytes_downloaded: 3 }));
-    assert.equal(await gate(), 'month');
+    assert.equal(await gateOf(one), 'month');
     assert.equal((await usageOf(panel, one.id)).month, 10);
     assert.equal((await rowsOf(one))[0].charged, 10);
   } finally {
     await setSettings(panel, {});
+  }
+});
+
+test('a charge that takes the last of a bonus shuts the gate of whom a node has taken beyond his quota', async () => {
+  const one = await user({ monthlyQuota: 10, month: 12 });
+  await panel.db.prepare('UPDATE usage SET bonus_left = 3 WHERE user = ?1').bind(one.id).run();
+  await setSettings(panel, { quota_counting: 'all' });
+  try {
+    await send(panel, reportOf(one.token, { bytes_uploaded: 5, bytes_downloaded: 0 }));
+    assert.equal((await usageOf(panel, one.id)).bonus_left, 0);
+    assert.equal(await gateOf(one), 'month');
+  } finally {
+    await setSettings(panel, {});
+  }
+});
+
+test('what was cut off after a charge follows with the retry of its report, or with the next one', async () => {
+  await setSettings(panel, { quota_counting: 'all' });
+  try {
+    for (const key of ['again', 'next']) {
+      const one = await user({ monthlyQuota: 10 });
+      await send(panel, reportOf(one.token), { 'idempotency-key': 'again' });
+      // As the first of two batches leaves it: charged, and nobody has looked at the gate.
+      await panel.db.prepare('UPDATE usage SET month = 10, lifetime = 10 WHERE user = ?1').bind(one.id).run();
+      assert.equal(await gateOf(one), 'open');
+      assert.equal((await send(panel, reportOf(one.token), { 'idempotency-key': key })).status, 200);
+      assert.equal(await gateOf(one), 'month', key);
+      assert.equal((await usageOf(panel, one.id)).month, key === 'again' ? 10 : 13, 'a retry counts nothing');
+    }
+  } finally {
+    await setSettings(panel, {});
+  }
+});
+
+test('external bytes that pass the threshold of a warning send it, once', async () => {
+  await panel.db.prepare("INSERT INTO wanted (kind, channel) VALUES ('user.quota_warning', 999)").run();
+  await setSettings(panel, { quota_counting: 'all' });
+  try {
+    const one = await user({ monthlyQuota: 100, month: 79 });
+    const told = async () => (await panel.db.prepare("SELECT json_extract(data, '$.percent') AS percent FROM events WHERE kind = 'user.quota_warning' AND user = ?1").bind(one.id).all()).results;
+    await send(panel, reportOf(one.token, { bytes_uploaded: 2, bytes_downloaded: 0 }), { 'idempotency-key': 'w' });
+    assert.deepEqual(await told(), [{ percent: 80 }]);
+    await panel.db.prepare('DELETE FROM events WHERE user = ?1').bind(one.id).run();
+    for (const time of ['cut off', 'again']) {
+      await send(panel, reportOf(one.token, { bytes_uploaded: 2, bytes_downloaded: 0 }), { 'idempotency-key': 'w' });
+      assert.deepEqual(await told(), [{ percent: 80 }], time);
+    }
+    assert.equal(await gateOf(one), 'open');
+  } finally {
+    await setSettings(panel, {});
+    await panel.db.prepare('DELETE FROM wanted WHERE channel = 999').run();
   }
 });
 
@@ -249,6 +301,10 @@ test('a report costs what design promises', async (t) => {
   await setSettings(panel, { quota_counting: 'all' });
   await cost('charged', undefined, { written: 2, read: 4, queries: 3 });
   await cost('keyed-and-charged', {}, { written: 3, read: 4, queries: 3 });
+  // Whoever is used up and shut is looked at each time: a row more.
+  await panel.db.prepare("UPDATE usage SET month = monthly_quota WHERE user = ?1").bind(one.id).run();
+  await send(panel, reportOf(one.token));
+  await cost('used-up', undefined, { written: 2, read: 5, queries: 3 });
   await setSettings(panel, {});
   await panel.db.prepare('INSERT INTO aliases (alias, user, created_at) VALUES (?1, ?2, 1)').bind('old', one.id).run();
   const { cost: alias } = await send(panel, reportOf('old'));

@@ -41,23 +41,45 @@ pub fn add<T: Serialize>(event: &NewEvent<'_, T>, now: Second) -> Statement {
 
 // Whoever really stands at the threshold after the report. Rows: 4 read per candidate (json_each, usage, user, key), 1 for
 // the guard; written: 2 per warning, and 1 that wakes the outbox.
-const WARN: &str = "
+macro_rules! warn {
+    ($now:literal, $guard:literal) => {
+        concat!(
+            "
 INSERT INTO events (key, at, kind, user, data)
-SELECT 'quota:' || u.user || ':' || u.period_start || ':' || percent, CAST(?5 AS INTEGER), 'user.quota_warning', u.user,
+SELECT 'quota:' || u.user || ':' || u.period_start || ':' || percent, CAST(",
+            $now,
+            " AS INTEGER), 'user.quota_warning', u.user,
   json_object('user', users.name, 'user_id', u.user, 'percent', percent, 'used', u.month, 'quota', u.monthly_quota,
     'resets_at', nullif(u.period_end, 9007199254740991))
 FROM (SELECT value ->> 0 AS of_user, value ->> 1 AS percent FROM json_each(?1))
   CROSS JOIN usage AS u ON u.user = of_user CROSS JOIN users ON users.id = u.user
-WHERE coalesce((SELECT last_seq FROM epochs WHERE node = ?2 AND epoch = ?3), 0) = CAST(?4 AS INTEGER)
-  AND users.deleted_at IS NULL AND u.monthly_quota > 0 AND u.month * 100 >= percent * u.monthly_quota
+WHERE ",
+            $guard,
+            "users.deleted_at IS NULL AND u.monthly_quota > 0 AND u.month * 100 >= percent * u.monthly_quota
   AND (u.month < u.monthly_quota OR u.bonus_left > 0)
-ON CONFLICT (key) DO NOTHING";
+ON CONFLICT (key) DO NOTHING"
+        )
+    };
+}
+
+const WARN: &str = warn!(
+    "?5",
+    "coalesce((SELECT last_seq FROM epochs WHERE node = ?2 AND epoch = ?3), 0) = CAST(?4 AS INTEGER)
+  AND "
+);
+const WARN_NOW: &str = warn!("?2", "");
 
 /// Warns of those among `candidates` whom the report has taken over a threshold of their quota. Whoever has used it up is
 /// told that instead. It belongs into the batch, after the charges.
 #[must_use]
 pub fn warn(candidates: &[Candidate], guard: &epochs::Guard, now: Second) -> Statement {
     guard.bind(Statement::new(WARN).bind_json(&candidates)).bind(now)
+}
+
+/// The same for a charge that is stored already.
+#[must_use]
+pub fn warn_now(candidates: &[Candidate], now: Second) -> Statement {
+    Statement::new(WARN_NOW).bind_json(&candidates).bind(now)
 }
 
 /// A stored event.

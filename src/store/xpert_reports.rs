@@ -66,9 +66,33 @@ const REMEMBER: &str = "
 UPDATE usage SET report_keys = substr(?2 || report_keys, 1, CAST(?3 AS INTEGER))
 WHERE user = ?1 AND instr(report_keys, ?2) = 0";
 
+// The columns of `After`: the user is looked at when he is used up alone, by the rule of `gate_of_usage`, which needs an alias that
+// RETURNING does not have; settings when `$warns`, and whoever has used up his quota is told that instead.
+macro_rules! after {
+    ($now:literal, $warns:literal) => {
+        concat!(
+            "monthly_quota, month, lifetime, bonus_left, bonus_spent, hold,
+  CASE WHEN bonus_left = 0 AND (monthly_quota > 0 AND month >= monthly_quota
+      OR total_quota > 0 AND lifetime - bonus_spent >= total_quota)
+    THEN coalesce((SELECT gate = 'open' OR (gate = 'expired' AND next_plan IS NOT NULL AND coalesce(due_at, 9007199254740991) > CAST(",
+            $now,
+            " AS INTEGER))
+    FROM users WHERE users.id = usage.user), 0) ELSE 0 END AS waits,
+  CASE WHEN monthly_quota > 0 AND (month < monthly_quota OR bonus_left > 0)",
+            $warns,
+            "
+    THEN (SELECT coalesce((SELECT value ->> 'quota_percent' FROM settings WHERE area = 'alerts'), '')
+    FROM wanted WHERE kind = 'user.quota_warning' LIMIT 1) END AS percents"
+        )
+    };
+}
+
 // The rule of usage's APPLY, for bytes that no node counted: what exceeds a quota is taken from the bonus first. Nothing
-// is charged to a period that has ended. Rows: 2 read, 1 written.
-const CHARGE: &str = "
+// is charged to a period that has ended. Rows: 2 read (usage, and what is returned), 1 written; 1 more read of whom it leaves used up.
+// Thresholds of warnings are whole percents of the quota, so they are asked for when one is passed alone, at most a hundred times a
+// period: 2 more read then, if anybody wants a warning.
+const CHARGE: &str = concat!(
+    "
 UPDATE usage SET (month, lifetime, bonus_left, bonus_spent, report_keys) = (
   SELECT min(month + charged - bonus, 9007199254740991), min(lifetime + charged, 9007199254740991),
     bonus_left - bonus, bonus_spent + bonus, substr(?2 || report_keys, 1, CAST(?3 AS INTEGER))
@@ -77,15 +101,22 @@ UPDATE usage SET (month, lifetime, bonus_left, bonus_spent, report_keys) = (
       CASE WHEN monthly_quota = 0 THEN 9007199254740991 ELSE max(monthly_quota - month, 0) END AS month_left,
       CASE WHEN total_quota = 0 THEN 9007199254740991 ELSE max(total_quota - (lifetime - bonus_spent), 0) END AS total_left)))
 WHERE user = ?1 AND (?2 = '' OR instr(report_keys, ?2) = 0) AND period_end > CAST(?5 AS INTEGER)
-RETURNING monthly_quota, total_quota, month, lifetime, bonus_left, bonus_spent, hold";
+RETURNING ",
+    after!(
+        "?5",
+        " AND month * 100 / monthly_quota > (month - CAST(?4 AS INTEGER)) * 100 / monthly_quota"
+    )
+);
+
+// Rows read: 1, 1 more of whoever is used up, and 2 more if anybody wants warnings.
+const CHARGED: &str =
+    concat!("SELECT ", after!("?2", ""), " FROM usage WHERE user = ?1 AND period_end > CAST(?2 AS INTEGER)");
 
 /// What a charge leaves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct After {
     /// Per period, 0 = unlimited.
     pub monthly_quota: Bytes,
-    /// Over the lifetime, 0 = unlimited.
-    pub total_quota: Bytes,
     /// Used in the period, without bonus.
     pub month: Bytes,
     /// Used since the account was made, bonus included.
@@ -96,17 +127,18 @@ pub struct After {
     pub bonus_spent: Bytes,
     /// How many seconds the account lasts from its first use on; 0 = it has begun.
     pub hold: i64,
+    /// 1: he is used up and what follows from that has not followed: his gate is open, or he has expired and nobody has called for the plan
+    /// that is queued. It is how he stands that decides, not this charge: the one that used him up may have been cut off before anything
+    /// followed, and what a bonus had covered crosses no quota.
+    pub waits: u32,
+    /// As in [`crate::store::slots::Holder`]; none also when no whole percent of the quota was passed.
+    pub percents: Option<String>,
 }
 
-impl After {
-    /// Whether a charge of `bytes` may have used up a quota that was not used up before. It errs on the side of yes.
-    #[must_use]
-    pub fn may_have_crossed(&self, bytes: Bytes) -> bool {
-        let crossed = |used: Bytes, quota: Bytes| !quota.is_zero() && used >= quota && used.minus(bytes) < quota;
-        self.bonus_left.is_zero()
-            && (crossed(self.month, self.monthly_quota)
-                || crossed(self.lifetime.minus(self.bonus_spent), self.total_quota))
-    }
+/// How a user stands whose charge was stored before, as [`After`]; no row if his period has ended.
+#[must_use]
+pub fn charged(user: i64, now: Second) -> Statement {
+    Statement::new(CHARGED).bind(user).bind(now)
 }
 
 /// One report, ready to record.

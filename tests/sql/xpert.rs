@@ -3,13 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
+use serde_json::json;
 use weir::domain::fetch::Fetch;
 use weir::domain::xpert::servers::{Seen, add_up};
 use weir::store::fetch_log::{self, Row};
-use weir::store::xpert_reports::{self, Entry};
+use weir::store::users::Action;
+use weir::store::xpert_reports::{self, After, Entry};
 use weir::store::xpert_stats::{self, AllRow, DayRow, Waiting};
+use weir::store::{events, gates, slots};
 use weir_wire::{Bytes, Second};
 
+use crate::scene::{DAY, NOW, Scene};
 use crate::sqlite::Sqlite;
 
 const TODAY: i64 = 20_000;
@@ -193,4 +197,105 @@ fn fetches_are_entered_once_a_family_up_to_eight_and_forgotten_by_the_day() {
     assert_eq!(rows(0).len(), 3, "the day of the limit stays");
     sqlite.run(&fetch_log::forget(at(24))).unwrap();
     assert_eq!(rows(0).len(), 1);
+}
+
+/// Charges a report, without what follows.
+fn charge(scene: &Scene, user: i64, bytes: u64, key: &str) -> Option<After> {
+    let entry = Entry { is_charged: true, key, ..entry(user, "a.example", 443, bytes, 0) };
+    let [first, second] = xpert_reports::record(&entry, scene.now.get()).try_into().unwrap();
+    let after = scene.sqlite.all(&first).unwrap().pop();
+    scene.sqlite.run(&second).unwrap();
+    after
+}
+
+fn charged(scene: &Scene, user: i64) -> Option<After> {
+    scene.sqlite.all(&xpert_reports::charged(user, scene.now.get())).unwrap().pop()
+}
+
+fn settle(scene: &Scene, user: i64) {
+    let now = scene.now.get();
+    let batch = [gates::settle_moved(&[user], now), slots::number_change(scene.salt()), gates::schedule(&[user], now)];
+    scene.sqlite.batch(&batch).unwrap();
+}
+
+fn uses_up(after: &After) -> bool {
+    after.waits == 1
+}
+
+fn sums(after: &After) -> [u64; 4] {
+    [after.month, after.lifetime, after.bonus_left, after.bonus_spent].map(Bytes::get)
+}
+
+#[test]
+fn a_charge_that_takes_the_last_of_a_bonus_uses_its_user_up_though_it_crosses_no_quota() {
+    let scene = Scene::new();
+    let ann = scene.create("ann", &json!({ "monthly_quota": 100 })).id;
+    // A node's bytes have gone beyond the quota before the bonus was bought.
+    scene.sqlite.execute(&format!("UPDATE usage SET month = 120, lifetime = 120, bonus_left = 30 WHERE user = {ann}"));
+    let after = charge(&scene, ann, 20, "").unwrap();
+    assert_eq!((sums(&after), uses_up(&after)), ([120, 140, 10, 20], false));
+    let after = charge(&scene, ann, 50, "").unwrap();
+    assert_eq!((sums(&after), uses_up(&after)), ([160, 190, 0, 30], true));
+    settle(&scene, ann);
+    assert_eq!(scene.gate(ann), "month");
+    assert!(!uses_up(&charge(&scene, ann, 50, "").unwrap()), "nothing is left to follow");
+}
+
+#[test]
+fn what_did_not_follow_from_one_charge_follows_from_the_next_and_from_a_retry() {
+    let scene = Scene::new();
+    let ann = scene.create("ann", &json!({ "total_quota": 100 })).id;
+    assert!(uses_up(&charge(&scene, ann, 100, "k--------").unwrap()));
+    assert_eq!(charge(&scene, ann, 100, "k--------"), None, "the key was seen");
+    let left = charged(&scene, ann).unwrap();
+    assert_eq!((sums(&left), uses_up(&left)), ([100, 100, 0, 0], true));
+    assert!(uses_up(&charge(&scene, ann, 1, "").unwrap()));
+    settle(&scene, ann);
+    assert_eq!((scene.gate(ann).as_str(), uses_up(&charged(&scene, ann).unwrap())), ("total", false));
+    // Whom a person has shut waits for nothing, and a period that has ended is none to look at.
+    scene.change(ann, &json!({ "total_quota": 300 }));
+    scene.act(ann, &Action::Disable);
+    assert!(!uses_up(&charge(&scene, ann, 300, "").unwrap()));
+    scene.wait(40 * DAY);
+    assert_eq!(charged(&scene, ann), None);
+}
+
+#[test]
+fn a_plan_that_waits_for_an_expired_user_to_be_used_up_is_called_for_once() {
+    let scene = Scene::new();
+    scene.sqlite.execute("INSERT INTO plans (name) VALUES ('gold')");
+    let next = json!({ "plan": "gold", "add_remaining_traffic": false, "fire_on_either": false });
+    let ann = scene.create("ann", &json!({ "monthly_quota": 100 })).id;
+    scene.change(ann, &json!({ "expires_at": NOW.get() - 5, "next_plan": next }));
+    assert_eq!(scene.gate(ann), "expired");
+    assert!(!uses_up(&charge(&scene, ann, 99, "").unwrap()));
+    assert!(uses_up(&charge(&scene, ann, 1, "").unwrap()));
+    settle(&scene, ann);
+    assert_eq!(scene.due().iter().map(|due| due.id).collect::<Vec<_>>(), [ann]);
+    assert!(!uses_up(&charge(&scene, ann, 1, "").unwrap()));
+}
+
+#[test]
+fn thresholds_are_asked_for_when_a_charge_passes_a_percent_and_a_warning_is_sent_once() {
+    let scene = Scene::new();
+    let ann = scene.create("ann", &json!({ "monthly_quota": 1_000 })).id;
+    let percents = |bytes| charge(&scene, ann, bytes, "").unwrap().percents;
+    assert_eq!(percents(790), None, "nobody wants a warning");
+    scene.sqlite.execute("INSERT INTO wanted (kind, channel) VALUES ('user.quota_warning', 1)");
+    assert_eq!(percents(9), None, "no percent was passed");
+    assert_eq!(percents(1).as_deref(), Some(""));
+    scene.sqlite.execute("INSERT INTO settings (area, value) VALUES ('alerts', '{\"quota_percent\":[50,80]}')");
+    assert_eq!(charged(&scene, ann).unwrap().percents.as_deref(), Some("[50,80]"));
+    let told = || {
+        scene
+            .sqlite
+            .value::<String>("SELECT coalesce(group_concat(key), '') FROM events WHERE kind = 'user.quota_warning'")
+    };
+    let warn = |percent| scene.sqlite.run(&events::warn_now(&[(ann, percent)], NOW)).unwrap();
+    warn(81);
+    assert_eq!(told(), "", "he does not stand there");
+    warn(80);
+    warn(80);
+    let start: i64 = scene.sqlite.value(&format!("SELECT period_start FROM usage WHERE user = {ann}"));
+    assert_eq!(told(), format!("quota:{ann}:{start}:80"));
 }

@@ -26,6 +26,21 @@ impl Default for Alerts {
     }
 }
 
+impl Alerts {
+    /// The percents of a stored `quota_percent`, which is empty when none was set and missing when nobody wants a warning.
+    ///
+    /// # Errors
+    ///
+    /// If it is no JSON list of numbers.
+    pub fn percents(stored: Option<&str>) -> Result<Vec<u32>, serde_json::Error> {
+        match stored {
+            None => Ok(Vec::new()),
+            Some("") => Ok(Self::default().quota_percent),
+            Some(list) => serde_json::from_str(list),
+        }
+    }
+}
+
 impl Area for Alerts {
     const NAME: &'static str = "alerts";
     const PLAIN: &'static [&'static str] = &["quota_percent", "expiring_days"];

@@ -168,13 +168,8 @@ struct Warned {
 
 /// None when nobody wants to know.
 fn percents(holders: &[Holder]) -> Result<Vec<u32>, Failure> {
-    match holders.first().and_then(|holder| holder.percents.as_deref()) {
-        None => Ok(Vec::new()),
-        Some("") => Ok(Alerts::default().quota_percent),
-        Some(list) => {
-            serde_json::from_str(list).map_err(|error| Failure::Broken(format!("settings of alerts: {error}")))
-        }
-    }
+    Alerts::percents(holders.first().and_then(|holder| holder.percents.as_deref()))
+        .map_err(|error| Failure::Broken(format!("settings of alerts: {error}")))
 }
 
 fn plan(report: &Report, holders: Vec<Holder>, guard: &Guard, window: Window, warned: &Warned) -> Plan {

@@ -9,13 +9,15 @@ use worker::{Request, Response};
 
 use super::who::{UNKNOWN, Who};
 use super::{limits, settings, signature};
+use crate::domain::notice::settings::Alerts;
+use crate::domain::notice::warning::{self, Use};
 use crate::domain::xpert::report::Report;
 use crate::http::body;
 use crate::http::call::Call;
 use crate::http::failure::Failure;
 use crate::store::due::{self, Due};
 use crate::store::xpert_reports::{self as store, After, Entry, KEY_LETTERS, Sender};
-use crate::store::{gates, holds, slots};
+use crate::store::{events, gates, holds, slots};
 use crate::{bell, random};
 
 /// Largest body, in bytes.
@@ -28,7 +30,8 @@ const ATTEMPTS: usize = 3;
 /// `POST /api/xpert/traffic-webhook`
 ///
 /// Rows written: 1, and 1 for the usage row when the report has an Idempotency-Key or is charged. Rows read: 2, and at most
-/// 2 more then. Queries: 2, and 1 more then.
+/// 2 more then. Queries: 2, and 1 more then. A charge that leaves the user used up reads 1 more, one that passes a whole percent of the
+/// quota while somebody wants warnings 2 more; what follows is told at its statements.
 pub(super) async fn record(mut request: Request, call: &Call) -> Result<Response, Failure> {
     limits::address(&request, call).await?;
     let key = key(&request)?;
@@ -83,13 +86,18 @@ async fn store_once(call: &Call, entry: &Entry<'_>) -> Result<(), Failure> {
                 None => None,
             };
             return match after {
-                Some(after) => follow(call, entry, after).await,
+                Some(after) => follow(call, entry, &after, entry.bytes()).await,
                 None => Ok(()),
             };
         }
         // The key was seen: this is a retry. Only a charge can have met a period that has ended.
         if !entry.is_charged {
             return Ok(());
+        }
+        // What follows from the charge that was stored may have been cut off.
+        if let Some(after) = call.db.first::<After>(store::charged(entry.user, call.now)).await? {
+            // A hold may be another one than the charge has met: the next use begins it.
+            return follow(call, entry, &After { hold: 0, ..after.clone() }, after.month).await;
         }
         let ended: Option<Due> = call.db.first(due::ended(entry.user, call.now)).await?;
         let Some(ended) = ended else { return Ok(()) };
@@ -98,23 +106,36 @@ async fn store_once(call: &Call, entry: &Entry<'_>) -> Result<(), Failure> {
     Err(Failure::Busy("a report was overtaken again and again".into()))
 }
 
-/// What follows from a charge: it may be the account's first use, shut the gate, and begin a queued plan.
-async fn follow(call: &Call, entry: &Entry<'_>, after: After) -> Result<(), Failure> {
+/// What follows from a charge: it may be the account's first use, shut the gate, begin a queued plan, and be worth a warning.
+/// `added` are the bytes of the period's that may have passed a threshold; a warning that was sent is not sent again.
+async fn follow(call: &Call, entry: &Entry<'_>, after: &After, added: Bytes) -> Result<(), Failure> {
     let begins = after.hold > 0 && !entry.bytes().is_zero();
-    if !begins && !after.may_have_crossed(entry.bytes()) {
-        return Ok(());
-    }
+    let moves = begins || after.waits == 1;
+    let percents = Alerts::percents(after.percents.as_deref())
+        .map_err(|error| Failure::Broken(format!("settings of alerts: {error}")))?;
+    let before = after.month.minus(added);
+    let passed = warning::crossed(&percents, Use { before, added, quota: after.monthly_quota });
     let users = [entry.user];
-    let mut batch = Vec::with_capacity(5);
+    let mut batch = Vec::with_capacity(6);
     if begins {
         batch.extend(holds::begin_now(entry.user, call.now));
     }
-    batch.extend([
-        gates::settle_moved(&users, call.now),
-        slots::number_change(random::salt()?),
-        gates::schedule(&users, call.now),
-    ]);
+    if moves {
+        batch.extend([
+            gates::settle_moved(&users, call.now),
+            slots::number_change(random::salt()?),
+            gates::schedule(&users, call.now),
+        ]);
+    }
+    if let Some(percent) = passed {
+        batch.push(events::warn_now(&[(entry.user, percent)], call.now));
+    }
+    if batch.is_empty() {
+        return Ok(());
+    }
     call.db.batch(&batch).await?;
-    bell::ring(&call.env).await;
+    if moves {
+        bell::ring(&call.env).await;
+    }
     Ok(())
 }

@@ -135,6 +135,8 @@ fn programs(user: &User) -> Vec<Path> {
     webhook.extend([
         xpert_reports::by_token(1, 1),
         xpert_reports::by_alias("alias"),
+        xpert_reports::charged(user.id, NOW),
+        events::warn_now(&[(user.id, 80)], NOW),
         due::ended(user.id, NOW),
         gates::settle_moved(&[user.id], NOW),
         gates::schedule(&[user.id], NOW),
