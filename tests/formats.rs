@@ -251,6 +251,8 @@ fn the_list_of_links_holds_what_mihomo_loads_and_what_it_passes_over() {
 #[test]
 fn a_configuration_is_read_back_as_what_writes_the_same_again() {
     let mut endpoints = endpoints();
+    // What a strict client refuses is not taken from others, though another client's file may hold it.
+    endpoints.retain(|endpoint| weir::domain::format::refused(endpoint).is_none());
     // sing-box has them in a list of their own, which is read last.
     endpoints.sort_by_key(|endpoint| matches!(endpoint.protocol, Protocol::Wireguard(_)));
     for (format, kind) in [

@@ -44,8 +44,9 @@ pub fn key_length(method: &str) -> Option<usize> {
 pub const V2RAY: &str = "v2ray-plugin";
 
 impl Plugin {
-    /// A v2ray-plugin of the usual mode says so: mihomo knows none for it, and refuses the list.
-    fn spelled_out(mut self) -> Self {
+    /// The same, with the usual mode of a v2ray-plugin said.
+    #[must_use]
+    pub fn spelled_out(mut self) -> Self {
         if self.name == V2RAY && self.pairs().iter().all(|(key, _)| key != "mode") {
             let options = [self.options.as_str(), "mode=websocket"];
             self.options = options.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(";");
@@ -95,7 +96,7 @@ impl Shadowsocks {
         let plugin = params.take(&["plugin"]).and_then(|plugin| {
             let (name, options) = plugin.split_once(';').unwrap_or((&plugin, ""));
             // Options of nothing name no program that a client could start.
-            (!name.is_empty()).then(|| Plugin { name: name.to_owned(), options: options.to_owned() }.spelled_out())
+            (!name.is_empty()).then(|| Plugin { name: name.to_owned(), options: options.to_owned() })
         });
         let udp_over_tcp = params.take_flag(&["uot", "udp-over-tcp"]);
         Self { method, password, plugin, udp_over_tcp }.checked()

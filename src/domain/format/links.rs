@@ -2,16 +2,26 @@
 
 use super::check::XHTTP_MODES;
 use super::{Clash, Rendered, Unfit, clash, fit};
-use crate::domain::endpoint::{Endpoint, Protocol, Transport};
+use crate::domain::endpoint::{Endpoint, Plugin, Protocol, Transport};
 
 /// The lines. Each client skips a scheme that it does not know, so only what ends the whole list of a strict client is
 /// left out.
 pub(super) fn write(endpoints: &[Endpoint]) -> Rendered {
     let (lines, left_out) = fit(endpoints, &[], str::to_owned, |name, endpoint| match refused(endpoint) {
         Some(why) => Err(why),
-        None => Ok(Endpoint { name: name.to_owned(), ..endpoint.clone() }.link() + "\n"),
+        None => Ok(line(name, endpoint) + "\n"),
     });
     Rendered { served: lines.len(), body: lines.into_iter().map(|(_, line)| line).collect(), left_out }
+}
+
+/// The link under a name, so that mihomo loads it: it knows no mode of a v2ray-plugin but what is said.
+#[must_use]
+pub fn line(name: &str, endpoint: &Endpoint) -> String {
+    let mut endpoint = Endpoint { name: name.to_owned(), ..endpoint.clone() };
+    if let Protocol::Shadowsocks(shadowsocks) = &mut endpoint.protocol {
+        shadowsocks.plugin = shadowsocks.plugin.take().map(Plugin::spelled_out);
+    }
+    endpoint.link()
 }
 
 /// Why mihomo, the strictest reader of lists of links, refuses a whole list that holds this one: it reads each as an entry of its own file,

@@ -59,7 +59,7 @@ impl Link {
     /// The link under another name.
     #[must_use]
     pub fn named(&self, name: &str) -> String {
-        Endpoint { name: name.to_owned(), ..self.endpoint.clone() }.link()
+        format::line(name, &self.endpoint)
     }
 }
 
@@ -86,7 +86,7 @@ fn written(endpoint: &Endpoint, text: &str) -> String {
         }
         _ => false,
     };
-    if is_misread { endpoint.link() } else { text.to_owned() }
+    if is_misread { format::line(&endpoint.name, endpoint) } else { text.to_owned() }
 }
 
 #[cfg(test)]
