@@ -165,27 +165,8 @@ fn a_restored_panel_gets_everything_again_in_order() {
     assert_eq!(bench.outbox.next(&bench.ledger, &bench.batch).unwrap().unwrap().0.seq, 4);
 }
 
-#[test]
-fn reports_that_are_gone_are_skipped_and_said_so() {
-    let mut bench = Bench::new();
-    for second in 1..=3 {
-        bench.flow("alice", second);
-        bench.cut(second);
-        bench.seal();
-        bench.ack(second);
-    }
-    let mut batch = Batch::default();
-    batch.delete(Table::Reports, &ordered(1));
-    batch.delete(Table::Reports, &ordered(2));
-    bench.ledger.commit_now(&batch).unwrap();
-    bench.reload();
-    bench.outbox.expect(1);
-    let (report, skip) = bench.outbox.next(&bench.ledger, &bench.batch).unwrap().unwrap();
-    assert_eq!((report.seq, skip), (3, Some(Skip { from: 1, to: 3 })));
-}
-
-/// A ledger of which the panel lacks reports 1 and 2, which are gone, and has 3.
-fn with_a_gap() -> Bench {
+/// A ledger that has lost reports 1 and 2 of three, which the panel wants to be told again.
+fn with_two_gone() -> Bench {
     let mut bench = Bench::new();
     for second in 1..=3 {
         bench.flow("alice", 1_000);
@@ -199,6 +180,19 @@ fn with_a_gap() -> Bench {
     bench.ledger.commit_now(&batch).unwrap();
     bench.reload();
     bench.outbox.expect(1);
+    bench
+}
+
+#[test]
+fn reports_that_are_gone_are_skipped_and_said_so() {
+    let bench = with_two_gone();
+    let (report, skip) = bench.outbox.next(&bench.ledger, &bench.batch).unwrap().unwrap();
+    assert_eq!((report.seq, skip), (3, Some(Skip { from: 1, to: 3 })));
+}
+
+/// A ledger of which the panel lacks reports 1 and 2, which are gone, and has 3.
+fn with_a_gap() -> Bench {
+    let mut bench = with_two_gone();
     let (_, skip) = bench.outbox.next(&bench.ledger, &bench.batch).unwrap().unwrap();
     bench.outbox.leaves_out(Second::clamped(900_000), &mut bench.batch);
     bench.commit();
