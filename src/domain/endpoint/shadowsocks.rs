@@ -48,7 +48,8 @@ impl Plugin {
     #[must_use]
     pub fn spelled_out(mut self) -> Self {
         if self.name == V2RAY && self.pairs().iter().all(|(key, _)| key != "mode") {
-            let options = [self.options.as_str(), "mode=websocket"];
+            // In front: behind a `\` that ends the options it would be a part of them.
+            let options = ["mode=websocket", self.options.as_str()];
             self.options = options.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(";");
         }
         self
@@ -176,6 +177,21 @@ mod tests {
         assert_eq!(read(&older.link()), older);
         assert_eq!(older.unknown, [("x".to_owned(), "y".to_owned())]);
         assert_eq!(read("ss://aes-256-gcm:pw@h.test:1?plugin=;mode=x"), read("ss://aes-256-gcm:pw@h.test:1"));
+    }
+
+    #[test]
+    fn a_mode_that_is_said_once_is_not_said_again() {
+        for (name, options, spelled_out) in [
+            (V2RAY, "", "mode=websocket"),
+            (V2RAY, "tls;host=mode=x", "mode=websocket;tls;host=mode=x"),
+            (V2RAY, r"path=\", r"mode=websocket;path=\"),
+            (V2RAY, "tls;mode=quic", "tls;mode=quic"),
+            ("obfs-local", "obfs=http", "obfs=http"),
+        ] {
+            let plugin = |options: &str| Plugin { name: name.into(), options: options.into() };
+            assert_eq!(plugin(options).spelled_out(), plugin(spelled_out));
+            assert_eq!(plugin(spelled_out).spelled_out(), plugin(spelled_out));
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Links of others, as far as this API must know them: what they are called, and which are the same.
 
-use crate::domain::endpoint::{Endpoint, Host, Protocol, Shadowsocks, V2RAY};
+use crate::domain::endpoint::{Endpoint, Host, Protocol, Shadowsocks};
 use crate::domain::format::{self, Unfit};
 use crate::domain::link::Reason;
 
@@ -53,7 +53,8 @@ impl Link {
     pub fn key(&self) -> String {
         let lower = Host::read(&self.endpoint.server.as_str().to_lowercase());
         let server = lower.unwrap_or_else(|_| self.endpoint.server.clone());
-        Endpoint { name: String::new(), server, unknown: Vec::new(), ..self.endpoint.clone() }.link()
+        // As it is written under a name: a link that was renamed is still the same.
+        format::line("", &Endpoint { server, unknown: Vec::new(), ..self.endpoint.clone() })
     }
 
     /// The link under another name.
@@ -81,9 +82,7 @@ const fn part(why: Unfit) -> &'static str {
 fn written(endpoint: &Endpoint, text: &str) -> String {
     let is_misread = match &endpoint.protocol {
         Protocol::Hysteria2(hysteria2) => hysteria2.obfs.is_none() && text.contains("obfs="),
-        Protocol::Shadowsocks(Shadowsocks { plugin: Some(plugin), .. }) => {
-            plugin.name == V2RAY && !["mode=", "mode%3D", "mode%3d"].iter().any(|mode| text.contains(mode))
-        }
+        Protocol::Shadowsocks(Shadowsocks { plugin: Some(plugin), .. }) => *plugin != plugin.clone().spelled_out(),
         _ => false,
     };
     if is_misread { format::line(&endpoint.name, endpoint) } else { text.to_owned() }
@@ -148,7 +147,11 @@ mod tests {
             ("hysteria2://p@a.example:1/?obfs=none#a", "hysteria2://p@a.example:1/#a"),
             (
                 "ss://YWVzLTI1Ni1nY206eA@a.example:1?plugin=v2ray-plugin%3Btls#a",
-                "ss://YWVzLTI1Ni1nY206eA@a.example:1/?plugin=v2ray-plugin%3Btls%3Bmode%3Dwebsocket#a",
+                "ss://YWVzLTI1Ni1nY206eA@a.example:1/?plugin=v2ray-plugin%3Bmode%3Dwebsocket%3Btls#a",
+            ),
+            (
+                "ss://YWVzLTI1Ni1nY206eA@a.example:1?plugin=v2ray-plugin%3Bpath%3D/mode%3D1#mode=",
+                "ss://YWVzLTI1Ni1nY206eA@a.example:1/?plugin=v2ray-plugin%3Bmode%3Dwebsocket%3Bpath%3D%2Fmode%3D1#mode%3D",
             ),
             (
                 "ss://YWVzLTI1Ni1nY206eA@a.example:1?plugin=v2ray-plugin#a",
@@ -157,6 +160,7 @@ mod tests {
         ] {
             assert_eq!(read(line).text, written);
             assert_eq!(read(written).text, written);
+            assert_eq!(read(line).key(), read(written).key(), "it is not another link for that");
         }
         let said = "ss://YWVzLTI1Ni1nY206eA@a.example:1?plugin=v2ray-plugin;mode=websocket&later=1#a";
         assert_eq!(read(said).text, said);

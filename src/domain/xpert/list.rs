@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::endpoint::Endpoint;
+use crate::domain::format;
 
 /// A link as it is handed out: `[name, link]`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,10 +25,10 @@ pub fn compose(own: &[Endpoint], others: &[&[Line]]) -> Vec<String> {
     let mut lines = Vec::new();
     for (endpoint, name) in own.iter().zip(&names) {
         if taken.insert(name) {
-            lines.push(endpoint.link());
+            lines.push(format::line(name, endpoint));
         } else {
             let free = (2..=u32::MAX).map(|n| format!("{name} {n}")).find(|free| !taken.contains(free.as_str()));
-            lines.push(Endpoint { name: free.unwrap_or_default(), ..endpoint.clone() }.link());
+            lines.push(format::line(&free.unwrap_or_default(), endpoint));
         }
     }
     lines.extend(others.iter().flat_map(|lines| lines.iter().map(|line| line.1.clone())));

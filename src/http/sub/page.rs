@@ -4,6 +4,7 @@ use askama::Template;
 use worker::{Method, Request, Response};
 
 use super::Visit;
+use crate::domain::format;
 use crate::domain::history::{Bucket, Range, Row, Span, buckets};
 use crate::domain::notice::texts::Language;
 use crate::domain::page::apps::Platform;
@@ -88,7 +89,7 @@ fn links(visit: &Visit) -> Vec<(String, String)> {
     if visit.reason.is_some() {
         return Vec::new();
     }
-    visit.endpoints.iter().map(|endpoint| (endpoint.name.clone(), endpoint.link())).collect()
+    visit.endpoints.iter().map(|endpoint| (endpoint.name.clone(), format::line(&endpoint.name, endpoint))).collect()
 }
 
 /// Bytes of the last days of UTC.
