@@ -167,12 +167,37 @@ pub fn apply_late(late: &[Late], guard: &epochs::Guard, at: Second) -> Statement
     guard.bind(Statement::new(APPLY_LATE).bind_json(&late)).bind(at)
 }
 
+/// A grant lasts 24 h on the node; an hour later the panel counts on it no more.
+pub const GRANT_FREED_AFTER: i64 = 25 * 3600;
+/// As `ASK` has it.
+const _: () = assert!(GRANT_FREED_AFTER == 90_000);
+
+/// Whether nobody will report any more what an entry (`key`, `value` of `json_each`) has counted: its ledger was silent since second
+/// `$since`, and another ledger of its node was heard after that. Whoever sets a ledger aside and enrols its host anew says nothing of
+/// the one before. A node that is merely down stays known whole.
+macro_rules! is_forsaken {
+    ($since:literal) => {
+        concat!(
+            "(value ->> 4 > 0 AND value ->> 6 <= ",
+            $since,
+            " AND EXISTS (SELECT 1 FROM epochs WHERE node = CAST(key AS INTEGER) AND epoch = substr(key, instr(key, ':') + 1, 16)
+          AND seen_at <= ",
+            $since,
+            ") AND EXISTS (SELECT 1 FROM epochs WHERE node = CAST(key AS INTEGER) AND seen_at > ",
+            $since,
+            "))"
+        )
+    };
+}
+
 // Answers up to 256 asks. [slot, key, count, stated limit, gives back] each.
 // Rows: 1 written per ask answered; read 2 per ask (json_each, slot), and 1 (whether the panel was restored: then a user
-// with a quota gets the limit that the node states and not more, see restored.rs).
+// with a quota gets the limit that the node states and not more, see restored.rs). For whoever gets nothing while no node holds anything
+// of his, 1 per entry and up to 2 epochs of each that is 25 hours old: whether what blocks him is forsaken.
 // An ask whose n is not above the stored one changes nothing and returns nothing. Who gives back gets no more than he states, and
 // calls nobody.
-const ASK: &str = "
+const ASK: &str = concat!(
+    "
 INSERT INTO usage (user, job)
 SELECT slots.user, json_array(ask.value ->> 1, ask.value ->> 2, ask.value ->> 3, slots.gate = 'open', slots.name,
   EXISTS (SELECT 1 FROM meta WHERE name = 'restored_at'), ask.value ->> 4)
@@ -185,7 +210,10 @@ ON CONFLICT (user) DO UPDATE SET (entries, known, out, answer, called_at) = (
     usage.known - known + known_now,
     usage.out - spendable + (unspent / 1000) * coefficient + ((unspent % 1000) * coefficient + 999) / 1000,
     json_array(excluded.job ->> 4, answer),
-    CASE WHEN is_open AND NOT frozen AND NOT gives_back AND granted = 0 AND others > 0 AND usage.called_at <= CAST(?6 AS INTEGER) - 30
+    CASE WHEN is_open AND NOT frozen AND NOT gives_back AND granted = 0 AND usage.called_at <= CAST(?6 AS INTEGER) - 30
+      AND (others > 0 OR EXISTS (SELECT 1 FROM json_each(usage.entries) WHERE ",
+    is_forsaken!("CAST(?6 AS INTEGER) - 90000"),
+    "))
       THEN CAST(?6 AS INTEGER) ELSE usage.called_at END
   FROM (SELECT *, max(held_now - count_now, 0) AS unspent
   FROM (SELECT *, max(stated, answer) AS held_now
@@ -209,7 +237,8 @@ ON CONFLICT (user) DO UPDATE SET (entries, known, out, answer, called_at) = (
     FROM (SELECT path, usage.entries -> path AS entry
       FROM (SELECT '$.\"' || (excluded.job ->> 0) || '\"' AS path)))))))))))
 WHERE CAST(?2 AS INTEGER) > coalesce(usage.entries -> ('$.\"' || (excluded.job ->> 0) || '\"') ->> 0, 0)
-RETURNING user, answer, called_at";
+RETURNING user, answer, called_at"
+);
 
 /// One ask, ready to answer: `[slot, key, count, stated limit, gives back]`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -286,9 +315,6 @@ pub(super) fn free_node(node: NodeId) -> Statement {
     unguarded(free(format!("{node}:"), false))
 }
 
-/// A grant lasts 24 h on the node; an hour later the panel counts on it no more.
-pub const GRANT_FREED_AFTER: i64 = 25 * 3600;
-
 /// Whether an entry (`key`, `value` of `json_each`) holds what its node will never spend: it was not asked about until
 /// second `?2`, or its credentials were replaced and the node holds a roster that lacks them.
 macro_rules! is_idle {
@@ -300,13 +326,16 @@ macro_rules! is_idle {
     };
 }
 
-// What such an entry counted and still has to report stays known. Rows read: 2 per user, and per entry of his 2 (json_each)
-// and 4 (its slot and epoch, twice); written: 1 per user of whom anything is freed.
+// What an idle entry counted and still has to report stays known. A forsaken one goes back to what was reported: should its ledger come
+// back after all, its next ask states its count anew. Rows read: 2 per user, and per entry of his 2 (json_each), 4 (its slot and epoch,
+// twice) and, if it is 25 hours old, 4 more epochs; written: 1 per user of whom anything is freed.
 const FREE_IDLE: &str = concat!(
     "
-UPDATE usage SET (entries, out) = (
-  SELECT json_group_object(key, json(entry)), coalesce(sum(entry ->> 5), 0) FROM (
+UPDATE usage SET (entries, known, out) = (
+  SELECT json_group_object(key, json(entry)), coalesce(sum(entry ->> 4), 0), coalesce(sum(entry ->> 5), 0) FROM (
     SELECT key, CASE WHEN ",
+    is_forsaken!("CAST(?2 AS INTEGER)"),
+    " THEN json_array(value ->> 0, value ->> 2, value ->> 2, value ->> 2, 0, 0, value ->> 6) WHEN ",
     is_idle!(),
     " THEN json_array(value ->> 0, value ->> 1, value ->> 2, value ->> 1, value ->> 4, 0, value ->> 6)
       ELSE value END AS entry
@@ -314,11 +343,13 @@ UPDATE usage SET (entries, out) = (
 WHERE user IN (SELECT value FROM json_each(?1))
   AND EXISTS (SELECT 1 FROM json_each(usage.entries) WHERE value ->> 5 > 0 AND ",
     is_idle!(),
+    " OR ",
+    is_forsaken!("CAST(?2 AS INTEGER)"),
     ")"
 );
 
-/// Frees what was granted to these users and will never be spent. Only done for users who starve, because only then does
-/// it matter.
+/// Frees what was granted to these users and will never be spent, and what was counted and will never be reported. Only done for users
+/// who starve, because only then does it matter.
 #[must_use]
 pub fn free_idle(users: &[i64], now: Second) -> Statement {
     Statement::new(FREE_IDLE).bind_json(&users).bind(now.plus(-GRANT_FREED_AFTER))

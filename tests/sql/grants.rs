@@ -1,7 +1,7 @@
 //! The SQL of grants against their model: the same random histories, and every number compared after every step.
 
 use proptest::prelude::*;
-use weir::store::epochs::Guard;
+use weir::store::epochs::{self, Guard};
 use weir::store::node_list;
 use weir::store::usage::{self, AnswerRow, AskRow, Charge, Landing, Late};
 use weir_wire::grant::{Account, Asked, COEFFICIENT_ONE, Entry, Rules, kept};
@@ -216,6 +216,44 @@ fn a_report_behind_or_ahead_of_its_epoch_changes_nothing() {
     let guard = Guard { last_seq: 1, ..panel.guard(0) };
     panel.sqlite.run(&usage::apply(&[charge], &guard, COEFFICIENT_ONE, at)).unwrap();
     assert_eq!(panel.account(), before);
+}
+
+#[test]
+fn what_a_ledger_set_aside_had_counted_blocks_a_quota_for_a_day_and_is_known_again_should_it_come_back() {
+    let (panel, rules) = (Panel::new(), Rules::default());
+    let mib = |count| Bytes::mib(count).get();
+    panel.sqlite.execute(&format!("UPDATE usage SET monthly_quota = {}", mib(100)));
+    let fresh = usage::entry_key(NodeId(0), Epoch::from_random(10), &panel.slot);
+    let hear = |epoch, now| {
+        let seen = crate::scene::seen(Second::clamped(now));
+        panel.sqlite.run(&epochs::see(NodeId(0), epoch, &seen)).unwrap();
+    };
+    let ask = |key: &str, n, count, held, now| {
+        let asked = Asked { n, count, held, gives_back: false };
+        panel.answer(key.to_owned(), asked, COEFFICIENT_ONE, rules, now)
+    };
+    let free = |now| panel.sqlite.run(&usage::free_idle(&[USER], Second::clamped(now))).unwrap();
+    hear(panel.epoch, NOW);
+    assert_eq!(ask(&panel.key(0), 1, 0, 0, NOW), (Some(mib(50)), false));
+    assert_eq!(ask(&panel.key(0), 2, mib(100), mib(50), NOW), (Some(mib(100)), false), "nothing of it is reported");
+    let day = NOW + usage::GRANT_FREED_AFTER;
+    assert_eq!(panel.ask_of_another(Asked { n: 1, ..Asked::default() }, rules, day), (Some(0), false));
+    free(day);
+    assert_eq!(panel.account().known, mib(100), "the node is down, and may report it yet");
+    hear(Epoch::from_random(10), day - 1);
+    assert_eq!(ask(&fresh, 1, 0, 0, day - 1), (Some(0), false));
+    free(day - 1);
+    assert_eq!(panel.account().known, mib(100), "its old ledger may come back");
+    hear(Epoch::from_random(10), day);
+    assert_eq!(ask(&fresh, 2, 0, 0, day), (Some(0), true));
+    free(day);
+    assert_eq!(panel.account().known, 0);
+    assert_eq!(ask(&fresh, 3, 0, 0, day + 30), (Some(mib(50)), false));
+    assert_eq!(ask(&panel.key(0), 3, mib(100), mib(100), day + 60).0, Some(mib(100)), "it did");
+    free(day + 60);
+    assert_eq!(panel.account().known, mib(100));
+    panel.report(0, mib(100));
+    assert_eq!((panel.account().month, panel.account().known), (mib(100), 0));
 }
 
 #[test]
