@@ -5,8 +5,9 @@
 mod clients;
 mod watcher;
 
-use std::net::TcpListener as Probe;
+use std::net::{TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -31,9 +32,21 @@ pub fn binary() -> PathBuf {
     path.expect("these tests run a real sing-box >= 1.14: set SING_BOX_BIN to its path")
 }
 
-/// A port that was free a moment ago, for TCP.
+/// Below 32768, where Linux begins to take the local ports of outgoing connections by default (`net.ipv4.ip_local_port_range`): one from
+/// that range could be gone again before its server binds it.
+const PORTS: std::ops::Range<u16> = 15_000..32_000;
+
+/// A port that was free a moment ago, for TCP and UDP. It stays unbound until its server starts, so none is found twice.
 pub fn free_port() -> u16 {
-    Probe::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    static FOUND: AtomicU32 = AtomicU32::new(0);
+    let count = u32::from(PORTS.end - PORTS.start);
+    // Programs that run at the same time look at different places.
+    let first = std::process::id().wrapping_mul(251) % count;
+    (0..count)
+        .map(|_| (first + FOUND.fetch_add(1, Ordering::Relaxed)) % count)
+        .map(|place| PORTS.start + u16::try_from(place).unwrap())
+        .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok() && UdpSocket::bind(("127.0.0.1", *port)).is_ok())
+        .expect("a free port")
 }
 
 pub fn slot(name: &str, open: bool) -> ConfiguredSlot {
