@@ -33,7 +33,7 @@ const STALE: i64 = 2 * 86_400;
 /// Rows read: three for each row of the database; written: 2 a part.
 pub(super) async fn run(call: &Call, job: &Job) -> Result<Next, Failure> {
     if call.db.run(store::hold(call.now)).await?.changes() == 0 {
-        return Ok(Next::At(store::is_over(call.now)));
+        return Ok(Next::Waits(store::is_over(call.now)));
     }
     let outcome = work(call, job).await;
     call.db.run(store::let_go()).await?;

@@ -27,7 +27,7 @@ use crate::http::call::Call;
 use crate::http::failure::Failure;
 use crate::http::settings;
 use crate::store::d1::Cost;
-use crate::store::jobs::{self, Ending, Job};
+use crate::store::jobs::{self, Ending, Job, Outcome};
 use crate::{clock, random, spending};
 
 /// The trigger of `wrangler.toml`.
@@ -42,6 +42,8 @@ pub(super) enum Next {
     Regular,
     /// Then, or by its schedule if that is sooner.
     At(Second),
+    /// The same, because another run may still go on, or was cut off: nobody knows how that one ended.
+    Waits(Second),
 }
 
 /// Runs the jobs that are due. `trigger` is the string of `wrangler.toml`.
@@ -81,16 +83,20 @@ async fn run_one(call: &Call, job: &Job) -> Result<(), Failure> {
         return Ok(());
     }
     let began = clock::millis();
-    let outcome = dispatch(call, job).await;
+    let result = dispatch(call, job).await;
     let regular = schedule(&job.name).after(call.now, settings::zone(&call.env));
-    let (next, error) = match outcome {
-        Ok(Next::Regular) => (regular, None),
-        Ok(Next::At(at)) => (at.min(regular), None),
-        Err(failure) => (retry, Some(explain(&job.name, &failure))),
+    let error;
+    let (next, outcome) = match result {
+        Ok(Next::Regular) => (regular, Outcome::Done),
+        Ok(Next::At(at)) => (at.min(regular), Outcome::Done),
+        Ok(Next::Waits(at)) => (at.min(regular), Outcome::Waits),
+        Err(failure) => {
+            error = explain(&job.name, &failure);
+            (retry, Outcome::Failed(&error))
+        }
     };
     let cost = call.db.cost();
-    let ending =
-        Ending { lasted_ms: clock::millis().saturating_sub(began), cost, error: error.as_deref(), retry, next };
+    let ending = Ending { lasted_ms: clock::millis().saturating_sub(began), cost, outcome, retry, next };
     call.db.run(jobs::end(&job.name, clock::now(), &ending)).await?;
     show_cost(call, &job.name, cost);
     Ok(())

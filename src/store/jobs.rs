@@ -74,13 +74,25 @@ pub fn begin(job: &Job, now: Second, retry: Second) -> Statement {
     Statement::new(BEGIN).bind(job.name.as_str()).bind(now).bind(retry).bind(job.next_at)
 }
 
-// Rows: 1 read, 1 written. Who asked for another run while this one went on is not forgotten: `next_at` is his.
+// Rows: 1 read, 1 written. Who asked for another run while this one went on is not forgotten: `next_at` is his. A run that only waited for
+// another one says nothing of how that ended: what counted as failed before goes on to count.
 const END: &str = "
 UPDATE jobs SET ended_at = CAST(?2 AS INTEGER), lasted_ms = CAST(?3 AS INTEGER), queries = CAST(?4 AS INTEGER),
   rows_read = CAST(?5 AS INTEGER), rows_written = CAST(?6 AS INTEGER), error = ?7,
-  failures = CASE WHEN ?7 IS NULL THEN 0 ELSE failures END,
+  failures = CASE WHEN ?10 THEN max(failures - 1, 0) WHEN ?7 IS NULL THEN 0 ELSE failures END,
   next_at = CASE WHEN next_at = CAST(?8 AS INTEGER) THEN CAST(?9 AS INTEGER) ELSE min(next_at, CAST(?9 AS INTEGER)) END
 WHERE name = ?1";
+
+/// What became of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome<'a> {
+    /// It has done what there was to do.
+    Done,
+    /// It has done nothing, because another run may still go on, or was cut off.
+    Waits,
+    /// Why it failed.
+    Failed(&'a str),
+}
 
 /// How a run ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,8 +101,8 @@ pub struct Ending<'a> {
     pub lasted_ms: i64,
     /// What it cost.
     pub cost: Cost,
-    /// Why it failed.
-    pub error: Option<&'a str>,
+    /// What became of it.
+    pub outcome: Outcome<'a>,
     /// What [`begin`] noted as the time of a repetition.
     pub retry: Second,
     /// When the job runs next.
@@ -100,6 +112,7 @@ pub struct Ending<'a> {
 /// Notes the end of a run.
 #[must_use]
 pub fn end(name: &str, now: Second, ending: &Ending<'_>) -> Statement {
+    let error = if let Outcome::Failed(why) = ending.outcome { Some(why) } else { None };
     let count = |number: usize| i64::try_from(number).unwrap_or(i64::from(u32::MAX)).min(i64::from(u32::MAX));
     Statement::new(END)
         .bind(name)
@@ -108,9 +121,10 @@ pub fn end(name: &str, now: Second, ending: &Ending<'_>) -> Statement {
         .bind(count(ending.cost.queries))
         .bind(count(ending.cost.read))
         .bind(count(ending.cost.written))
-        .bind(ending.error)
+        .bind(error)
         .bind(ending.retry)
         .bind(ending.next)
+        .bind(i64::from(ending.outcome == Outcome::Waits))
 }
 
 // Rows: 1 read, 1 written.

@@ -3,7 +3,7 @@
 use serde_json::json;
 use weir::store::channels::{self, Channel, Created, Fields, Standing};
 use weir::store::deliveries::{self, Mark, Shown, Waiting};
-use weir::store::{events, jobs};
+use weir::store::{alerts, events, jobs};
 use weir_wire::Second;
 
 use super::{channel, fan_out, happen, kinds, waiting};
@@ -164,8 +164,45 @@ fn an_outbox_that_is_called_while_it_runs_runs_again() {
     let retry = NOW.plus(60);
     scene.sqlite.run(&jobs::begin(&job, NOW, retry)).unwrap();
     happen(&scene, 1, &["one"]);
-    let ending =
-        jobs::Ending { lasted_ms: 1, cost: weir::store::d1::Cost::default(), error: None, retry, next: Second::LAST };
+    let ending = jobs::Ending {
+        lasted_ms: 1,
+        cost: weir::store::d1::Cost::default(),
+        outcome: jobs::Outcome::Done,
+        retry,
+        next: Second::LAST,
+    };
     scene.sqlite.run(&jobs::end("outbox", NOW, &ending)).unwrap();
     assert_eq!(scene.sqlite.value::<i64>("SELECT next_at FROM jobs WHERE name = 'outbox'"), NOW.get());
+}
+
+#[test]
+fn a_job_that_is_cut_off_each_time_is_told_although_the_runs_between_only_wait() {
+    let scene = Scene::new();
+    channel(&scene, "hook", &["job.failed"], "operator");
+    let jobs = || -> Vec<jobs::Job> { scene.sqlite.all(&jobs::all()).unwrap() };
+    let backup = || jobs().into_iter().find(|job| job.name == "backup").unwrap();
+    let begin = || scene.sqlite.run(&jobs::begin(&backup(), NOW, NOW)).unwrap();
+    let end = |outcome| {
+        let cost = weir::store::d1::Cost::default();
+        let ending = jobs::Ending { lasted_ms: 1, cost, outcome, retry: NOW, next: NOW };
+        scene.sqlite.run(&jobs::end("backup", NOW, &ending)).unwrap();
+    };
+    let told = || {
+        scene.sqlite.run(&alerts::jobs(NOW)).unwrap();
+        scene.sqlite.value::<i64>("SELECT count(*) FROM events WHERE kind = 'job.failed'")
+    };
+    for cut_off in 1..=3 {
+        assert_eq!(told(), 0);
+        begin();
+        assert_eq!(backup().failures, cut_off);
+        if cut_off < 3 {
+            begin();
+            end(jobs::Outcome::Waits);
+            assert_eq!(backup().failures, cut_off);
+        }
+    }
+    assert_eq!(told(), 1);
+    begin();
+    end(jobs::Outcome::Done);
+    assert_eq!(backup().failures, 0);
 }
