@@ -115,6 +115,14 @@ test('at the same instant the last place is taken once', async () => {
   assert.equal((await devicesOf(one)).total, 2);
 });
 
+test('a new device that asks several times at the same instant is one device, and gets its list each time', async () => {
+  const one = await user();
+  await panel.api('PATCH', one.api, { hwid_limit: 1 });
+  const answers = await Promise.all(Array.from({ length: 8 }, () => get(one, PHONE)));
+  assert.deepEqual(answers.map(nameOf), Array(8).fill('Wien trojan'));
+  assert.equal((await devicesOf(one)).total, 1);
+});
+
 test('a client without an id, or with none that is one, is served unless the operator wants otherwise', async () => {
   const one = await user();
   for (const id of [undefined, '', 'short', 'with spaces in it', 'x'.repeat(65), '<script>alert(1)</script>']) {

@@ -206,6 +206,10 @@ test('the log goes on by the last delivery of a page', async () => {
   await page.waitForURL(/\/alerts$/);
   const { cost } = await panel.request('GET', '/alerts', { headers: { cookie: owner.cookie } });
   assert.ok(cost.written === 0 && cost.read <= 2 + 20 + 2 * 51 && cost.queries <= 3, JSON.stringify(cost));
+  for (const [query, isStill] of [['', 0], ['?state=dead', 0], ['?state=waiting', 0], ['?state=delivered', 1], [`?channel=${channel}`, 1], [`?state=dead&channel=${channel}`, 0]]) {
+    await page.goto(`${panel.url}/alerts${query}`);
+    assert.equal(await page.locator('#live[data-still]').count(), isStill, `what passes over many rows does not refresh itself: ${query}`);
+  }
   await page.context().close();
 });
 

@@ -20,11 +20,12 @@ pub struct Told<'a> {
     pub client: &'a str,
 }
 
-// Two that come at the same instant do not both take the last place. Rows: read 1 per device of the user; written 1.
+// Two that come at the same instant do not both take the last place; one that asks twice has the place that it took. Rows: read 1 per
+// device of the user; written 1.
 const ENTER: &str = "
 INSERT INTO devices (user, id, os, os_version, model, client, first_at, last_at)
 SELECT ?1, ?2 ->> 'id', ?2 ->> 'os', ?2 ->> 'os_version', ?2 ->> 'model', ?2 ->> 'client', CAST(?3 AS INTEGER), CAST(?3 AS INTEGER)
-WHERE (SELECT count(*) FROM devices WHERE user = ?1) < CAST(?4 AS INTEGER)
+WHERE (SELECT count(*) FROM devices WHERE user = ?1 AND id <> ?2 ->> 'id') < CAST(?4 AS INTEGER)
 ON CONFLICT (user, id) DO UPDATE SET last_at = excluded.last_at";
 
 /// Enters a device, if it is one of at most `most`. Nothing is changed when there is no room.

@@ -1,17 +1,27 @@
 //! One link a line, plain or in base64.
 
 use super::check::XHTTP_MODES;
-use super::{Clash, Rendered, Unfit, clash, fit};
+use super::{Clash, Fitted, Rendered, Unfit, clash, fit};
 use crate::domain::endpoint::{Endpoint, Plugin, Protocol, Transport};
 
 /// The lines. Each client skips a scheme that it does not know, so only what ends the whole list of a strict client is
 /// left out.
 pub(super) fn write(endpoints: &[Endpoint]) -> Rendered {
-    let (lines, left_out) = fit(endpoints, &[], str::to_owned, |name, endpoint| match refused(endpoint) {
+    let (lines, left_out) = fitted(endpoints, &[]);
+    Rendered { served: lines.len(), body: lines.into_iter().map(|(_, line)| line + "\n").collect(), left_out }
+}
+
+/// The same one by one, beside links that have these names.
+#[must_use]
+pub fn lines(endpoints: &[Endpoint], taken: &[&str]) -> Vec<String> {
+    fitted(endpoints, taken).0.into_iter().map(|(_, line)| line).collect()
+}
+
+fn fitted(endpoints: &[Endpoint], taken: &[&str]) -> Fitted<String> {
+    fit(endpoints, taken, str::to_owned, |name, endpoint| match refused(endpoint) {
         Some(why) => Err(why),
-        None => Ok(line(name, endpoint) + "\n"),
-    });
-    Rendered { served: lines.len(), body: lines.into_iter().map(|(_, line)| line).collect(), left_out }
+        None => Ok(line(name, endpoint)),
+    })
 }
 
 /// The link under a name, so that mihomo loads it: it knows no mode of a v2ray-plugin but what is said.

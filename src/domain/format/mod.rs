@@ -28,7 +28,7 @@ pub use clash::Clash;
 pub use client::{AREA as CLIENT_RULES, Before, Condition, HeaderName, Malformed, Name, Rule, Rules, Text};
 pub use extra::Extra;
 pub use given::Given;
-pub use links::{line, refused};
+pub use links::{line, lines, refused};
 pub use sing_box::Tier;
 pub use unfit::{LeftOut, Unfit};
 

@@ -1,7 +1,5 @@
 //! The list that a user fetches: his own nodes first, then the links of others.
 
-use std::collections::HashSet;
-
 use serde::{Deserialize, Serialize};
 
 use crate::domain::endpoint::Endpoint;
@@ -20,33 +18,33 @@ pub struct Line(
 /// renamed, and sources were renamed already.
 #[must_use]
 pub fn compose(own: &[Endpoint], others: &[&[Line]]) -> Vec<String> {
-    let mut taken: HashSet<&str> = others.iter().flat_map(|lines| lines.iter().map(|line| line.0.as_str())).collect();
-    let names: Vec<String> = own.iter().map(|endpoint| endpoint.name.clone()).collect();
-    let mut lines = Vec::new();
-    for (endpoint, name) in own.iter().zip(&names) {
-        if taken.insert(name) {
-            lines.push(format::line(name, endpoint));
-        } else {
-            let free = (2..=u32::MAX).map(|n| format!("{name} {n}")).find(|free| !taken.contains(free.as_str()));
-            lines.push(format::line(&free.unwrap_or_default(), endpoint));
-        }
-    }
-    lines.extend(others.iter().flat_map(|lines| lines.iter().map(|line| line.1.clone())));
+    let others = || others.iter().flat_map(|lines| lines.iter());
+    let taken: Vec<&str> = others().map(|line| line.0.as_str()).collect();
+    let mut lines = format::lines(own, &taken);
+    lines.extend(others().map(|line| line.1.clone()));
     lines
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::endpoint::notice;
+    use crate::domain::endpoint::{Protocol, notice};
 
     #[test]
     fn our_own_nodes_come_first_and_give_way() {
         let direct = [Line("Berlin".into(), "trojan://a@b:1#Berlin".into())];
         let aggregated = [Line("Paris".into(), "trojan://c@d:2#Paris".into())];
-        let lines = compose(&[notice("Berlin"), notice("Rome")], &[&aggregated, &direct]);
+        let own = ["Berlin", "Rome", "Rome", "Rome 2"].map(notice);
+        let lines = compose(&own, &[&aggregated, &direct]);
         let ends: Vec<&str> = lines.iter().map(|line| line.rsplit('#').next().unwrap()).collect();
-        assert_eq!(ends, ["Berlin%202", "Rome", "Paris", "Berlin"]);
+        assert_eq!(ends, ["Berlin%202", "Rome", "Rome%202", "Rome%202%202", "Paris", "Berlin"]);
         assert_eq!(lines.last().unwrap(), "trojan://a@b:1#Berlin");
+    }
+    #[test]
+    fn an_own_node_for_which_a_client_refuses_the_list_is_not_in_it() {
+        let mut strange = notice("Rome");
+        let Protocol::Shadowsocks(shadowsocks) = &mut strange.protocol else { panic!("{strange:?}") };
+        shadowsocks.method = "bf-cfb".into();
+        assert_eq!(compose(&[strange, notice("Rome")], &[]), [notice("Rome").link()]);
     }
 }

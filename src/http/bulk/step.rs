@@ -194,6 +194,7 @@ fn fields(user: &User) -> Map<String, Value> {
             None => json!({ "plan": plan, "add_remaining_traffic": keeps, "fire_on_either": either }),
         }
     });
+    let chosen = user.marzban.as_deref().and_then(|text| serde_json::from_str::<Value>(text).ok());
     object(&json!({
         "note": user.note, "plan": user.plan, "plan_version": user.plan_version,
         "monthly_quota": user.monthly_quota, "total_quota": user.total_quota,
@@ -201,7 +202,7 @@ fn fields(user: &User) -> Map<String, Value> {
         "expires_at": user.expires_at, "disabled_at": user.disabled_at, "suspended_until": user.suspended_until,
         "speed_limit": user.speed_limit, "device_limit": user.device_limit, "stream_limit": user.stream_limit,
         "address_limit": user.address_limit, "hwid_limit": user.hwid_limit, "delete_after_days": user.delete_after_days, "next_plan": next,
-        "hold": user.hold, "hold_until": user.hold_until,
+        "hold": user.hold, "hold_until": user.hold_until, "marzban": chosen,
     }))
 }
 
@@ -240,6 +241,7 @@ mod tests {
         let next = fields.remove("next_plan").unwrap_or_default();
         let next_plan = next.get("plan").cloned().unwrap_or_default();
         let flag = |name: &str, default: u32| next.get(name).and_then(Value::as_bool).map_or(default, u32::from);
+        let chosen = fields.remove("marzban").filter(|chosen| !chosen.is_null()).map(|chosen| chosen.to_string());
         fields.remove(HOLD_SINCE);
         let mut changed = user.clone();
         if let Some(end) = end {
@@ -250,7 +252,7 @@ mod tests {
             "created_at": 0, "month": changed.month, "lifetime": changed.lifetime, "bonus_left": 0, "bonus_spent": 0,
             "period_start": changed.period_start, "period_end": changed.period_end, "last_at": 0, "revision": 3,
             "next_plan": next_plan, "next_keeps_rest": flag("add_remaining_traffic", user.next_keeps_rest),
-            "next_on_either": flag("fire_on_either", user.next_on_either),
+            "next_on_either": flag("fire_on_either", user.next_on_either), "marzban": chosen,
         });
         fields.extend(object(&rest));
         serde_json::from_value(Value::Object(fields)).unwrap()
@@ -285,6 +287,7 @@ mod tests {
         let same = Some("he has it already");
         assert_eq!(done(json!({}), json!({ "change": { "monthly_quota": 100, "note": null } })), same);
         assert_eq!(done(json!({}), json!("enable")), same);
+        assert_eq!(done(json!({}), json!({ "change": { "protocols": null } })), same);
         assert_eq!(done(json!({ "disabled_at": 5 }), json!("disable")), same);
         assert_eq!(done(json!({}), json!({ "change": { "plan": "gone" } })), Some("the plan is gone"));
         let waits = json!({ "hold": DAY });
@@ -307,6 +310,8 @@ mod tests {
             json!({ "change": { "hold_seconds": 5 * DAY } }),
             json!({ "change": { "expires_at": days(3), "address_limit": null, "delete_after_days": 2 } }),
             json!({ "change": { "expires_at": null, "speed_limit": 5, "device_limit": 6, "stream_limit": 7 } }),
+            json!({ "change": { "protocols": null, "note": "y" } }),
+            json!({ "change": { "protocols": { "vless": {} } } }),
             json!({ "extend": { "days": 12 } }),
             json!("enable"),
             json!("disable"),
@@ -316,6 +321,7 @@ mod tests {
             json!({ "expires_at": days(9), "plan": "free", "plan_version": 2, "address_limit": 3, "note": "was" }),
             json!({ "hold": DAY, "next_plan": "basic", "next_keeps_rest": 1, "next_on_either": 0 }),
             json!({ "disabled_at": 99, "suspended_until": days(1), "expires_at": days(-2) }),
+            json!({ "marzban": json!({ "trojan": { "excluded": ["a"] } }).to_string() }),
         ];
         let mut undone = 0;
         for (who, action) in users.iter().flat_map(|user| actions.iter().map(move |action| (user, action))) {

@@ -25,7 +25,7 @@ const NEWEST: (i64, i64) = (1 << 52, 0);
 /// `GET /alerts`, also HEAD
 ///
 /// Query: `state`, `channel`, `before` (a delivery's id). Queries: 3. Rows read: 2 for the session, the channels, and 2 per delivery shown; with a filter
-/// by channel or `delivered` those passed over too.
+/// by channel or `delivered` those passed over too, so such a page does not refresh itself.
 pub(super) async fn list(request: &Request, call: &Call) -> Result<Response, Failure> {
     let Some(visit) = Visit::of(request, call).await? else { return go_to("/login") };
     visit.ask("channels:read")?;

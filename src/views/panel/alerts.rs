@@ -80,6 +80,8 @@ pub(crate) struct AlertsLive<'a> {
     states: Vec<(String, &'static str, bool)>,
     deliveries: Vec<DeliveryView<'a>>,
     is_filtered: bool,
+    /// Whether it passes over deliveries to find those of the filter, perhaps over all of a month: not every five seconds.
+    pub(crate) stands_still: bool,
     first: Option<String>,
     next: Option<String>,
 }
@@ -241,6 +243,8 @@ impl<'a> AlertsLive<'a> {
                 .collect(),
             deliveries: rows.iter().map(|row| DeliveryView::new(row, channels, say)).collect(),
             is_filtered: filter != DeliveryFilter::default(),
+            // What waits and what is dead has an index.
+            stands_still: filter != DeliveryFilter::default() && !["waiting", "dead"].contains(&filter.state),
             first: goes_on.then(|| filter.link("")),
             next: rows.last().filter(|_| more).map(|last| filter.link(&last.id())),
         }
