@@ -210,6 +210,53 @@ test('whatever ends an import early, the passwords of operators whom it has crea
   old.admins = admins;
 });
 
+/** Reads (and writes nothing) three pages of users, and does something before the old panel answers each page. */
+async function readWhile(t, deed) {
+  const proxy = await FaultProxy.start({ target: old.url });
+  const { users } = old;
+  t.after(async () => {
+    old.users = users;
+    await proxy.stop();
+  });
+  old.users = Array.from({ length: 450 }, (_, index) => ({ ...userOf(7_000 + index, began), username: `page-${index}` })).reverse();
+  let pages = 0;
+  const fault = async (exchange) => {
+    pages += 1;
+    deed(pages);
+    exchange.reply(await exchange.forward());
+  };
+  proxy.disturb(({ path: where }) => (where.startsWith('/api/users?') ? { name: 'meanwhile', fault } : null));
+  return { ...(await run('--url', proxy.url)), pages };
+}
+
+test('one who is deleted while the old panel is read makes nobody else be missed, also if another one comes', async (t) => {
+  for (const another of [[], [{ ...userOf(0, began), username: 'another', created_at: '2099-01-01T00:00:00' }]]) {
+    const { report, err, pages } = await readWhile(t, (page) => {
+      if (page !== 2) return;
+      old.users.shift();
+      old.users.push(...another);
+    });
+    assert.equal(pages, 6, err);
+    assert.deepEqual(report.created.map(({ name }) => name), old.users.map(({ username }) => username).sort());
+    assert.match(err, /users changed there while they were read \(\d+ were read, .*\): they are read once more/);
+  }
+});
+
+test('one who is created while the old panel is read, or deleted before he is, is no reason to read it again', async (t) => {
+  const { report, err, pages } = await readWhile(t, (page) => {
+    if (page === 2) old.users.pop();
+    if (page === 3) old.users.push({ ...userOf(0, began), username: 'another', created_at: '2099-01-01T00:00:00' });
+  });
+  assert.equal(pages, 3, err);
+  assert.deepEqual(report.created.map(({ name }) => name), old.users.map(({ username }) => username).sort());
+});
+
+test('an old panel in which users are deleted again and again while it is read is not imported', async (t) => {
+  const { code, out, err } = await readWhile(t, () => old.users.shift());
+  assert.deepEqual([code, out], [1, '']);
+  assert.match(err, /its users changed each time that they were read, at last so: 446 were read, and it told of 446 at the beginning and 444 at the end\. Leave it alone meanwhile/);
+});
+
 test('users are counted as they are', async () => {
   const { users, counted } = await panel.db.prepare("SELECT (SELECT count(*) FROM users WHERE deleted_at IS NULL) AS users, (SELECT value FROM counters WHERE name = 'users') AS counted").first();
   assert.equal(users, counted);
