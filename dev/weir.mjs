@@ -23,7 +23,7 @@ import { parseArgs } from 'node:util';
 
 import { Trouble } from './home.mjs';
 import { Panel } from './import/panel.mjs';
-import { printed } from './import/report.mjs';
+import { printed, printedPasswords } from './import/report.mjs';
 import { importInto } from './import/run.mjs';
 
 const OPTIONS = {
@@ -50,6 +50,9 @@ const SOURCES = {
   '3x-ui': { needs: ['file'], load: async () => (await import('./import/x-ui.mjs')).read },
   sqlite: { needs: ['file'], load: async () => (await import('./import/sqlite.mjs')).read },
 };
+
+/** What ends an import early. */
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'];
 
 const say = (text) => process.stderr.write(`import: ${text}\n`);
 
@@ -83,7 +86,7 @@ async function help() {
   return 0;
 }
 
-/** Writes what is for nobody else: it holds the passwords of new operators. */
+/** Writes what is for nobody else: it holds notes and what people use. */
 async function writePrivately(file, text) {
   const opened = await open(file, 'w', 0o600);
   try {
@@ -95,14 +98,34 @@ async function writePrivately(file, text) {
   }
 }
 
+/** Imports and prints the report; whatever ends it early, the passwords of operators that it has created are printed. */
+async function imported(panel, old, options) {
+  const passwords = [];
+  const tell = () => process.stdout.write(printedPasswords(passwords.splice(0)));
+  const end = (signal) => {
+    tell();
+    // Nobody listens any more: it ends the process as if nobody had.
+    process.kill(process.pid, signal);
+  };
+  for (const signal of SIGNALS) process.once(signal, end);
+  try {
+    const report = await importInto(panel, old, { ...options, passwords });
+    process.stdout.write(printed(report, passwords));
+    passwords.length = 0;
+    return report;
+  } finally {
+    for (const signal of SIGNALS) process.removeListener(signal, end);
+    tell();
+  }
+}
+
 async function run() {
   const options = wishes(process.argv.slice(2));
   if (!options) return help();
   const read = await options.source.load();
   const panel = new Panel(options.to, options.key);
   const old = await read({ ...options, say });
-  const report = await importInto(panel, old, { ...options, say });
-  process.stdout.write(printed(report));
+  const report = await imported(panel, old, { ...options, say });
   if (options.report) await writePrivately(options.report, `${JSON.stringify(report, undefined, 1)}\n`);
   return report.allWell ? 0 : 2;
 }

@@ -36,13 +36,16 @@ const secrets = async (name) => (await panel.api('GET', `/api/v1/users/${encodeU
 const only = (object, wanted) => Object.fromEntries(Object.keys(wanted).map((field) => [field, object[field]]));
 
 /** The tables of a 3x-ui, as far as users go. */
+const XUI_TABLES = `CREATE TABLE inbounds (id INTEGER PRIMARY KEY, user_id INTEGER, up INTEGER, down INTEGER, total INTEGER, remark TEXT, enable NUMERIC,
+    expiry_time INTEGER, listen TEXT, port INTEGER, protocol TEXT, settings TEXT, stream_settings TEXT, tag TEXT UNIQUE, sniffing TEXT);
+  CREATE TABLE client_traffics (id INTEGER PRIMARY KEY, inbound_id INTEGER, enable NUMERIC, email TEXT UNIQUE, up INTEGER, down INTEGER,
+    expiry_time INTEGER, total INTEGER, reset INTEGER, all_time INTEGER);
+  CREATE TABLE settings (id INTEGER PRIMARY KEY, key TEXT, value TEXT);`;
+
+/** Clients of all kinds. */
 function xui(end) {
   return database('x-ui.db', (db) => {
-    db.exec(`CREATE TABLE inbounds (id INTEGER PRIMARY KEY, user_id INTEGER, up INTEGER, down INTEGER, total INTEGER, remark TEXT, enable NUMERIC,
-        expiry_time INTEGER, listen TEXT, port INTEGER, protocol TEXT, settings TEXT, stream_settings TEXT, tag TEXT UNIQUE, sniffing TEXT);
-      CREATE TABLE client_traffics (id INTEGER PRIMARY KEY, inbound_id INTEGER, enable NUMERIC, email TEXT UNIQUE, up INTEGER, down INTEGER,
-        expiry_time INTEGER, total INTEGER, reset INTEGER);
-      CREATE TABLE settings (id INTEGER PRIMARY KEY, key TEXT, value TEXT);`);
+    db.exec(XUI_TABLES);
     const inbound = db.prepare("INSERT INTO inbounds (id, port, protocol, remark, settings, tag, enable) VALUES (?, ?, ?, ?, ?, ?, 1)");
     const clients = (list, more = {}) => JSON.stringify({ clients: list, ...more });
     const client = (email, fields) => ({ email, enable: true, totalGB: 0, expiryTime: 0, limitIp: 0, subId: '', reset: 0, tgId: '', comment: '', ...fields });
@@ -108,6 +111,28 @@ test('a second run from the same file changes nothing', async () => {
   const { report, out } = await run('3x-ui', path.join(panel.folder, 'x-ui.db'), '--apply');
   assert.deepEqual([report.counts.unchanged, report.counts.created, report.counts.differing], [7, 0, 0], out);
   assert.match(out, /nothing had to be changed/);
+});
+
+test('a client of several inbounds of a 3x-ui has used once what its one row says', async () => {
+  const file = database('attached.db', (db) => {
+    db.exec(XUI_TABLES);
+    const inbound = db.prepare('INSERT INTO inbounds (id, port, protocol, remark, settings, tag, enable) VALUES (?, ?, ?, ?, ?, ?, 1)');
+    const client = (fields) => ({ enable: true, totalGB: 9 * GIB, expiryTime: 0, limitIp: 0, subId: 'sub-max', reset: 0, comment: '', ...fields });
+    const inbounds = [
+      ['vless', [{ email: 'Max', id: UUID(7) }]],
+      ['trojan', [{ email: 'Max', password: 'of max' }, { email: 'max-2', password: 'of max' }]],
+      ['vmess', [{ email: 'mAX', id: UUID(8) }]],
+    ];
+    for (const [index, [protocol, list]] of inbounds.entries()) inbound.run(index + 1, 1_000 + index, protocol, '', JSON.stringify({ clients: list.map(client) }), `in-${index}`);
+    const traffic = db.prepare('INSERT INTO client_traffics (inbound_id, email, up, down, all_time, enable) VALUES (?, ?, ?, ?, ?, 1)');
+    for (const row of [[1, 'Max', GIB, 2 * GIB, 5 * GIB], [2, 'max-2', 1, 2, 4]]) traffic.run(...row);
+  });
+  const { report, out } = await run('3x-ui', file, '--apply');
+  assert.deepEqual([report.counts.created, report.lost, report.failed], [1, [], []], out);
+  const max = { monthly_quota: 9 * GIB, monthly_used: 3 * GIB + 3, total_used: 5 * GIB + 4 };
+  assert.deepEqual(only(await here('Max'), max), max);
+  assert.deepEqual((await secrets('Max')).by_hand, ['vless_uuid', 'vmess_uuid', 'trojan_password']);
+  assert.equal((await run('3x-ui', file, '--apply')).report.counts.unchanged, 1);
 });
 
 /** A database as people make one beside a script. */

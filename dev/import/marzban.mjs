@@ -6,6 +6,8 @@ import { ask } from './http.mjs';
 import { wishOf } from './user.mjs';
 
 const PAGE = 200;
+/** Readings of all users, while one of them is not whole. */
+const READINGS = 2;
 const DAY = 86_400;
 /** Seconds of a rolling period. */
 const PERIODS = { day: DAY, week: 7 * DAY, month: 30 * DAY, year: 365 * DAY };
@@ -67,17 +69,34 @@ class Marzban {
     return body;
   }
 
-  /** By pages in the order of creation, so that one who is created meanwhile comes last. */
+  /** All of them: where a reading is not whole, by another from the beginning. */
   async users(say) {
-    const found = new Map();
-    for (let offset = 0, total = 1; offset < total; offset += PAGE) {
-      const page = await this.get(`/api/users?offset=${offset}&limit=${PAGE}&sort=created_at`);
-      total = page.total;
-      for (const user of page.users) found.set(user.username, user);
-      say(`read ${found.size} of ${total} users`);
-      if (page.users.length === 0) break;
+    for (let readings = 1; ; readings += 1) {
+      const { found, totals, isWhole } = await this.#reading(say);
+      if (isWhole) return [...found.values()];
+      const numbers = `${found.size} were read, and it told of ${totals[0]} at the beginning and ${totals.at(-1)} at the end`;
+      if (readings === READINGS) throw new Trouble(`${this.#origin}: its users changed each time that they were read, at last so: ${numbers}. Leave it alone meanwhile, and begin again`);
+      say(`users changed there while they were read (${numbers}): they are read once more`);
     }
-    return [...found.values()];
+  }
+
+  /**
+   * By pages in the order of creation, so that one who is created meanwhile comes last. One who is deleted meanwhile moves those after him forward,
+   * one of them over the edge of a page. That the numbers agree does not tell it, because he counts himself if he was read: so each page begins with
+   * the last user of the one before.
+   */
+  async #reading(say) {
+    const found = new Map();
+    const totals = [];
+    let isJoined = true;
+    for (let offset = 0; ; offset += PAGE - 1) {
+      const { users, total } = await this.get(`/api/users?offset=${offset}&limit=${PAGE}&sort=created_at`);
+      isJoined &&= offset === 0 || found.has(users[0]?.username);
+      for (const user of users) found.set(user.username, user);
+      totals.push(total);
+      say(`read ${found.size} of ${total} users`);
+      if (users.length < PAGE || offset + PAGE >= total) return { found, totals, isWhole: isJoined && found.size === total };
+    }
   }
 }
 

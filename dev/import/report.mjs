@@ -6,15 +6,26 @@ const MOST = 200;
 
 const shown = (field, value) => (field.startsWith('credentials.') ? hidden() : JSON.stringify(value));
 
-/** @param {string} title @param {string[]} lines @returns {string[]} */
-function section(title, lines) {
+/** @param {string} title @param {string[]} lines @param {number} [most] @returns {string[]} */
+function section(title, lines, most = MOST) {
   if (lines.length === 0) return [];
-  const more = lines.length > MOST ? [`  ... and ${lines.length - MOST} more; --report FILE has all`] : [];
-  return ['', `${title} (${lines.length})`, ...lines.slice(0, MOST).map((line) => `  ${line}`), ...more];
+  const more = lines.length > most ? [`  ... and ${lines.length - most} more; --report FILE has all`] : [];
+  return ['', `${title} (${lines.length})`, ...lines.slice(0, most).map((line) => `  ${line}`), ...more];
 }
 
-/** @param {object} report of `importInto` @returns {string} */
-export function printed(report) {
+/** All of them: they are in no report file. */
+function ofOperators(passwords) {
+  const unknown = 'not known, for the panel did not answer; if he is there, reset it at /settings/operators';
+  return section('new operators and their passwords, shown once', passwords.map(({ name, password = unknown }) => `${name}: ${password}`), Infinity);
+}
+
+/** @param {Array<{name: string, password?: string}>} passwords of operators that an import has created that ended early @returns {string} */
+export function printedPasswords(passwords) {
+  return ofOperators(passwords).map((line) => `${line}\n`).join('');
+}
+
+/** @param {object} report of `importInto` @param {Array<{name: string, password?: string}>} passwords @returns {string} */
+export function printed(report, passwords) {
   const { counts, applied } = report;
   const would = applied ? '' : 'would be ';
   const differing = report.differing.flatMap(({ name, fields, overwritten }) =>
@@ -30,7 +41,7 @@ export function printed(report) {
     ...section('not carried', report.lost.map(({ name, field, value, why }) => `${name}: ${field} ${JSON.stringify(value)}: ${why}`)),
     ...section('failed', report.failed.map(({ name, field, why }) => `${name}: ${field ? `${field}: ` : ''}${why}`)),
     ...section(`beside users, ${would}done`, report.done),
-    ...section('new operators and their passwords, shown once', report.passwords.map(({ name, password }) => `${name}: ${password}`)),
+    ...ofOperators(passwords),
     ...section('to do by hand', report.todo),
     '',
     `found ${counts.found}, ${would}created ${counts.created}, unchanged ${counts.unchanged}, differing ${counts.differing}, ` +

@@ -14,7 +14,9 @@ const PROGRESS_MS = 2_000;
  * @param {import('./panel.mjs').Panel} panel
  * @param {{source: string, users: import('./user.mjs').Wish[], operators: Array<{name: string, isSudo: boolean}>, plans: object[],
  *   templates?: object[], hosts?: Record<string, object[]>, todo: string[]}} old
- * @param {{apply: boolean, overwrite: boolean, secret?: string, atOnce: number, say: (text: string) => void}} options
+ * @param {{apply: boolean, overwrite: boolean, secret?: string, atOnce: number, say: (text: string) => void,
+ *   passwords: Array<{name: string, password?: string}>}} options `passwords` is filled with the operators that are created as they are, because
+ *   nobody can ask for their passwords again, whatever ends the run; they are no part of the report
  * @returns {Promise<object>} the report
  */
 export async function importInto(panel, old, options) {
@@ -36,7 +38,6 @@ class Run {
   #differing = [];
   #failed = [];
   #done = [];
-  #passwords = [];
   #todo;
   #unchanged = 0;
 
@@ -153,12 +154,23 @@ class Run {
         this.#todo.push(`the sudo admin ${name} is no operator here: his users are the panel's own until he is one`);
         continue;
       }
-      await this.#beside(`the operator ${name}, a reseller`, async () => {
-        const made = await this.#panel.call('POST', '/operators', { name, role: 'reseller' });
-        this.#operators.set(name.toLowerCase(), made);
-        this.#passwords.push({ name, password: made.password });
-      });
+      await this.#beside(`the operator ${name}, a reseller`, () => this.#operator(name));
       if (!this.#options.apply) this.#operators.set(name.toLowerCase(), { name });
+    }
+  }
+
+  /** Creates an operator. He is noted before: he may be there though no answer comes. */
+  async #operator(name) {
+    const noted = { name };
+    const { passwords } = this.#options;
+    passwords.push(noted);
+    try {
+      const made = await this.#panel.call('POST', '/operators', { name, role: 'reseller' });
+      noted.password = made.password;
+      this.#operators.set(name.toLowerCase(), made);
+    } catch (error) {
+      if (!(error instanceof Unanswered)) passwords.pop();
+      throw error;
     }
   }
 
@@ -286,7 +298,6 @@ class Run {
       lost,
       failed: this.#failed.sort(byName),
       done: this.#done,
-      passwords: this.#passwords,
       todo: this.#todo,
     };
   }

@@ -15,7 +15,7 @@ const KEYS = { '2022-blake3-aes-128-gcm': 'shadowsocks_key_16', '2022-blake3-aes
 export async function read({ file }) {
   const tables = openTables(file);
   tables.need('inbounds', 'client_traffics');
-  const traffic = new Map(tables.rows('client_traffics').map((row) => [row.email, row]));
+  const traffic = new Traffic(tables.rows('client_traffics'));
   const users = new Map();
   const todo = [];
   for (const inbound of tables.rows('inbounds')) {
@@ -24,11 +24,34 @@ export async function read({ file }) {
     const place = `${inbound.protocol} on port ${inbound.port}${inbound.remark ? ` ("${inbound.remark}")` : ''}`;
     if (settings === undefined) todo.push(`the inbound ${place} has settings that cannot be read: its clients were not looked at`);
     todo.push(`the inbound ${place}: an inbound of a node's template, docs/agent.md`);
-    for (const client of clients) add(users, inbound, settings, client, traffic.get(client.email));
+    for (const client of clients) add(users, inbound, settings, client, traffic.take(client.email));
   }
   tables.close();
   return { source: `3x-ui in ${path.basename(file)}`, users: [...users.values()], operators: [], plans: [], todo };
 }
+
+/** What clients have used. A client of several inbounds is a client of each and has one row, which counts once. */
+class Traffic {
+  #exact;
+  #anyCase;
+  #taken = new Set();
+
+  constructor(rows) {
+    this.#exact = new Map(rows.map((row) => [row.email, row]));
+    this.#anyCase = new Map(rows.map((row) => [lower(row.email), row]));
+  }
+
+  /** @param {string|undefined} email @returns {object|undefined} his row, for whoever asks first */
+  take(email) {
+    // 3x-ui takes emails that differ in case for one; a file from before it did may have a row of each.
+    const row = this.#exact.get(email) ?? this.#anyCase.get(lower(email));
+    if (row === undefined || this.#taken.has(row)) return undefined;
+    this.#taken.add(row);
+    return row;
+  }
+}
+
+const lower = (email) => email?.toLowerCase();
 
 function parsed(text) {
   try {

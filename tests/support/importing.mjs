@@ -1,6 +1,9 @@
 /** A Marzban-shaped server, a panel that its users are to come into, and the tool between them. */
+import { spawn } from 'node:child_process';
+import path from 'node:path';
+
 import { MarzbanServer, SUDO, userOf } from './marzban-server.mjs';
-import { startPanel } from './panel.mjs';
+import { ROOT, startPanel } from './panel.mjs';
 import { keyWith } from './refusals.mjs';
 import { weirTool } from './weir-tool.mjs';
 import { now } from './wire.mjs';
@@ -32,8 +35,33 @@ export class Importing {
 
   /** The tool with what it always needs, and more. */
   run(...more) {
-    const from = ['--url', this.old.url, '--username', SUDO.username, '--to', this.panel.url];
-    return weirTool(['import', 'marzban', ...from, ...more], { WEIR_KEY: this.key, OLD_PASSWORD: SUDO.password });
+    return weirTool(this.#wishes(this.panel.url, more), this.#secrets);
+  }
+
+  /**
+   * The same as a process that can be ended, through something before the panel.
+   *
+   * @param {string} to
+   * @param {string[]} more
+   * @returns {{child: import('node:child_process').ChildProcess, ended: Promise<{end: number|string, out: string, err: string}>}} `end` is the exit
+   *   code, or the signal that ended it
+   */
+  begin(to, ...more) {
+    const tool = ['--disable-warning=ExperimentalWarning', path.join(ROOT, 'dev/weir.mjs')];
+    const child = spawn(process.execPath, [...tool, ...this.#wishes(to, more)], { env: { PATH: process.env.PATH, ...this.#secrets }, stdio: ['ignore', 'pipe', 'pipe'] });
+    const texts = { out: '', err: '' };
+    child.stdout.setEncoding('utf8').on('data', (data) => (texts.out += data));
+    child.stderr.setEncoding('utf8').on('data', (data) => (texts.err += data));
+    const ended = new Promise((resolve, reject) => child.once('error', reject).once('close', (code, signal) => resolve({ end: signal ?? code, ...texts })));
+    return { child, ended };
+  }
+
+  #wishes(to, more) {
+    return ['import', 'marzban', '--url', this.old.url, '--username', SUDO.username, '--to', to, ...more];
+  }
+
+  get #secrets() {
+    return { WEIR_KEY: this.key, OLD_PASSWORD: SUDO.password };
   }
 
   async stop() {
