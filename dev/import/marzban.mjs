@@ -81,7 +81,7 @@ class Marzban {
   }
 
   /**
-   * By pages in the order of creation, so that one who is created meanwhile comes last. One who is deleted meanwhile moves those after him forward,
+   * By pages in the order of creation, so that one who is created meanwhile comes last; by name where that is the same second. One who is deleted meanwhile moves those after him forward,
    * one of them over the edge of a page. That the numbers agree does not tell it, because he counts himself if he was read: so each page begins with
    * the last user of the one before.
    */
@@ -90,7 +90,7 @@ class Marzban {
     const totals = [];
     let isJoined = true;
     for (let offset = 0; ; offset += PAGE - 1) {
-      const { users, total } = await this.get(`/api/users?offset=${offset}&limit=${PAGE}&sort=created_at`);
+      const { users, total } = await this.get(`/api/users?offset=${offset}&limit=${PAGE}&sort=created_at,username`);
       isJoined &&= offset === 0 || found.has(users[0]?.username);
       for (const user of users) found.set(user.username, user);
       totals.push(total);

@@ -140,8 +140,8 @@ export class MarzbanServer {
   }
 
   #list(query) {
-    if (![null, 'created_at'].includes(query.get('sort'))) return [400, { detail: `"${query.get('sort')}" is not a valid sort option` }];
-    const sorted = [...this.users].sort((a, b) => (a.created_at < b.created_at ? -1 : 1));
+    if (![null, 'created_at', 'created_at,username'].includes(query.get('sort'))) return [400, { detail: `"${query.get('sort')}" is not a valid sort option` }];
+    const sorted = [...this.users].sort((a, b) => (`${a.created_at} ${a.username}` < `${b.created_at} ${b.username}` ? -1 : 1));
     const offset = Number(query.get('offset') ?? 0);
     const limit = Number(query.get('limit') ?? sorted.length);
     return [200, { users: sorted.slice(offset, offset + limit), total: sorted.length }];
