@@ -168,6 +168,10 @@ describe('a first installation', { timeout }, () => {
 describe('an upgrade', { timeout }, () => {
   const upgrade = async () => host.pipe(await script(), ['--upgrade'], { WEIR_PATIENCE: '6' });
   const installed = async () => sha256Hex(await readFile(host.in('usr/local/bin/weir-agent')));
+  let good;
+  before(async () => (good = await readFile(AGENT)));
+  /** A version that works as well. */
+  const other = () => Buffer.concat([good, Buffer.from('\n')]);
 
   test('to the version that runs does nothing', async () => {
     const { pid } = await host.status();
@@ -208,17 +212,28 @@ describe('an upgrade', { timeout }, () => {
       assert.match(output, /the version before runs again: weir-agent /);
       assert.equal(await installed(), old);
       assert.ok(await host.runs('weir-agent'));
-      assert.equal((await host.status()).core_up, true);
+      // An agent whose panel was away for a moment is not waited for until it has heard its core.
+      await until('the core is up', async () => (await host.status()).core_up);
     });
   }
 
-  test('that comes up healthy stays, and can be taken back by hand', async () => {
-    const old = await installed();
-    const other = Buffer.concat([await readFile(AGENT), Buffer.from('\n')]);
-    await offer(other);
+  test('that comes up healthy stays', async () => {
+    await offer(other());
     const { code, output } = await upgrade();
     assert.equal(code, 0, `${output}\n${await host.logs()}`);
-    assert.equal(await installed(), sha256Hex(other));
+    assert.equal(await installed(), sha256Hex(other()));
+  });
+
+  test('outlives a repeated installation whose token is not taken', async () => {
+    const { code, output } = await host.pipe(await script(), ['ab'.repeat(16)]);
+    assert.equal(code, 1);
+    assert.match(output, /not enrolled/);
+    assert.equal(await installed(), sha256Hex(other()));
+    assert.ok(await host.runs('weir-agent'));
+  });
+
+  test('can be taken back by hand', async () => {
+    const old = sha256Hex(good);
     const back = await host.pipe(await script(), ['--rollback']);
     assert.equal(back.code, 0, back.output);
     assert.equal(await installed(), old);

@@ -227,6 +227,8 @@ keep_last() {
   run install -d -m 0700 "$KEPT" "$KEPT/last"
   run cp -p "$BIN" "$KEPT/last/weir-agent"
   [ ! -f "$UNIT" ] || run cp -p "$UNIT" "$KEPT/last/weir-agent.service"
+  # What an earlier run kept is not what ran before this one.
+  [ -n "$dry_run" ] || replaced=1
 }
 put_last() {
   install -m 0755 "$KEPT/last/weir-agent" "$BIN.new"
@@ -409,7 +411,7 @@ leave() {
     [ -z "${restart:-}" ] || systemctl start weir-agent || true
     printf 'weir: the host is as it was\n' >&2
   elif [ -n "${restart:-}" ]; then
-    [ ! -f "$KEPT/last/weir-agent" ] || put_last
+    [ -z "${replaced:-}" ] || put_last
     systemctl start weir-agent || true
   fi
   exit "$code"
