@@ -200,9 +200,9 @@ describe('an upgrade', { timeout }, () => {
     assert.equal((await host.status()).pid, pid);
   });
 
-  for (const [what, program] of [
-    ['that ends at once', '#!/bin/sh\ncase $1 in --version) echo "weir-agent 9.9.9" ;; --check) ;; *) exit 1 ;; esac\n'],
-    ['that runs and does nothing', '#!/bin/sh\ncase "$*" in --version) echo "weir-agent 9.9.9" ;; *run) exec sleep 1000 ;; *health*) echo "not well" >&2; exit 1 ;; esac\n'],
+  for (const [what, signal, program] of [
+    ['that ends at once', 'SIGHUP', '#!/bin/sh\ncase $1 in --version) echo "weir-agent 9.9.9" ;; --check) ;; *) exit 1 ;; esac\n'],
+    ['that runs and does nothing', 'SIGTERM', '#!/bin/sh\ncase "$*" in --version) echo "weir-agent 9.9.9" ;; *run) exec sleep 1000 ;; *health*) echo "not well" >&2; exit 1 ;; esac\n'],
   ]) {
     test(`with a program ${what} is taken back`, async () => {
       const old = await installed();
@@ -215,6 +215,19 @@ describe('an upgrade', { timeout }, () => {
       // An agent whose panel was away for a moment is not waited for until it has heard its core.
       await until('the core is up', async () => (await host.status()).core_up);
     });
+
+    test(`with a program ${what} is taken back when ${signal} ends it`, async () => {
+      const old = await installed();
+      assert.ok(await host.status());
+      await offer(program);
+      // The last step before the new program is started, which writes none.
+      const when = async () => (await host.read('var/lib/weir/status.json')) === undefined;
+      const { code, output } = await host.pipe(await script(), ['--upgrade'], { WEIR_PATIENCE: '600' }, { signal, when });
+      assert.equal(code, 130, output);
+      assert.equal(await installed(), old);
+      assert.ok(await host.runs('weir-agent'));
+      await until('the core is up', async () => JSON.parse((await host.read('var/lib/weir/status.json')) ?? '{}').core_up);
+    });
   }
 
   test('that comes up healthy stays', async () => {
@@ -222,6 +235,25 @@ describe('an upgrade', { timeout }, () => {
     const { code, output } = await upgrade();
     assert.equal(code, 0, `${output}\n${await host.logs()}`);
     assert.equal(await installed(), sha256Hex(other()));
+  });
+
+  test('that is tried dry changes nothing, and neither does an installation', async () => {
+    const unit = host.in('etc/systemd/system/weir-agent.service');
+    const text = await readFile(unit, 'utf8');
+    // With the same program and another unit the version before is of no more use, once that is done.
+    await writeFile(unit, `${text}# changed\n`);
+    const kept = () => host.read('var/lib/weir-install/last/weir-agent');
+    const before = await kept();
+    assert.ok(before);
+    await host.calls();
+    for (const args of [['--upgrade', '--dry-run'], ['ab'.repeat(16), '--dry-run']]) {
+      const { code, output } = await host.pipe(await script(), args);
+      assert.equal(code, 0, output);
+      assert.ok((await kept()) === before, args.join(' '));
+      assert.equal(await installed(), sha256Hex(other()), args.join(' '));
+      assert.deepEqual((await host.calls()).filter((call) => !/^systemctl (cat|is-active)/.test(call)), [], args.join(' '));
+    }
+    await writeFile(unit, text);
   });
 
   test('outlives a repeated installation whose token is not taken', async () => {

@@ -270,7 +270,10 @@ install_agent() {
   if [ -n "$fresh" ] && [ -z "$dry_run" ]; then undo=1; fi
   lay_out
   keep_last
-  if systemctl is-active --quiet weir-agent; then run systemctl stop weir-agent; restart=1; fi
+  if systemctl is-active --quiet weir-agent; then
+    [ -n "$dry_run" ] || restart=1
+    run systemctl stop weir-agent
+  fi
   put_new
   put_service
   if [ -n "$dry_run" ]; then
@@ -280,13 +283,15 @@ install_agent() {
   # Nobody has noticed anything until here, and what is wrong with the template is said now.
   if [ "$core" = sing-box ]; then as_weir "$BIN" --check || die "mend that and run this again; sing-box was not touched"; fi
   as_weir "$BIN" enroll "$PANEL" "$token" || die "not enrolled; sing-box was not touched"
-  undo='' restart=''
+  # From here on the way is forward: whatever ends this, the agent is started.
+  undo='' replaced='' restart=1
   # Its old configuration has no service that the agent could speak to.
   if [ -n "$fresh" ] && [ "$core" = sing-box ]; then systemctl stop sing-box; fi
   systemctl enable --quiet weir-agent
   condition=is_healthy
   [ "$core" = sing-box ] || condition=runs
   start "$condition" "$PATIENCE" || die "the agent was started, and is not healthy after $PATIENCE s: $(why_not). journalctl -u weir-agent -u sing-box -e says more; --uninstall puts back what was there"
+  restart=''
   say "the agent runs. weir-agent status tells how it is: runuser -u weir -- weir-agent status"
 }
 
@@ -303,17 +308,19 @@ upgrade_agent() {
   if is_for_sing_box; then as_weir "$new" --check >/dev/null || die "the new version finds that wrong; nothing was changed"; fi
   condition=runs
   if is_healthy; then condition=is_healthy; fi
-  if cmp -s "$BIN" "$new"; then rm -rf "$KEPT/last"; fi
+  if cmp -s "$BIN" "$new"; then run rm -rf "$KEPT/last"; fi
   keep_last
   if [ -n "$dry_run" ]; then
     say "would put the new version in place and restart the agent"
     return
   fi
+  restart=1
   systemctl stop weir-agent
   put_new
   is_for_sing_box || core=none
   put_service
   if start "$condition" "$PATIENCE"; then
+    restart=''
     say "upgraded. The version before is kept: --rollback"
     return
   fi
@@ -326,9 +333,12 @@ upgrade_agent() {
 
 # The last version again.
 back() {
+  restart=1
   systemctl stop weir-agent || true
   put_last
+  replaced=''
   start "${condition:-runs}" 60 || die "the version before is back, and is not healthy either: $(why_not)"
+  restart=''
   say "the version before runs again: $("$BIN" --version)"
 }
 rollback_agent() {
@@ -403,6 +413,9 @@ uninstall_agent() {
 leave() {
   code=$?
   trap - EXIT
+  # It goes to its end: if a step fails, if there is no terminal any more that could be told, and if another signal comes.
+  set +e
+  trap : INT TERM HUP
   [ -z "${work:-}" ] || rm -rf "$work"
   if [ -n "${undo:-}" ]; then
     put_back
@@ -411,8 +424,13 @@ leave() {
     [ -z "${restart:-}" ] || systemctl start weir-agent || true
     printf 'weir: the host is as it was\n' >&2
   elif [ -n "${restart:-}" ]; then
-    [ -z "${replaced:-}" ] || put_last
-    systemctl start weir-agent || true
+    if [ -n "${replaced:-}" ]; then
+      # An upgrade has the new one run before it is known to be good.
+      systemctl stop weir-agent
+      put_last
+      printf 'weir: the version before is back\n' >&2
+    fi
+    systemctl start weir-agent
   fi
   exit "$code"
 }
@@ -422,7 +440,8 @@ main() {
   if [ "$action" = help ]; then help; return; fi
   preflight
   trap leave EXIT
-  trap 'exit 130' INT TERM
+  # A signal that is not caught ends some shells (dash) without the trap above. HUP: the connection to this host was cut.
+  trap 'exit 130' INT TERM HUP
   "${action}_agent"
 }
 

@@ -10,6 +10,7 @@ import path from 'node:path';
 import { enginePath } from './engines.mjs';
 import { freePorts } from './ports.mjs';
 import { serverTemplate } from './singbox-config.mjs';
+import { until } from './site.mjs';
 
 /** Units by their programs' command lines; what they say goes to FAKE/UNIT.log. */
 const SYSTEMCTL = `#!/bin/sh
@@ -125,8 +126,16 @@ export class HostRoot {
     return ((await stat(this.in(name))).mode & 0o7777).toString(8);
   }
 
-  /** As `curl .. | sh -s -- ARGS`. @param {string} script @param {string[]} args @param {Record<string, string>} [env] */
-  pipe(script, args, env = {}) {
+  /**
+   * As `curl .. | sh -s -- ARGS`.
+   *
+   * @param {string} script
+   * @param {string[]} args
+   * @param {Record<string, string>} [env]
+   * @param {{signal: string, when: () => Promise<boolean>}} [interruption] sent to the shell as soon as that is so
+   * @returns {Promise<{code: number|null, output: string}>}
+   */
+  pipe(script, args, env = {}, interruption) {
     return new Promise((resolve, reject) => {
       const child = spawn('dash', ['-s', '--', ...args], { env: { ...this.env, ...env }, stdio: ['pipe', 'pipe', 'pipe'] });
       let output = '';
@@ -136,6 +145,11 @@ export class HostRoot {
       child.once('close', (code) => resolve({ code, output }));
       child.stdin.on('error', () => {});
       child.stdin.end(script);
+      if (!interruption) return;
+      until('the script is so far', interruption.when).then(() => child.kill(interruption.signal), (error) => {
+        child.kill();
+        reject(error);
+      });
     });
   }
 
