@@ -274,6 +274,11 @@ describe('an upgrade', { timeout }, () => {
 });
 
 describe('removing it', { timeout }, () => {
+  const install = async () => {
+    const { code, output } = await host.pipe(await script(), [await token()]);
+    assert.equal(code, 0, `${output}\n${await host.logs()}`);
+  };
+
   test('puts back what was there, and keeps a template that was changed since', async () => {
     const changed = host.config.replace('"warn"', '"info"');
     await writeFile(host.in('etc/weir/template.json'), changed);
@@ -293,6 +298,22 @@ describe('removing it', { timeout }, () => {
     assert.ok(await host.runs('sing-box'));
     assert.ok(!(await host.runs('weir-agent')));
   });
+
+  for (const [what, status] of [['there is no status', undefined], ['the status is cut off', '{"written_at":17']]) {
+    test(`keeps the ledger when ${what}, so that nothing says that all bytes were reported`, async () => {
+      await install();
+      await host.systemctl('stop', 'weir-agent');
+      await rm(host.in('var/lib/weir/status.json'));
+      if (status) await writeFile(host.in('var/lib/weir/status.json'), status);
+      const { code, output } = await host.pipe(await script(), ['--uninstall']);
+      assert.equal(code, 0, output);
+      assert.match(output, /no readable .*status\.json, so nobody knows whether all bytes were reported: the ledger stays in /);
+      assert.ok(await stat(host.in('var/lib/weir/ledger.redb')));
+      assert.equal(await host.read('usr/local/bin/weir-agent'), undefined);
+      assert.equal((await host.pipe(await script(), ['--uninstall', '--purge'])).code, 0);
+      assert.equal(await stat(host.in('var/lib/weir')).catch(() => undefined), undefined);
+    });
+  }
 });
 
 describe('what is installed', () => {

@@ -378,6 +378,12 @@ put_back() {
   run systemctl daemon-reload
 }
 
+# The bytes that the ledger holds and the panel has not got. A running agent writes it down; without that nobody knows.
+unreported() {
+  bytes=$(sed -n 's/.*"unreported":\([0-9]*\).*/\1/p' "$STATE/status.json" 2>/dev/null) || true
+  if [ -n "$bytes" ]; then echo "$bytes"; elif [ -e "$STATE/ledger.redb" ]; then echo unknown; else echo 0; fi
+}
+
 uninstall_agent() {
   if [ ! -e "$KEPT/before" ] && [ ! -e "$BIN" ] && [ -d "$STATE" ] && [ -n "$purge" ]; then
     # What an uninstallation left.
@@ -392,12 +398,14 @@ uninstall_agent() {
   if [ -f "$DROP_IN" ] && [ -z "$ROOT" ] && have nft; then
     for family in inet netdev; do run nft delete table $family weir 2>/dev/null || true; done
   fi
-  unreported=$(sed -n 's/.*"unreported":\([0-9]*\).*/\1/p' "$STATE/status.json" 2>/dev/null || true)
+  left=$(unreported)
   touched=''
   [ ! -f "$KEPT/before/owner" ] || touched=1
   put_back
-  if [ "${unreported:-0}" -gt 0 ] && [ -z "$purge" ]; then
-    say "$unreported bytes were not reported: the ledger stays in $STATE. --uninstall --purge removes it, a new installation goes on with it"
+  if [ "$left" != 0 ] && [ -z "$purge" ]; then
+    why="$left bytes were not reported"
+    [ "$left" != unknown ] || why="there is no readable $STATE/status.json, so nobody knows whether all bytes were reported"
+    say "$why: the ledger stays in $STATE. --uninstall --purge removes it, a new installation goes on with it"
     # The copies are of no more use: the host is as it was.
     run rm -rf "$KEPT"
   else
