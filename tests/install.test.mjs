@@ -107,6 +107,34 @@ describe('the script', () => {
     assert.equal((await host.pipe(text, ['--help'])).code, 0);
   });
 
+  test('refuses a host whose polkit would not let the agent start sing-box, before anything is touched', async () => {
+    const mine = await token();
+    const text = await script();
+    const dry = [mine, '--dry-run'];
+    const cases = [
+      ['0.105', [mine], /polkit is '0\.105' on this host.*0\.106 or later.*Use a distribution that has it/],
+      ['0.105', dry, /polkit is '0\.105' on this host/],
+      ['unheard of', dry, /polkit is 'of' on this host/],
+      [undefined, [mine], /polkit is missing on this host.*Install it \(polkitd/],
+      // No rule is needed for a core that the operator sets up, nor to upgrade: nothing stops the core.
+      ['0.105', [...dry, '--core', 'none'], undefined],
+      ['0.105', ['--upgrade'], /no agent to upgrade/],
+      ['0.106', dry, undefined],
+      ['0.120', dry, undefined],
+      ['121', dry, undefined],
+    ];
+    await host.calls();
+    for (const [version, args, expected] of cases) {
+      await host.setPolkit(version);
+      const { code, output } = await host.pipe(text, args);
+      await host.setPolkit('126');
+      assert.equal(code, expected ? 1 : 0, `${version} ${args}: ${output}`);
+      if (expected) assert.match(output, expected);
+    }
+    assert.deepEqual((await host.calls()).filter((call) => !/^systemctl (cat|is-active)/.test(call)), []);
+    assert.equal(await stat(host.in('var/lib/weir-install')).catch(() => undefined), undefined);
+  });
+
   test('a dry run changes nothing', async () => {
     await host.calls();
     const { code, output } = await host.pipe(await script(), [await token(), '--dry-run']);

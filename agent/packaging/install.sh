@@ -132,6 +132,24 @@ preflight() {
     have "$tool" || die "$tool is missing on this host: the agent is a service of systemd"
   done
   have curl || have wget || die "curl or wget is needed"
+  # Nothing else stops a core that the agent would have to start again.
+  if [ "$action" = install ] && [ "$core" = sing-box ]; then need_polkit; fi
+}
+
+# Nobody but polkit lets the agent, which is not root, start and reload the core. It reads rules since 0.106; after 0.120 came 121.
+need_polkit() {
+  needed="the agent, which is not root, starts and reloads sing-box by a rule of polkit 0.106 or later"
+  version=$(pkaction --version 2>/dev/null) ||
+    die "polkit is missing on this host (there is no pkaction that runs), and $needed. Install it (polkitd on Debian and Ubuntu) and run this again; nothing was touched"
+  version=${version##* }
+  case $version in
+    0.[0-9]*)
+      minor=${version#0.}
+      [ "${minor%%[!0-9]*}" -lt 106 ] || return 0
+      ;;
+    [1-9]*) return 0 ;;
+  esac
+  die "polkit is '$version' on this host, and $needed. Use a distribution that has it, such as Debian 12 or Ubuntu 24.04; nothing was touched"
 }
 
 # The panel's program for this machine, checked, as $new.

@@ -54,9 +54,10 @@ case $verb in
 esac
 `;
 
-/** Users live in a file; nothing changes its owner. */
+/** Users live in a file, what polkit says of itself in another; nothing changes its owner. */
 const PLAYED = {
   systemctl: SYSTEMCTL,
+  pkaction: '#!/bin/sh\nexec cat "$FAKE/polkit"\n',
   getent: '#!/bin/sh\ngrep -x "$2" "$FAKE/users"\n',
   useradd: '#!/bin/sh\nfor name; do :; done\necho "$name" >>"$FAKE/users"\necho "useradd $*" >>"$FAKE/calls"\n',
   usermod: '#!/bin/sh\necho "usermod $*" >>"$FAKE/calls"\n',
@@ -86,6 +87,7 @@ export class HostRoot {
       await chmod(path.join(bin, name), 0o755);
     }
     await writeFile(path.join(host.fake, 'users'), 'sing-box\n');
+    await host.setPolkit('126');
     const [port, apiPort] = await freePorts(2);
     const { services, ...template } = serverTemplate({ ports: { trojan: port }, certificate, apiPort, apiSecret: 'unused' });
     host.config = JSON.stringify(template);
@@ -151,6 +153,13 @@ export class HostRoot {
         reject(error);
       });
     });
+  }
+
+  /** @param {string|undefined} version of polkit on this host from now on; undefined if it has none */
+  async setPolkit(version) {
+    const file = path.join(this.fake, 'polkit');
+    if (version === undefined) await rm(file);
+    else await writeFile(file, `pkaction version ${version}\n`);
   }
 
   /** @param {...string} words @returns {Promise<number>} the exit code */
