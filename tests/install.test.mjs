@@ -327,6 +327,27 @@ describe('removing it', { timeout }, () => {
     assert.ok(!(await host.runs('weir-agent')));
   });
 
+  test('starts a sing-box again that ran before the installation, also if it is down by now', async () => {
+    assert.ok(await host.runs('sing-box'));
+    await install();
+    // The agent first, which would start it.
+    for (const unit of ['weir-agent', 'sing-box']) await host.systemctl('stop', unit);
+    const { code, output } = await host.pipe(await script(), ['--uninstall']);
+    assert.equal(code, 0, output);
+    assert.equal(await host.read('etc/sing-box/config.json'), host.config);
+    assert.ok(await host.runs('sing-box'));
+  });
+
+  test('leaves a sing-box down that was down before the installation and is again', async () => {
+    await host.systemctl('stop', 'sing-box');
+    await install();
+    for (const unit of ['weir-agent', 'sing-box']) await host.systemctl('stop', unit);
+    const { code, output } = await host.pipe(await script(), ['--uninstall']);
+    assert.equal(code, 0, output);
+    assert.ok(!(await host.runs('sing-box')));
+    await host.systemctl('start', 'sing-box');
+  });
+
   for (const [what, status] of [['there is no status', undefined], ['the status is cut off', '{"written_at":17']]) {
     test(`keeps the ledger when ${what}, so that nothing says that all bytes were reported`, async () => {
       await install();

@@ -190,7 +190,7 @@ find_core() {
     die "$CORE_CONFIG holds several .json files: make one of them, config.json, and run this again"
 }
 
-# What is there before the first installation: copies, and who owned the folders.
+# What is there before the first installation: copies, who owned the folders, and whether the core ran.
 keep_originals() {
   [ ! -e "$KEPT/before" ] || return 0
   run install -d -m 0700 "$KEPT"
@@ -201,6 +201,7 @@ keep_originals() {
     [ ! -f "$file" ] || cp -p "$file" "$KEPT/before.part/$(kept_name "$file")"
   done
   if [ "$core" = sing-box ] && [ -d "$CORE_CONFIG" ]; then stat -c '%u:%g %a' "$CORE_CONFIG" >"$KEPT/before.part/owner"; fi
+  if [ "$core" = sing-box ] && systemctl is-active --quiet sing-box; then touch "$KEPT/before.part/core-ran"; fi
   getent passwd weir >/dev/null || touch "$KEPT/before.part/no-user"
   [ -e "$ROOT/etc/weir" ] || touch "$KEPT/before.part/no-folder"
   [ -e "$TEMPLATE" ] || touch "$KEPT/before.part/no-template"
@@ -417,8 +418,9 @@ uninstall_agent() {
     for family in inet netdev; do run nft delete table $family weir 2>/dev/null || true; done
   fi
   left=$(unreported)
-  touched=''
+  touched='' ran=''
   [ ! -f "$KEPT/before/owner" ] || touched=1
+  [ ! -f "$KEPT/before/core-ran" ] || ran=1
   put_back
   if [ "$left" != 0 ] && [ -z "$purge" ]; then
     why="$left bytes were not reported"
@@ -430,8 +432,11 @@ uninstall_agent() {
     if [ -f "$KEPT/before/no-user" ]; then run userdel weir; fi
     run rm -rf "$STATE" "$KEPT"
   fi
-  # It goes on with the configuration that it had.
-  if [ -n "$touched" ] && systemctl is-active --quiet sing-box; then run systemctl restart sing-box; fi
+  # It goes on with the configuration that it had, also if it is down by now.
+  if [ -n "$touched" ] && { [ -n "$ran" ] || systemctl is-active --quiet sing-box; }; then
+    run systemctl restart sing-box ||
+      die "the agent is removed, and sing-box does not start with the configuration that it had before: journalctl -u sing-box -e says why"
+  fi
   if [ -n "$dry_run" ]; then say "nothing was changed"; else say "removed"; fi
 }
 
