@@ -107,6 +107,34 @@ describe('the script', () => {
     assert.equal((await host.pipe(text, ['--help'])).code, 0);
   });
 
+  test('refuses a host whose polkit would not let the agent start sing-box, before anything is touched', async () => {
+    const mine = await token();
+    const text = await script();
+    const dry = [mine, '--dry-run'];
+    const cases = [
+      ['0.105', [mine], /polkit is '0\.105' on this host.*0\.106 or later.*Use a distribution that has it/],
+      ['0.105', dry, /polkit is '0\.105' on this host/],
+      ['unheard of', dry, /polkit is 'of' on this host/],
+      [undefined, [mine], /polkit is missing on this host.*Install it \(polkitd/],
+      // No rule is needed for a core that the operator sets up, nor to upgrade: nothing stops the core.
+      ['0.105', [...dry, '--core', 'none'], undefined],
+      ['0.105', ['--upgrade'], /no agent to upgrade/],
+      ['0.106', dry, undefined],
+      ['0.120', dry, undefined],
+      ['121', dry, undefined],
+    ];
+    await host.calls();
+    for (const [version, args, expected] of cases) {
+      await host.setPolkit(version);
+      const { code, output } = await host.pipe(text, args);
+      await host.setPolkit('126');
+      assert.equal(code, expected ? 1 : 0, `${version} ${args}: ${output}`);
+      if (expected) assert.match(output, expected);
+    }
+    assert.deepEqual((await host.calls()).filter((call) => !/^systemctl (cat|is-active)/.test(call)), []);
+    assert.equal(await stat(host.in('var/lib/weir-install')).catch(() => undefined), undefined);
+  });
+
   test('a dry run changes nothing', async () => {
     await host.calls();
     const { code, output } = await host.pipe(await script(), [await token(), '--dry-run']);
@@ -168,6 +196,10 @@ describe('a first installation', { timeout }, () => {
 describe('an upgrade', { timeout }, () => {
   const upgrade = async () => host.pipe(await script(), ['--upgrade'], { WEIR_PATIENCE: '6' });
   const installed = async () => sha256Hex(await readFile(host.in('usr/local/bin/weir-agent')));
+  let good;
+  before(async () => (good = await readFile(AGENT)));
+  /** A version that works as well. */
+  const other = () => Buffer.concat([good, Buffer.from('\n')]);
 
   test('to the version that runs does nothing', async () => {
     const { pid } = await host.status();
@@ -196,9 +228,9 @@ describe('an upgrade', { timeout }, () => {
     assert.equal((await host.status()).pid, pid);
   });
 
-  for (const [what, program] of [
-    ['that ends at once', '#!/bin/sh\ncase $1 in --version) echo "weir-agent 9.9.9" ;; --check) ;; *) exit 1 ;; esac\n'],
-    ['that runs and does nothing', '#!/bin/sh\ncase "$*" in --version) echo "weir-agent 9.9.9" ;; *run) exec sleep 1000 ;; *health*) echo "not well" >&2; exit 1 ;; esac\n'],
+  for (const [what, signal, program] of [
+    ['that ends at once', 'SIGHUP', '#!/bin/sh\ncase $1 in --version) echo "weir-agent 9.9.9" ;; --check) ;; *) exit 1 ;; esac\n'],
+    ['that runs and does nothing', 'SIGTERM', '#!/bin/sh\ncase "$*" in --version) echo "weir-agent 9.9.9" ;; *run) exec sleep 1000 ;; *health*) echo "not well" >&2; exit 1 ;; esac\n'],
   ]) {
     test(`with a program ${what} is taken back`, async () => {
       const old = await installed();
@@ -208,17 +240,60 @@ describe('an upgrade', { timeout }, () => {
       assert.match(output, /the version before runs again: weir-agent /);
       assert.equal(await installed(), old);
       assert.ok(await host.runs('weir-agent'));
-      assert.equal((await host.status()).core_up, true);
+      // An agent whose panel was away for a moment is not waited for until it has heard its core.
+      await until('the core is up', async () => (await host.status()).core_up);
+    });
+
+    test(`with a program ${what} is taken back when ${signal} ends it`, async () => {
+      const old = await installed();
+      assert.ok(await host.status());
+      await offer(program);
+      // The last step before the new program is started, which writes none.
+      const when = async () => (await host.read('var/lib/weir/status.json')) === undefined;
+      const { code, output } = await host.pipe(await script(), ['--upgrade'], { WEIR_PATIENCE: '600' }, { signal, when });
+      assert.equal(code, 130, output);
+      assert.equal(await installed(), old);
+      assert.ok(await host.runs('weir-agent'));
+      await until('the core is up', async () => JSON.parse((await host.read('var/lib/weir/status.json')) ?? '{}').core_up);
     });
   }
 
-  test('that comes up healthy stays, and can be taken back by hand', async () => {
-    const old = await installed();
-    const other = Buffer.concat([await readFile(AGENT), Buffer.from('\n')]);
-    await offer(other);
+  test('that comes up healthy stays', async () => {
+    await offer(other());
     const { code, output } = await upgrade();
     assert.equal(code, 0, `${output}\n${await host.logs()}`);
-    assert.equal(await installed(), sha256Hex(other));
+    assert.equal(await installed(), sha256Hex(other()));
+  });
+
+  test('that is tried dry changes nothing, and neither does an installation', async () => {
+    const unit = host.in('etc/systemd/system/weir-agent.service');
+    const text = await readFile(unit, 'utf8');
+    // With the same program and another unit the version before is of no more use, once that is done.
+    await writeFile(unit, `${text}# changed\n`);
+    const kept = () => host.read('var/lib/weir-install/last/weir-agent');
+    const before = await kept();
+    assert.ok(before);
+    await host.calls();
+    for (const args of [['--upgrade', '--dry-run'], ['ab'.repeat(16), '--dry-run']]) {
+      const { code, output } = await host.pipe(await script(), args);
+      assert.equal(code, 0, output);
+      assert.ok((await kept()) === before, args.join(' '));
+      assert.equal(await installed(), sha256Hex(other()), args.join(' '));
+      assert.deepEqual((await host.calls()).filter((call) => !/^systemctl (cat|is-active)/.test(call)), [], args.join(' '));
+    }
+    await writeFile(unit, text);
+  });
+
+  test('outlives a repeated installation whose token is not taken', async () => {
+    const { code, output } = await host.pipe(await script(), ['ab'.repeat(16)]);
+    assert.equal(code, 1);
+    assert.match(output, /not enrolled/);
+    assert.equal(await installed(), sha256Hex(other()));
+    assert.ok(await host.runs('weir-agent'));
+  });
+
+  test('can be taken back by hand', async () => {
+    const old = sha256Hex(good);
     const back = await host.pipe(await script(), ['--rollback']);
     assert.equal(back.code, 0, back.output);
     assert.equal(await installed(), old);
@@ -227,6 +302,11 @@ describe('an upgrade', { timeout }, () => {
 });
 
 describe('removing it', { timeout }, () => {
+  const install = async () => {
+    const { code, output } = await host.pipe(await script(), [await token()]);
+    assert.equal(code, 0, `${output}\n${await host.logs()}`);
+  };
+
   test('puts back what was there, and keeps a template that was changed since', async () => {
     const changed = host.config.replace('"warn"', '"info"');
     await writeFile(host.in('etc/weir/template.json'), changed);
@@ -246,6 +326,43 @@ describe('removing it', { timeout }, () => {
     assert.ok(await host.runs('sing-box'));
     assert.ok(!(await host.runs('weir-agent')));
   });
+
+  test('starts a sing-box again that ran before the installation, also if it is down by now', async () => {
+    assert.ok(await host.runs('sing-box'));
+    await install();
+    // The agent first, which would start it.
+    for (const unit of ['weir-agent', 'sing-box']) await host.systemctl('stop', unit);
+    const { code, output } = await host.pipe(await script(), ['--uninstall']);
+    assert.equal(code, 0, output);
+    assert.equal(await host.read('etc/sing-box/config.json'), host.config);
+    assert.ok(await host.runs('sing-box'));
+  });
+
+  test('leaves a sing-box down that was down before the installation and is again', async () => {
+    await host.systemctl('stop', 'sing-box');
+    await install();
+    for (const unit of ['weir-agent', 'sing-box']) await host.systemctl('stop', unit);
+    const { code, output } = await host.pipe(await script(), ['--uninstall']);
+    assert.equal(code, 0, output);
+    assert.ok(!(await host.runs('sing-box')));
+    await host.systemctl('start', 'sing-box');
+  });
+
+  for (const [what, status] of [['there is no status', undefined], ['the status is cut off', '{"written_at":17']]) {
+    test(`keeps the ledger when ${what}, so that nothing says that all bytes were reported`, async () => {
+      await install();
+      await host.systemctl('stop', 'weir-agent');
+      await rm(host.in('var/lib/weir/status.json'));
+      if (status) await writeFile(host.in('var/lib/weir/status.json'), status);
+      const { code, output } = await host.pipe(await script(), ['--uninstall']);
+      assert.equal(code, 0, output);
+      assert.match(output, /no readable .*status\.json, so nobody knows whether all bytes were reported: the ledger stays in /);
+      assert.ok(await stat(host.in('var/lib/weir/ledger.redb')));
+      assert.equal(await host.read('usr/local/bin/weir-agent'), undefined);
+      assert.equal((await host.pipe(await script(), ['--uninstall', '--purge'])).code, 0);
+      assert.equal(await stat(host.in('var/lib/weir')).catch(() => undefined), undefined);
+    });
+  }
 });
 
 describe('what is installed', () => {

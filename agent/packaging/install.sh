@@ -132,6 +132,24 @@ preflight() {
     have "$tool" || die "$tool is missing on this host: the agent is a service of systemd"
   done
   have curl || have wget || die "curl or wget is needed"
+  # Nothing else stops a core that the agent would have to start again.
+  if [ "$action" = install ] && [ "$core" = sing-box ]; then need_polkit; fi
+}
+
+# Nobody but polkit lets the agent, which is not root, start and reload the core. It reads rules since 0.106; after 0.120 came 121.
+need_polkit() {
+  needed="the agent, which is not root, starts and reloads sing-box by a rule of polkit 0.106 or later"
+  version=$(pkaction --version 2>/dev/null) ||
+    die "polkit is missing on this host (there is no pkaction that runs), and $needed. Install it (polkitd on Debian and Ubuntu) and run this again; nothing was touched"
+  version=${version##* }
+  case $version in
+    0.[0-9]*)
+      minor=${version#0.}
+      [ "${minor%%[!0-9]*}" -lt 106 ] || return 0
+      ;;
+    [1-9]*) return 0 ;;
+  esac
+  die "polkit is '$version' on this host, and $needed. Use a distribution that has it, such as Debian 12 or Ubuntu 24.04; nothing was touched"
 }
 
 # The panel's program for this machine, checked, as $new.
@@ -172,7 +190,7 @@ find_core() {
     die "$CORE_CONFIG holds several .json files: make one of them, config.json, and run this again"
 }
 
-# What is there before the first installation: copies, and who owned the folders.
+# What is there before the first installation: copies, who owned the folders, and whether the core ran.
 keep_originals() {
   [ ! -e "$KEPT/before" ] || return 0
   run install -d -m 0700 "$KEPT"
@@ -183,6 +201,7 @@ keep_originals() {
     [ ! -f "$file" ] || cp -p "$file" "$KEPT/before.part/$(kept_name "$file")"
   done
   if [ "$core" = sing-box ] && [ -d "$CORE_CONFIG" ]; then stat -c '%u:%g %a' "$CORE_CONFIG" >"$KEPT/before.part/owner"; fi
+  if [ "$core" = sing-box ] && systemctl is-active --quiet sing-box; then touch "$KEPT/before.part/core-ran"; fi
   getent passwd weir >/dev/null || touch "$KEPT/before.part/no-user"
   [ -e "$ROOT/etc/weir" ] || touch "$KEPT/before.part/no-folder"
   [ -e "$TEMPLATE" ] || touch "$KEPT/before.part/no-template"
@@ -227,6 +246,8 @@ keep_last() {
   run install -d -m 0700 "$KEPT" "$KEPT/last"
   run cp -p "$BIN" "$KEPT/last/weir-agent"
   [ ! -f "$UNIT" ] || run cp -p "$UNIT" "$KEPT/last/weir-agent.service"
+  # What an earlier run kept is not what ran before this one.
+  [ -n "$dry_run" ] || replaced=1
 }
 put_last() {
   install -m 0755 "$KEPT/last/weir-agent" "$BIN.new"
@@ -268,7 +289,10 @@ install_agent() {
   if [ -n "$fresh" ] && [ -z "$dry_run" ]; then undo=1; fi
   lay_out
   keep_last
-  if systemctl is-active --quiet weir-agent; then run systemctl stop weir-agent; restart=1; fi
+  if systemctl is-active --quiet weir-agent; then
+    [ -n "$dry_run" ] || restart=1
+    run systemctl stop weir-agent
+  fi
   put_new
   put_service
   if [ -n "$dry_run" ]; then
@@ -278,13 +302,15 @@ install_agent() {
   # Nobody has noticed anything until here, and what is wrong with the template is said now.
   if [ "$core" = sing-box ]; then as_weir "$BIN" --check || die "mend that and run this again; sing-box was not touched"; fi
   as_weir "$BIN" enroll "$PANEL" "$token" || die "not enrolled; sing-box was not touched"
-  undo='' restart=''
+  # From here on the way is forward: whatever ends this, the agent is started.
+  undo='' replaced='' restart=1
   # Its old configuration has no service that the agent could speak to.
   if [ -n "$fresh" ] && [ "$core" = sing-box ]; then systemctl stop sing-box; fi
   systemctl enable --quiet weir-agent
   condition=is_healthy
   [ "$core" = sing-box ] || condition=runs
   start "$condition" "$PATIENCE" || die "the agent was started, and is not healthy after $PATIENCE s: $(why_not). journalctl -u weir-agent -u sing-box -e says more; --uninstall puts back what was there"
+  restart=''
   say "the agent runs. weir-agent status tells how it is: runuser -u weir -- weir-agent status"
 }
 
@@ -301,17 +327,19 @@ upgrade_agent() {
   if is_for_sing_box; then as_weir "$new" --check >/dev/null || die "the new version finds that wrong; nothing was changed"; fi
   condition=runs
   if is_healthy; then condition=is_healthy; fi
-  if cmp -s "$BIN" "$new"; then rm -rf "$KEPT/last"; fi
+  if cmp -s "$BIN" "$new"; then run rm -rf "$KEPT/last"; fi
   keep_last
   if [ -n "$dry_run" ]; then
     say "would put the new version in place and restart the agent"
     return
   fi
+  restart=1
   systemctl stop weir-agent
   put_new
   is_for_sing_box || core=none
   put_service
   if start "$condition" "$PATIENCE"; then
+    restart=''
     say "upgraded. The version before is kept: --rollback"
     return
   fi
@@ -324,9 +352,12 @@ upgrade_agent() {
 
 # The last version again.
 back() {
+  restart=1
   systemctl stop weir-agent || true
   put_last
+  replaced=''
   start "${condition:-runs}" 60 || die "the version before is back, and is not healthy either: $(why_not)"
+  restart=''
   say "the version before runs again: $("$BIN" --version)"
 }
 rollback_agent() {
@@ -366,6 +397,12 @@ put_back() {
   run systemctl daemon-reload
 }
 
+# The bytes that the ledger holds and the panel has not got. A running agent writes it down; without that nobody knows.
+unreported() {
+  bytes=$(sed -n 's/.*"unreported":\([0-9]*\).*/\1/p' "$STATE/status.json" 2>/dev/null) || true
+  if [ -n "$bytes" ]; then echo "$bytes"; elif [ -e "$STATE/ledger.redb" ]; then echo unknown; else echo 0; fi
+}
+
 uninstall_agent() {
   if [ ! -e "$KEPT/before" ] && [ ! -e "$BIN" ] && [ -d "$STATE" ] && [ -n "$purge" ]; then
     # What an uninstallation left.
@@ -380,20 +417,26 @@ uninstall_agent() {
   if [ -f "$DROP_IN" ] && [ -z "$ROOT" ] && have nft; then
     for family in inet netdev; do run nft delete table $family weir 2>/dev/null || true; done
   fi
-  unreported=$(sed -n 's/.*"unreported":\([0-9]*\).*/\1/p' "$STATE/status.json" 2>/dev/null || true)
-  touched=''
+  left=$(unreported)
+  touched='' ran=''
   [ ! -f "$KEPT/before/owner" ] || touched=1
+  [ ! -f "$KEPT/before/core-ran" ] || ran=1
   put_back
-  if [ "${unreported:-0}" -gt 0 ] && [ -z "$purge" ]; then
-    say "$unreported bytes were not reported: the ledger stays in $STATE. --uninstall --purge removes it, a new installation goes on with it"
+  if [ "$left" != 0 ] && [ -z "$purge" ]; then
+    why="$left bytes were not reported"
+    [ "$left" != unknown ] || why="there is no readable $STATE/status.json, so nobody knows whether all bytes were reported"
+    say "$why: the ledger stays in $STATE. --uninstall --purge removes it, a new installation goes on with it"
     # The copies are of no more use: the host is as it was.
     run rm -rf "$KEPT"
   else
     if [ -f "$KEPT/before/no-user" ]; then run userdel weir; fi
     run rm -rf "$STATE" "$KEPT"
   fi
-  # It goes on with the configuration that it had.
-  if [ -n "$touched" ] && systemctl is-active --quiet sing-box; then run systemctl restart sing-box; fi
+  # It goes on with the configuration that it had, also if it is down by now.
+  if [ -n "$touched" ] && { [ -n "$ran" ] || systemctl is-active --quiet sing-box; }; then
+    run systemctl restart sing-box ||
+      die "the agent is removed, and sing-box does not start with the configuration that it had before: journalctl -u sing-box -e says why"
+  fi
   if [ -n "$dry_run" ]; then say "nothing was changed"; else say "removed"; fi
 }
 
@@ -401,6 +444,9 @@ uninstall_agent() {
 leave() {
   code=$?
   trap - EXIT
+  # It goes to its end: if a step fails, if there is no terminal any more that could be told, and if another signal comes.
+  set +e
+  trap : INT TERM HUP
   [ -z "${work:-}" ] || rm -rf "$work"
   if [ -n "${undo:-}" ]; then
     put_back
@@ -409,8 +455,13 @@ leave() {
     [ -z "${restart:-}" ] || systemctl start weir-agent || true
     printf 'weir: the host is as it was\n' >&2
   elif [ -n "${restart:-}" ]; then
-    [ ! -f "$KEPT/last/weir-agent" ] || put_last
-    systemctl start weir-agent || true
+    if [ -n "${replaced:-}" ]; then
+      # An upgrade has the new one run before it is known to be good.
+      systemctl stop weir-agent
+      put_last
+      printf 'weir: the version before is back\n' >&2
+    fi
+    systemctl start weir-agent
   fi
   exit "$code"
 }
@@ -420,7 +471,8 @@ main() {
   if [ "$action" = help ]; then help; return; fi
   preflight
   trap leave EXIT
-  trap 'exit 130' INT TERM
+  # A signal that is not caught ends some shells (dash) without the trap above. HUP: the connection to this host was cut.
+  trap 'exit 130' INT TERM HUP
   "${action}_agent"
 }
 

@@ -10,6 +10,7 @@ import path from 'node:path';
 import { enginePath } from './engines.mjs';
 import { freePorts } from './ports.mjs';
 import { serverTemplate } from './singbox-config.mjs';
+import { until } from './site.mjs';
 
 /** Units by their programs' command lines; what they say goes to FAKE/UNIT.log. */
 const SYSTEMCTL = `#!/bin/sh
@@ -53,9 +54,10 @@ case $verb in
 esac
 `;
 
-/** Users live in a file; nothing changes its owner. */
+/** Users live in a file, what polkit says of itself in another; nothing changes its owner. */
 const PLAYED = {
   systemctl: SYSTEMCTL,
+  pkaction: '#!/bin/sh\nexec cat "$FAKE/polkit"\n',
   getent: '#!/bin/sh\ngrep -x "$2" "$FAKE/users"\n',
   useradd: '#!/bin/sh\nfor name; do :; done\necho "$name" >>"$FAKE/users"\necho "useradd $*" >>"$FAKE/calls"\n',
   usermod: '#!/bin/sh\necho "usermod $*" >>"$FAKE/calls"\n',
@@ -85,6 +87,7 @@ export class HostRoot {
       await chmod(path.join(bin, name), 0o755);
     }
     await writeFile(path.join(host.fake, 'users'), 'sing-box\n');
+    await host.setPolkit('126');
     const [port, apiPort] = await freePorts(2);
     const { services, ...template } = serverTemplate({ ports: { trojan: port }, certificate, apiPort, apiSecret: 'unused' });
     host.config = JSON.stringify(template);
@@ -125,8 +128,16 @@ export class HostRoot {
     return ((await stat(this.in(name))).mode & 0o7777).toString(8);
   }
 
-  /** As `curl .. | sh -s -- ARGS`. @param {string} script @param {string[]} args @param {Record<string, string>} [env] */
-  pipe(script, args, env = {}) {
+  /**
+   * As `curl .. | sh -s -- ARGS`.
+   *
+   * @param {string} script
+   * @param {string[]} args
+   * @param {Record<string, string>} [env]
+   * @param {{signal: string, when: () => Promise<boolean>}} [interruption] sent to the shell as soon as that is so
+   * @returns {Promise<{code: number|null, output: string}>}
+   */
+  pipe(script, args, env = {}, interruption) {
     return new Promise((resolve, reject) => {
       const child = spawn('dash', ['-s', '--', ...args], { env: { ...this.env, ...env }, stdio: ['pipe', 'pipe', 'pipe'] });
       let output = '';
@@ -136,7 +147,19 @@ export class HostRoot {
       child.once('close', (code) => resolve({ code, output }));
       child.stdin.on('error', () => {});
       child.stdin.end(script);
+      if (!interruption) return;
+      until('the script is so far', interruption.when).then(() => child.kill(interruption.signal), (error) => {
+        child.kill();
+        reject(error);
+      });
     });
+  }
+
+  /** @param {string|undefined} version of polkit on this host from now on; undefined if it has none */
+  async setPolkit(version) {
+    const file = path.join(this.fake, 'polkit');
+    if (version === undefined) await rm(file);
+    else await writeFile(file, `pkaction version ${version}\n`);
   }
 
   /** @param {...string} words @returns {Promise<number>} the exit code */
