@@ -133,6 +133,33 @@ describe('a backup', { timeout }, () => {
     for (const secret of Object.values(secrets)) assert.ok(!JSON.stringify(copy.manifest).includes(secret));
   });
 
+  test('that was being fetched when the command was cut off is gone on with, although a newer one is there', async () => {
+    const [{ instant }] = await items(panel);
+    const small = await copyOf(instant, 'small');
+    const part = small.manifest.parts.find(({ name }) => name.startsWith('users.'));
+    const folder = path.join(home, 'begun');
+    await mkdir(folder);
+    await cp(path.join(small.folder, part.name), path.join(folder, part.name));
+    await writeFile(path.join(folder, `${small.manifest.parts[0].name}.part`), 'half of it');
+    // Parts are called after the second of their run.
+    await sleep(1_100);
+    const { instant: newer } = await completed(panel);
+    const before = await items(panel);
+    const said = await succeeded('backup.mjs', { LOCAL: home, TO: folder });
+    assert.match(said, new RegExp(`going on with the backup ${instant}, of which .*begun has parts`));
+    const copy = await Copy.open(folder);
+    await copy.verify();
+    assert.deepEqual(copy.manifest, small.manifest);
+    assert.ok(newer > instant);
+    assert.deepEqual(await items(panel), before, 'none was made for it');
+    // No other one is made only to be refused.
+    await refused('backup.mjs', { LOCAL: home, TO: folder }, /begun holds a whole backup: choose an empty folder/);
+    await rm(path.join(folder, 'manifest.json'));
+    await writeFile(path.join(folder, 'users.1000000000'), '');
+    await refused('backup.mjs', { LOCAL: home, TO: folder }, /begun holds .*, which is no part of a backup that there is: choose an empty folder/);
+    assert.deepEqual(await items(panel), before);
+  });
+
   test('of a large table goes over several runs, survives the end of workerd between them, and is of one instant', async () => {
     await fill(panel, 500);
     let kills = 0;
