@@ -58,8 +58,10 @@ async function restoreThere() {
   await place.open();
   const copy = existsSync(from) ? await Copy.open(path.resolve(from)) : await fetchCopy(place, wishes);
   await checkSecrets(copy.manifest.secrets, place.kept.path('secrets.json'), false);
-  const done = await new Restoring(copy, await place.database(), say).run();
+  const restoring = new Restoring(copy, await place.database(), say);
+  const done = await restoring.run();
   await place.remember();
+  await restoring.forget();
   return { done, copy, next: 'make deploy' };
 }
 

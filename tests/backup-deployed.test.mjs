@@ -126,16 +126,23 @@ test('secrets that are not those of the backup are refused', { timeout }, async 
   await rm(folderOf('deploy/weir-three'), { recursive: true });
 });
 
-test('a machine that restores from a bucket knows it from then on, and binds it', { timeout }, async () => {
+test('a machine that restores from a bucket knows it from then on and binds it, also if the last batch was the last thing it did', { timeout }, async () => {
   const { items } = (await panel.request('GET', '/api/v1/backups', { key: login.api_key })).body;
   const other = await Machine.make(cloudflare);
   try {
-    const { code, said } = await other.run('restore.mjs', { FROM: String(items[0].instant), BUCKET: 'weir-backup', NAME: 'weir-four' });
+    const words = { FROM: String(items[0].instant), BUCKET: 'weir-backup', NAME: 'weir-four' };
+    const { isKilled } = await other.killedAt(words, (call, when) => when === 'after' && /DROP TABLE restoring/.test(call.sql ?? ''), { file: 'restore.mjs' });
+    assert.ok(isKilled);
+    const { code, said } = await other.run('restore.mjs', words);
     assert.equal(code, 0, said);
+    assert.match(said, /going on with a restore that was cut off when all rows were there/);
     assert.match(said, /make deploy will bind the bucket weir-backup for backups; BACKUP= names another one/);
     assert.equal((await other.kept('weir-four', 'deployment.json')).bucket, 'weir-backup');
     await other.deployed({ NAME: 'weir-four', ROTATE: 'SLOT_KEY,AUTH_KEY,AUDIT_KEY,CREDENTIAL_KEY' });
     assert.deepEqual(bound('weir-four'), [['BACKUP', 'weir-backup']]);
+    assert.deepEqual(await rows(await cloudflare.panel('weir-four'), "SELECT * FROM meta WHERE name = 'restored_from'"), []);
+    // It has come to its end, so the same words are a restore into a panel's database.
+    assert.match((await other.run('restore.mjs', { ...words, WITHOUT_SECRETS: '1' })).errors[0], /the database is not empty/);
   } finally {
     await other.remove();
   }
