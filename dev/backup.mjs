@@ -5,6 +5,8 @@
  *   NAME=weir-b    of that deployment, instead of the one that make deploy makes without a name
  *   LOCAL=DIR      of the panel that make up runs with WEIR_HOME=DIR (.weir)
  *   INSTANT=n      that backup, which is there already, instead of a new one
+ *
+ * A run that was cut off while it fetched is taken up again by the next one: it goes on with the backup that the folder has parts of.
  */
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -60,9 +62,15 @@ class Panel {
     throw new Trouble(`the panel answers ${response.status}: ${message}`);
   }
 
+  /** @returns {Promise<number[]>} instants of the complete ones, the newest first */
+  async complete() {
+    const { items } = await (await this.#accepted('GET', '')).json();
+    return items.filter(({ complete }) => complete).map(({ instant }) => instant);
+  }
+
   /** Make one now, and wait until it is complete. @returns {Promise<number>} its instant */
   async make() {
-    const newest = async () => (await (await this.#accepted('GET', '')).json()).items.find(({ complete }) => complete)?.instant ?? 0;
+    const newest = async () => (await this.complete())[0] ?? 0;
     const before = await newest();
     await this.#accepted('POST', '');
     say('the panel makes a backup; it begins within a minute');
@@ -87,11 +95,19 @@ class Panel {
   }
 }
 
+/** The backup that the folder has parts of, or a new one. */
+async function chooseInstant(panel, folder) {
+  const begun = await Copy.begun(folder, await panel.complete(), (instant) => panel.fetch(instant));
+  if (begun === undefined) return panel.make();
+  say(`going on with the backup ${begun}, of which ${folder} has parts`);
+  return begun;
+}
+
 try {
   if (!process.env.TO) throw new Trouble('TO= says the folder that the backup goes into');
   const panel = new Panel(await readLogin(process.env));
-  const instant = process.env.INSTANT || (await panel.make());
   const folder = path.resolve(process.env.TO);
+  const instant = process.env.INSTANT || (await chooseInstant(panel, folder));
   const { manifest } = await Copy.fetch(folder, (part) => panel.fetch(instant, part));
   say(`${folder} holds the backup ${instant}: ${manifest.rows} rows, ${manifest.bytes} bytes, as of ${new Date(manifest.at * 1000).toISOString()}`);
 } catch (error) {

@@ -5,7 +5,8 @@
  *   FROM=DIR             a folder that make backup has filled, or the instant of a backup in the bucket BUCKET
  *   NAME=weir-b          into the database of that deployment, instead of the one that make deploy makes without a name
  *   LOCAL=DIR            into the panel that make up runs with WEIR_HOME=DIR (.weir)
- *   BUCKET=name          where FROM's instant is looked for; without it the bucket of the deployment
+ *   BUCKET=name          where FROM's instant is looked for, and the bucket of the deployment from then on if it has none; without it
+ *                        the bucket of the deployment
  *   WITHOUT_SECRETS=1    although the secrets are lost: what was handed out to users ends
  */
 import { existsSync } from 'node:fs';
@@ -57,8 +58,10 @@ async function restoreThere() {
   await place.open();
   const copy = existsSync(from) ? await Copy.open(path.resolve(from)) : await fetchCopy(place, wishes);
   await checkSecrets(copy.manifest.secrets, place.kept.path('secrets.json'), false);
-  const done = await new Restoring(copy, await place.database(), say).run();
+  const restoring = new Restoring(copy, await place.database(), say);
+  const done = await restoring.run();
   await place.remember();
+  await restoring.forget();
   return { done, copy, next: 'make deploy' };
 }
 
@@ -69,7 +72,10 @@ async function fetchCopy(place, { folder }) {
   if (!name) throw new Trouble(`FROM is the backup ${from}: BUCKET= says which bucket it is in`);
   const where = (part) => `/r2/buckets/${name}/objects/backup/${from}/${part}`;
   say(`fetching the backup ${from} from the bucket ${name}`);
-  return Copy.fetch(path.join(folder, 'backups', from), (part = 'manifest.json') => place.api.download(where(part)));
+  const copy = await Copy.fetch(path.join(folder, 'backups', from), (part = 'manifest.json') => place.api.download(where(part)));
+  // It was the lost panel's, and a panel that is restored wants backups as well.
+  place.adoptBucket(name);
+  return copy;
 }
 
 try {

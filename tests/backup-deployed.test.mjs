@@ -25,21 +25,41 @@ after(async () => {
 
 const folderOf = (name) => path.join(machine.home, name);
 const restore = (env) => machine.run('restore.mjs', env);
+const bound = (worker) => cloudflare.workers.get(worker).bindings.filter(({ type }) => type === 'r2_bucket').map(({ name, bucket_name: bucket }) => [name, bucket]);
 
 test('a bucket is made and bound when it is asked for, and stays bound', { timeout }, async () => {
   await machine.refused({ BACKUP: 'No_Bucket' }, /BACKUP is 'No_Bucket': a bucket's name has 3 to 63/);
   const { said } = await machine.deployed({ BACKUP: 'weir-backup' });
   assert.match(said, /creating the bucket weir-backup/);
-  const bound = () => cloudflare.workers.get('weir').bindings.filter(({ type }) => type === 'r2_bucket').map(({ name, bucket_name: bucket }) => [name, bucket]);
-  assert.deepEqual(bound(), [['BACKUP', 'weir-backup']]);
+  assert.deepEqual(bound('weir'), [['BACKUP', 'weir-backup']]);
   const second = await machine.deployed({});
   assert.doesNotMatch(second.said, /bucket/);
-  assert.deepEqual(bound(), [['BACKUP', 'weir-backup']]);
+  assert.deepEqual(bound('weir'), [['BACKUP', 'weir-backup']]);
   assert.equal((await machine.kept('weir', 'deployment.json')).bucket, 'weir-backup');
   // Of another machine, which does not know that it is there.
   const other = await Machine.make(cloudflare);
   assert.equal((await other.run('deploy.mjs', { BACKUP: 'weir-backup' })).code, 0);
   await other.remove();
+});
+
+test('a bucket stays bound when another machine deploys, which asks the Worker for it or uploads nothing', { timeout }, async () => {
+  const other = await Machine.make(cloudflare);
+  try {
+    const { uploads } = cloudflare.workers.get('weir');
+    cloudflare.onCall = ({ where }, when) => {
+      if (when === 'before' && where === '/workers/scripts/weir/settings') throw new Error('it is out of order');
+    };
+    await other.refused({}, /whether the Worker weir has a bucket for backups cannot be read: it is out of order .*; run make deploy again, or name it with BACKUP=/);
+    assert.equal(cloudflare.workers.get('weir').uploads, uploads);
+    cloudflare.onCall = () => {};
+    const { said } = await other.deployed();
+    assert.match(said, /the Worker has the bucket weir-backup for backups, and keeps it/);
+    assert.deepEqual(bound('weir'), [['BACKUP', 'weir-backup']]);
+    assert.equal((await other.kept('weir', 'deployment.json')).bucket, 'weir-backup');
+  } finally {
+    cloudflare.onCall = () => {};
+    await other.remove();
+  }
 });
 
 test('a backup of the deployed panel comes into a folder by one command', { timeout }, async () => {
@@ -104,4 +124,26 @@ test('secrets that are not those of the backup are refused', { timeout }, async 
   const deployed = await machine.deploy({ NAME: 'weir-three' });
   assert.match(deployed.errors[0], /the Worker has no SLOT_KEY, and the one that the 30 users in the database depend on is not on this machine/);
   await rm(folderOf('deploy/weir-three'), { recursive: true });
+});
+
+test('a machine that restores from a bucket knows it from then on and binds it, also if the last batch was the last thing it did', { timeout }, async () => {
+  const { items } = (await panel.request('GET', '/api/v1/backups', { key: login.api_key })).body;
+  const other = await Machine.make(cloudflare);
+  try {
+    const words = { FROM: String(items[0].instant), BUCKET: 'weir-backup', NAME: 'weir-four' };
+    const { isKilled } = await other.killedAt(words, (call, when) => when === 'after' && /DROP TABLE restoring/.test(call.sql ?? ''), { file: 'restore.mjs' });
+    assert.ok(isKilled);
+    const { code, said } = await other.run('restore.mjs', words);
+    assert.equal(code, 0, said);
+    assert.match(said, /going on with a restore that was cut off when all rows were there/);
+    assert.match(said, /make deploy will bind the bucket weir-backup for backups; BACKUP= names another one/);
+    assert.equal((await other.kept('weir-four', 'deployment.json')).bucket, 'weir-backup');
+    await other.deployed({ NAME: 'weir-four', ROTATE: 'SLOT_KEY,AUTH_KEY,AUDIT_KEY,CREDENTIAL_KEY' });
+    assert.deepEqual(bound('weir-four'), [['BACKUP', 'weir-backup']]);
+    assert.deepEqual(await rows(await cloudflare.panel('weir-four'), "SELECT * FROM meta WHERE name = 'restored_from'"), []);
+    // It has come to its end, so the same words are a restore into a panel's database.
+    assert.match((await other.run('restore.mjs', { ...words, WITHOUT_SECRETS: '1' })).errors[0], /the database is not empty/);
+  } finally {
+    await other.remove();
+  }
 });

@@ -133,6 +133,79 @@ describe('a backup', { timeout }, () => {
     for (const secret of Object.values(secrets)) assert.ok(!JSON.stringify(copy.manifest).includes(secret));
   });
 
+  test('that was being fetched when the command was cut off is gone on with, although a newer one is there', async () => {
+    const [{ instant }] = await items(panel);
+    const small = await copyOf(instant, 'small');
+    const part = small.manifest.parts.find(({ name }) => name.startsWith('users.'));
+    const folder = path.join(home, 'begun');
+    await mkdir(folder);
+    await cp(path.join(small.folder, part.name), path.join(folder, part.name));
+    await writeFile(path.join(folder, `${small.manifest.parts[0].name}.part`), 'half of it');
+    await writeFile(path.join(folder, 'manifest.json.part'), '{');
+    // Parts are called after the second of their run.
+    await sleep(1_100);
+    const { instant: newer } = await completed(panel);
+    const before = await items(panel);
+    const said = await succeeded('backup.mjs', { LOCAL: home, TO: folder });
+    assert.match(said, new RegExp(`going on with the backup ${instant}, of which .*begun has parts`));
+    const copy = await Copy.open(folder);
+    await copy.verify();
+    assert.deepEqual(copy.manifest, small.manifest);
+    assert.ok(newer > instant);
+    assert.deepEqual(await items(panel), before, 'none was made for it');
+    // No other one is made only to be refused.
+    await refused('backup.mjs', { LOCAL: home, TO: folder }, /begun holds a whole backup: choose an empty folder/);
+    await rm(path.join(folder, 'manifest.json'));
+    await writeFile(path.join(folder, 'users.1000000000'), '');
+    await refused('backup.mjs', { LOCAL: home, TO: folder }, /begun holds .*, which is no part of a backup that there is: choose an empty folder/);
+    assert.deepEqual(await items(panel), before);
+  });
+
+  test('that was restored as far as the last batch is not loaded again by the next run, which does what comes after it', async () => {
+    const [{ instant }] = await items(panel);
+    const { folder: fetched, manifest } = await copyOf(instant, 'older');
+    // Of a panel that lacks a migration, which nothing that is backed up depends on.
+    const older = new Copy(fetched, { ...manifest, migrations: manifest.migrations.filter((file) => file !== '0029_room.sql') });
+    const folder = path.join(home, 'last/up/panel');
+    await cp(path.join(panel.folder, 'secrets.json'), path.join(folder, 'secrets.json'));
+    let loaded = 0;
+    /** A run that is killed after a batch. */
+    const restore = (isLast) => intoFolder(folder, (target) => {
+      const batch = async (statements) => {
+        const results = await target.batch(statements);
+        if (statements.some(isLast)) throw new Error('killed');
+        return results;
+      };
+      const bound = (sql, value) => void (loaded += 1) ?? target.bound(sql, value);
+      return new Restoring(older, { batch, bound }, () => {}).run();
+    });
+    await assert.rejects(restore((sql) => sql === 'DROP TABLE restoring'), /killed/);
+    assert.ok(loaded > 0);
+    loaded = 0;
+    await assert.rejects(restore((sql) => sql.includes("'0029_room.sql'")), /killed/);
+    const done = await restore(() => false);
+    assert.equal(loaded, 0);
+    assert.deepEqual(done, { tables: manifest.tables.length, rows: manifest.rows });
+    const made = await triggers(panel.db);
+    const kept = await dump(panel.db);
+    const restored = await startPanel({ folder, faults: true, bucket: true });
+    try {
+      assert.deepEqual(await triggers(restored.db), made);
+      assert.deepEqual((await dump(restored.db)).users, kept.users);
+      const { results: applied } = await restored.db.prepare('SELECT name FROM d1_migrations ORDER BY name').all();
+      assert.deepEqual(applied.map(({ name }) => name), manifest.migrations);
+      // What is left of it disturbs no later backup.
+      const { instant: later } = await completed(restored);
+      await writeFile(path.join(home, 'last/login.json'), JSON.stringify({ url: restored.url, api_key: restored.apiKey }));
+      await succeeded('backup.mjs', { LOCAL: path.join(home, 'last'), TO: path.join(home, 'later'), INSTANT: String(later) });
+    } finally {
+      await restored.stop();
+    }
+    const again = path.join(home, 'again/up/panel');
+    await cp(path.join(panel.folder, 'secrets.json'), path.join(again, 'secrets.json'));
+    await succeeded('restore.mjs', { LOCAL: path.join(home, 'again'), FROM: path.join(home, 'later') });
+  });
+
   test('of a large table goes over several runs, survives the end of workerd between them, and is of one instant', async () => {
     await fill(panel, 500);
     let kills = 0;

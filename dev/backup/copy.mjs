@@ -36,7 +36,7 @@ export class Copy {
     if (text === undefined) throw new Trouble('there is no such backup, or it is not complete');
     const manifest = readManifest(text, 'the backup');
     await mkdir(folder, { recursive: true, mode: 0o700 });
-    const [strange] = (await readdir(folder)).filter((name) => name !== MANIFEST && !manifest.parts.some((part) => name.startsWith(part.name)));
+    const strange = strangeTo(manifest, await readdir(folder));
     if (strange !== undefined) throw new Trouble(`${folder} holds ${strange}, which is no part of this backup: choose an empty folder`);
     for (const part of manifest.parts) {
       const file = path.join(folder, part.name);
@@ -49,6 +49,26 @@ export class Copy {
     }
     await write(path.join(folder, MANIFEST), text);
     return new Copy(folder, manifest);
+  }
+
+  /**
+   * Which backup a run has begun to fetch that was cut off: parts are called after the run that made them.
+   *
+   * @param {string} folder
+   * @param {number[]} instants of the backups that there are
+   * @param {(instant: number) => Promise<Buffer|undefined>} fetchManifest
+   * @returns {Promise<number|undefined>} its instant; undefined if nothing is in the folder
+   * @throws {Trouble} if the folder holds anything else
+   */
+  static async begun(folder, instants, fetchManifest) {
+    const names = await readdir(folder).catch(() => []);
+    if (names.length === 0) return undefined;
+    if (names.includes(MANIFEST)) throw new Trouble(`${folder} holds a whole backup: choose an empty folder`);
+    for (const instant of instants) {
+      const text = await fetchManifest(instant);
+      if (text !== undefined && strangeTo(readManifest(text, `the backup ${instant}`), names) === undefined) return instant;
+    }
+    throw new Trouble(`${folder} holds ${names[0]}, which is no part of a backup that there is: choose an empty folder`);
   }
 
   /** @param {string} folder @returns {Promise<Copy>} @throws {Trouble} if it holds no complete backup */
@@ -103,6 +123,11 @@ function readManifest(text, where) {
   const wrong = manifest.parts.find(({ name }) => !named(name));
   if (wrong !== undefined) throw new Trouble(`${where} names a part ${JSON.stringify(wrong.name)}`);
   return manifest;
+}
+
+/** @returns {string|undefined} the first name that no file of this backup has, nor one that was being written */
+function strangeTo(manifest, names) {
+  return names.find((name) => ![MANIFEST, ...manifest.parts.map((part) => part.name)].some((own) => name === own || name === `${own}.part`));
 }
 
 function check(part, bytes) {

@@ -3,7 +3,7 @@
  *
  * Until the last batch the database has a table `restoring` and no list of migrations: no `make deploy` binds a Worker to it, and a
  * run that was cut off is taken up again where it stood. The last batch gives it the triggers, the list of migrations and the mark of a
- * panel that was restored, all at once.
+ * panel that was restored, all at once, and the digest of the backup, by which a run that was cut off after it is taken up again.
  */
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
@@ -21,6 +21,8 @@ const INSERT = 500_000;
 /** Rows of a page that is read back at most, and its bytes by and large. */
 const PAGE = 5_000;
 const PAGE_BYTES = 1_000_000;
+/** The row of `meta` with the digest of the backup, from the last batch until nothing is left to do. */
+const RESTORED = 'restored_from';
 /** The platform's own tables and SQLite's. */
 const TABLES = `SELECT name FROM sqlite_schema WHERE type = 'table' AND substr(name, 1, 7) <> 'sqlite_' AND substr(name, 1, 4) <> '_cf_'`;
 
@@ -67,18 +69,36 @@ export class Restoring {
     const unknown = manifest.migrations.find((file) => !files.includes(file));
     if (unknown !== undefined) throw new Trouble(`the backup is newer than this checkout, which has no ${unknown}: update the checkout`);
     const state = await this.#begin();
+    const rows = state.isLoaded ? await this.#countRows() : await this.#fill(state);
+    await this.#migrate(files);
+    return { tables: manifest.tables.length, rows };
+  }
+
+  /** Nothing is left to do: from now on the database is a full one for this backup as well. */
+  async forget() {
+    await this.#target.batch([`DELETE FROM meta WHERE name = ${literal(RESTORED)}`]);
+  }
+
+  /** @returns {Promise<number>} rows */
+  async #fill(state) {
     await this.#makeSchema(state);
     await this.#load(state);
     const rows = await this.#verify();
     await this.#end(state);
-    for (const file of files.filter((one) => !manifest.migrations.includes(one))) {
+    return rows;
+  }
+
+  /** What is newer than the backup, and was not applied by a run that was cut off. */
+  async #migrate(files) {
+    const [rows] = await this.#target.batch(['SELECT name FROM d1_migrations']);
+    const applied = rows.map((row) => row.name);
+    for (const file of files.filter((one) => !applied.includes(one))) {
       this.#say(`applying ${file}, which is newer than the backup`);
       await this.#target.batch([...(await statementsOf(file)), `INSERT INTO d1_migrations (name) VALUES (${literal(file)})`]);
     }
-    return { tables: manifest.tables.length, rows };
   }
 
-  /** @returns {Promise<{migrations: number, triggers: string|null, parts: number}>} how far an earlier run has got */
+  /** @returns {Promise<{migrations: number, triggers: string|null, parts: number}|{isLoaded: true}>} how far an earlier run has got */
   async #begin() {
     const [tables] = await this.#target.batch([TABLES]);
     if (tables.length === 0) {
@@ -87,6 +107,10 @@ export class Restoring {
         `INSERT INTO restoring (digest) VALUES (${literal(this.#copy.digest)})`,
       ]);
     } else if (!tables.some((table) => table.name === 'restoring')) {
+      if (await this.#isLoaded(tables)) {
+        this.#say('going on with a restore that was cut off when all rows were there: they are not loaded again');
+        return { isLoaded: true };
+      }
       throw new Trouble(`the database is not empty, it has a table ${tables[0].name}: a backup is restored into an empty one only`);
     }
     const [[state]] = await this.#target.batch(['SELECT digest, migrations, triggers, parts FROM restoring']);
@@ -95,6 +119,13 @@ export class Restoring {
     }
     if (tables.length > 0) this.#say('going on with a restore that was cut off');
     return state;
+  }
+
+  /** Whether the last batch of this backup was the last thing that a run did. */
+  async #isLoaded(tables) {
+    if (!['meta', 'd1_migrations'].every((own) => tables.some((table) => table.name === own))) return false;
+    const [[row]] = await this.#target.batch([`SELECT value FROM meta WHERE name = ${literal(RESTORED)}`]);
+    return row?.value === this.#copy.digest;
   }
 
   async #makeSchema(state) {
@@ -162,6 +193,12 @@ export class Restoring {
     return rows;
   }
 
+  async #countRows() {
+    let rows = 0;
+    for (const table of this.#copy.manifest.tables) rows += (await this.#expected(table)).rows;
+    return rows;
+  }
+
   async #expected(table) {
     const parts = this.#parts().filter(({ header }) => header.table === table);
     const sum = new Sum();
@@ -212,6 +249,7 @@ export class Restoring {
         `INSERT INTO sqlite_sequence (name, seq) VALUES (${literal(table)}, ${last})`,
       ]),
       ...migrations.map((file) => `INSERT INTO d1_migrations (name) VALUES (${literal(file)})`),
+      `INSERT INTO meta (name, value) VALUES (${literal(RESTORED)}, ${literal(this.#copy.digest)}) ON CONFLICT (name) DO UPDATE SET value = excluded.value`,
       'DROP TABLE restoring',
     ]);
   }

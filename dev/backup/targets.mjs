@@ -89,6 +89,13 @@ export class Place {
     };
   }
 
+  /** A deployment that knows no bucket has this one from now on. @param {string} bucket */
+  adoptBucket(bucket) {
+    if (this.known.bucket !== undefined) return;
+    this.#say(`make deploy will bind the bucket ${bucket} for backups; BACKUP= names another one`);
+    this.known = { ...this.known, bucket };
+  }
+
   /** The database is whole: from now on `make deploy` works with it. */
   async remember() {
     await this.kept.write('deployment.json', this.known);

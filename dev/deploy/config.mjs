@@ -3,6 +3,8 @@ import { createHash } from 'node:crypto';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
+import { BINDING } from './bucket.mjs';
+
 /** The root of the project. */
 export const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 /** What stands for a database that is not there yet. */
@@ -59,7 +61,7 @@ export function makeConfig({ folder, name, account, database = NO_DATABASE, buck
       database_id: database,
       migrations_dir: here(entry.migrations_dir),
     })),
-    ...(bucket && { r2_buckets: [{ binding: 'BACKUP', bucket_name: bucket }] }),
+    ...(bucket && { r2_buckets: [{ binding: BINDING, bucket_name: bucket }] }),
     // Also with a domain of one's own: agents and subscriptions that know this address go on.
     workers_dev: config.workers_dev ?? true,
     // An address of every version there ever was, over the one database.

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Trouble } from '../home.mjs';
 import { chooseAccount, signedInAccounts } from './account.mjs';
 import { Api } from './api.mjs';
+import { boundBucket } from './bucket.mjs';
 import { makeConfig } from './config.mjs';
 import { createDatabase, Database, EMPTY, listDatabases, migrationFiles } from './database.mjs';
 import { Domains } from './domains.mjs';
@@ -164,9 +165,20 @@ export class Deployment {
     await this.#configure();
     const isOurs = this.#known.database !== undefined || this.#held === undefined || SECRETS.some((secret) => this.#held.includes(secret));
     if (!isOurs) throw new Trouble(`the account has a Worker ${name} that is something else: choose another name with NAME=`);
+    await this.#findBucket();
     for (const domain of this.#wishes.domains) await this.#domains.leadsTo(domain, name);
     const where = this.#known.database === undefined ? 'no database' : 'a database';
     this.#say(`account ${account}: ${where} and ${this.#held === undefined ? 'no Worker' : 'a Worker'} named ${name}`);
+  }
+
+  /** The bucket that another machine has bound: a version keeps only those bindings that it is uploaded with. */
+  async #findBucket() {
+    if (this.#held === undefined || (this.#known.bucket ?? this.#wishes.bucket) !== undefined) return;
+    const bucket = await boundBucket(this.#api, this.#wishes.name);
+    if (bucket === undefined) return;
+    this.#say(`the Worker has the bucket ${bucket} for backups, and keeps it`);
+    this.#known.bucket = bucket;
+    await this.#configure();
   }
 
   async #heldSecrets() {

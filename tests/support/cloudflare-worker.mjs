@@ -45,6 +45,12 @@ export class Worker {
     return { id: this.name, default_environment: { environment: 'production', script } };
   }
 
+  /** @returns {object} what is bound to it; of a secret there is only the name */
+  settings() {
+    const bindings = this.bindings.map(({ text, ...binding }) => (binding.type === 'secret_text' ? binding : { ...binding, ...(text && { text }) }));
+    return { bindings, compatibility_date: this.compatibilityDate, usage_model: 'standard' };
+  }
+
   subdomain() {
     return { enabled: this.isOnWorkersDev, previews_enabled: false };
   }

@@ -358,6 +358,8 @@ export class Cloudflare {
         return { deployments: [this.#worker(name).deployment()] };
       case 'GET secrets':
         return this.#worker(name).bindings.filter(({ type }) => type === 'secret_text').map(({ name: secret, type }) => ({ name: secret, type }));
+      case 'GET settings':
+        return this.#worker(name).settings();
       case 'POST assets-upload-session':
         return this.#beginAssets(json());
       case 'GET subdomain':
