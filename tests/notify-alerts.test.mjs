@@ -117,6 +117,29 @@ test('Telegram gets what its API wants, in the language of the channel, and is l
   assert.match(text, /telegram-ann:已停用\n用户 telegram-ann 已无法连接。原因:由管理员停用。\n+telegram-ann:已恢复连接/);
 });
 
+test('Telegram gets as many events in a message as fit, the others in the next, and of one that is too long how much is missing', async () => {
+  const api = await endpoint(() => ({ status: 200, body: { ok: true } }));
+  const channel = await addChannel(panel, { name: 'bot', kinds: ['job.failed', 'report.daily'], telegram: { token: TOKEN, chat_id: '1', api: api.url } });
+  const enter = (key, kind, data) => panel.db.prepare('INSERT INTO events (key, at, kind, data) VALUES (?1, 1, ?2, ?3)').bind(key, kind, JSON.stringify(data));
+  const errors = Array.from({ length: 12 }, (_, index) => `error ${index} ${'x'.repeat(700)} end ${index}`);
+  await panel.db.batch(errors.map((error, index) => enter(`long:${index}`, 'job.failed', { job: `job-${index}`, failures: 3, error })));
+  assert.equal(await panel.cron('outbox'), 'ok');
+  await drain(channel.id);
+  const texts = api.taken().map(({ json }) => json.text);
+  assert.ok(texts.length >= 3 && texts.every(({ length }) => length <= 4_096), JSON.stringify(texts.map(({ length }) => length)));
+  assert.deepEqual(texts.join('\n').match(/error \d+ x+ end \d+/g), errors, 'all of each, once, in order');
+
+  const nodes = Array.from({ length: 200 }, (_, index) => ({ name: `node-${index}-${'n'.repeat(40)}`, bytes: 1_000 - index }));
+  await enter('long:report', 'report.daily', { day: '2026-11-14', nodes, limits_reached: 7, audit_head: '12:ab34' }).run();
+  assert.equal(await panel.cron('outbox'), 'ok');
+  await drain(channel.id);
+  const [{ json: { text } }, ...others] = api.taken();
+  assert.ok(others.length === 0 && text.length <= 4_096, String(text.length));
+  assert.match(text, /\nLimits reached: 7\n.*\nAudit log: 12:ab34\nNodes:\n {2}node-0-/);
+  const told = text.match(/^ {2}node-/gm).length;
+  assert.ok(text.endsWith(`B\n… lines left out: ${200 - told}. The panel has more.`), text.slice(-200));
+});
+
 test('mail goes through any HTTP API: operators get everything in one, users each their own and nothing else', async () => {
   const api = await endpoint(({ json }) => (json.to === 'wrong@users.example' ? { status: 422, body: 'no such mailbox' } : { status: 202, body: '{}' }));
   const email = (to) => ({
@@ -228,7 +251,8 @@ test('the daily report tells the day before, once, at its hour', async () => {
   assert.equal(data.jobs_failed.includes('reports') || data.jobs_failed.length === 0, true);
   const text = mail.received[0].json.text;
   assert.match(text, /^Daily report\nDay: \d{4}-\d\d-\d\d\n/);
-  assert.match(text, /Traffic \(4\.88 KB\):\n {2}paris: 4\.88 KB\nTop users:\n {2}user-\d+: 1\.21 KB\n/);
+  assert.match(text, /\nTraffic: 4\.88 KB\n/);
+  assert.match(text, /\nTop users:\n {2}user-\d+: 1\.21 KB\nNodes:\n {2}paris: 4\.88 KB$/);
   const { next_at: next } = await panel.db.prepare("SELECT next_at FROM jobs WHERE name = 'report'").first();
   assert.ok(next === 0 || next === midnight + DAY, 'the next one tomorrow');
   await panel.api('PUT', '/api/v1/settings/alerts', {});

@@ -86,6 +86,37 @@ test('a channel is entered, shown without its secrets, changed and deleted', asy
   for (const method of ['GET', 'PATCH', 'DELETE']) assertRefused(await panel.api(method, where, method === 'PATCH' ? {} : undefined), 404, 'not_found');
 });
 
+test('nobody has a stored secret, token or header sent to another host, or a secret sent as it is', async () => {
+  const [mine, theirs] = [await endpoint(), await endpoint()];
+  const template = { to: '{to}', subject: '{subject}', text: '{text}' };
+  const mail = (url, headers) => ({ from: 'a@b.example', to: 'c@d.example', url, headers, body: template });
+  const hook = await addChannel(panel, { name: 'hook', webhook: { url: mine.url } });
+  const bot = await addChannel(panel, { name: 'bot', telegram: { token: '123456:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw', chat_id: '1', api: mine.url } });
+  const letter = await addChannel(panel, { name: 'letter', email: mail(mine.url, { Authorization: 'Bearer very-secret' }) });
+  for (const [{ id }, change, field] of [
+    [hook, { webhook: { url: theirs.url } }, 'webhook.secret'],
+    [hook, { webhook: { form: 'marzban' } }, 'webhook.secret'],
+    [bot, { telegram: { api: theirs.url } }, 'telegram.token'],
+    [letter, { email: mail(theirs.url) }, 'email.headers'],
+  ]) {
+    assertRefused(await panel.api('PATCH', `/api/v1/channels/${id}`, change), 422, 'invalid', field);
+    assert.equal((await panel.api('POST', `/api/v1/channels/${id}/test`, {})).body.delivered, true, 'it is as it was');
+  }
+  assert.deepEqual([mine.received.length, theirs.received.length], [4, 0]);
+  for (const [{ id }, change] of [
+    [hook, { webhook: { url: theirs.url, form: 'marzban', secret: 'another-secret-of-mine' } }],
+    [bot, { telegram: { api: theirs.url, token: '123456:AnotherTokenAnotherTokenAnother' } }],
+    [letter, { email: mail(theirs.url, { Authorization: 'Bearer other' }) }],
+  ]) {
+    const { status, text } = await panel.api('PATCH', `/api/v1/channels/${id}`, change);
+    assert.equal(status, 200, text);
+    await panel.api('POST', `/api/v1/channels/${id}/test`, {});
+  }
+  const sent = JSON.stringify(theirs.received.map(({ path: where, headers, json }) => [where, headers, json]));
+  assert.equal(theirs.received.length, 3);
+  for (const stored of [hook.secret, 'AAHdqTcv', 'very-secret']) assert.ok(!sent.includes(stored), `${stored} went to another host`);
+});
+
 test('what is wrong with a channel is told by field, and nothing is stored', async () => {
   const url = 'https://shop.example/hook';
   const before = await dump(panel);
@@ -249,7 +280,7 @@ describe('an endpoint that fails for an hour', () => {
     const rest = (await panel.api('GET', `/api/v1/deliveries?channel=${dead.id}&state=dead&limit=50&before=${next}`)).body;
     assert.equal(items.length + rest.items.length, happened.length);
     const risen = await endpoint();
-    assert.equal((await panel.api('PATCH', `/api/v1/channels/${dead.id}`, { webhook: { url: risen.url } })).status, 200);
+    assert.equal((await panel.api('PATCH', `/api/v1/channels/${dead.id}`, { webhook: { url: risen.url, secret: dead.secret } })).status, 200);
     const [last] = rest.items.slice(-1);
     assert.equal((await panel.api('POST', `/api/v1/deliveries/${last.id}/replay`)).status, 202);
     assertRefused(await panel.api('POST', `/api/v1/deliveries/${last.id}/replay`), 409, 'waiting');

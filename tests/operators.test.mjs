@@ -158,14 +158,15 @@ test('an owner hands out API keys, which are shown once and end when he says so'
 test('a key for channels alone has nobody’s link sent to where it says', async () => {
   const send = async (scopes, method, where, body) => panel.request(method, where, { key: await keyWith(panel, scopes), body: JSON.stringify(body) });
   const hook = (name, form) => ({ name, webhook: { url: 'https://hooks.example/x', form } });
+  const theirs = { webhook: { url: 'https://hooks.example/x', form: 'marzban', secret: '0123456789abcdef' } };
   const refused = await send('channels:write', 'POST', '/api/v1/channels', hook('theirs', 'marzban'));
   assertRefused(refused, 403, 'forbidden');
   assert.match(refused.text, /users:read/);
   const { status, body } = await send('channels:read channels:write', 'POST', '/api/v1/channels', hook('ours', 'weir'));
   assert.equal(status, 201);
-  assertRefused(await send('channels:write', 'PATCH', `/api/v1/channels/${body.id}`, { webhook: { url: 'https://hooks.example/x', form: 'marzban' } }), 403, 'forbidden');
+  assertRefused(await send('channels:write', 'PATCH', `/api/v1/channels/${body.id}`, theirs), 403, 'forbidden');
   assert.equal((await send('channels:write', 'PATCH', `/api/v1/channels/${body.id}`, { enabled: false })).status, 200);
-  assert.equal((await send('channels:write users:read', 'PATCH', `/api/v1/channels/${body.id}`, { webhook: { url: 'https://hooks.example/x', form: 'marzban' } })).status, 200);
+  assert.equal((await send('channels:write users:read', 'PATCH', `/api/v1/channels/${body.id}`, theirs)).status, 200);
   assert.equal((await send('channels:write', 'DELETE', `/api/v1/channels/${body.id}`)).status, 204);
 });
 

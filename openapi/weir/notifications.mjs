@@ -117,7 +117,7 @@ export const notificationsArea = {
         'language?': nul(rules['language?']),
         ...targets,
       },
-      'What is missing stays, secrets among them; `null` takes back `kinds` and `quiet`',
+      'What is missing stays, secrets among them while scheme, host and port of the address do; `null` takes back `kinds` and `quiet`',
     ),
     Delivery: record({
       id: text(),

@@ -90,12 +90,20 @@ pub(crate) struct Line<'a> {
 }
 
 impl Line<'_> {
-    /// Events that fit into one message.
+    /// Events of one message.
     fn most(&self) -> usize {
         match (self.target, self.audience) {
             (_, Audience::User) => 1,
             (Target::Telegram(_), _) => 10,
             _ => 20,
+        }
+    }
+
+    /// How many of these events, counted from the first, fit into one message: one at least.
+    fn fitting(&self, events: impl Iterator<Item = Event>) -> usize {
+        match self.target {
+            Target::Telegram(_) => telegram::fitting(self, events),
+            _ => usize::MAX,
         }
     }
 

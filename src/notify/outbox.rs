@@ -100,9 +100,13 @@ impl Queue {
     }
 
     /// Takes out what leaves next.
-    fn take(&mut self, most: usize, probing: bool, now: Second) -> Vec<deliveries::Waiting> {
+    fn take(&mut self, line: &Line<'_>, probing: bool, now: Second) -> Vec<deliveries::Waiting> {
+        let mut message = order::next_message(&self.waiting, line.most(), probing, now);
+        // One that cannot be read goes alone.
+        let fitting = line.fitting(message.iter().map_while(|index| event(self.rows.get(*index)?)));
+        message.truncate(fitting);
         let mut taken: Vec<deliveries::Waiting> = Vec::new();
-        for index in order::next_message(&self.waiting, most, probing, now).into_iter().rev() {
+        for index in message.into_iter().rev() {
             self.waiting.remove(index);
             taken.push(self.rows.remove(index));
         }
@@ -190,7 +194,7 @@ impl Session<'_> {
                 if now.since(self.claimed) > LONGEST {
                     break;
                 }
-                let message = queue.take(self.line.most(), self.standing.failures > 0, now);
+                let message = queue.take(self.line, self.standing.failures > 0, now);
                 if message.is_empty() {
                     break;
                 }
@@ -220,11 +224,6 @@ impl Session<'_> {
     }
 
     async fn send(&self, message: &[deliveries::Waiting], now: Second) -> Outcome {
-        let event = |row: &deliveries::Waiting| {
-            let kind = serde_json::from_value(serde_json::Value::String(row.kind.clone())).ok()?;
-            let data = serde_json::from_str(&row.data).ok()?;
-            Some(Event { id: row.id.clone(), kind, at: row.at, data })
-        };
         let events: Option<Vec<Event>> = message.iter().map(event).collect();
         let to = message.first().and_then(|row| row.email.as_deref());
         match events {
@@ -258,6 +257,13 @@ impl Session<'_> {
         }
         Ok(again)
     }
+}
+
+/// A delivery's event; none when it cannot be read.
+fn event(row: &deliveries::Waiting) -> Option<Event> {
+    let kind = serde_json::from_value(serde_json::Value::String(row.kind.clone())).ok()?;
+    let data = serde_json::from_str(&row.data).ok()?;
+    Some(Event { id: row.id.clone(), kind, at: row.at, data })
 }
 
 /// What becomes of a message that did not get through. Several that were refused together are tried one by one, at once;

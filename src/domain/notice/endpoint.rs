@@ -32,6 +32,13 @@ pub fn may_send(url: &str, private: bool) -> bool {
     clean && named && Url::parse(url).is_ok()
 }
 
+/// Whether two addresses have one scheme, host and port; false where one cannot be read.
+#[must_use]
+pub fn same_host(one: &str, other: &str) -> bool {
+    let origin = |url| Url::parse(url).map(|url| url.origin()).ok().filter(url::Origin::is_tuple);
+    origin(one).is_some_and(|one| Some(one) == origin(other))
+}
+
 /// The host of an authority whose port, if it names one, is a port.
 fn host(authority: &str) -> Option<&str> {
     let (host, rest) = match authority.strip_prefix('[') {

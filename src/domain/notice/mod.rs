@@ -1,6 +1,7 @@
 //! What operators and users are told: kinds of events, who wants which, when they may be told, and in which words.
 
 pub mod channel;
+pub mod chat;
 pub mod discreet;
 pub mod endpoint;
 pub mod marzban;

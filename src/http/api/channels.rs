@@ -221,7 +221,7 @@ pub(crate) async fn get(request: &Request, call: &Call, id: &str) -> Result<Resp
 
 /// `PATCH /api/v1/channels/{id}`
 ///
-/// Fields that are missing stay, secrets among them. What waits is tried at once.
+/// Fields that are missing stay, secrets among them while the host that gets them does. What waits is tried at once.
 pub(crate) async fn change(mut request: Request, call: &Call, id: &str) -> Result<Response, Failure> {
     let actor = authorize(&request, call, "channels:write").await?;
     let change: ChannelChange = request_body::json(&mut request).await?;

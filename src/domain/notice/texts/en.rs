@@ -17,13 +17,16 @@ pub(super) const WORDS: Words = Words {
         users: "Users who may pass / all",
         active: "Active users",
         traffic: "Traffic",
+        nodes: "Nodes",
         top: "Top users",
         silent: "Silent nodes",
         limits: "Limits reached",
         jobs: "Jobs that failed",
         cost: "Database rows written / read",
         audit: "Audit log",
+        more: "and {count} more",
     },
+    left_out: "… lines left out: {count}. The panel has more.",
 };
 
 fn title(kind: Kind) -> &'static str {

@@ -17,13 +17,16 @@ pub(super) const WORDS: Words = Words {
         users: "کاربران مجاز / همه",
         active: "کاربران فعال",
         traffic: "ترافیک",
+        nodes: "گره‌ها",
         top: "پرمصرف‌ترین کاربران",
         silent: "گره‌های بی‌پاسخ",
         limits: "کاربرانی که حجمشان تمام شده",
         jobs: "کارهای ناموفق",
         cost: "سطرهای نوشته‌شده / خوانده‌شدهٔ پایگاه داده",
         audit: "گزارش ممیزی",
+        more: "و {count} مورد دیگر",
     },
+    left_out: "… {count} سطر نیامده است. بقیه در پنل است.",
 };
 
 fn title(kind: Kind) -> &'static str {

@@ -44,6 +44,8 @@ struct Words {
     reason: fn(&str) -> &'static str,
     /// Labels of the daily report.
     report: Labels,
+    /// What stands below a message that was too long: how many of its lines are missing.
+    left_out: &'static str,
 }
 
 /// Labels of the daily report.
@@ -52,12 +54,15 @@ struct Labels {
     users: &'static str,
     active: &'static str,
     traffic: &'static str,
+    nodes: &'static str,
     top: &'static str,
     silent: &'static str,
     limits: &'static str,
     jobs: &'static str,
     cost: &'static str,
     audit: &'static str,
+    /// Stands for names that are left out.
+    more: &'static str,
 }
 
 impl Language {
@@ -100,6 +105,16 @@ pub fn message(event: &Event, audience: Audience, language: Language, zone: Zone
     Message { text: fill(template, |name| Some(field(&event.data, name, words, zone))), title }
 }
 
+/// The last line of a message that leaves out so many.
+#[must_use]
+pub fn left_out(lines: usize, language: Language) -> String {
+    counted(language.words().left_out, lines)
+}
+
+fn counted(template: &str, count: usize) -> String {
+    fill(template, |name| (name == "count").then(|| count.to_string()))
+}
+
 fn title_of(words: &Words, kind: Kind) -> &'static str {
     (words.title)(kind)
 }
@@ -137,23 +152,20 @@ fn field(data: &Value, name: &str, words: &Words, zone: Zone) -> String {
     }
 }
 
+/// Names of one line of the report.
+const MAX_NAMES: usize = 20;
+
+/// The lists come last: a message that is too long ends within them.
 fn report_text(report: &Report, labels: &Labels) -> String {
-    let shares = |label: &str, shares: &[super::report::Share]| {
-        let lines = shares.iter().map(|share| format!("\n  {}: {}", share.name, size(share.bytes)));
-        format!("{label}:{}", lines.collect::<String>())
-    };
     let mut lines = vec![
         format!("{}: {}", labels.day, report.day),
         format!("{}: {} / {}", labels.users, report.users_open, report.users),
         format!("{}: {}", labels.active, report.users_active),
-        shares(&format!("{} ({})", labels.traffic, size(report.bytes)), &report.nodes),
+        format!("{}: {}", labels.traffic, size(report.bytes)),
     ];
-    if !report.top_users.is_empty() {
-        lines.push(shares(labels.top, &report.top_users));
-    }
     for (label, names) in [(labels.silent, &report.nodes_silent), (labels.jobs, &report.jobs_failed)] {
         if !names.is_empty() {
-            lines.push(format!("{label}: {}", names.join(", ")));
+            lines.push(format!("{label}: {}", listed(names, labels.more)));
         }
     }
     lines.push(format!("{}: {}", labels.limits, report.limits_reached));
@@ -162,7 +174,19 @@ fn report_text(report: &Report, labels: &Labels) -> String {
     if let Some(head) = &report.audit_head {
         lines.push(format!("{}: {head}", labels.audit));
     }
+    for (label, shares) in [(labels.top, &report.top_users), (labels.nodes, &report.nodes)] {
+        if !shares.is_empty() {
+            lines.push(format!("{label}:"));
+            lines.extend(shares.iter().map(|share| format!("  {}: {}", share.name, size(share.bytes))));
+        }
+    }
     lines.join("\n")
+}
+
+fn listed(names: &[String], more: &str) -> String {
+    let (told, left) = names.split_at(names.len().min(MAX_NAMES));
+    let told = told.join(", ");
+    if left.is_empty() { told } else { format!("{told} {}", counted(more, left.len())) }
 }
 
 #[cfg(test)]
@@ -266,12 +290,38 @@ mod tests {
         let busy = event(Kind::DailyReport, serde_json::to_value(busy).unwrap());
         assert_eq!(
             message(&busy, Audience::Operator, Language::En, Zone::UTC).text,
-            "Day: 2026-11-14\nUsers who may pass / all: 7 / 9\nActive users: 5\nTraffic (3 GB):\n  paris: 2 GB\n  oslo: 1 GB\n\
-            Top users:\n  ann: 1 GB\nSilent nodes: oslo\nJobs that failed: sweep\nLimits reached: 2\n\
-            Database rows written / read: 40 / 300\nAudit log: 12 ab34"
+            "Day: 2026-11-14\nUsers who may pass / all: 7 / 9\nActive users: 5\nTraffic: 3 GB\nSilent nodes: oslo\n\
+            Jobs that failed: sweep\nLimits reached: 2\nDatabase rows written / read: 40 / 300\nAudit log: 12 ab34\n\
+            Top users:\n  ann: 1 GB\nNodes:\n  paris: 2 GB\n  oslo: 1 GB"
         );
         for language in LANGUAGES {
-            assert!(message(&busy, Audience::Operator, language, Zone::UTC).text.lines().count() == 13, "{language:?}");
+            assert!(message(&busy, Audience::Operator, language, Zone::UTC).text.lines().count() == 14, "{language:?}");
+        }
+    }
+
+    #[test]
+    fn the_report_of_many_nodes_names_its_limits_cost_and_log_before_them_and_some_of_the_silent() {
+        let share = |node: u64| super::super::report::Share {
+            name: format!("{node:0>64}"),
+            bytes: Bytes::saturating((1_000 - node) << 30),
+        };
+        let report = Report {
+            nodes: (0..200).map(share).collect(),
+            nodes_silent: (0..60).map(|node| format!("{node:0>64}")).collect(),
+            audit_head: Some("12 ab34".into()),
+            ..Report::default()
+        };
+        let report = event(Kind::DailyReport, serde_json::to_value(report).unwrap());
+        for language in LANGUAGES {
+            let text = message(&report, Audience::Operator, language, Zone::UTC).text;
+            let told = super::super::chat::message(&[text], |lines| left_out(lines, language));
+            let labels = &language.words().report;
+            for part in [labels.limits, labels.cost, "12 ab34", &counted(labels.more, 40), &share(0).name] {
+                assert!(told.contains(part), "{language:?} {part}: {told}");
+            }
+            let nodes = told.lines().filter(|line| line.starts_with("  ")).count();
+            assert!((20..100).contains(&nodes), "{language:?}: {nodes}");
+            assert_eq!(told.lines().last().unwrap(), left_out(200 - nodes, language));
         }
     }
 }

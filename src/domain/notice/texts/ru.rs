@@ -17,13 +17,16 @@ pub(super) const WORDS: Words = Words {
         users: "Пользователи с доступом / всего",
         active: "Активные пользователи",
         traffic: "Трафик",
+        nodes: "Узлы",
         top: "Больше всего трафика",
         silent: "Узлы без связи",
         limits: "Исчерпали лимит",
         jobs: "Задания с ошибкой",
         cost: "Записано / прочитано строк базы данных",
         audit: "Журнал аудита",
+        more: "и ещё {count}",
     },
+    left_out: "… пропущено строк: {count}. Остальное в панели.",
 };
 
 fn title(kind: Kind) -> &'static str {

@@ -17,13 +17,16 @@ pub(super) const WORDS: Words = Words {
         users: "可用用户 / 全部用户",
         active: "活跃用户",
         traffic: "流量",
+        nodes: "节点",
         top: "流量最多的用户",
         silent: "失联节点",
         limits: "流量已用完的用户",
         jobs: "失败的任务",
         cost: "数据库写入行数 / 读取行数",
         audit: "审计日志",
+        more: "另有 {count} 个",
     },
+    left_out: "…… 省略 {count} 行,更多请见面板。",
 };
 
 fn title(kind: Kind) -> &'static str {

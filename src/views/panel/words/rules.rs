@@ -7,7 +7,7 @@ use crate::domain::notice::texts::Language;
 type Rule = (&'static str, [&'static str; 3]);
 
 /// The first that fits counts: the longer ones of the same beginning come before the shorter.
-const RULES: [Rule; 92] = [
+const RULES: [Rule; 94] = [
     // Types, as every field has one.
     ("it is missing", ["缺少此项", "не указано", "نیامده است"]),
     ("a string", ["一段文本", "текст", "یک متن"]),
@@ -223,6 +223,18 @@ const RULES: [Rule; 92] = [
             "最多 {} 个字符的 https:// 地址，主机须为公网主机且不含用户名",
             "адрес https:// не длиннее {} знаков, с публичным хостом и без имени пользователя",
             "نشانی https:// با حداکثر {} نویسه، با میزبان عمومی و بی نام کاربر",
+        ],
+    ),
+    (
+        "enter it anew for another host",
+        ["换了主机，请重新输入", "для другого хоста введите заново", "برای میزبان دیگر، دوباره وارد کنید"],
+    ),
+    (
+        "enter it anew: this form sends it as it is",
+        [
+            "请重新输入：此格式会原样发送它",
+            "введите заново: в этом виде он отправляется как есть",
+            "دوباره وارد کنید: این قالب آن را همان‌گونه که هست می‌فرستد",
         ],
     ),
     (
