@@ -117,6 +117,42 @@ test('Telegram gets what its API wants, in the language of the channel, and is l
   assert.match(text, /telegram-ann:已停用\n用户 telegram-ann 已无法连接。原因:由管理员停用。\n+telegram-ann:已恢复连接/);
 });
 
+test('mails that are refused, and mails to nobody, keep no other mail waiting', async () => {
+  const api = await endpoint(({ json }) => (json.to.startsWith('wrong') ? { status: 422, body: 'no such mailbox' } : 202));
+  const email = { from: 'weir@panel.example', url: `${api.url}/send`, body: { to: '{to}', text: '{text}', from: '{from}', subject: '{subject}' } };
+  const channel = await addChannel(panel, { name: 'mails', kinds: ['user.disabled'], audience: 'user', email });
+  const shut = async (name) => {
+    assert.equal((await panel.api('POST', '/api/v1/users', { name, email: `${name}@users.example` })).status, 201);
+    assert.equal((await panel.api('POST', `/api/v1/users/${name}/disable`)).status, 200);
+  };
+  const sent = () => api.taken().map(({ json }) => json.to.split('@')[0]);
+  const numbered = (name, count) => Array.from({ length: count }, (_, index) => `${name}-${index + 10}`);
+  const deliveries = async (state) => (await panel.api('GET', `/api/v1/deliveries?channel=${channel.id}&state=${state}&limit=50`)).body.items;
+
+  // More of each than a run has messages.
+  const [wrong, gone] = [numbered('wrong', 14), numbered('gone', 14)];
+  for (const name of [...gone, ...wrong.slice(0, 8), 'first']) await shut(name);
+  for (const name of gone) await panel.api('DELETE', `/api/v1/users/${name}`);
+  assert.equal(await panel.cron('outbox'), 'ok');
+  assert.deepEqual(sent(), [...wrong.slice(0, 8), 'first'], 'in one run, and to nobody who is gone');
+  const dead = await deliveries('dead');
+  assert.equal(dead.length, gone.length);
+  for (const one of dead) assert.deepEqual([one.error, one.tries], ['the user has no address any more', 0]);
+
+  for (const name of wrong.slice(8)) await shut(name);
+  assert.equal(await panel.cron('outbox'), 'ok');
+  assert.deepEqual(sent(), wrong.slice(8), 'whoever was refused waits');
+  await later(panel, 300);
+  await shut('second');
+  assert.equal(await panel.cron('outbox'), 'ok');
+  const tried = sent();
+  assert.equal(tried[0], 'second', 'whoever was not refused goes first');
+  assert.deepEqual(tried.slice(1), wrong.slice(0, 11), 'whoever was is tried again in the same run');
+  assert.equal((await deliveries('waiting')).length, wrong.length);
+  const { failures, error } = (await panel.api('GET', `/api/v1/channels/${channel.id}`)).body;
+  assert.deepEqual([failures, error], [0, 'it answered 422: no such mailbox']);
+});
+
 test('Telegram gets as many events in a message as fit, the others in the next, and of one that is too long how much is missing', async () => {
   const api = await endpoint(() => ({ status: 200, body: { ok: true } }));
   const channel = await addChannel(panel, { name: 'bot', kinds: ['job.failed', 'report.daily'], telegram: { token: TOKEN, chat_id: '1', api: api.url } });

@@ -79,6 +79,27 @@ test('telling two hundred events to two channels costs what is stated', async (t
   assert.equal(hook.events.length, 400);
 });
 
+test('channels that refuse everything cost a run no more queries than those that take it', async (t) => {
+  const n = 60;
+  await panel.db.prepare("UPDATE deliveries SET state = 'waiting', next_at = 0 WHERE event <= (SELECT min(event) + ?1 FROM deliveries)").bind(n - 1).run();
+  await panel.db.prepare("UPDATE jobs SET next_at = 0 WHERE name = 'outbox'").run();
+  hook.answer = () => 422;
+  hook.taken();
+  for (let count = 0; count < 3; count += 1) {
+    await panel.trigger();
+    const job = await panel.db.prepare("SELECT rows_read, rows_written, queries FROM jobs WHERE name = 'outbox'").first();
+    const messages = hook.taken();
+    const tries = messages.reduce((sum, { json }) => sum + json.length, 0);
+    t.diagnostic(`${messages.length} messages refused with ${tries} events: ${job.rows_written} written, ${job.rows_read} read, ${job.queries} queries`);
+    assert.equal(messages.length, 24, 'a refusal ends no run');
+    assert.ok(job.queries <= 18, `${job.queries} queries in one run`);
+    assert.ok(job.rows_written <= 3 * tries + 8, `${job.rows_written} rows written`);
+    assert.ok(job.rows_read <= 2 * (4 * n + 2 * tries) + 20, `${job.rows_read} rows read`);
+  }
+  hook.answer = () => 204;
+  await panel.db.prepare("UPDATE deliveries SET state = 'delivered' WHERE state = 'waiting'").run();
+});
+
 test('a look at 5,000 accounts with an expiry reads only those that come near', async (t) => {
   // The first look of an hour counts for the dashboard besides.
   assert.equal(await panel.cron('alerts'), 'ok');

@@ -12,11 +12,13 @@ use crate::domain::notice::texts::{self, Message};
 
 /// The `send_email` binding of `wrangler.toml`.
 const BINDING: &str = "EMAIL";
+/// Why a mail to a user has nowhere to go.
+pub(super) const NO_ADDRESS: &str = "the user has no address any more";
 
 /// Sends events in one mail.
 pub(super) async fn send(target: &Mail, line: &Line<'_>, events: &[Event], to: Option<&str>) -> Outcome {
     let Some(to) = to.or(target.to.as_ref().map(Email::as_str)) else {
-        return Outcome::refused("the user has no address any more");
+        return Outcome::refused(NO_ADDRESS);
     };
     let Message { title, text } = mail(line, events);
     let Some(url) = &target.url else { return bind(line, target, to, &title, &text).await };

@@ -3,9 +3,12 @@
 //! Channels are served at the same time and each has its own state, so an endpoint that hangs or fails keeps no other
 //! waiting. A run that dies between a message and its mark sends that message again: receivers know an event by its id.
 
+use std::collections::BTreeMap;
+
 use futures_util::future::join_all;
 use weir_wire::Second;
 
+use super::email::NO_ADDRESS;
 use super::{Line, Outcome, Verdict, open_target};
 use crate::clock;
 use crate::domain::notice::channel::{Audience, Rules};
@@ -13,7 +16,7 @@ use crate::domain::notice::order::{self, Waiting};
 use crate::domain::notice::{Event, retry};
 use crate::http::call::Call;
 use crate::http::failure::Failure;
-use crate::store::channels::{self, Channel, Standing};
+use crate::store::channels::{self, Channel, Claimed, Standing};
 use crate::store::deliveries::{self, Mark};
 
 /// Channels that one run serves, rounds of each, and messages of a round: at most 36 of the 50 requests that the free plan
@@ -90,13 +93,7 @@ struct Queue {
 
 impl Queue {
     fn new(rows: Vec<deliveries::Waiting>) -> Self {
-        let waiting = |row: &deliveries::Waiting| Waiting {
-            event: row.event,
-            subject: row.subject.clone(),
-            refusals: row.refusals,
-            next_at: Second::clamped(row.next_at),
-        };
-        Self { waiting: rows.iter().map(waiting).collect(), rows }
+        Self { waiting: rows.iter().map(line_up).collect(), rows }
     }
 
     /// Takes out what leaves next.
@@ -113,17 +110,46 @@ impl Queue {
         taken.reverse();
         taken
     }
+
+    /// Takes out what is for nobody any more: of users who are gone, or whose address is.
+    fn take_unaddressed(&mut self) -> Vec<deliveries::Waiting> {
+        let gone = self.rows.extract_if(.., |row| row.email.is_none()).collect();
+        self.waiting = self.rows.iter().map(line_up).collect();
+        gone
+    }
+
+    /// Puts what was refused together back into its place, to be tried one by one.
+    fn put_back(&mut self, rows: Vec<deliveries::Waiting>) {
+        self.rows.extend(
+            rows.into_iter().map(|row| deliveries::Waiting { refusals: row.refusals.saturating_add(1), ..row }),
+        );
+        self.rows.sort_by_key(|row| row.event);
+        self.waiting = self.rows.iter().map(line_up).collect();
+    }
+
+    /// Leaves what waits of a subject to a later run.
+    fn hold(&mut self, subject: &str) {
+        self.rows.retain(|row| row.subject != subject);
+        self.waiting.retain(|delivery| delivery.subject != subject);
+    }
+}
+
+fn line_up(row: &deliveries::Waiting) -> Waiting {
+    Waiting {
+        event: row.event,
+        subject: row.subject.clone(),
+        refusals: row.refusals,
+        next_at: Second::clamped(row.next_at),
+    }
 }
 
 async fn serve(call: &Call, channel: &Channel, rules: &Rules) -> Result<Option<Second>, Failure> {
     let audience = if channel.audience == Audience::User.name() { Audience::User } else { Audience::Operator };
     let claimed = clock::now();
-    let batch = [channels::claim(channel.id, claimed), deliveries::waiting(channel.id, audience == Audience::User)];
-    let outcomes = call.db.batch(&batch).await?;
+    let waiting = deliveries::waiting(channel.id, audience == Audience::User, claimed);
+    let outcomes = call.db.batch(&[channels::claim(channel.id, claimed), waiting]).await?;
     let [claim, waiting] = outcomes.as_slice() else { return Err(Failure::Broken("a batch of two gave other".into())) };
-    if claim.changes() == 0 {
-        return Ok(Some(claimed.plus(channels::CLAIM)));
-    }
+    let Some(Claimed { later }) = claim.rows()?.pop() else { return Ok(Some(claimed.plus(channels::CLAIM))) };
     let rows: Vec<deliveries::Waiting> = waiting.rows()?;
     let oldest = rows.iter().map(|row| row.queued_at).min().unwrap_or(claimed.get());
     let more = rows.len() >= usize::try_from(deliveries::WINDOW).unwrap_or(usize::MAX);
@@ -135,45 +161,41 @@ async fn serve(call: &Call, channel: &Channel, rules: &Rules) -> Result<Option<S
         error: channel.error.clone(),
         delivered: false,
     };
-    let end = match open_target(call, &channel.target) {
+    let mut next: Vec<Second> = later.map(Second::clamped).into_iter().collect();
+    let failed = match open_target(call, &channel.target) {
         Ok(target) => {
             let line = Line { call, target: &target, audience, rules };
-            let mut session = Session { line: &line, channel: channel.id, claimed, standing: &mut standing };
+            let mut session = Session {
+                line: &line,
+                channel: channel.id,
+                claimed,
+                standing: &mut standing,
+                next: &mut next,
+                marks: BTreeMap::new(),
+            };
             session.run(&mut queue).await?
         }
-        Err(failure) => End::Failed(Outcome::failed(failure.describe().2)),
+        Err(failure) => Some(Outcome::failed(failure.describe().2)),
     };
     let now = clock::now();
     let mut ending = Vec::with_capacity(2);
-    let next = match end {
-        End::Failed(outcome) => {
-            // A message that got through in this run begins a new row of failures.
-            standing.failures = if standing.delivered { 1 } else { channel.failures.saturating_add(1) };
-            let again = retry::after(standing.failures, channel.id, outcome.wait, now);
-            standing.next_at = again.get();
-            standing.status = outcome.status;
-            if oldest <= now.plus(-retry::PATIENCE).get() {
-                ending.push(deliveries::give_up(channel.id, outcome.error.as_deref().unwrap_or("it failed"), now));
-            }
-            standing.error = outcome.error;
-            Some(again)
+    if let Some(outcome) = failed {
+        // A message that got through in this run begins a new row of failures.
+        standing.failures = if standing.delivered { 1 } else { channel.failures.saturating_add(1) };
+        let again = retry::after(standing.failures, channel.id, outcome.wait, now);
+        standing.next_at = again.get();
+        standing.status = outcome.status;
+        if oldest <= now.plus(-retry::PATIENCE).get() {
+            ending.push(deliveries::give_up(channel.id, outcome.error.as_deref().unwrap_or("it failed"), now));
         }
-        End::Refused(again) => order::next_at(&queue.waiting, now).into_iter().chain([again]).min(),
-        End::Paused => order::next_at(&queue.waiting, now).or_else(|| more.then_some(now)),
-    };
+        standing.error = outcome.error;
+        next = vec![again];
+    } else {
+        next.extend(order::next_at(&queue.waiting, now).or_else(|| more.then_some(now)));
+    }
     ending.push(channels::release(channel.id, claimed, &standing, now));
     call.db.batch(&ending).await?;
-    Ok(next)
-}
-
-/// Why a run sends nothing more to a channel.
-enum End {
-    /// Nothing may leave now, or the run's share is used.
-    Paused,
-    /// The endpoint took offence at a message, which may be tried again then.
-    Refused(Second),
-    /// The endpoint does not work.
-    Failed(Outcome),
+    Ok(next.into_iter().min())
 }
 
 /// One run's messages to one channel.
@@ -182,45 +204,54 @@ struct Session<'a> {
     channel: i64,
     claimed: Second,
     standing: &'a mut Standing,
+    /// When there may be something to send again, beside what the queue holds.
+    next: &'a mut Vec<Second>,
+    /// What became of deliveries and is not noted yet, by event.
+    marks: BTreeMap<i64, Mark>,
 }
 
 impl Session<'_> {
-    async fn run(&mut self, queue: &mut Queue) -> Result<End, Failure> {
+    /// Sends until nothing may leave, the run's share is used, or the endpoint fails: then how.
+    async fn run(&mut self, queue: &mut Queue) -> Result<Option<Outcome>, Failure> {
+        if self.line.audience == Audience::User {
+            self.give_up(&queue.take_unaddressed());
+        }
         for _ in 0..ROUNDS {
-            let mut delivered: Vec<i64> = Vec::new();
-            let mut stopped = None;
-            for _ in 0..MESSAGES {
-                let now = clock::now();
-                if now.since(self.claimed) > LONGEST {
-                    break;
-                }
-                let message = queue.take(self.line, self.standing.failures > 0, now);
-                if message.is_empty() {
-                    break;
-                }
-                let outcome = self.send(&message, now).await;
-                if outcome.verdict != Verdict::Delivered {
-                    stopped = Some((message, outcome));
-                    break;
-                }
-                delivered.extend(message.iter().map(|row| row.event));
-                *self.standing =
-                    Standing { failures: 0, next_at: 0, status: outcome.status, error: None, delivered: true };
-            }
-            let again = self.mark(&delivered, stopped.as_ref()).await?;
-            match stopped {
-                Some((_, outcome)) if outcome.verdict == Verdict::Failed => return Ok(End::Failed(outcome)),
-                // The others follow with the next run.
-                Some((_, outcome)) => {
-                    self.standing.status = outcome.status;
-                    self.standing.error = outcome.error;
-                    return Ok(End::Refused(again));
-                }
-                None if delivered.is_empty() => return Ok(End::Paused),
-                None => {}
+            let failed = self.round(queue).await;
+            let idle = self.marks.is_empty();
+            self.note().await?;
+            if failed.is_some() || idle {
+                return Ok(failed);
             }
         }
-        Ok(End::Paused)
+        Ok(None)
+    }
+
+    async fn round(&mut self, queue: &mut Queue) -> Option<Outcome> {
+        for _ in 0..MESSAGES {
+            let now = clock::now();
+            if now.since(self.claimed) > LONGEST {
+                break;
+            }
+            let message = queue.take(self.line, self.standing.failures > 0, now);
+            if message.is_empty() {
+                break;
+            }
+            let outcome = self.send(&message, now).await;
+            match outcome.verdict {
+                Verdict::Delivered => self.delivered(&message, &outcome),
+                Verdict::Refused => self.refused(message, outcome, queue),
+                Verdict::Failed => {
+                    // It keeps its place: the next run asks with the oldest again.
+                    let mark = |row| Mark { tries: 1, ..mark(row, "waiting", Second::clamped(0), &outcome) };
+                    for row in &message {
+                        self.mark(mark(row));
+                    }
+                    return Some(outcome);
+                }
+            }
+        }
+        None
     }
 
     async fn send(&self, message: &[deliveries::Waiting], now: Second) -> Outcome {
@@ -232,30 +263,74 @@ impl Session<'_> {
         }
     }
 
-    /// Notes what got through, and what did not; returns when the latter may be tried again.
-    async fn mark(
-        &self,
-        delivered: &[i64],
-        stopped: Option<&(Vec<deliveries::Waiting>, Outcome)>,
-    ) -> Result<Second, Failure> {
+    fn delivered(&mut self, message: &[deliveries::Waiting], outcome: &Outcome) {
         let now = clock::now();
-        let mut batch = Vec::with_capacity(2);
-        if !delivered.is_empty() {
-            let status = self.standing.status;
-            let mark = Mark { state: "delivered", refused: false, next_at: now, status, error: None };
-            batch.push(deliveries::mark(self.channel, delivered, &mark, now));
+        for row in message {
+            self.mark(Mark { tries: 1, ..mark(row, "delivered", now, outcome) });
+            self.let_follow(row, now);
         }
-        let mut again = now;
-        if let Some((message, outcome)) = stopped {
-            let events: Vec<i64> = message.iter().map(|row| row.event).collect();
-            let mark = after(message, outcome, now);
-            again = mark.next_at;
-            batch.push(deliveries::mark(self.channel, &events, &mark, now));
+        *self.standing = Standing { failures: 0, next_at: 0, status: outcome.status, error: None, delivered: true };
+    }
+
+    /// Several that were refused together are tried one by one, at once; one that is refused again and again is given up. The others go on, but for
+    /// the later ones of its subject.
+    fn refused(&mut self, message: Vec<deliveries::Waiting>, outcome: Outcome, queue: &mut Queue) {
+        let now = clock::now();
+        let refused = |row, state, next_at| Mark { tries: 1, refusals: 1, ..mark(row, state, next_at, &outcome) };
+        if let [row] = message.as_slice() {
+            let refusals = row.refusals.saturating_add(1);
+            let again = retry::after(refusals, row.event, outcome.wait, now);
+            if refusals >= retry::MAX_REFUSALS {
+                self.mark(refused(row, "dead", again));
+                self.next.push(now);
+            } else {
+                self.mark(refused(row, "waiting", again));
+                self.next.push(again);
+            }
+            queue.hold(&row.subject);
+        } else {
+            for row in &message {
+                self.mark(refused(row, "waiting", now));
+            }
+            queue.put_back(message);
         }
-        if !batch.is_empty() {
-            self.line.call.db.batch(&batch).await?;
+        self.standing.status = outcome.status;
+        self.standing.error = outcome.error;
+    }
+
+    /// Nobody is asked to take what is for nobody any more.
+    fn give_up(&mut self, rows: &[deliveries::Waiting]) {
+        let now = clock::now();
+        let gone = Outcome::refused(NO_ADDRESS);
+        for row in rows {
+            self.mark(mark(row, "dead", now, &gone));
+            self.let_follow(row, now);
         }
-        Ok(again)
+    }
+
+    /// What waited behind one that had to wait was not looked at: the next run does.
+    fn let_follow(&mut self, row: &deliveries::Waiting, now: Second) {
+        if row.next_at > 0 {
+            self.next.push(now);
+        }
+    }
+
+    /// Keeps a mark until the round ends. Of one that was tried twice since then both tries count.
+    fn mark(&mut self, mark: Mark) {
+        let before = self.marks.remove(&mark.event);
+        let (tries, refusals) = before.map_or((0, 0), |before| (before.tries, before.refusals));
+        let both =
+            Mark { tries: tries.saturating_add(mark.tries), refusals: refusals.saturating_add(mark.refusals), ..mark };
+        self.marks.insert(both.event, both);
+    }
+
+    /// Notes what became of a round's deliveries, in one query.
+    async fn note(&mut self) -> Result<(), Failure> {
+        let marks: Vec<Mark> = core::mem::take(&mut self.marks).into_values().collect();
+        if !marks.is_empty() {
+            self.line.call.db.batch(&[deliveries::mark(self.channel, &marks, clock::now())]).await?;
+        }
+        Ok(())
     }
 }
 
@@ -266,13 +341,7 @@ fn event(row: &deliveries::Waiting) -> Option<Event> {
     Some(Event { id: row.id.clone(), kind, at: row.at, data })
 }
 
-/// What becomes of a message that did not get through. Several that were refused together are tried one by one, at once;
-/// one that is refused again and again is given up.
-fn after<'a>(message: &[deliveries::Waiting], outcome: &'a Outcome, now: Second) -> Mark<'a> {
-    let refused = outcome.verdict == Verdict::Refused;
-    let refusals = message.iter().map(|row| row.refusals).max().unwrap_or_default().saturating_add(1);
-    let seed = message.first().map_or(0, |row| row.event);
-    let next_at = if refused && message.len() == 1 { retry::after(refusals, seed, outcome.wait, now) } else { now };
-    let state = if refused && message.len() == 1 && refusals >= retry::MAX_REFUSALS { "dead" } else { "waiting" };
-    Mark { state, refused, next_at, status: outcome.status, error: outcome.error.as_deref() }
+fn mark(row: &deliveries::Waiting, state: &'static str, next_at: Second, outcome: &Outcome) -> Mark {
+    let Outcome { status, error, .. } = outcome;
+    Mark { event: row.event, state, tries: 0, refusals: 0, next_at, status: *status, error: error.clone() }
 }

@@ -143,12 +143,21 @@ pub fn delete(id: i64) -> Statement {
 /// Seconds for which a run has a channel to itself, if nothing more is heard of that run.
 pub const CLAIM: i64 = 120;
 
-// Rows: 1 read, 1 written. A claim of a clock that was set back since then counts for nothing.
+// Rows: 2 read, 1 written. A claim of a clock that was set back since then counts for nothing.
 const CLAIM_IT: &str = "
 UPDATE channels SET claimed_until = CAST(?2 AS INTEGER) + 120
-WHERE id = CAST(?1 AS INTEGER) AND enabled AND (claimed_until <= CAST(?2 AS INTEGER) OR claimed_until > CAST(?2 AS INTEGER) + 120)";
+WHERE id = CAST(?1 AS INTEGER) AND enabled AND (claimed_until <= CAST(?2 AS INTEGER) OR claimed_until > CAST(?2 AS INTEGER) + 120)
+RETURNING (SELECT min(next_at) FROM deliveries INDEXED BY deliveries_waiting
+  WHERE channel = channels.id AND state = 'waiting' AND next_at > CAST(?2 AS INTEGER)) AS later";
 
-/// Takes a channel for [`CLAIM`] seconds; it changes a row unless another run has it.
+/// What [`claim`] returns.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+pub struct Claimed {
+    /// When the first delivery that must wait may be tried; none where none must.
+    pub later: Option<i64>,
+}
+
+/// Takes a channel for [`CLAIM`] seconds; it returns a row unless another run has it.
 #[must_use]
 pub fn claim(id: i64, now: Second) -> Statement {
     Statement::new(CLAIM_IT).bind(id).bind(now)

@@ -1,8 +1,10 @@
 //! Deliveries: one event on its way to one channel.
 //!
-//! Rows written of one: 2 when it is made (row, index), 1 when it got through, 1 for each try that failed.
+//! Rows written of one: 2 when it is made (row, index), 1 when it got through, 1 for each try that failed, 3 for each that was refused (row, and
+//! its place in two indexes).
 
 use serde::Deserialize;
+use serde_json::json;
 use weir_wire::Second;
 
 use super::{Statement, Value};
@@ -53,10 +55,11 @@ pub struct Waiting {
     pub email: Option<String>,
 }
 
-/// Deliveries of a channel that one run looks at.
+/// Deliveries of a channel that one run looks at; those that must wait are not among them.
 pub const WINDOW: u32 = 100;
 
-// Rows read: 2 per delivery (row, event), 3 where users are told.
+// Rows read: 3 per delivery (index, row, event), 4 where users are told; and 2 per delivery that may leave but for an earlier one of its subject that
+// was refused. What must wait is not read. Fresh ones come first, with 0 for their time.
 macro_rules! waiting {
     ($email:literal) => {
         concat!(
@@ -64,53 +67,60 @@ macro_rules! waiting {
 SELECT d.event, d.subject, d.refusals, d.next_at, d.queued_at, e.id, e.at, e.kind, e.data, ",
             $email,
             " AS email
-FROM deliveries AS d INDEXED BY deliveries_waiting CROSS JOIN events AS e ON e.number = d.event
-WHERE d.channel = CAST(?1 AS INTEGER) AND d.state = 'waiting' ORDER BY d.event LIMIT 100"
+FROM (SELECT * FROM deliveries AS w INDEXED BY deliveries_waiting
+  WHERE channel = CAST(?1 AS INTEGER) AND state = 'waiting' AND next_at <= CAST(?2 AS INTEGER)
+    AND NOT EXISTS (SELECT 1 FROM deliveries AS earlier INDEXED BY deliveries_held
+      WHERE earlier.channel = w.channel AND earlier.subject = w.subject AND earlier.event < w.event
+        AND earlier.state = 'waiting' AND earlier.next_at > 0)
+  ORDER BY next_at, event LIMIT 100) AS d CROSS JOIN events AS e ON e.number = d.event ORDER BY d.event"
         )
     };
 }
 const WAITING: &str = waiting!("NULL");
 const WAITING_OF_USERS: &str = waiting!("(SELECT email FROM users WHERE users.id = e.user AND deleted_at IS NULL)");
 
-/// The oldest [`WINDOW`] deliveries of a channel that wait, in the order of their events.
+/// The first [`WINDOW`] deliveries of a channel that may leave, in the order of their events; those that were refused only where fresh ones leave
+/// room. Of a subject of which one was refused, nothing later.
 #[must_use]
-pub fn waiting(channel: i64, of_users: bool) -> Statement {
-    Statement::new(if of_users { WAITING_OF_USERS } else { WAITING }).bind(channel)
+pub fn waiting(channel: i64, of_users: bool, now: Second) -> Statement {
+    Statement::new(if of_users { WAITING_OF_USERS } else { WAITING }).bind(channel).bind(now)
 }
 
-// Rows: 2 read per delivery, 1 written. One that another run has marked stays so.
+// Rows: 2 read per delivery, 1 written, 3 of one that was refused. One that another run has marked stays so. The plus keeps the index of those that
+// wait out of it: each is found by its key.
 const MARK: &str = "
-UPDATE deliveries SET state = ?3, tries = tries + 1, refusals = refusals + CAST(?4 AS INTEGER), next_at = CAST(?5 AS INTEGER),
-  tried_at = CAST(?6 AS INTEGER), status = ?7, error = ?8
-WHERE channel = CAST(?1 AS INTEGER) AND event IN (SELECT value FROM json_each(?2)) AND state = 'waiting'";
+UPDATE deliveries SET state = m.value ->> 1, tries = tries + (m.value ->> 2), refusals = refusals + (m.value ->> 3),
+  next_at = m.value ->> 4, tried_at = CASE WHEN m.value ->> 2 THEN CAST(?3 AS INTEGER) ELSE tried_at END, status = m.value ->> 5,
+  error = m.value ->> 6
+FROM json_each(?2) AS m
+WHERE channel = CAST(?1 AS INTEGER) AND event = m.value ->> 0 AND +state = 'waiting'";
 
-/// What became of deliveries that were tried together.
+/// What became of a delivery.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mark<'a> {
+pub struct Mark {
+    /// Number of its event.
+    pub event: i64,
     /// `waiting`, `delivered` or `dead`.
     pub state: &'static str,
-    /// Whether the endpoint took offence at them.
-    pub refused: bool,
-    /// Not to be tried again before then.
+    /// How often it was tried.
+    pub tries: u32,
+    /// At how many of these tries the endpoint took offence at it.
+    pub refusals: u32,
+    /// Not to be tried again before then; 0 leaves it among the fresh ones.
     pub next_at: Second,
     /// HTTP status.
     pub status: Option<u16>,
     /// Why it failed.
-    pub error: Option<&'a str>,
+    pub error: Option<String>,
 }
 
-/// Notes a try.
+/// Notes what became of deliveries, of each event once.
 #[must_use]
-pub fn mark(channel: i64, events: &[i64], mark: &Mark<'_>, now: Second) -> Statement {
-    Statement::new(MARK)
-        .bind(channel)
-        .bind_json(&events)
-        .bind(mark.state)
-        .bind(i64::from(mark.refused))
-        .bind(mark.next_at)
-        .bind(now)
-        .bind(mark.status.map(u32::from))
-        .bind(mark.error)
+pub fn mark(channel: i64, marks: &[Mark], now: Second) -> Statement {
+    let row = |mark: &Mark| {
+        json!([mark.event, mark.state, mark.tries, mark.refusals, mark.next_at.get(), mark.status, mark.error])
+    };
+    Statement::new(MARK).bind(channel).bind_json(&marks.iter().map(row).collect::<Vec<_>>()).bind(now)
 }
 
 // Rows read: 500 at most; written: 2 per delivery (row, index of the dead).
@@ -118,7 +128,7 @@ const GIVE_UP: &str = "
 UPDATE deliveries SET state = 'dead', error = coalesce(error, ?3)
 WHERE channel = CAST(?1 AS INTEGER) AND state = 'waiting' AND event IN (SELECT event FROM (
   SELECT event, queued_at FROM deliveries INDEXED BY deliveries_waiting
-  WHERE channel = CAST(?1 AS INTEGER) AND state = 'waiting' ORDER BY event LIMIT 500) WHERE queued_at <= CAST(?2 AS INTEGER))";
+  WHERE channel = CAST(?1 AS INTEGER) AND state = 'waiting' ORDER BY next_at, event LIMIT 500) WHERE queued_at <= CAST(?2 AS INTEGER))";
 
 /// Gives up what a channel that fails has not taken for [`PATIENCE`] seconds.
 #[must_use]

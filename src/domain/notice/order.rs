@@ -20,25 +20,27 @@ pub struct Waiting {
 
 /// Indexes of the deliveries that go into the next message, `most` at most; none when nothing may leave now.
 ///
-/// A subject's later event waits for its earlier ones. One that was refused goes alone, so that the others get through and
-/// the endpoint is not asked to take all or nothing. So does the first one to an endpoint that fails (`probing`).
+/// A subject's later event waits for its earlier ones. One that was refused goes alone, when none that was not may leave: so the
+/// others get through first, and the endpoint is not asked to take all or nothing. The first one to an endpoint that fails goes
+/// alone too (`probing`).
 #[must_use]
 pub fn next_message(waiting: &[Waiting], most: usize, probing: bool, now: Second) -> Vec<usize> {
     let most = if probing { 1 } else { most };
     let mut held: HashSet<&str> = HashSet::new();
     let mut message = Vec::new();
+    let mut again = None;
     for (index, delivery) in waiting.iter().enumerate() {
         let free = delivery.next_at <= now && !held.contains(delivery.subject.as_str());
-        if free && delivery.refusals > 0 && message.is_empty() {
-            return vec![index];
-        }
         if free && delivery.refusals == 0 && message.len() < most {
             message.push(index);
-        } else {
-            held.insert(&delivery.subject);
+            continue;
         }
+        if free && delivery.refusals > 0 {
+            again = again.or(Some(index));
+        }
+        held.insert(&delivery.subject);
     }
-    message
+    if message.is_empty() { again.into_iter().collect() } else { message }
 }
 
 /// When the next message may leave: now if any may.
@@ -80,7 +82,19 @@ mod tests {
     fn what_waits_after_a_refusal_holds_back_its_own_subject_only() {
         let rows = waiting(&[("ann", 1, 60), ("bob", 0, 0), ("ann", 0, 0), ("cleo", 0, 0)]);
         assert_eq!(next_message(&rows, 20, false, NOW), [1, 3]);
-        assert_eq!(next_message(&rows, 20, false, NOW.plus(60)), [0], "its time has come: it goes alone");
+        assert_eq!(next_message(&rows, 20, false, NOW.plus(60)), [1, 3], "nor when its time has come");
+        let rows = waiting(&[("ann", 1, 60), ("ann", 0, 0)]);
+        assert_eq!(next_message(&rows, 20, false, NOW), [0_usize; 0]);
+        assert_eq!(next_message(&rows, 20, false, NOW.plus(60)), [0], "then it goes alone");
+    }
+
+    #[test]
+    fn what_was_not_refused_goes_before_whatever_was() {
+        let rows = waiting(&[("ann", 1, 0), ("bob", 3, 0), ("cleo", 0, 0), ("bob", 0, 0)]);
+        for probing in [false, true] {
+            assert_eq!(next_message(&rows, 20, probing, NOW), [2]);
+        }
+        assert_eq!(next_message(&rows[..2], 20, false, NOW), [0], "then the oldest");
     }
 
     #[test]

@@ -47,5 +47,5 @@ fn happen(scene: &Scene, user: i64, names: &[&str]) {
 }
 
 fn waiting(scene: &Scene, channel: i64) -> Vec<Waiting> {
-    scene.sqlite.all(&deliveries::waiting(channel, false)).unwrap()
+    scene.sqlite.all(&deliveries::waiting(channel, false, scene.now.get())).unwrap()
 }

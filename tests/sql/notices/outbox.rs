@@ -31,7 +31,7 @@ fn an_event_wakes_the_outbox_and_becomes_one_delivery_for_each_channel_that_want
     let late = channel(&scene, "late", &["sharing.suspected"], "operator");
     fan_out(&scene);
     assert_eq!(waiting(&scene, late), [], "a new channel is not told what was before it");
-    let told: Vec<Waiting> = scene.sqlite.all(&deliveries::waiting(users, true)).unwrap();
+    let told: Vec<Waiting> = scene.sqlite.all(&deliveries::waiting(users, true, NOW)).unwrap();
     assert_eq!(told.iter().map(|row| row.email.as_deref()).collect::<Vec<_>>(), [Some("ann@b.example"); 2]);
 }
 
@@ -43,12 +43,21 @@ fn what_got_through_leaves_the_queue_and_what_did_not_stays_with_its_reason() {
     happen(&scene, ann.id, &["one", "two", "three"]);
     fan_out(&scene);
     let numbers: Vec<i64> = waiting(&scene, hook).iter().map(|row| row.event).collect();
-    let delivered = Mark { state: "delivered", refused: false, next_at: NOW, status: Some(200), error: None };
-    scene.sqlite.run(&deliveries::mark(hook, &numbers[..1], &delivered, NOW)).unwrap();
-    let refused = Mark { state: "waiting", refused: true, next_at: NOW.plus(60), status: Some(422), error: Some("no") };
-    scene.sqlite.run(&deliveries::mark(hook, &numbers[..2], &refused, NOW)).unwrap();
+    let delivered = Mark {
+        state: "delivered",
+        refusals: 0,
+        next_at: NOW,
+        status: Some(200),
+        error: None,
+        ..refused(numbers[0], 0)
+    };
+    let together = [delivered, refused(numbers[1], 60)];
+    scene.sqlite.run(&deliveries::mark(hook, &together, NOW)).unwrap();
+    scene.sqlite.run(&deliveries::mark(hook, &[refused(numbers[0], 60)], NOW)).unwrap();
+    assert_eq!(waiting(&scene, hook), [], "the later one waits for the earlier one");
+    scene.wait(60);
     let left = waiting(&scene, hook);
-    assert_eq!(left.iter().map(|row| (row.refusals, row.next_at)).collect::<Vec<_>>(), [(1, NOW.get() + 60), (0, 0)]);
+    assert_eq!(left.iter().map(|row| (row.event, row.refusals)).collect::<Vec<_>>(), [(numbers[1], 1)]);
     let all: Vec<Shown> = scene.sqlite.all(&deliveries::list(None, "", (i64::from(u32::MAX), 0), 10)).unwrap();
     let shown: Vec<_> = all.iter().map(|row| (row.state.as_str(), row.tries, row.error.as_deref())).collect();
     assert_eq!(shown, [("waiting", 0, None), ("waiting", 1, Some("no")), ("delivered", 1, None)]);
@@ -62,6 +71,56 @@ fn what_got_through_leaves_the_queue_and_what_did_not_stays_with_its_reason() {
             .len(),
         2
     );
+}
+
+/// One try at which the endpoint took offence, to be repeated so many seconds later.
+fn refused(event: i64, wait: i64) -> Mark {
+    let next_at = NOW.plus(wait);
+    Mark { event, state: "waiting", tries: 1, refusals: 1, next_at, status: Some(422), error: Some("no".into()) }
+}
+
+#[test]
+fn however_many_must_wait_they_take_no_place_and_hold_back_their_own_users_alone() {
+    let scene = Scene::new();
+    let hook = channel(&scene, "hook", &["sharing.suspected"], "operator");
+    let many = 2 * i64::from(deliveries::WINDOW);
+    for user in 1..=many {
+        happen(&scene, user, &[&format!("refused {user}")]);
+    }
+    fan_out(&scene);
+    let marks: Vec<Mark> = (1..=many).map(|event| refused(event, 60)).collect();
+    scene.sqlite.run(&deliveries::mark(hook, &marks, NOW)).unwrap();
+    happen(&scene, 7, &["held"]);
+    happen(&scene, many + 1, &["free"]);
+    happen(&scene, 9, &["held, too"]);
+    fan_out(&scene);
+    let events = || waiting(&scene, hook).iter().map(|row| row.event).collect::<Vec<_>>();
+    assert_eq!(events(), [many + 2]);
+    let later = |at| scene.sqlite.all::<channels::Claimed>(&channels::claim(hook, at)).unwrap()[0].later;
+    assert_eq!(later(NOW), Some(NOW.get() + 60), "when the first of them may be tried");
+    scene.wait(60);
+    assert_eq!(later(NOW.plus(180)), None);
+    let due = events();
+    assert_eq!(due.len(), usize::try_from(deliveries::WINDOW).unwrap());
+    assert_eq!(
+        (due.first(), due.last()),
+        (Some(&1), Some(&(many + 2))),
+        "the fresh one has its place, whoever waits longer"
+    );
+    scene.sqlite.run(&deliveries::mark(hook, &[Mark { state: "dead", ..refused(7, 0) }], NOW)).unwrap();
+    assert!(events().contains(&(many + 1)), "what was given up holds back nothing");
+}
+
+#[test]
+fn what_is_given_up_untried_counts_as_no_try() {
+    let scene = Scene::new();
+    let hook = channel(&scene, "hook", &["sharing.suspected"], "operator");
+    happen(&scene, 1, &["one"]);
+    fan_out(&scene);
+    let gone = Mark { state: "dead", tries: 0, refusals: 0, ..refused(1, 0) };
+    scene.sqlite.run(&deliveries::mark(hook, &[gone], NOW)).unwrap();
+    let dead: Vec<Shown> = scene.sqlite.all(&deliveries::list(None, "dead", (i64::from(u32::MAX), 0), 10)).unwrap();
+    assert_eq!((dead[0].tries, dead[0].tried_at, dead[0].error.as_deref()), (0, None, Some("no")));
 }
 
 #[test]
