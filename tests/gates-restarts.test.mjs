@@ -73,10 +73,17 @@ async function inForce(isCoreUp) {
   else await until('what the core remembers is gone', () => !existsSync(node.host.in('state/cache.db')));
 }
 
-/** Wait until the agent has told the panel of this core. The panel notes how a node is when it reports, or once a minute. */
+/**
+ * Wait until this agent, and not the one before, has met the core and told the panel of it: an agent that meets none starts it. The panel notes
+ * how a node is when it reports, or once a minute.
+ */
 async function back() {
   const incarnation = await startedAt();
-  await until('the agent is back', async () => {
+  await until('the agent has met the core', async () => {
+    const { pid, core_up: isUp, node: told } = await node.host.status();
+    return pid === node.host.agentPid && isUp && told.incarnation === incarnation;
+  });
+  await until('the panel has heard of it', async () => {
     await exchange('other');
     return (await fleet.nodeInPanel(node.id)).status.incarnation === incarnation;
   });
